@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import { addBench } from './bench';
+import { addPing } from './ping';
+import { addReplay } from './replay';
+import { oneLine } from './report';
+import { addServe } from './serve';
+
+const program = new Command('evenkeel')
+  .description('Replays, measures, serves and probes memcached.')
+  .version(packageVersion(), '-V, --version')
+  .option('--verbose', 'print stacks of errors')
+  .showHelpAfterError('(--help tells more)');
+
+addReplay(program);
+addBench(program);
+addServe(program);
+addPing(program);
+
+program.parseAsync().then(
+  () => leave(Number(process.exitCode ?? 0)),
+  (error: unknown) => {
+    const { verbose } = program.opts<{ verbose?: boolean }>();
+    const stack = error instanceof Error ? error.stack : undefined;
+    process.stderr.write(`evenkeel: ${verbose && stack ? stack : oneLine(error)}\n`);
+    leave(1);
+  },
+);
+
+/** Ends the process when its output is out, whatever a broken connection may still keep alive. */
+function leave(code: number): void {
+  process.exitCode = code;
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+}
+
+function packageVersion(): string {
+  const manifest = readFileSync(join(dirname(__filename), '../../package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

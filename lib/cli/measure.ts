@@ -1,0 +1,154 @@
+import { performAll } from '../workload/batch';
+import { Run } from '../workload/driver';
+import { type GeneratorOptions, WorkloadGenerator } from '../workload/generator';
+import { LatencyRecorder, type LatencySummary } from '../workload/latency';
+import type { WorkloadProfile } from '../workload/profile';
+import type { Interrupt } from './interrupt';
+import type { Progress } from './progress';
+import { describe } from './report';
+import type { Session } from './session';
+
+export interface MeasureOptions extends Omit<GeneratorOptions, 'serial'> {
+  readonly concurrency: number;
+  readonly seconds: number;
+  /** Load before the measurement, in seconds. Default 0. */
+  readonly warmUp?: number;
+  /** How often to measure. Default 1. */
+  readonly runs?: number;
+}
+
+/** What one run of a workload measured. Times are microseconds unless named otherwise. */
+export interface Measurement {
+  readonly workload: string;
+  readonly seconds: number;
+  /** Answered operations, refusals included; fills are not among them. */
+  readonly operations: number;
+  readonly operationsPerSecond: number;
+  readonly byKind: Readonly<Record<string, number>>;
+  readonly reads: number;
+  readonly hitRatio: number | undefined;
+  readonly missRatio: number | undefined;
+  readonly expectedMissRatio: number;
+  readonly latency: LatencySummary;
+  readonly cpu: {
+    readonly scope: string;
+    /** An operation, fill or eviction; generation, clock and histogram included. */
+    readonly perOperation: number | undefined;
+    /** How much of it generation, clock and histogram are. */
+    readonly ofWorkload: number;
+  };
+  /** Writes that answered misses on top of the mix. */
+  readonly fills: number;
+  /** Removals on top of the mix, in place of the server's eviction. */
+  readonly evictions: number;
+  /** Keys that were to be stored before the run, and were. */
+  readonly residents: number;
+  readonly prefilled: number;
+  /** Answers that said no, by code: part of a cache's normal life. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** Failures by code, and what the first of each said. */
+  readonly errors: Readonly<Record<string, number>>;
+  readonly messages: Readonly<Record<string, string>>;
+  /** Columns of the profile that the source does not state. */
+  readonly assumed: readonly string[];
+  /** The run was ended early. */
+  readonly interrupted: boolean;
+}
+
+const PROGRESS_MS = 250;
+
+/**
+ * Stores a profile's keys, replays it, and removes what it stored. One measurement a run; fewer when interrupted.
+ *
+ * @throws what the first write was rejected with, if none of the keys could be stored.
+ */
+export async function measure(
+  session: Session,
+  profile: WorkloadProfile,
+  options: MeasureOptions,
+  interrupt: Interrupt,
+  progress: Progress,
+): Promise<Measurement[]> {
+  const { concurrency, seconds, warmUp = 0, runs = 1 } = options;
+  const generator = new WorkloadGenerator(profile, { ...options, serial: Date.now() * 1e5 });
+  progress.show(`${profile.name}: storing ${generator.residents + generator.counters} keys`);
+  const prefill = await performAll(session.db, generator.prefill(), concurrency, () => interrupt.seen);
+  if (prefill.done === 0 && prefill.failed > 0) throw prefill.error;
+  const measurements: Measurement[] = [];
+  try {
+    if (warmUp > 0 && !interrupt.seen) {
+      await observed(
+        new Run(session.db, generator, { concurrency, seconds: warmUp }),
+        `${profile.name} warm-up`,
+      );
+    }
+    for (let number = 1; number <= runs && !interrupt.seen; number++) {
+      const run = new Run(session.db, generator, { concurrency, seconds });
+      const cpuBefore = session.cpu.read();
+      await observed(run, runs === 1 ? profile.name : `${profile.name} ${number}/${runs}`);
+      const cpuMicroseconds = session.cpu.read() - cpuBefore;
+      measurements.push(conclude(run, cpuMicroseconds));
+    }
+  } finally {
+    progress.show(`${profile.name}: removing its keys`);
+    await performAll(session.db, generator.cleanup(), concurrency);
+  }
+  return measurements;
+
+  async function observed(run: Run, label: string): Promise<void> {
+    const unlisten = interrupt.listen(() => run.stop());
+    const ticker = setInterval(() => progress.show(describe(label, run)), PROGRESS_MS);
+    try {
+      await run.complete();
+    } finally {
+      clearInterval(ticker);
+      unlisten();
+    }
+  }
+
+  function conclude(run: Run, cpuMicroseconds: number): Measurement {
+    const { tally, elapsedMs } = run;
+    const { operations, missRatio } = tally;
+    return {
+      workload: profile.name,
+      seconds: elapsedMs / 1000,
+      operations,
+      operationsPerSecond: elapsedMs === 0 ? 0 : operations / (elapsedMs / 1000),
+      byKind: Object.fromEntries(Object.entries(tally.answered).filter(([, count]) => count > 0)),
+      reads: tally.reads,
+      hitRatio: missRatio === undefined ? undefined : 1 - missRatio,
+      missRatio,
+      expectedMissRatio: profile.missRatio,
+      latency: tally.latency.summary(),
+      cpu: {
+        scope: session.cpu.scope,
+        perOperation:
+          operations === 0
+            ? undefined
+            : cpuMicroseconds / (operations + tally.fills + tally.evictions + tally.failed),
+        ofWorkload: ownMicroseconds(generator),
+      },
+      fills: tally.fills,
+      evictions: tally.evictions,
+      residents: generator.residents + generator.counters,
+      prefilled: prefill.done,
+      refusals: Object.fromEntries(tally.outcomes),
+      errors: Object.fromEntries(tally.errors),
+      messages: Object.fromEntries(tally.messages),
+      assumed: profile.assumed,
+      interrupted: interrupt.seen,
+    };
+  }
+}
+
+/** What generating an operation and recording its latency costs in this process, measured on the spot. */
+function ownMicroseconds(generator: WorkloadGenerator): number {
+  const rounds = 50_000;
+  const recorder = new LatencyRecorder();
+  const began = performance.now();
+  for (let round = 0; round < rounds; round++) {
+    generator.next();
+    recorder.record(performance.now() - began);
+  }
+  return ((performance.now() - began) * 1000) / rounds;
+}

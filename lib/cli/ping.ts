@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { connect } from '../index';
+import { integerBetween } from './options';
+import { duration } from './report';
+
+/** The client's own error names the cause, so it gets the chance to come first. */
+const GRACE_MS = 100;
+
+interface PingOptions {
+  readonly count: number;
+  readonly timeout: number;
+  readonly interval: number;
+}
+
+export function addPing(program: Command): void {
+  program
+    .command('ping')
+    .description('ask a server for its version a few times; exits with 0 if it answered every time')
+    .argument('<url>', 'e.g. memcached://host:port')
+    .option('-n, --count <n>', 'round trips', integerBetween(1, 1_000_000), 4)
+    .option('--interval <ms>', 'between them', integerBetween(0, 3_600_000), 100)
+    .option('--timeout <ms>', 'of connecting and of each round trip', integerBetween(1, 3_600_000), 2000)
+    .action(ping);
+}
+
+async function ping(url: string, { count, timeout, interval }: PingOptions): Promise<void> {
+  const db = await within(timeout, 'connected', connect(url, { timeout }));
+  const times: number[] = [];
+  try {
+    for (let trip = 0; trip < count; trip++) {
+      if (trip > 0) await delay(interval);
+      const began = performance.now();
+      const version = await within(timeout, 'answered', db.version());
+      const microseconds = (performance.now() - began) * 1000;
+      times.push(microseconds);
+      process.stdout.write(`${url}: version ${version}, ${duration(microseconds)}\n`);
+    }
+  } finally {
+    await Promise.race([db.close(), delay(timeout, undefined, { ref: false })]);
+  }
+  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
+  process.stdout.write(
+    `${times.length} round trips: min ${duration(Math.min(...times))}, mean ${duration(mean)}, max ${duration(Math.max(...times))}\n`,
+  );
+}
+
+/** A limit of its own: the exit code is promised in time even if connecting retries for longer. */
+async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const timer = delay(ms + GRACE_MS, undefined, { signal: controller.signal });
+  try {
+    return await Promise.race([
+      promise,
+      timer.then(() => {
+        throw Object.assign(new Error(`not ${what} within ${ms} ms`), { code: 'EVENKEEL_TIMEOUT' });
+      }),
+    ]);
+  } finally {
+    controller.abort();
+    timer.catch(() => {});
+  }
+}

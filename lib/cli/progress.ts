@@ -1,0 +1,39 @@
+import type { WriteStream } from 'node:tty';
+
+const PLAIN_MS = 1000;
+
+/**
+ * One line that says how far a command is: overwritten in place on a terminal, else a plain line about once a second.
+ * It is written to stderr, so that the report on stdout can be piped.
+ */
+export class Progress {
+  readonly #stream: NodeJS.WritableStream;
+  readonly #mode: 'terminal' | 'plain' | 'off';
+  readonly #columns: () => number;
+  #drawn = false;
+  #lastPlain = -Infinity;
+
+  constructor(stream: NodeJS.WritableStream | WriteStream, enabled: boolean) {
+    const terminal = 'isTTY' in stream && stream.isTTY;
+    this.#stream = stream;
+    this.#mode = enabled ? (terminal ? 'terminal' : 'plain') : 'off';
+    this.#columns = () => ('columns' in stream && stream.columns > 1 ? stream.columns - 1 : 79);
+  }
+
+  show(line: string): void {
+    if (this.#mode === 'terminal') {
+      // A line that wraps could not be overwritten.
+      this.#stream.write(`\r\x1b[K${line.slice(0, this.#columns())}`);
+      this.#drawn = true;
+    } else if (this.#mode === 'plain' && performance.now() - this.#lastPlain >= PLAIN_MS) {
+      this.#stream.write(`${line}\n`);
+      this.#lastPlain = performance.now();
+    }
+  }
+
+  /** Takes the line away, before anything else is printed. */
+  clear(): void {
+    if (this.#drawn) this.#stream.write('\r\x1b[K');
+    this.#drawn = false;
+  }
+}

@@ -1,0 +1,74 @@
+import { InvalidArgumentError, UnsupportedError } from '../errors';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where servers listen, as the user said it: names are not resolved yet. */
+export type ServerAddress = HostPort | { readonly path: string };
+
+export interface ConnectionString {
+  readonly engine: 'memcached';
+  readonly servers: readonly ServerAddress[];
+}
+
+const DEFAULT_PORT = 11211;
+const PLANNED = ['embedded:', 'couchbase:', 'couchbases:', 'aerospike:'];
+
+/**
+ * `memcached://host[:port]` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`.
+ * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
+ */
+export function parseConnectionString(url: string): ConnectionString {
+  if (typeof url !== 'string') throw invalid(`url is a string, not ${typeof url}`);
+  const scheme = /^([a-z]+:)/.exec(url)?.[1];
+  if (scheme !== undefined && PLANNED.includes(scheme)) {
+    throw new UnsupportedError(`evenkeel has no ${scheme.slice(0, -1)} engine yet`, {
+      context: { argument: 'url' },
+    });
+  }
+  const rest = /^memcached:\/\/([^?#]*)$/.exec(url)?.[1];
+  if (rest === undefined) throw invalid(`url begins with memcached:// and has no query: ${url}`);
+  if (rest.startsWith('/')) {
+    const path = decodePath(rest);
+    if (Buffer.byteLength(path) > 103) throw invalid('url: the path of a Unix socket has at most 103 bytes');
+    return { engine: 'memcached', servers: [{ path }] };
+  }
+  const servers = rest.replace(/\/$/, '').split(',').map(parseServer);
+  if (servers.length > 1) {
+    throw new UnsupportedError(
+      'the memcached engine takes one server for now; a fleet of several is not supported',
+      {
+        context: { argument: 'url' },
+      },
+    );
+  }
+  return { engine: 'memcached', servers };
+}
+
+function parseServer(text: string): HostPort {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (host === undefined || port < 1 || port > 65535)
+    throw invalid(`url: not a host with an optional port: ${text}`);
+  return { host, port };
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function invalid(message: string): InvalidArgumentError {
+  return new InvalidArgumentError(message, { context: { argument: 'url' } });
+}
+
+export function nameOfServer(server: ServerAddress): string {
+  if ('path' in server) return server.path;
+  return server.host.includes(':') ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
+}

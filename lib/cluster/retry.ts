@@ -1,0 +1,14 @@
+/** What is known of an operation whose connection failed. */
+export interface LostOperation {
+  /** Executing it twice has the effect of executing it once. */
+  readonly idempotent: boolean;
+  /** All of it had been handed to the kernel: the server may have executed it. */
+  readonly written: boolean;
+  /** ms until its deadline. */
+  readonly remaining: number;
+}
+
+/** An operation that is not idempotent and was written is never sent again. */
+export function mayRetry(lost: LostOperation): boolean {
+  return lost.remaining > 0 && (lost.idempotent || !lost.written);
+}

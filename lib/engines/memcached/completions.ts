@@ -1,0 +1,81 @@
+import type { NativeClient } from '../../native/addon';
+import * as layout from '../../native/layout';
+import {
+  commonFlagsTranscoder,
+  FLAGS_JSON,
+  FLAGS_STRING,
+  parseJson,
+  type Transcoder,
+} from '../../transactions/transcoder';
+
+/**
+ * The completions of a client, read where native code wrote them. Records are named by their offset in `records`.
+ * Values are views of a slab; one from which no view was given away is used again.
+ */
+export class Completions {
+  readonly records = new Uint32Array(layout.RECORDS_PER_TAKE * layout.RECORD_WORDS);
+  readonly #transcoder: Transcoder;
+  readonly #isDefault: boolean;
+  #slab = Buffer.allocUnsafe(0);
+  #used = layout.SLAB_BYTES;
+  #filled = 0;
+  #givenAway = false;
+
+  constructor(transcoder: Transcoder) {
+    this.#transcoder = transcoder;
+    this.#isDefault = transcoder === commonFlagsTranscoder;
+  }
+
+  /** The next records: how many there are, 0 at the end. Those of the last call are gone. */
+  take(native: NativeClient): number {
+    if (this.#givenAway) this.#used = this.#filled;
+    this.#givenAway = false;
+    if (this.#used > layout.SLAB_BYTES - layout.LARGE_VALUE) {
+      this.#slab = Buffer.allocUnsafeSlow(layout.SLAB_BYTES);
+      this.#used = 0;
+      native.setSlab(this.#slab);
+    }
+    this.#filled = this.#used;
+    return native.take(this.#used);
+  }
+
+  /** The record's value, decoded. Throws what the transcoder throws. */
+  value(native: NativeClient, at: number): unknown {
+    const flags = this.records[at + layout.RECORD_FLAGS] as number;
+    const outcome = this.records[at + layout.RECORD_OUTCOME] as number;
+    if (!this.#isDefault || outcome & layout.OUTCOME_LARGE_BIT) {
+      return this.#transcoder.decode(this.bytes(native, at), flags);
+    }
+    const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
+    const end = start + (this.records[at + layout.RECORD_VALUE_LENGTH] as number);
+    if (flags === FLAGS_STRING) return this.#slab.toString('utf8', start, end);
+    if (flags === FLAGS_JSON) return parseJson(this.#slab.toString('utf8', start, end));
+    this.#givenAway = true;
+    this.#filled = end;
+    return this.#slab.subarray(start, end);
+  }
+
+  bytes(native: NativeClient, at: number): Buffer {
+    const offset = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
+    const length = this.records[at + layout.RECORD_VALUE_LENGTH] as number;
+    if ((this.records[at + layout.RECORD_OUTCOME] as number) & layout.OUTCOME_LARGE_BIT) {
+      return native.takeLarge(offset) ?? Buffer.alloc(0);
+    }
+    this.#givenAway = true;
+    this.#filled = offset + length;
+    return this.#slab.subarray(offset, offset + length);
+  }
+
+  /** The record's value as text for people: a version, or the server's words for an error. */
+  text(at: number): string {
+    const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
+    const length = Math.min(this.records[at + layout.RECORD_VALUE_LENGTH] as number, 256);
+    return this.#slab.toString('utf8', start, start + length);
+  }
+
+  /** The record's value as the eight bytes of a counter; undefined when it is not eight bytes. */
+  counter(at: number): bigint | undefined {
+    if (this.records[at + layout.RECORD_VALUE_LENGTH] !== 8) return undefined;
+    return this.#slab.readBigUInt64BE(this.records[at + layout.RECORD_VALUE_OFFSET] as number);
+  }
+}

@@ -1,0 +1,71 @@
+import { InvalidArgumentError } from '../../errors';
+import { MAX_SLOTS } from '../../native/layout';
+import { checkTimeout } from '../../transactions/transactions';
+
+/** How a client behaves toward its server. All times are milliseconds. */
+export interface ClientOptions {
+  /** Deadline of an operation that gives none of its own. Default 2500. */
+  readonly timeout?: number;
+  /** How long one attempt to connect may take, and connect() as a whole. Default 2000. */
+  readonly connectTimeout?: number;
+  /** Pause before reconnecting: it doubles from `min` to `max` with every failure, half of it random. Default 50 and 2000. */
+  readonly backoff?: { readonly min?: number; readonly max?: number };
+  /** Operations written and not yet answered; further ones queue. Default 16384. */
+  readonly maxInFlight?: number;
+  /** Operations waiting beyond that; further ones reject with BackpressureError. Default 131072. */
+  readonly maxQueued?: number;
+  /** While there is no connection: true lets operations wait within their deadline, false rejects them. Default true. */
+  readonly offlineQueue?: boolean;
+  /** Largest value to send or to accept, in bytes. Default 32 MiB. */
+  readonly maxValueSize?: number;
+  /** An operation that times out on a connection silent for this long also ends the connection. Default: `timeout`. */
+  readonly silenceTimeout?: number;
+  /** true writes at the end of each tick; false only on flush(). Default true. */
+  readonly implicitFlush?: boolean;
+}
+
+export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff'>> & {
+  readonly backoff: { readonly min: number; readonly max: number };
+};
+
+const LARGEST_VALUE = 1 << 30;
+
+export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
+  const timeout = checkTimeout(given.timeout ?? 2500);
+  const maxInFlight = checkCount('maxInFlight', given.maxInFlight ?? 16384, 1, MAX_SLOTS);
+  const maxQueued = checkCount('maxQueued', given.maxQueued ?? 131072, 0, MAX_SLOTS);
+  if (maxInFlight + maxQueued > MAX_SLOTS) {
+    throw invalid('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
+  }
+  const min = checkTimeout(given.backoff?.min ?? 50, 'backoff.min');
+  const max = checkTimeout(given.backoff?.max ?? Math.max(2000, min), 'backoff.max');
+  if (max < min) throw invalid('backoff', `backoff.max (${max}) is less than backoff.min (${min})`);
+  return {
+    timeout,
+    connectTimeout: checkTimeout(given.connectTimeout ?? 2000, 'connectTimeout'),
+    backoff: { min, max },
+    maxInFlight,
+    maxQueued,
+    offlineQueue: checkFlag('offlineQueue', given.offlineQueue ?? true),
+    maxValueSize: checkCount('maxValueSize', given.maxValueSize ?? 32 << 20, 1, LARGEST_VALUE),
+    silenceTimeout: checkTimeout(given.silenceTimeout ?? timeout, 'silenceTimeout'),
+    implicitFlush: checkFlag('implicitFlush', given.implicitFlush ?? true),
+  };
+}
+
+function checkCount(argument: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw invalid(argument, `${argument} is a whole number from ${least} to ${most}, not ${String(value)}`);
+  }
+  return value;
+}
+
+function checkFlag(argument: string, value: boolean): boolean {
+  if (typeof value !== 'boolean')
+    throw invalid(argument, `${argument} is true or false, not ${String(value)}`);
+  return value;
+}
+
+function invalid(argument: string, message: string): InvalidArgumentError {
+  return new InvalidArgumentError(message, { context: { argument } });
+}

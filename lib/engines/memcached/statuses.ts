@@ -1,0 +1,86 @@
+import {
+  AuthenticationError,
+  CasMismatchError,
+  type ErrorContext,
+  type EvenkeelError,
+  InvalidArgumentError,
+  KeyExistsError,
+  KeyNotFoundError,
+  ServerError,
+  UnsupportedError,
+} from '../../errors';
+import { Kind, nameOf, type Operation } from '../../transactions/operation';
+
+// memcached's protocol_binary.h.
+export const Status = {
+  success: 0x00,
+  keyNotFound: 0x01,
+  keyExists: 0x02,
+  tooLarge: 0x03,
+  invalidArguments: 0x04,
+  notStored: 0x05,
+  notNumeric: 0x06,
+  authError: 0x20,
+  authContinue: 0x21,
+  unknownCommand: 0x81,
+  outOfMemory: 0x82,
+  busy: 0x85,
+  temporaryFailure: 0x86,
+} as const;
+
+const MISS_IS_A_RESULT: ReadonlySet<Kind> = new Set([
+  Kind.get,
+  Kind.getRecord,
+  Kind.exists,
+  Kind.remove,
+  Kind.touch,
+  Kind.getAndTouch,
+  Kind.increment,
+  Kind.decrement,
+]);
+
+/** What a miss resolves to, for the kinds for which it is no error. */
+export function missOf(kind: Kind): { readonly value: boolean | undefined } | undefined {
+  if (!MISS_IS_A_RESULT.has(kind)) return undefined;
+  const isBoolean = kind === Kind.exists || kind === Kind.remove || kind === Kind.touch;
+  return { value: isBoolean ? false : undefined };
+}
+
+/** The error of a status that is neither success nor a miss that is a result. `text` is the server's own, for people. */
+export function statusError(
+  operation: Operation,
+  status: number,
+  text: string,
+  known: ErrorContext,
+): EvenkeelError {
+  const op = nameOf(operation.kind);
+  const context: ErrorContext = { ...known, status };
+  switch (status) {
+    case Status.keyNotFound:
+    case Status.notStored:
+      return new KeyNotFoundError(`${op}: there is no record under this key`, { context });
+    case Status.keyExists:
+      return operation.kind === Kind.insert
+        ? new KeyExistsError(`${op}: there is a record under this key`, { context })
+        : new CasMismatchError(`${op}: the record has changed since its cas was read`, { context });
+    case Status.tooLarge:
+      return new InvalidArgumentError(`${op}: the value is larger than the server accepts`, {
+        context: { ...context, argument: 'value' },
+      });
+    case Status.notNumeric:
+      return new ServerError(`${op}: the stored value is not a counter`, { context });
+    case Status.authError:
+    case Status.authContinue:
+      return new AuthenticationError(`${op}: the server wants authentication`, { context });
+    case Status.unknownCommand:
+      return new UnsupportedError(`${op}: this memcached server does not know the command`, { context });
+    case Status.outOfMemory:
+    case Status.busy:
+    case Status.temporaryFailure:
+      return new ServerError(`${op}: the server is out of resources: ${text}`, { context, retryable: true });
+    default:
+      return new ServerError(`${op}: the server answered with status 0x${status.toString(16)}: ${text}`, {
+        context,
+      });
+  }
+}

@@ -1,0 +1,448 @@
+import { constants } from 'node:os';
+import type { Endpoint } from '../../cluster/endpoint';
+import { mayRetry } from '../../cluster/retry';
+import {
+  BackpressureError,
+  ClosedError,
+  ConnectionError,
+  type ErrorContext,
+  type EvenkeelError,
+  InvalidArgumentError,
+  TimeoutError,
+} from '../../errors';
+import type { EventBase } from '../../event-base/event-base';
+import type { NativeClient } from '../../native/addon';
+import * as layout from '../../native/layout';
+import type { GetMany } from '../../transactions/get-many';
+import { type Details, details, Kind, nameOf, type Operation } from '../../transactions/operation';
+import type { Transcoder } from '../../transactions/transcoder';
+import type { Transport } from '../engine';
+import { readAnswer } from './answers';
+import { causeError } from './causes';
+import { Completions } from './completions';
+import { CODES, isIdempotent } from './operations';
+import type { ResolvedClientOptions } from './options';
+import { missOf, Status, statusError } from './statuses';
+
+const REFUSALS: Readonly<Record<number, readonly [argument: string, message: string]>> = {
+  [layout.REFUSED_KEY_TYPE]: ['key', 'key is a string'],
+  [layout.REFUSED_KEY_EMPTY]: ['key', 'key is empty'],
+  [layout.REFUSED_KEY_TOO_LONG]: ['key', 'key is longer than 250 bytes in UTF-8'],
+  [layout.REFUSED_KEY_FORBIDDEN_BYTE]: ['key', 'key has a space or a control character'],
+  [layout.REFUSED_KEY_ILL_FORMED]: ['key', 'key has a lone surrogate, which UTF-8 cannot say'],
+  [layout.REFUSED_VALUE_TYPE]: ['value', 'value is encoded to a string or a Uint8Array'],
+  [layout.REFUSED_VALUE_TOO_LARGE]: ['value', 'value is larger than maxValueSize'],
+};
+
+// Native code hands EFAULT up when a value's memory was taken away before it could be sent.
+const EFAULT = constants.errno.EFAULT;
+
+/** One event base's connection to one memcached server, and the operations under way on it. */
+export class MemcachedTransport implements Transport {
+  readonly transcoder: Transcoder;
+  readonly #base: EventBase;
+  readonly #endpoint: Endpoint;
+  readonly #options: ResolvedClientOptions;
+  readonly #native: NativeClient;
+  readonly #parameters = new Uint32Array(layout.PARAM_WORDS);
+  readonly #completions: Completions;
+  readonly #pending: (Operation | undefined)[] = [];
+  #underWay = 0;
+  #flushScheduled = false;
+  #closed = false;
+  #closing: Promise<void> | undefined;
+  #version: string | undefined;
+  #lastFault: Error | undefined;
+  #whenIdle: (() => void)[] = [];
+  #whenConnected: (() => void)[] = [];
+  #whenEnded: (() => void)[] = [];
+  #ended = false;
+
+  constructor(base: EventBase, endpoint: Endpoint, options: ResolvedClientOptions, transcoder: Transcoder) {
+    this.#base = base;
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.transcoder = transcoder;
+    this.#completions = new Completions(transcoder);
+    this.#native = base.createClient(
+      {
+        connectTimeout: options.connectTimeout,
+        backoffMin: options.backoff.min,
+        backoffMax: options.backoff.max,
+        silenceLimit: options.silenceTimeout,
+        waitsOffline: options.offlineQueue,
+        maxWritten: options.maxInFlight,
+        maxOperations: options.maxInFlight + options.maxQueued,
+        maxValue: options.maxValueSize,
+      },
+      this.#parameters,
+      this.#completions.records,
+      () => this.#drain(),
+      this.#onBaseClosed,
+    );
+    this.#parameters[layout.PARAM_TIMEOUT] = options.timeout;
+    if (endpoint.addresses !== undefined) {
+      this.#native.setAddresses(endpoint.addresses);
+      this.#native.connect();
+    }
+  }
+
+  async ready(): Promise<void> {
+    if (this.#closed) throw this.#closedError();
+    const timeout = this.#options.connectTimeout;
+    if (this.#endpoint.addresses === undefined) await this.#resolveFirst();
+    if (this.#version !== undefined) return;
+    this.#base.ref();
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#whenConnected.push(resolve);
+        timer = setTimeout(() => {
+          const context = { op: 'connect', node: this.#endpoint.name };
+          const cause = this.#lastFault;
+          const why = cause?.message ?? `no answer within ${timeout} ms`;
+          reject(new ConnectionError(`connect: ${this.#endpoint.name}: ${why}`, { cause, context }));
+        }, timeout);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#base.unref();
+    }
+  }
+
+  dispatch<T>(operation: Operation): Promise<T> {
+    const refused = this.#submit(operation);
+    if (refused === undefined) return operation.promise<T>();
+    if (!(refused instanceof BackpressureError)) throw refused;
+    return Promise.reject(refused);
+  }
+
+  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+    try {
+      many.start(this);
+    } catch (error) {
+      if (!(error instanceof BackpressureError)) throw error;
+      return Promise.reject(error);
+    }
+    return many.promise;
+  }
+
+  available(): number {
+    return this.#native.available();
+  }
+
+  submit(operation: Operation): void {
+    const refused = this.#submit(operation);
+    if (refused !== undefined) throw refused;
+  }
+
+  check(key: string, value: string | Uint8Array | undefined): void {
+    if (this.#closed) throw this.#closedError();
+    const refused = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
+    if (refused < 0) throw this.#refusal(refused, undefined);
+  }
+
+  cancel(operation: Operation): void {
+    const { slot } = operation;
+    if (slot < 0 || this.#pending[slot] !== operation) return;
+    this.#pending[slot] = undefined;
+    operation.slot = -1;
+    operation.stopListening?.();
+    this.#native.cancel(slot);
+    this.#finishOne();
+  }
+
+  flush(): void {
+    this.#native.flush(true);
+  }
+
+  version(): string | undefined {
+    return this.#version;
+  }
+
+  close(drainTimeout: number): Promise<void> {
+    this.#closing ??= this.#close(drainTimeout);
+    return this.#closing;
+  }
+
+  async #close(drainTimeout: number): Promise<void> {
+    this.#closed = true;
+    if (this.#ended) return;
+    this.#base.ref();
+    if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(true);
+    if (this.#underWay > 0) await this.#drained(drainTimeout);
+    if (!this.#ended) {
+      const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
+      this.#native.close();
+      await ended;
+    }
+    this.#base.releaseClient(this.#onBaseClosed);
+    this.#base.unref();
+  }
+
+  /** Resolves when nothing is under way any more, or after the timeout. */
+  #drained(timeout: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeout);
+      this.#whenIdle.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #submit(operation: Operation): EvenkeelError | undefined {
+    const { details: detail, value } = operation;
+    if (this.#closed) return this.#closedError();
+    const signal = detail?.signal;
+    if (signal?.aborted) {
+      // Nothing is sent; the outcome comes like every other, after the call.
+      process.nextTick(() => operation.fail(signal.reason));
+      return undefined;
+    }
+    if (detail !== undefined) this.#setParameters(operation, detail);
+    const code = CODES[operation.kind] as number;
+    const slot =
+      value === undefined
+        ? this.#native.submit(code, operation.key)
+        : this.#native.submitValue(code, operation.key, value);
+    if (detail !== undefined) this.#resetParameters();
+    if (slot < 0) return this.#refusal(slot, operation);
+    operation.slot = slot;
+    operation.attempts += 1;
+    this.#pending[slot] = operation;
+    this.#underWay += 1;
+    if (signal !== undefined) this.#listen(operation, signal);
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      process.nextTick(flushAtEndOfTick, this);
+    }
+    return undefined;
+  }
+
+  /** Called once at the end of each tick in which something was submitted. */
+  flushTick(): void {
+    this.#flushScheduled = false;
+    if (!this.#ended) this.#native.flush(this.#options.implicitFlush || this.#closed);
+  }
+
+  #setParameters(operation: Operation, detail: Details): void {
+    const p = this.#parameters;
+    p[layout.PARAM_TIMEOUT] = detail.timeout ?? this.#options.timeout;
+    p[layout.PARAM_FLAGS] = detail.flags;
+    p[layout.PARAM_EXPIRY] = detail.expiry;
+    p[layout.PARAM_CAS_HIGH] = detail.casHigh;
+    p[layout.PARAM_CAS_LOW] = detail.casLow;
+    if (operation.kind === Kind.increment || operation.kind === Kind.decrement) {
+      p[layout.PARAM_DELTA_HIGH] = Number(detail.delta >> 32n);
+      p[layout.PARAM_DELTA_LOW] = Number(detail.delta & 0xffffffffn);
+      p[layout.PARAM_INITIAL_HIGH] = Number(detail.initial >> 32n);
+      p[layout.PARAM_INITIAL_LOW] = Number(detail.initial & 0xffffffffn);
+    }
+  }
+
+  #resetParameters(): void {
+    const p = this.#parameters;
+    p[layout.PARAM_TIMEOUT] = this.#options.timeout;
+    p[layout.PARAM_CAS_HIGH] = 0;
+    p[layout.PARAM_CAS_LOW] = 0;
+  }
+
+  #listen(operation: Operation, signal: AbortSignal): void {
+    const onAbort = (): void => {
+      this.cancel(operation);
+      operation.fail(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    operation.stopListening = () => {
+      operation.stopListening = undefined;
+      signal.removeEventListener('abort', onAbort);
+    };
+  }
+
+  #drain(): void {
+    const completions = this.#completions;
+    const { records } = completions;
+    for (;;) {
+      const count = completions.take(this.#native);
+      if (count === 0) return;
+      for (let i = 0, at = 0; i < count; i += 1, at += layout.RECORD_WORDS) {
+        const slot = records[at] as number;
+        const outcome = records[at + layout.RECORD_OUTCOME] as number;
+        if (slot === layout.CONTROL_SLOT) {
+          this.#onControl(outcome & layout.OUTCOME_MASK, at);
+          continue;
+        }
+        const operation = this.#pending[slot];
+        if (operation === undefined || (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_RELEASED) continue;
+        this.#pending[slot] = undefined;
+        operation.slot = -1;
+        this.#settle(operation, outcome, at);
+        this.#finishOne();
+      }
+    }
+  }
+
+  #settle(operation: Operation, outcome: number, at: number): void {
+    if ((outcome & layout.OUTCOME_MASK) !== layout.OUTCOME_ANSWERED) {
+      this.#settleUnanswered(operation, outcome, at);
+      return;
+    }
+    const status = outcome >>> layout.OUTCOME_STATUS_SHIFT;
+    if (status === Status.success) {
+      let result: unknown;
+      try {
+        result = readAnswer(operation, this.#completions, this.#native, at);
+      } catch (error) {
+        operation.fail(error);
+        return;
+      }
+      operation.succeed(result);
+      return;
+    }
+    const miss = status === Status.keyNotFound ? missOf(operation.kind) : undefined;
+    if (miss !== undefined) operation.succeed(miss.value);
+    else
+      operation.fail(statusError(operation, status, this.#completions.text(at), this.#contextOf(operation)));
+  }
+
+  #settleUnanswered(operation: Operation, outcome: number, at: number): void {
+    const { records } = this.#completions;
+    const written = (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0;
+    const idempotent = isIdempotent(operation.kind);
+    const op = nameOf(operation.kind);
+    const context = this.#contextOf(operation);
+    const ambiguous = written && !idempotent;
+    switch (outcome & layout.OUTCOME_MASK) {
+      case layout.OUTCOME_TIMED_OUT: {
+        const cause = this.#version === undefined ? this.#lastFault : undefined;
+        const why = cause === undefined ? 'no answer within its deadline' : `not connected: ${cause.message}`;
+        operation.fail(new TimeoutError(`${op}: ${why}`, { cause, context, ambiguous }));
+        return;
+      }
+      case layout.OUTCOME_CLOSED:
+        operation.fail(new ClosedError(`${op}: the database was closed`, { context, ambiguous }));
+        return;
+      case layout.OUTCOME_OFFLINE: {
+        const cause = this.#lastFault;
+        operation.fail(
+          new ConnectionError(`${op}: not connected: ${cause?.message ?? 'connecting'}`, { cause, context }),
+        );
+        return;
+      }
+    }
+    const detail = records[at + layout.RECORD_DETAIL] as number;
+    if (detail === EFAULT && !written) {
+      const message = `${op}: the memory of the value was transferred or resized before it was sent`;
+      operation.fail(new InvalidArgumentError(message, { context: { ...context, argument: 'value' } }));
+      return;
+    }
+    const remaining = records[at + layout.RECORD_REMAINING] as number;
+    if (!this.#closed && mayRetry({ idempotent, written, remaining })) {
+      this.#retry(operation, remaining);
+      return;
+    }
+    const cause = causeError(detail);
+    operation.fail(new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous }));
+  }
+
+  /** Hands the operation in again, with what is left of its deadline; it waits for the next connection like any other. */
+  #retry(operation: Operation, remaining: number): void {
+    operation.stopListening?.();
+    operation.details = { ...(operation.details ?? details()), timeout: remaining };
+    const refused = this.#submit(operation);
+    if (refused !== undefined) operation.fail(refused);
+  }
+
+  #onControl(outcome: number, at: number): void {
+    if (outcome === layout.OUTCOME_CONNECTED) {
+      this.#version = this.#completions.text(at);
+      this.#lastFault = undefined;
+      for (const resolve of this.#whenConnected.splice(0)) resolve();
+    } else if (outcome === layout.OUTCOME_DISCONNECTED) {
+      this.#version = undefined;
+      this.#lastFault = causeError(this.#completions.records[at + layout.RECORD_DETAIL] as number);
+      if (!this.#endpoint.isFixed) this.#resolveAgain();
+    } else if (outcome === layout.OUTCOME_ENDED) {
+      this.#end();
+    }
+  }
+
+  /** The base went away underneath: no completion will come any more. */
+  readonly #onBaseClosed = (): void => {
+    this.#closed = true;
+    for (const [slot, operation] of this.#pending.entries()) {
+      if (operation === undefined) continue;
+      this.#pending[slot] = undefined;
+      operation.fail(
+        new ClosedError(`${nameOf(operation.kind)}: its event base was closed`, {
+          context: this.#contextOf(operation),
+          ambiguous: !isIdempotent(operation.kind),
+        }),
+      );
+      this.#finishOne();
+    }
+    this.#end();
+  };
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const resolve of this.#whenEnded.splice(0)) resolve();
+  }
+
+  #finishOne(): void {
+    this.#underWay -= 1;
+    if (this.#underWay > 0 || this.#whenIdle.length === 0) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  async #resolveFirst(): Promise<void> {
+    try {
+      this.#native.setAddresses(await this.#endpoint.resolve());
+    } catch (error) {
+      const cause = error instanceof Error ? error : new Error(String(error));
+      throw new ConnectionError(`connect: ${this.#endpoint.name}: ${cause.message}`, {
+        cause,
+        context: { op: 'connect', node: this.#endpoint.name },
+      });
+    }
+    this.#native.connect();
+  }
+
+  #resolveAgain(): void {
+    this.#endpoint.resolve().then(
+      (addresses) => {
+        if (!this.#closed) this.#native.setAddresses(addresses);
+      },
+      () => {}, // the old addresses stay, and the next disconnection asks again
+    );
+  }
+
+  #contextOf(operation: Operation): ErrorContext {
+    return {
+      op: nameOf(operation.kind),
+      key: operation.key,
+      node: this.#endpoint.name,
+      attempts: operation.attempts,
+    };
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError('the database is closed', { context: { node: this.#endpoint.name } });
+  }
+
+  #refusal(code: number, operation: Operation | undefined): EvenkeelError {
+    const op = operation === undefined ? undefined : nameOf(operation.kind);
+    if (code === layout.REFUSED_CLOSED) return this.#closedError();
+    if (code === layout.REFUSED_BACKPRESSURE) {
+      const { maxInFlight, maxQueued } = this.#options;
+      const message = `${maxInFlight} operations in flight (maxInFlight) and ${maxQueued} queued (maxQueued) already`;
+      return new BackpressureError(message, { context: { op, node: this.#endpoint.name } });
+    }
+    const [argument, message] = REFUSALS[code] ?? ['key', `refused (${code})`];
+    return new InvalidArgumentError(message, { context: { op, argument } });
+  }
+}
+
+const flushAtEndOfTick = (transport: MemcachedTransport): void => transport.flushTick();

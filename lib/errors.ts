@@ -1,0 +1,136 @@
+/** What an error knows of the operation it ended. Absent fields were not known or do not apply. */
+export interface ErrorContext {
+  /** The method the user called: 'get', 'upsert', … */
+  readonly op?: string;
+  readonly key?: string;
+  /** The server, as `host:port` or the path of its socket. */
+  readonly node?: string;
+  /** How often the request was handed to a connection. */
+  readonly attempts?: number;
+  /** The server's status code, as in the protocol document of the engine. */
+  readonly status?: number;
+  /** The argument at fault, of an InvalidArgumentError. */
+  readonly argument?: string;
+}
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  readonly context?: ErrorContext;
+  /** Overrides the class's default. */
+  readonly retryable?: boolean;
+  readonly ambiguous?: boolean;
+}
+
+// instanceof asks for the brand, not the prototype, so that it survives a package installed twice; and the brand is
+// the code, which minifiers do not rename.
+const brand = (code: string): symbol => Symbol.for(`evenkeel.error.${code}`);
+
+/** The ancestor of every error of this package. `code` is stable; messages are for people. */
+export class EvenkeelError extends Error {
+  static readonly code: string = 'EVENKEEL_ERROR';
+  static readonly retryable: boolean = false;
+
+  readonly code: string;
+  /** The same call may succeed later, without a change of its arguments. */
+  readonly retryable: boolean;
+  /** The server may have executed the operation although no answer says so. */
+  readonly ambiguous: boolean;
+  readonly context: ErrorContext;
+
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const kind = new.target;
+    this.name = kind.name;
+    this.code = kind.code;
+    this.retryable = options.retryable ?? kind.retryable;
+    this.ambiguous = options.ambiguous ?? false;
+    this.context = options.context ?? {};
+    for (let each = kind; 'code' in each; each = Object.getPrototypeOf(each)) {
+      Object.defineProperty(this, brand(each.code), { value: true });
+    }
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (!Object.hasOwn(this, 'code')) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && brand(this.code) in value;
+  }
+}
+
+/** The operation was not answered within its deadline. `ambiguous` when a mutation had left the process. */
+export class TimeoutError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_TIMEOUT';
+  static override readonly retryable = true;
+}
+
+/** The record was changed by somebody else since its `cas` was read. */
+export class CasMismatchError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_CAS_MISMATCH';
+}
+
+/** `insert` of a key that exists. */
+export class KeyExistsError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_KEY_EXISTS';
+}
+
+/** `replace`, `append` or `prepend` of a key that does not exist, or a `cas` given for one. */
+export class KeyNotFoundError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_KEY_NOT_FOUND';
+}
+
+/** The scheduling context of the operation failed: nothing of it reached the network. */
+export class DiscardedError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_DISCARDED';
+}
+
+/** `maxInFlight` and `maxQueued` operations are under way already. */
+export class BackpressureError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_BACKPRESSURE';
+  static override readonly retryable = true;
+}
+
+/** An event base of another JavaScript thread. */
+export class CrossThreadError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_CROSS_THREAD';
+}
+
+/** Something this engine or platform cannot do; the message names both. */
+export class UnsupportedError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_UNSUPPORTED';
+}
+
+/** No connection, or the connection broke, or the server does not speak the protocol. `cause` says how. */
+export class ConnectionError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_CONNECTION';
+  static override readonly retryable = true;
+}
+
+/** The server refuses the credentials, or asks for some. */
+export class AuthenticationError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_AUTHENTICATION';
+}
+
+/** A bad argument, thrown by the call it was given to; `context.argument` names it. */
+export class InvalidArgumentError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_INVALID_ARGUMENT';
+}
+
+/** A transaction lost against others as often as it may be retried. */
+export class ConflictError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_CONFLICT';
+  static override readonly retryable = true;
+}
+
+/** The database or event base was closed. */
+export class ClosedError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_CLOSED';
+}
+
+/** The server answered with a status that has no class of its own here; `context.status` is its code. */
+export class ServerError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_SERVER';
+}
+
+/** The stored bytes are not what their flags say: JSON that does not parse, for instance. */
+export class DecodeError extends EvenkeelError {
+  static override readonly code = 'EVENKEEL_DECODE';
+}

@@ -1,0 +1,285 @@
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import { threadId } from 'node:worker_threads';
+import { ClosedError, CrossThreadError, EvenkeelError, InvalidArgumentError } from '../errors';
+import type { NativeBase, NativeBaseStats, NativeClient, NativeClientOptions } from '../native/addon';
+import * as layout from '../native/layout';
+import { loadAddon } from '../native/load';
+
+/** What a base has done since it was made, and what it holds now. */
+export type EventBaseStats = NativeBaseStats;
+
+export interface EventBaseOptions {
+  /** Shown by debuggers as the thread's name (its first 15 bytes). */
+  readonly name?: string;
+}
+
+export interface WatchOptions {
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+}
+
+export interface Readiness {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+/** A timer, watcher or signal handler; cancelling it twice does nothing. */
+export interface Registration {
+  cancel(): void;
+  [Symbol.dispose](): void;
+}
+
+interface Listener {
+  onEvent(kind: number, argument: number): void;
+  readonly once: boolean;
+}
+
+// epoll and the wheel both count in 32 bits; 24 days, as setTimeout.
+const LARGEST_DELAY = 0x7fffffff;
+
+let hostBase: EventBase | undefined;
+let basesMade = 0;
+
+/**
+ * A native event loop: sockets, timers, descriptors and signals.
+ *
+ * `EventBase.host` turns inside this JavaScript thread's own loop; `EventBase.create()` makes one with a native thread
+ * of its own, whose network traffic and deadlines go on while JavaScript is busy. A base belongs to the JavaScript
+ * thread that made it. It does not keep the process alive, except while operations are under way or after ref().
+ */
+export class EventBase {
+  readonly name: string;
+  /** Survives structured cloning, so that a base sent to another thread is recognised for what it was. */
+  readonly thread: number = threadId;
+  readonly #threaded: boolean;
+  readonly #native: NativeBase;
+  readonly #listeners = new Map<number, Listener>();
+  readonly #onClose = new Set<() => void>();
+  #nextId = 1;
+  #references = 0;
+  #closing: Promise<void> | undefined;
+
+  private constructor(name: string, threaded: boolean) {
+    this.name = name;
+    this.#threaded = threaded;
+    const native = loadAddon().createBase(threaded, name, (kind, id, argument) =>
+      this.#dispatch(kind, id, argument),
+    );
+    if (typeof native === 'number') {
+      throw new EvenkeelError(`the system refuses an event base: ${getSystemErrorName(-native)}`);
+    }
+    this.#native = native;
+  }
+
+  /** The base of this JavaScript thread. A closed one is replaced at the next access. */
+  static get host(): EventBase {
+    if (hostBase === undefined || hostBase.closed) hostBase = new EventBase('host', false);
+    return hostBase;
+  }
+
+  /** A base with a native thread of its own. Close it when done; the process's or worker's end closes it too. */
+  static create(options: EventBaseOptions = {}): EventBase {
+    const { name = `evenkeel-${++basesMade}` } = options;
+    if (typeof name !== 'string') throw invalid('name', 'name is a string');
+    return new EventBase(name, true);
+  }
+
+  /** Throws CrossThreadError for a base of another JavaScript thread, InvalidArgumentError for what is no base. */
+  static check(value: unknown, argument = 'base'): EventBase {
+    if (value instanceof EventBase) return value;
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      'thread' in value &&
+      typeof value.thread === 'number'
+    ) {
+      throw new CrossThreadError(
+        `the event base belongs to thread ${value.thread}, this is thread ${threadId}`,
+        {
+          context: { argument },
+        },
+      );
+    }
+    throw invalid(argument, `${argument} is an EventBase`);
+  }
+
+  /** 'host' when it turns in the JavaScript thread's loop, 'thread' when it has a native thread of its own. */
+  get model(): 'host' | 'thread' {
+    return this.#threaded || process.platform !== 'linux' ? 'thread' : 'host';
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Calls back once, not earlier than `delay` ms from now (0 to 2^31 - 1). */
+  timer(delay: number, callback: () => void): Registration {
+    this.#assertOpen();
+    if (typeof delay !== 'number' || !(delay >= 0 && delay <= LARGEST_DELAY)) {
+      throw invalid(
+        'delay',
+        `delay is a number of milliseconds from 0 to ${LARGEST_DELAY}, not ${String(delay)}`,
+      );
+    }
+    checkCallback(callback);
+    const id = this.#listen({ once: true, onEvent: callback });
+    this.#native.setTimer(id, Math.ceil(delay));
+    return this.#registration(id, () => this.#native.clearTimer(id));
+  }
+
+  /**
+   * Calls back whenever the descriptor is ready for what was asked (readable by default), once for each look: it is
+   * looked at again after the callback has returned. The descriptor stays the caller's, to be closed after cancel().
+   */
+  watch(fd: number, options: WatchOptions, callback: (ready: Readiness) => void): Registration {
+    this.#assertOpen();
+    if (!Number.isInteger(fd) || fd < 0) throw invalid('fd', `fd is a descriptor, not ${String(fd)}`);
+    checkCallback(callback);
+    const { writable = false, readable = !writable } = options;
+    const interest = (readable ? 1 : 0) | (writable ? 2 : 0);
+    if (interest === 0) throw invalid('options', 'options asks for readable, writable or both');
+    const id = this.#listen({
+      once: false,
+      onEvent: (kind, argument) => {
+        if (kind !== layout.EVENT_READY) throw watchFailed(`descriptor ${fd}`, argument);
+        callback({ readable: (argument & 1) !== 0, writable: (argument & 2) !== 0 });
+      },
+    });
+    const error = this.#native.watch(id, fd, interest);
+    if (error !== 0) {
+      this.#listeners.delete(id);
+      throw invalid('fd', `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`);
+    }
+    return this.#registration(id, () => this.#native.unwatch(id));
+  }
+
+  /** Calls back for each arrival of the signal. Handlers installed by others before it still run. */
+  signal(name: NodeJS.Signals, callback: (name: NodeJS.Signals) => void): Registration {
+    this.#assertOpen();
+    const number = constants.signals[name];
+    if (number === undefined || name === 'SIGKILL' || name === 'SIGSTOP') {
+      throw invalid('name', `${String(name)} is not a signal that can be caught`);
+    }
+    checkCallback(callback);
+    const id = this.#listen({
+      once: false,
+      onEvent: (kind, argument) => {
+        if (kind !== layout.EVENT_SIGNAL) throw watchFailed(name, argument);
+        callback(name);
+      },
+    });
+    this.#native.watchSignal(id, number);
+    return this.#registration(id, () => this.#native.unwatchSignal(id));
+  }
+
+  /** Keeps the process alive until as many unref() as ref() were called. */
+  ref(): void {
+    this.#references += 1;
+    if (!this.closed) this.#native.ref();
+  }
+
+  unref(): void {
+    if (this.#references === 0) return;
+    this.#references -= 1;
+    if (!this.closed) this.#native.unref();
+  }
+
+  async stats(): Promise<EventBaseStats> {
+    this.#assertOpen();
+    this.ref();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const onClose = (): void => reject(closedError(this.name));
+        this.#onClose.add(onClose);
+        const onEvent = (): void => {
+          this.#onClose.delete(onClose);
+          resolve();
+        };
+        this.#native.requestStats(this.#listen({ once: true, onEvent }));
+      });
+      return this.#native.lastStats();
+    } finally {
+      this.unref();
+    }
+  }
+
+  /**
+   * Cancels everything registered, rejects the operations under way on this base with ClosedError and ends its thread.
+   * Resolves when nothing native is left of it. Closing again waits for the same end.
+   */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      const native = this.#native;
+      native.ref();
+      this.#closing = new Promise((resolve) => native.close(resolve));
+      this.#listeners.clear();
+      for (const onClose of this.#onClose) onClose();
+      this.#onClose.clear();
+    }
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** For engines: a client on this base. `onClosed` is called when the base goes away with the client still open. */
+  createClient(
+    options: NativeClientOptions,
+    parameters: Uint32Array,
+    records: Uint32Array,
+    drain: () => void,
+    onClosed: () => void,
+  ): NativeClient {
+    this.#assertOpen();
+    this.#onClose.add(onClosed);
+    return this.#native.createClient(options, parameters, records, drain);
+  }
+
+  /** For engines: the client whose `onClosed` this is has ended. */
+  releaseClient(onClosed: () => void): void {
+    this.#onClose.delete(onClosed);
+  }
+
+  #listen(listener: Listener): number {
+    const id = this.#nextId;
+    this.#nextId = (this.#nextId + 1) >>> 0;
+    this.#listeners.set(id, listener);
+    return id;
+  }
+
+  #registration(id: number, cancelNative: () => void): Registration {
+    const cancel = (): void => {
+      if (this.#listeners.delete(id) && !this.closed) cancelNative();
+    };
+    return { cancel, [Symbol.dispose]: cancel };
+  }
+
+  #dispatch(kind: number, id: number, argument: number): void {
+    const listener = this.#listeners.get(id);
+    if (listener === undefined) return; // cancelled after it had happened
+    if (listener.once) this.#listeners.delete(id);
+    listener.onEvent(kind, argument);
+  }
+
+  #assertOpen(): void {
+    if (this.closed) throw closedError(this.name);
+  }
+}
+
+function checkCallback(callback: unknown): void {
+  if (typeof callback !== 'function') throw invalid('callback', 'callback is a function');
+}
+
+function closedError(name: string): ClosedError {
+  return new ClosedError(`the event base ${name} is closed`);
+}
+
+function watchFailed(what: string, error: number): EvenkeelError {
+  return new EvenkeelError(`${what} cannot be watched: ${getSystemErrorName(-error)}`);
+}
+
+function invalid(argument: string, message: string): InvalidArgumentError {
+  return new InvalidArgumentError(message, { context: { argument } });
+}

@@ -1,0 +1,81 @@
+/** What the addon exports; the C++ side is native/addon/. The meaning of every number is in layout.ts. */
+export interface NativeAddon {
+  /** A base, or the errno for which there is none. `dispatch` gets EVENT_… kinds. */
+  createBase(
+    threaded: boolean,
+    name: string,
+    dispatch: (kind: number, id: number, argument: number) => void,
+  ): NativeBase | number;
+  counters(): NativeCounters;
+}
+
+/** Live native objects of this process; all zero once everything is closed. */
+export interface NativeCounters {
+  readonly bases: number;
+  readonly threads: number;
+  readonly pipelines: number;
+  readonly streams: number;
+  readonly payloads: number;
+  readonly largeValues: number;
+  readonly unsettled: number;
+}
+
+export interface NativeBaseStats {
+  readonly polls: number;
+  readonly wakeups: number;
+  readonly readyEvents: number;
+  readonly timersFired: number;
+  readonly descriptors: number;
+  readonly timers: number;
+}
+
+export interface NativeBase {
+  ref(): void;
+  unref(): void;
+  setTimer(id: number, delay: number): void;
+  clearTimer(id: number): void;
+  /** 0 or an errno. */
+  watch(id: number, fd: number, interest: number): number;
+  unwatch(id: number): void;
+  watchSignal(id: number, signal: number): void;
+  unwatchSignal(id: number): void;
+  requestStats(id: number): void;
+  lastStats(): NativeBaseStats;
+  close(done: () => void): void;
+  createClient(
+    options: NativeClientOptions,
+    parameters: Uint32Array,
+    records: Uint32Array,
+    drain: () => void,
+  ): NativeClient;
+}
+
+export interface NativeClientOptions {
+  readonly connectTimeout: number;
+  readonly backoffMin: number;
+  readonly backoffMax: number;
+  readonly silenceLimit: number;
+  readonly waitsOffline: boolean;
+  readonly maxWritten: number;
+  readonly maxOperations: number;
+  readonly maxValue: number;
+}
+
+export interface NativeClient {
+  /** A slot, or a REFUSED_… code. */
+  submit(code: number, key: string): number;
+  submitValue(code: number, key: string, value: string | Uint8Array): number;
+  /** 0, or the REFUSED_… code that submit() would return for these arguments. */
+  check(key: string, value?: string | Uint8Array): number;
+  flush(write: boolean): void;
+  /** How many records were filled in; 0 when there are none. */
+  take(slabOffset: number): number;
+  takeLarge(index: number): Buffer | undefined;
+  setSlab(slab: Uint8Array): void;
+  setAddresses(addresses: readonly (readonly [string, number] | readonly [string])[]): void;
+  connect(): void;
+  cancel(slot: number): void;
+  close(): void;
+  /** How many more operations would be accepted. */
+  available(): number;
+}

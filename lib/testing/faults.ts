@@ -1,0 +1,198 @@
+import type { Request } from './parser';
+import { Opcode, type OpcodeName } from './protocol';
+
+/** Where an ending fault strikes: before the request is executed, after it, or behind that many bytes of its answer. */
+export type Moment = 'before' | 'after' | { readonly afterBytes: number };
+
+/** Header fields of an answer to overwrite; lengths are written as given, whatever the body really has. */
+export interface HeaderLies {
+  readonly magic?: number;
+  readonly opcode?: number;
+  readonly keyLength?: number;
+  readonly extrasLength?: number;
+  readonly datatype?: number;
+  readonly status?: number;
+  readonly totalBody?: number;
+  readonly opaque?: number;
+  readonly cas?: bigint;
+}
+
+/** What happens to a request instead of being answered. Times are milliseconds. */
+export type RequestAction =
+  /** Answered `ms` late. Later answers wait behind it, unless `reorder`. */
+  | { readonly kind: 'delay'; readonly ms: number; readonly reorder?: boolean }
+  /**
+   * Neither executed nor answered. What follows on the connection is not either (it is read and recorded), unless
+   * `later` is `'answer'`.
+   */
+  | { readonly kind: 'hang'; readonly later?: 'hang' | 'answer' }
+  /** Executed, not answered. */
+  | { readonly kind: 'drop' }
+  /** Answered in chunks of the given sizes, the last one repeating (default: single bytes), `ms` apart (default 0). */
+  | { readonly kind: 'split'; readonly sizes?: readonly number[]; readonly ms?: number }
+  /** Only the first `bytes` of the answer, then silence (default), FIN or RST. */
+  | { readonly kind: 'truncate'; readonly bytes: number; readonly end?: 'silence' | 'close' | 'reset' }
+  /** RST; default `'before'`. */
+  | { readonly kind: 'reset'; readonly when?: Moment }
+  /** FIN; default `'before'`. */
+  | { readonly kind: 'close'; readonly when?: Moment }
+  /** Answered under another opaque; default: the complement of the request's. */
+  | { readonly kind: 'wrongOpaque'; readonly opaque?: number }
+  /** This status instead of execution (or after it, with `execute`); the default body is memcached's text. */
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      readonly body?: string | Uint8Array;
+      readonly execute?: boolean;
+    }
+  /** These bytes, or `length` (default 64) random ones of `seed` (default 1), instead of execution and answer. */
+  | {
+      readonly kind: 'garbage';
+      readonly bytes?: Uint8Array;
+      readonly seed?: number;
+      readonly length?: number;
+    }
+  /** The answer with a header that lies. A request without an answer stays without. */
+  | { readonly kind: 'header'; readonly fields: HeaderLies }
+  /** A success header that announces a body of `bytes`, then silence. */
+  | { readonly kind: 'announce'; readonly bytes: number }
+  /** Extra packets around the answer; default: one success for an opaque nobody sent, before it. */
+  | {
+      readonly kind: 'unsolicited';
+      readonly packets?: readonly Uint8Array[];
+      readonly position?: 'before' | 'after';
+    };
+
+/** What happens to a new connection. */
+export type ConnectAction =
+  /** Nobody listens while the fault is set: ECONNREFUSED. `times` has no meaning here. */
+  | { readonly kind: 'refuse' }
+  /** Accepted, then RST. */
+  | { readonly kind: 'reset' }
+  /** Accepted, never answered; what arrives is thrown away unrecorded. */
+  | { readonly kind: 'silent' }
+  /** These bytes, or 64 random ones of `seed`, before anything was asked; then served as usual. */
+  | { readonly kind: 'banner'; readonly bytes?: Uint8Array; readonly seed?: number };
+
+/** How often a fault strikes. */
+interface Occurrence {
+  /** First match to strike, counted from 1 (default). */
+  readonly nth?: number;
+  /** Number of strikes; default: all from the `nth` on. */
+  readonly times?: number;
+  /** Only on this connection: its index in order of acceptance, from 0. */
+  readonly connection?: number;
+}
+
+/** A fault of requests; every condition given must hold. */
+export interface RequestFault extends Occurrence {
+  readonly on?: 'request';
+  readonly opcode?: OpcodeName | number | readonly (OpcodeName | number)[];
+  /** The whole key, a pattern, or a predicate (not with a server in a worker). Keys are compared as UTF-8. */
+  readonly key?: string | RegExp | ((key: string) => boolean);
+  readonly action: RequestAction;
+}
+
+/** A fault of new connections. */
+export interface ConnectFault extends Occurrence {
+  readonly on: 'connect';
+  readonly action: ConnectAction;
+}
+
+export type FaultRule = RequestFault | ConnectFault;
+
+interface ActiveFault<Rule extends FaultRule> {
+  readonly rule: Rule;
+  readonly opcodes: ReadonlySet<number> | undefined;
+  seen: number;
+  hits: number;
+}
+
+/** The faults set, in order of their setting; the first that matches strikes. */
+export class FaultBook {
+  readonly #requestFaults = new Map<number, ActiveFault<RequestFault>>();
+  readonly #connectFaults = new Map<number, ActiveFault<ConnectFault>>();
+  readonly #spentHits = new Map<number, number>();
+  #nextId = 1;
+
+  get hasRequestFaults(): boolean {
+    return this.#requestFaults.size > 0;
+  }
+
+  get refuses(): boolean {
+    for (const fault of this.#connectFaults.values()) if (fault.rule.action.kind === 'refuse') return true;
+    return false;
+  }
+
+  add(rule: FaultRule): number {
+    const id = this.#nextId++;
+    if (rule.on === 'connect') this.#connectFaults.set(id, active(rule, undefined));
+    else this.#requestFaults.set(id, active(rule, opcodesOf(rule)));
+    return id;
+  }
+
+  remove(id: number): void {
+    this.#spentHits.set(id, this.hits(id));
+    this.#requestFaults.delete(id);
+    this.#connectFaults.delete(id);
+  }
+
+  clear(): void {
+    for (const id of [...this.#requestFaults.keys(), ...this.#connectFaults.keys()]) this.remove(id);
+  }
+
+  /** How often the fault has struck; still known after its removal. */
+  hits(id: number): number {
+    const fault = this.#requestFaults.get(id) ?? this.#connectFaults.get(id);
+    return fault?.hits ?? this.#spentHits.get(id) ?? 0;
+  }
+
+  forRequest(request: Request, connection: number): RequestAction | undefined {
+    for (const fault of this.#requestFaults.values()) {
+      if (matches(fault, request) && strikes(fault, connection)) return fault.rule.action;
+    }
+    return undefined;
+  }
+
+  forConnection(connection: number): Exclude<ConnectAction, { kind: 'refuse' }> | undefined {
+    for (const fault of this.#connectFaults.values()) {
+      const { action } = fault.rule;
+      if (action.kind !== 'refuse' && strikes(fault, connection)) return action;
+    }
+    return undefined;
+  }
+}
+
+function active<Rule extends FaultRule>(
+  rule: Rule,
+  opcodes: ReadonlySet<number> | undefined,
+): ActiveFault<Rule> {
+  return { rule, opcodes, seen: 0, hits: 0 };
+}
+
+function opcodesOf(rule: RequestFault): ReadonlySet<number> | undefined {
+  if (rule.opcode === undefined) return undefined;
+  const listed = Array.isArray(rule.opcode) ? rule.opcode : [rule.opcode];
+  return new Set(
+    listed.map((opcode) => (typeof opcode === 'number' ? opcode : Opcode[opcode as OpcodeName])),
+  );
+}
+
+function matches(fault: ActiveFault<RequestFault>, request: Request): boolean {
+  if (fault.opcodes !== undefined && !fault.opcodes.has(request.opcode)) return false;
+  const wanted = fault.rule.key;
+  if (wanted === undefined) return true;
+  const key = request.bytes.toString('utf8', request.keyStart, request.valueStart);
+  if (typeof wanted === 'string') return key === wanted;
+  return wanted instanceof RegExp ? key.search(wanted) !== -1 : wanted(key);
+}
+
+function strikes(fault: ActiveFault<FaultRule>, connection: number): boolean {
+  const { rule } = fault;
+  if (rule.connection !== undefined && rule.connection !== connection) return false;
+  if (fault.hits >= (rule.times ?? Number.POSITIVE_INFINITY)) return false;
+  fault.seen += 1;
+  if (fault.seen < (rule.nth ?? 1)) return false;
+  fault.hits += 1;
+  return true;
+}

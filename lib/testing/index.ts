@@ -1,0 +1,14 @@
+export type {
+  ConnectAction,
+  ConnectFault,
+  FaultRule,
+  HeaderLies,
+  Moment,
+  RequestAction,
+  RequestFault,
+} from './faults';
+export type { RestartOptions, ServerOptions, StopOptions } from './operations';
+export { Opcode, type OpcodeName, Status } from './protocol';
+export type { ReceivedChunk, ReceivedCommand } from './recording';
+export type { FaultHandle, TestServer } from './test-server';
+export { startServer } from './test-server';

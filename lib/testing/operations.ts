@@ -1,0 +1,66 @@
+import type { FaultRule } from './faults';
+import type { ReceivedChunk, ReceivedCommand } from './recording';
+
+/** How a server is started. Times are milliseconds, sizes bytes. */
+export interface ServerOptions {
+  /** TCP port; default: a free one. */
+  readonly port?: number;
+  /** Address to bind to; default `127.0.0.1`. */
+  readonly host?: string;
+  /** Listens on this unix socket instead of TCP. */
+  readonly path?: string;
+  /** Runs in a worker thread of its own, so that a busy client does not slow the server down. */
+  readonly worker?: boolean;
+  /** Keeps everything received for `received()` and `commands()`; off by default. */
+  readonly record?: boolean;
+  /** Largest item, counted as memcached counts (key, value and about 60 bytes); default 1 MiB. Larger: status 0x03. */
+  readonly maxItemBytes?: number;
+  /** Beyond this much, counted the same way, the least recently used items are evicted; default 64 MiB. */
+  readonly maxBytes?: number;
+  /** Milliseconds since the Unix epoch, for expiry; default `Date.now`. Not with `worker`. */
+  readonly clock?: () => number;
+}
+
+export interface StopOptions {
+  /** End open connections with RST instead of FIN. */
+  readonly reset?: boolean;
+}
+
+export interface RestartOptions extends StopOptions {
+  /** The items survive, as if the network had been cut instead of the server killed; default false. */
+  readonly keepData?: boolean;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string | undefined;
+}
+
+/** What a server can be told, from its own thread or another one: arguments and results survive structured clone. */
+export interface ServerOperations {
+  addFault(rule: FaultRule): Promise<number>;
+  removeFault(id: number): Promise<void>;
+  faultHits(id: number): Promise<number>;
+  waitForFaultHits(id: number, hits: number): Promise<void>;
+  clearFaults(): Promise<void>;
+  connections(): Promise<number>;
+  waitForConnections(count: number): Promise<void>;
+  waitForCommands(count: number): Promise<void>;
+  received(): Promise<ReceivedChunk[]>;
+  commands(): Promise<ReceivedCommand[]>;
+  disconnectAll(options: StopOptions): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  stop(options: StopOptions): Promise<void>;
+  restart(options: RestartOptions): Promise<void>;
+  flush(): Promise<void>;
+  stats(): Promise<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** Calls an operation by name: directly, or as a message to a worker. */
+export type Call = <Name extends keyof ServerOperations>(
+  name: Name,
+  ...args: Parameters<ServerOperations[Name]>
+) => ReturnType<ServerOperations[Name]>;

@@ -1,0 +1,164 @@
+import { HEADER_BYTES, REQUEST_MAGIC } from './protocol';
+
+/**
+ * One request, as a view of the bytes it arrived in. The parser reuses a single instance: whoever keeps something of
+ * it beyond the call copies it.
+ *
+ * Body order is extras, key, value. `valueLength` is what the header announced; `oversized` says that the value is
+ * not in `bytes` because it exceeds the parser's limit and is being skipped.
+ */
+export class Request {
+  bytes: Buffer = Buffer.alloc(0);
+  start = 0;
+  opcode = 0;
+  extrasLength = 0;
+  keyLength = 0;
+  totalBody = 0;
+  opaque = 0;
+  casHigh = 0;
+  casLow = 0;
+  oversized = false;
+
+  get extrasStart(): number {
+    return this.start + HEADER_BYTES;
+  }
+  get keyStart(): number {
+    return this.start + HEADER_BYTES + this.extrasLength;
+  }
+  get valueStart(): number {
+    return this.keyStart + this.keyLength;
+  }
+  get valueLength(): number {
+    return this.totalBody - this.extrasLength - this.keyLength;
+  }
+
+  /** The key as a string of bytes: latin1, so that every byte sequence maps to a string of its own. */
+  key(): string {
+    return this.bytes.toString('latin1', this.keyStart, this.valueStart);
+  }
+  extras(): Buffer {
+    return this.bytes.subarray(this.extrasStart, this.keyStart);
+  }
+  value(): Buffer {
+    const start = this.valueStart;
+    return this.bytes.subarray(start, this.oversized ? start : start + this.valueLength);
+  }
+  extrasU32(offset: number): number {
+    return this.bytes.readUInt32BE(this.extrasStart + offset);
+  }
+  extrasU64(offset: number): bigint {
+    return this.bytes.readBigUInt64BE(this.extrasStart + offset);
+  }
+}
+
+/** What the receiver of a request tells the parser: go on, or drop the rest of this connection's bytes. */
+export type Verdict = 'continue' | 'stop';
+
+export interface RequestReceiver {
+  request(request: Request): Verdict;
+  /** The stream is no protocol: `request` is the header that shows it. Called once; nothing after it is read. */
+  broken(reason: 'magic' | 'lengths', request: Request): void;
+}
+
+/**
+ * Cuts a byte stream into requests. Requests that lie whole in a chunk are handed over without copying; one that is
+ * spread over chunks is gathered in a buffer of exactly its size.
+ *
+ * A bad magic, or lengths that contradict each other, end the stream.
+ */
+export class RequestParser {
+  readonly #request = new Request();
+  readonly #maxBody: number;
+  readonly #receiver: RequestReceiver;
+  #partial: Buffer | undefined;
+  #filled = 0;
+  #skip = 0;
+  #stopped = false;
+
+  /** Values of requests whose body exceeds `maxBody` bytes are skipped instead of gathered. */
+  constructor(maxBody: number, receiver: RequestReceiver) {
+    this.#maxBody = maxBody;
+    this.#receiver = receiver;
+  }
+
+  feed(chunk: Buffer): void {
+    let position = 0;
+    while (position < chunk.length && !this.#stopped) {
+      if (this.#skip > 0) {
+        const skipped = Math.min(this.#skip, chunk.length - position);
+        this.#skip -= skipped;
+        position += skipped;
+      } else if (this.#partial !== undefined) {
+        position = this.#fill(this.#partial, chunk, position);
+      } else {
+        position = this.#whole(chunk, position);
+      }
+    }
+  }
+
+  /** Hands over the requests that lie whole in `chunk`, and starts gathering at the first that does not. */
+  #whole(chunk: Buffer, from: number): number {
+    let position = from;
+    while (chunk.length - position >= HEADER_BYTES) {
+      const needed = this.#readHeader(chunk, position);
+      if (needed === 0) return chunk.length;
+      if (chunk.length - position < needed) {
+        this.#gather(needed);
+        return position;
+      }
+      position += needed;
+      if (!this.#deliver()) return position;
+      if (this.#skip > 0) return position;
+    }
+    if (position < chunk.length) this.#gather(HEADER_BYTES);
+    return position;
+  }
+
+  #gather(size: number): void {
+    this.#partial = Buffer.allocUnsafeSlow(size);
+    this.#filled = 0;
+  }
+
+  #fill(partial: Buffer, chunk: Buffer, from: number): number {
+    const copied = chunk.copy(partial, this.#filled, from);
+    this.#filled += copied;
+    if (this.#filled < partial.length) return from + copied;
+    const needed = this.#readHeader(partial, 0);
+    if (needed === 0) return chunk.length;
+    if (needed > partial.length) {
+      this.#gather(needed);
+      this.#filled = partial.copy(this.#partial ?? partial);
+      return from + copied;
+    }
+    this.#partial = undefined;
+    this.#deliver();
+    return from + copied;
+  }
+
+  /** Reads the header at `at`; returns the bytes needed to handle the request, 0 when the stream is broken. */
+  #readHeader(bytes: Buffer, at: number): number {
+    const request = this.#request;
+    request.bytes = bytes;
+    request.start = at;
+    request.opcode = bytes[at + 1] ?? 0;
+    request.keyLength = bytes.readUInt16BE(at + 2);
+    request.extrasLength = bytes[at + 4] ?? 0;
+    request.totalBody = bytes.readUInt32BE(at + 8);
+    request.opaque = bytes.readUInt32BE(at + 12);
+    request.casHigh = bytes.readUInt32BE(at + 16);
+    request.casLow = bytes.readUInt32BE(at + 20);
+    if (bytes[at] !== REQUEST_MAGIC || request.valueLength < 0) {
+      this.#stopped = true;
+      this.#receiver.broken(bytes[at] === REQUEST_MAGIC ? 'lengths' : 'magic', request);
+      return 0;
+    }
+    request.oversized = request.totalBody > this.#maxBody;
+    return HEADER_BYTES + (request.oversized ? request.extrasLength + request.keyLength : request.totalBody);
+  }
+
+  #deliver(): boolean {
+    if (this.#request.oversized) this.#skip = this.#request.valueLength;
+    if (this.#receiver.request(this.#request) === 'stop') this.#stopped = true;
+    return !this.#stopped;
+  }
+}

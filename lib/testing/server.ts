@@ -1,0 +1,197 @@
+import type { Socket } from 'node:net';
+import { AnswerBuffer } from './answers';
+import { Conditions } from './conditions';
+import { Connection, type ConnectionHost } from './connection';
+import { garbage } from './fault-actions';
+import { FaultBook, type FaultRule } from './faults';
+import { Listener } from './listener';
+import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
+import { type ReceivedChunk, type ReceivedCommand, Recording } from './recording';
+import { Counters, generalStats } from './stats';
+import { Store } from './store';
+
+const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+
+/** A server in this thread. */
+export class LocalServer implements ServerOperations, ConnectionHost {
+  readonly faults = new FaultBook();
+  readonly counters = new Counters();
+  readonly answers = new AnswerBuffer();
+  readonly recording: Recording | undefined;
+  readonly maxItemBytes: number;
+  store: Store;
+  readonly #maxBytes: number;
+  readonly #clock: () => number;
+  readonly #listener: Listener;
+  readonly #connections = new Set<Connection>();
+  readonly #conditions = new Conditions();
+  #startedAt = 0;
+  #accepted = 0;
+  #requests = 0;
+  #running = false;
+  #paused = false;
+
+  private constructor(options: ServerOptions) {
+    this.maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#clock = options.clock ?? Date.now;
+    this.recording = options.record ? new Recording() : undefined;
+    this.store = this.#emptyStore();
+    const address = { host: options.host ?? '127.0.0.1', port: options.port ?? 0, path: options.path };
+    this.#listener = new Listener(address, (socket) => this.#accept(socket));
+  }
+
+  static async start(options: ServerOptions): Promise<LocalServer> {
+    const server = new LocalServer(options);
+    await server.#start();
+    return server;
+  }
+
+  get address(): Address {
+    return this.#listener.address;
+  }
+
+  async addFault(rule: FaultRule): Promise<number> {
+    const id = this.faults.add(rule);
+    await this.#listenOrRefuse();
+    return id;
+  }
+
+  async removeFault(id: number): Promise<void> {
+    this.faults.remove(id);
+    await this.#listenOrRefuse();
+  }
+
+  async clearFaults(): Promise<void> {
+    this.faults.clear();
+    await this.#listenOrRefuse();
+  }
+
+  async faultHits(id: number): Promise<number> {
+    return this.faults.hits(id);
+  }
+
+  waitForFaultHits(id: number, hits: number): Promise<void> {
+    return this.#conditions.until(() => this.faults.hits(id) >= hits);
+  }
+
+  async connections(): Promise<number> {
+    return this.#connections.size;
+  }
+
+  waitForConnections(count: number): Promise<void> {
+    return this.#conditions.until(() => this.#connections.size === count);
+  }
+
+  waitForCommands(count: number): Promise<void> {
+    return this.#conditions.until(() => this.#requests >= count);
+  }
+
+  async received(): Promise<ReceivedChunk[]> {
+    return [...this.#recorded().chunks];
+  }
+
+  async commands(): Promise<ReceivedCommand[]> {
+    return [...this.#recorded().commands];
+  }
+
+  async disconnectAll({ reset }: StopOptions): Promise<void> {
+    for (const connection of this.#connections) connection.end(reset ? 'reset' : 'close');
+    await this.#conditions.until(() => this.#connections.size === 0);
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true;
+    for (const connection of this.#connections) connection.pause();
+  }
+
+  async resume(): Promise<void> {
+    this.#paused = false;
+    for (const connection of this.#connections) connection.resume();
+  }
+
+  async stop(options: StopOptions): Promise<void> {
+    this.#running = false;
+    this.#listener.close();
+    await this.disconnectAll(options);
+  }
+
+  async restart(options: RestartOptions): Promise<void> {
+    await this.stop(options);
+    if (!options.keepData) this.store = this.#emptyStore();
+    await this.#start();
+  }
+
+  async flush(): Promise<void> {
+    this.store.flush();
+  }
+
+  async stats(): Promise<Record<string, string>> {
+    return this.statistics();
+  }
+
+  async close(): Promise<void> {
+    await this.stop({});
+    this.#conditions.abandon(new Error('The server was closed before this happened'));
+  }
+
+  statistics(): Record<string, string> {
+    return generalStats({
+      counters: this.counters,
+      store: this.store,
+      connections: this.#connections.size,
+      startedAt: this.#startedAt,
+      now: this.#clock(),
+      maxBytes: this.#maxBytes,
+    });
+  }
+
+  handled(requests: number): void {
+    this.#requests += requests;
+    this.#conditions.check();
+  }
+
+  closed(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#conditions.check();
+  }
+
+  async #start(): Promise<void> {
+    this.#running = true;
+    this.#startedAt = this.#clock();
+    await this.#listenOrRefuse();
+  }
+
+  async #listenOrRefuse(): Promise<void> {
+    if (this.#running && !this.faults.refuses) await this.#listener.open();
+    else this.#listener.close();
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(this.#accepted++, socket, this);
+    this.counters.total_connections += 1;
+    this.#connections.add(connection);
+    const action = this.faults.forConnection(connection.index);
+    if (action?.kind === 'reset') {
+      connection.end('reset');
+    } else if (action?.kind === 'silent') {
+      connection.ignore();
+    } else {
+      if (action?.kind === 'banner') connection.banner(garbage(action));
+      if (this.#paused) connection.pause();
+      connection.serve();
+    }
+    this.#conditions.check();
+  }
+
+  #emptyStore(): Store {
+    return new Store({ clock: this.#clock, maxBytes: this.#maxBytes, maxItemBytes: this.maxItemBytes });
+  }
+
+  #recorded(): Recording {
+    if (this.recording === undefined)
+      throw new Error('Start the server with { record: true } to keep what it receives');
+    return this.recording;
+  }
+}

@@ -1,0 +1,104 @@
+/** What an operation asks for; the engine knows how its wire says it. */
+export const Kind = {
+  get: 0,
+  getRecord: 1,
+  exists: 2,
+  insert: 3,
+  upsert: 4,
+  replace: 5,
+  remove: 6,
+  touch: 7,
+  getAndTouch: 8,
+  increment: 9,
+  decrement: 10,
+  append: 11,
+  prepend: 12,
+} as const;
+
+export type KindName = keyof typeof Kind;
+export type Kind = (typeof Kind)[KindName];
+
+const NAMES = Object.keys(Kind) as KindName[];
+export const nameOf = (kind: Kind): KindName => NAMES[kind] ?? 'get';
+
+/** What the simplest operations do without; kept apart so that a plain get allocates little. */
+export interface Details {
+  flags: number;
+  expiry: number;
+  casHigh: number;
+  casLow: number;
+  delta: bigint;
+  initial: bigint;
+  /** ms; undefined: the client's. */
+  timeout: number | undefined;
+  signal: AbortSignal | undefined;
+}
+
+export function details(): Details {
+  return {
+    flags: 0,
+    expiry: 0,
+    casHigh: 0,
+    casLow: 0,
+    delta: 0n,
+    initial: 0n,
+    timeout: undefined,
+    signal: undefined,
+  };
+}
+
+/** Where the results of operations go that are part of a larger one. */
+export interface Collector {
+  add(operation: Operation, value: unknown): void;
+  fail(operation: Operation, error: unknown): void;
+}
+
+let resolveOfPromise: (value: unknown) => void;
+let rejectOfPromise: (reason: unknown) => void;
+const capture = (resolve: (value: unknown) => void, reject: (reason: unknown) => void): void => {
+  resolveOfPromise = resolve;
+  rejectOfPromise = reject;
+};
+const ignore = (): void => {};
+
+/** One operation from its call to its one outcome. */
+export class Operation {
+  /** How often it was handed to a connection. */
+  attempts = 0;
+  /** The slot it occupies, or -1. */
+  slot = -1;
+  /** Set while an AbortSignal is listened to. */
+  stopListening: (() => void) | undefined = undefined;
+  // TypeScript's private: a #field costs a brand check on every access of this path.
+  private resolve: (value: unknown) => void = ignore;
+  private reject: (reason: unknown) => void = ignore;
+
+  constructor(
+    readonly kind: Kind,
+    readonly key: string,
+    readonly value: string | Uint8Array | undefined,
+    /** Replaced when the operation is handed in again. */
+    public details: Details | undefined,
+    readonly collector: Collector | undefined,
+  ) {}
+
+  /** The promise of its outcome; called once, by whoever gives it to the user. */
+  promise<T>(): Promise<T> {
+    const promise = new Promise<unknown>(capture);
+    this.resolve = resolveOfPromise;
+    this.reject = rejectOfPromise;
+    return promise as Promise<T>;
+  }
+
+  succeed(value: unknown): void {
+    this.stopListening?.();
+    if (this.collector === undefined) this.resolve(value);
+    else this.collector.add(this, value);
+  }
+
+  fail(error: unknown): void {
+    this.stopListening?.();
+    if (this.collector === undefined) this.reject(error);
+    else this.collector.fail(this, error);
+  }
+}

@@ -1,0 +1,31 @@
+import type { ExpiryOptions } from './expiry';
+
+/** What every operation takes. */
+export interface OperationOptions {
+  /**
+   * Milliseconds until the operation rejects with TimeoutError, counted from the call (in a scheduling context: from
+   * leave). It covers queueing, connecting and retrying.
+   */
+  readonly timeout?: number;
+  /**
+   * Rejects the operation with the signal's reason. Before it is written it is withdrawn; afterwards the server may
+   * have executed it all the same.
+   */
+  readonly signal?: AbortSignal;
+}
+
+export interface WriteOptions extends OperationOptions, ExpiryOptions {}
+
+export interface ConditionalOptions extends OperationOptions {
+  /** Only while the record still has this version; otherwise CasMismatchError. Unsigned, 64 bits, not 0. */
+  readonly cas?: bigint;
+}
+
+export interface ConditionalWriteOptions extends WriteOptions, ConditionalOptions {}
+
+export interface CounterOptions extends OperationOptions, ExpiryOptions {
+  /** How much to add or take away; 1 without it. Unsigned, 64 bits. */
+  readonly delta?: bigint | number;
+  /** What a missing counter is created with; without it a missing counter stays missing. Unsigned, 64 bits. */
+  readonly initial?: bigint | number;
+}

@@ -1,0 +1,32 @@
+/** What a write brought about. */
+export class MutationResult {
+  readonly #high: number;
+  readonly #low: number;
+
+  constructor(casHigh: number, casLow: number) {
+    this.#high = casHigh;
+    this.#low = casLow;
+  }
+
+  /** The record's new version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits. */
+  get cas(): bigint {
+    return joinWords(this.#high, this.#low);
+  }
+}
+
+/** A record with what the server keeps beside the value. */
+export class RecordResult<T> extends MutationResult {
+  readonly value: T;
+  /** The value's memcached flags, u32. */
+  readonly flags: number;
+
+  constructor(value: T, flags: number, casHigh: number, casLow: number) {
+    super(casHigh, casLow);
+    this.value = value;
+    this.flags = flags;
+  }
+}
+
+export function joinWords(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}

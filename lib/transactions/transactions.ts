@@ -1,0 +1,221 @@
+import { InvalidArgumentError } from '../errors';
+import { type ExpiryOptions, encodeExpiry } from './expiry';
+import { GetMany } from './get-many';
+import { type Details, details, Kind, Operation } from './operation';
+import type {
+  ConditionalOptions,
+  ConditionalWriteOptions,
+  CounterOptions,
+  OperationOptions,
+  WriteOptions,
+} from './options';
+import type { MutationResult, RecordResult } from './results';
+import type { Transcoder } from './transcoder';
+
+/** Where operations go: to an engine at once, or into a scheduling context. */
+export interface Target {
+  readonly transcoder: Transcoder;
+  /** Throws what the call should throw; otherwise the operation settles by itself. */
+  dispatch<T>(operation: Operation): Promise<T>;
+  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>>;
+}
+
+// On a missing counter the server fails instead of creating it (memcached's protocol_binary.h).
+const DO_NOT_CREATE = 0xffffffff;
+const LARGEST_COUNTER = 0xffffffffffffffffn;
+// setTimeout's bound as well: about 24 days.
+const LARGEST_TIMEOUT = 0x7fffffff;
+
+/**
+ * The single-record operations, the same on a database, on one of its event bases and in a scheduling context.
+ *
+ * A bad argument throws InvalidArgumentError from the call, a closed database ClosedError. Everything that happens
+ * later rejects the promise: TimeoutError, ConnectionError, BackpressureError, ServerError, and what the methods name.
+ *
+ * Keys are strings of 1 to 250 bytes in UTF-8, without spaces and control characters.
+ */
+export class Transactions {
+  readonly #target: Target;
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  /** The value; undefined when there is none. */
+  get<T = unknown>(key: string, options?: OperationOptions): Promise<T | undefined> {
+    return this.#dispatch(Kind.get, key, undefined, options && timing(options, details()));
+  }
+
+  /** The value with its version and flags; undefined when there is none. */
+  getRecord<T = unknown>(key: string, options?: OperationOptions): Promise<RecordResult<T> | undefined> {
+    return this.#dispatch(Kind.getRecord, key, undefined, options && timing(options, details()));
+  }
+
+  /**
+   * The values that exist, by key. It counts as one operation for each key and is sent in one run; when one of them
+   * fails the whole call rejects with its error.
+   */
+  getMany<T = unknown>(keys: Iterable<string>, options?: OperationOptions): Promise<Map<string, T>> {
+    if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
+      throw invalid('keys', 'keys is an iterable of strings');
+    }
+    const many = new GetMany<T>([...new Set(keys)], options && timing(options, details()));
+    return this.#target.dispatchMany(many);
+  }
+
+  /** Whether the key exists. On memcached this reads the record and drops the value. */
+  exists(key: string, options?: OperationOptions): Promise<boolean> {
+    return this.#dispatch(Kind.exists, key, undefined, options && timing(options, details()));
+  }
+
+  /** Writes a new record; KeyExistsError when there is one. */
+  insert(key: string, value: unknown, options?: WriteOptions): Promise<MutationResult> {
+    return this.#write(Kind.insert, key, value, options);
+  }
+
+  /** Writes the record, new or not. With `cas`: CasMismatchError, or KeyNotFoundError when it is gone. */
+  upsert(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
+    return this.#write(Kind.upsert, key, value, options);
+  }
+
+  /** Writes an existing record; KeyNotFoundError when there is none. */
+  replace(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
+    return this.#write(Kind.replace, key, value, options);
+  }
+
+  /** Whether there was a record to remove. */
+  remove(key: string, options?: ConditionalOptions): Promise<boolean> {
+    return this.#dispatch(
+      Kind.remove,
+      key,
+      undefined,
+      options && version(options, timing(options, details())),
+    );
+  }
+
+  /** Gives the record a new time to live; whether there was one. */
+  touch(key: string, options: ExpiryOptions & OperationOptions): Promise<boolean> {
+    return this.#dispatch(Kind.touch, key, undefined, newExpiry(options));
+  }
+
+  /** The value, with a new time to live; undefined when there is none. */
+  getAndTouch<T = unknown>(key: string, options: ExpiryOptions & OperationOptions): Promise<T | undefined> {
+    return this.#dispatch(Kind.getAndTouch, key, undefined, newExpiry(options));
+  }
+
+  /** The counter after adding; it wraps at 2^64. undefined when there is none and no `initial` was given. */
+  increment(key: string, options?: CounterOptions): Promise<bigint | undefined> {
+    return this.#count(Kind.increment, key, options);
+  }
+
+  /** The counter after taking away; it stops at 0. undefined when there is none and no `initial` was given. */
+  decrement(key: string, options?: CounterOptions): Promise<bigint | undefined> {
+    return this.#count(Kind.decrement, key, options);
+  }
+
+  /** Adds bytes behind the record's value, whose flags stay; KeyNotFoundError when there is none. */
+  append(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
+    return this.#extend(Kind.append, key, value, options);
+  }
+
+  /** Adds bytes before the record's value, whose flags stay; KeyNotFoundError when there is none. */
+  prepend(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
+    return this.#extend(Kind.prepend, key, value, options);
+  }
+
+  #dispatch<T>(
+    kind: Kind,
+    key: string,
+    value: string | Uint8Array | undefined,
+    detail: Details | undefined,
+  ): Promise<T> {
+    return this.#target.dispatch(new Operation(kind, key, value, detail, undefined));
+  }
+
+  #write(
+    kind: Kind,
+    key: string,
+    value: unknown,
+    options: ConditionalWriteOptions = {},
+  ): Promise<MutationResult> {
+    const { data, flags } = this.#target.transcoder.encode(value);
+    const detail = version(options, timing(options, details()));
+    detail.flags = flags;
+    detail.expiry = encodeExpiry(options);
+    return this.#dispatch(kind, key, data, detail);
+  }
+
+  #extend(
+    kind: Kind,
+    key: string,
+    value: string | Uint8Array,
+    options: ConditionalOptions | undefined,
+  ): Promise<MutationResult> {
+    if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+      throw invalid('value', 'value is a string or a Buffer');
+    }
+    return this.#dispatch(kind, key, value, options && version(options, timing(options, details())));
+  }
+
+  #count(kind: Kind, key: string, options: CounterOptions = {}): Promise<bigint | undefined> {
+    const detail = timing(options, details());
+    detail.delta = unsigned('delta', options.delta ?? 1n);
+    detail.initial = unsigned('initial', options.initial ?? 0n);
+    const expiry = encodeExpiry(options);
+    detail.expiry = options.initial === undefined ? DO_NOT_CREATE : expiry;
+    return this.#dispatch(kind, key, undefined, detail);
+  }
+}
+
+function newExpiry(options: ExpiryOptions & OperationOptions): Details {
+  if (options?.ttl === undefined && options?.expiresAt === undefined) {
+    throw invalid('ttl', 'touch needs ttl or expiresAt');
+  }
+  const detail = timing(options, details());
+  detail.expiry = encodeExpiry(options);
+  return detail;
+}
+
+function timing(options: OperationOptions, detail: Details): Details {
+  const { timeout, signal } = options;
+  if (timeout !== undefined) detail.timeout = checkTimeout(timeout);
+  if (signal !== undefined) {
+    if (!(signal instanceof AbortSignal)) throw invalid('signal', 'signal is an AbortSignal');
+    detail.signal = signal;
+  }
+  return detail;
+}
+
+/** A timeout in ms: more than 0, at most 2^31 - 1; a fraction counts as a whole millisecond. */
+export function checkTimeout(timeout: number, argument = 'timeout'): number {
+  if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= LARGEST_TIMEOUT)) {
+    throw invalid(
+      argument,
+      `${argument} is a number of milliseconds from 1 to ${LARGEST_TIMEOUT}, not ${String(timeout)}`,
+    );
+  }
+  return Math.ceil(timeout);
+}
+
+function version(options: ConditionalOptions, detail: Details): Details {
+  const { cas } = options;
+  if (cas === undefined) return detail;
+  if (typeof cas !== 'bigint' || cas <= 0n || cas > LARGEST_COUNTER) {
+    throw invalid('cas', `cas is a bigint from a record or result, not ${String(cas)}`);
+  }
+  detail.casHigh = Number(cas >> 32n);
+  detail.casLow = Number(cas & 0xffffffffn);
+  return detail;
+}
+
+function unsigned(argument: string, value: bigint | number): bigint {
+  const given = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (typeof given !== 'bigint' || given < 0n || given > LARGEST_COUNTER) {
+    throw invalid(argument, `${argument} is an unsigned 64-bit integer, not ${String(value)}`);
+  }
+  return given;
+}
+
+function invalid(argument: string, message: string): InvalidArgumentError {
+  return new InvalidArgumentError(message, { context: { argument } });
+}

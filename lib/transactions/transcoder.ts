@@ -1,0 +1,60 @@
+import { DecodeError, InvalidArgumentError } from '../errors';
+
+/** A value as it lies on the server. `flags` is the u32 that memcached stores beside it. */
+export interface EncodedValue {
+  readonly data: string | Uint8Array;
+  readonly flags: number;
+}
+
+/**
+ * Turns values into bytes and back. `encode` throws what the call should throw; `decode` gets a Buffer that it may
+ * keep, and what it throws rejects the operation.
+ */
+export interface Transcoder {
+  encode(value: unknown): EncodedValue;
+  decode(data: Buffer, flags: number): unknown;
+}
+
+// Couchbase's common flags: the format in the low five bits of the first byte, so that its SDKs read these values and
+// these read theirs.
+export const FLAGS_JSON = 0x02000000;
+export const FLAGS_BINARY = 0x03000000;
+export const FLAGS_STRING = 0x04000000;
+
+/** Strings as UTF-8, Buffers as they are, everything else as JSON. What it does not know comes back as a Buffer. */
+export const commonFlagsTranscoder: Transcoder = {
+  encode(value) {
+    if (typeof value === 'string') return { data: value, flags: FLAGS_STRING };
+    if (value instanceof Uint8Array) return { data: value, flags: FLAGS_BINARY };
+    return { data: toJson(value), flags: FLAGS_JSON };
+  },
+  decode(data, flags) {
+    if (flags === FLAGS_STRING) return data.toString('utf8');
+    if (flags === FLAGS_JSON) return parseJson(data.toString('utf8'));
+    return data;
+  },
+};
+
+export function toJson(value: unknown): string {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw invalidValue(`${value} has no JSON form`);
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw invalidValue('value cannot be written as JSON', cause);
+  }
+  if (json === undefined) throw invalidValue(`value cannot be stored: ${typeof value}`);
+  return json;
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DecodeError('the stored value is marked as JSON but does not parse', { cause });
+  }
+}
+
+function invalidValue(message: string, cause?: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(message, { cause, context: { argument: 'value' } });
+}

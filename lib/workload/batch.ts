@@ -1,0 +1,45 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { BACK_OFF_MS } from './driver';
+import type { Operation } from './operation';
+import { type CacheClient, send } from './send';
+
+export interface BatchResult {
+  readonly done: number;
+  readonly failed: number;
+  /** What the first failed operation was rejected with. */
+  readonly error: unknown;
+}
+
+/** So many failures in a row for each worker, and the server is taken for gone. */
+const PATIENCE = 2;
+
+/** Performs all operations, so many at a time, unless `stopped` says otherwise or the server is gone. Never rejects. */
+export async function performAll(
+  client: CacheClient,
+  operations: Iterator<Operation>,
+  concurrency: number,
+  stopped: () => boolean = () => false,
+): Promise<BatchResult> {
+  let done = 0;
+  let failed = 0;
+  let failedInRow = 0;
+  let firstError: unknown;
+  const worker = async (): Promise<void> => {
+    while (!stopped() && failedInRow < PATIENCE * concurrency) {
+      const next = operations.next();
+      if (next.done === true) return;
+      try {
+        await send(client, next.value);
+        done++;
+        failedInRow = 0;
+      } catch (error) {
+        firstError ??= error;
+        failed++;
+        failedInRow++;
+        await delay(BACK_OFF_MS);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  return { done, failed, error: firstError };
+}

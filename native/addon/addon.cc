@@ -1,0 +1,49 @@
+// The addon's entry: createBase() and counters(). Everything else hangs on what createBase() returns.
+#include <napi.h>
+
+#include <string>
+
+#include "addon/base_object.h"
+#include "addon/environment.h"
+#include "base/counters.h"
+
+namespace evenkeel::addon {
+
+namespace {
+
+// createBase(threaded, name, dispatch): a NativeBase, or the errno for which there is none.
+Napi::Value create_base(const Napi::CallbackInfo& info) {
+  Status status;
+  const napi_value base = BaseObject::create(info.Env(), info[0].As<Napi::Boolean>(),
+                                             info[1].As<Napi::String>().Utf8Value(), info[2], &status);
+  if (base == nullptr) return Napi::Number::New(info.Env(), status.error());
+  return Napi::Value(info.Env(), base);
+}
+
+Napi::Value read_counters(const Napi::CallbackInfo& info) {
+  const base::Counters& now = base::counters;
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("bases", static_cast<double>(now.bases));
+  result.Set("threads", static_cast<double>(now.threads));
+  result.Set("pipelines", static_cast<double>(now.pipelines));
+  result.Set("streams", static_cast<double>(now.streams));
+  result.Set("payloads", static_cast<double>(now.payloads));
+  result.Set("largeValues", static_cast<double>(now.large_values));
+  result.Set("unsettled", static_cast<double>(now.unsettled));
+  return result;
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  Environment::install(env);
+  exports.Set("createBase", Napi::Function::New<create_base>(env, "createBase"));
+  exports.Set("counters", Napi::Function::New<read_counters>(env, "counters"));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace evenkeel::addon
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) { return evenkeel::addon::initialise(env, exports); }
+
+NODE_API_MODULE(evenkeel, Init)

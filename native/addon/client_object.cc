@@ -1,0 +1,319 @@
+#include "addon/client_object.h"
+
+#include <cstring>
+#include <string>
+
+namespace evenkeel::addon {
+
+namespace {
+
+template <typename T>
+T* pin(napi_env env, napi_value array, napi_ref* reference, size_t* length = nullptr) {
+  void* data = nullptr;
+  size_t count = 0;
+  napi_get_typedarray_info(env, array, nullptr, &count, &data, nullptr, nullptr);
+  napi_create_reference(env, array, 1, reference);
+  if (length != nullptr) *length = count;
+  return static_cast<T*>(data);
+}
+
+uint64_t join(uint32_t high, uint32_t low) { return uint64_t{high} << 32 | low; }
+
+// Two different strings with lone surrogates would both become U+FFFD, and one key.
+bool is_well_formed(napi_env env, napi_value key, std::span<const std::byte> utf8) {
+  std::byte any{0};
+  for (const std::byte b : utf8) any |= b;
+  if (any < std::byte{0x80}) return true;
+  char16_t units[wire::memcache::kMaxKeyLength + 1];  // a key has no more units than bytes
+  size_t count = 0;
+  napi_get_value_string_utf16(env, key, units, std::size(units), &count);
+  for (size_t i = 0; i < count; ++i) {
+    if (units[i] < 0xd800 || units[i] > 0xdfff) continue;
+    const bool is_pair =
+        units[i] < 0xdc00 && i + 1 < count && units[i + 1] >= 0xdc00 && units[i + 1] <= 0xdfff;
+    if (!is_pair) return false;
+    ++i;
+  }
+  return true;
+}
+
+std::string text(napi_env env, napi_value value) {
+  char buffer[256] = "";
+  size_t length = 0;
+  napi_get_value_string_utf8(env, value, buffer, sizeof buffer, &length);
+  return {buffer, length};
+}
+
+uint32_t number_property(napi_env env, napi_value object, const char* name) {
+  napi_value value;
+  uint32_t number = 0;
+  napi_get_named_property(env, object, name, &value);
+  napi_get_value_uint32(env, value, &number);
+  return number;
+}
+
+bool boolean_property(napi_env env, napi_value object, const char* name) {
+  napi_value value;
+  bool flag = false;
+  napi_get_named_property(env, object, name, &value);
+  napi_get_value_bool(env, value, &flag);
+  return flag;
+}
+
+}  // namespace
+
+pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
+  const uint32_t* p = parameters_;
+  return {.head = {.opcode = static_cast<wire::memcache::Opcode>(code & 0xff),
+                   .cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]),
+                   .flags = p[layout::kParamFlags],
+                   .expiry = p[layout::kParamExpiry],
+                   .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
+                   .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
+          .timeout = p[layout::kParamTimeout],
+          .discards_value = (code & layout::kCodeDiscardsValue) != 0};
+}
+
+ClientObject::Key::Key(napi_env env, napi_value value) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, buffer, kKeyBuffer, &length) != napi_ok) {
+    refused = layout::kRefusedKeyType;
+    return;
+  }
+  bytes = std::as_bytes(std::span(buffer, length));
+  refused = pipeline::refusal(wire::memcache::check_key(bytes));
+  if (refused == 0 && !is_well_formed(env, value, bytes)) refused = layout::kRefusedKeyIllFormed;
+}
+
+ClientObject::Value::Value(napi_env env, napi_value value, size_t limit) {
+  is_string = napi_get_value_string_utf16(env, value, nullptr, 0, &length) == napi_ok;
+  void* bytes = nullptr;
+  if (!is_string && napi_get_buffer_info(env, value, &bytes, &length) != napi_ok) {
+    refused = layout::kRefusedValueType;
+    return;
+  }
+  data = static_cast<const std::byte*>(bytes);
+  capacity = is_string ? length * 3 + 1 : length;
+  if (length > limit) refused = layout::kRefusedValueTooLarge;
+}
+
+int32_t ClientObject::check(napi_value key, napi_value value, bool has_value) const {
+  const Key checked(driver_->env(), key);
+  if (checked.refused != 0 || !has_value) return checked.refused;
+  return Value(driver_->env(), value, max_value_).refused;
+}
+
+int32_t ClientObject::submit(uint32_t code, napi_value key_value) {
+  const Key key(driver_->env(), key_value);
+  if (key.refused != 0) return key.refused;
+  const int32_t refused = client_->begin(read_call(code), key.bytes, 0);
+  if (refused != 0) return refused;
+  const uint32_t slot = client_->commit(0);
+  update_liveness();
+  return static_cast<int32_t>(slot);
+}
+
+int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_value given) {
+  const napi_env env = driver_->env();
+  const Key key(env, key_value);
+  if (key.refused != 0) return key.refused;
+  const Value value(env, given, max_value_);
+  if (value.refused != 0) return value.refused;
+  const bool is_inline = value.capacity <= layout::kLargeValue;
+  const int32_t refused = client_->begin(read_call(code), key.bytes, is_inline ? value.capacity : 0);
+  if (refused != 0) return refused;
+  uint32_t slot = 0;
+  if (!is_inline) {
+    std::unique_ptr<net::Payload> payload = make_payload(*driver_, given, value.length);
+    if (payload == nullptr || payload->bytes().size() > max_value_) return layout::kRefusedValueTooLarge;
+    slot = client_->commit(0, std::move(payload));
+  } else if (value.is_string) {
+    size_t written = 0;
+    auto* space = reinterpret_cast<char*>(client_->value_space());
+    napi_get_value_string_utf8(env, given, space, value.capacity, &written);
+    slot = client_->commit(written);
+  } else {
+    if (value.length > 0) std::memcpy(client_->value_space(), value.data, value.length);
+    slot = client_->commit(value.length);
+  }
+  update_liveness();
+  return static_cast<int32_t>(slot);
+}
+
+void ClientObject::flush(bool write) {
+  if (driver_->closing()) return;
+  client_->flush(write);
+  driver_->rearm();
+}
+
+uint32_t ClientObject::take(uint32_t offset) {
+  const uint32_t taken = client_->take(records_, layout::kRecordsPerTake, slab_.subspan(offset), offset);
+  update_liveness();
+  return taken;
+}
+
+napi_value ClientObject::take_large(uint32_t index) {
+  const std::unique_ptr<pipeline::LargeValue> value = client_->take_large(index);
+  return value == nullptr ? nullptr : to_buffer(*driver_, *value);
+}
+
+void ClientObject::set_slab(napi_value slab) {
+  const napi_env env = driver_->env();
+  if (slab_reference_ != nullptr) napi_delete_reference(env, slab_reference_);
+  size_t length = 0;
+  auto* data = pin<std::byte>(env, slab, &slab_reference_, &length);
+  slab_ = {data, length};
+}
+
+// Each entry is [host, port], with a numeric address, or [path].
+void ClientObject::set_addresses(napi_value list) {
+  const napi_env env = driver_->env();
+  uint32_t count = 0;
+  napi_get_array_length(env, list, &count);
+  std::vector<net::Address> addresses;
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value entry;
+    napi_value host;
+    napi_value port;
+    uint32_t port_number = 0;
+    napi_get_element(env, list, i, &entry);
+    napi_get_element(env, entry, 0, &host);
+    napi_get_element(env, entry, 1, &port);
+    const bool has_port = napi_get_value_uint32(env, port, &port_number) == napi_ok;
+    const auto address = has_port ? net::Address::ip(text(env, host), static_cast<uint16_t>(port_number))
+                                  : net::Address::unix_path(text(env, host));
+    if (address.has_value()) addresses.push_back(*address);
+  }
+  client_->set_addresses(std::move(addresses));
+}
+
+void ClientObject::cancel(uint32_t slot) {
+  client_->cancel(slot);
+  update_liveness();
+}
+
+void ClientObject::update_liveness() {
+  const bool holds = client_->active() > 0;
+  if (holds == holds_driver_) return;
+  holds_driver_ = holds;
+  holds ? driver_->ref() : driver_->unref();
+}
+
+void ClientObject::deliver() {
+  const std::shared_ptr<ClientObject> alive = shared_from_this();
+  if (drain_ == nullptr) return;
+  make_callback(driver_->env(), drain_, 0, nullptr);
+}
+
+void ClientObject::tear_down() {
+  client_->tear_down();
+  drop_references();
+}
+
+void ClientObject::drop_references() {
+  for (napi_ref* reference : {&drain_, &parameters_reference_, &records_reference_, &slab_reference_}) {
+    if (*reference != nullptr) napi_delete_reference(driver_->env(), *reference);
+    *reference = nullptr;
+  }
+}
+
+namespace calls {
+
+using Self = std::shared_ptr<ClientObject>;
+
+static napi_value submit(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(self->submit(arguments.u32(0), arguments[1]));
+}
+
+static napi_value check(napi_env env, Arguments arguments, const Self& self) {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, arguments[1], &type);
+  return arguments.number(self->check(arguments[0], arguments[1], type != napi_undefined));
+}
+
+static napi_value submit_value(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(self->submit_value(arguments.u32(0), arguments[1], arguments[2]));
+}
+
+static napi_value flush(napi_env, Arguments arguments, const Self& self) {
+  self->flush(arguments.boolean(0));
+  return nullptr;
+}
+
+static napi_value take(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(static_cast<int32_t>(self->take(arguments.u32(0))));
+}
+
+static napi_value take_large(napi_env, Arguments arguments, const Self& self) {
+  return self->take_large(arguments.u32(0));
+}
+
+static napi_value set_slab(napi_env, Arguments arguments, const Self& self) {
+  self->set_slab(arguments[0]);
+  return nullptr;
+}
+
+static napi_value set_addresses(napi_env, Arguments arguments, const Self& self) {
+  self->set_addresses(arguments[0]);
+  return nullptr;
+}
+
+static napi_value connect(napi_env, Arguments, const Self& self) {
+  self->connect();
+  return nullptr;
+}
+
+static napi_value cancel(napi_env, Arguments arguments, const Self& self) {
+  self->cancel(arguments.u32(0));
+  return nullptr;
+}
+
+static napi_value close(napi_env, Arguments, const Self& self) {
+  self->close();
+  return nullptr;
+}
+
+static napi_value available(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(static_cast<int32_t>(self->available()));
+}
+
+}  // namespace calls
+
+napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments) {
+  const auto self = std::make_shared<ClientObject>(driver);
+  const napi_value given = arguments[0];
+  const pipeline::Options options{
+      .connect_timeout = number_property(env, given, "connectTimeout"),
+      .backoff_min = number_property(env, given, "backoffMin"),
+      .backoff_max = number_property(env, given, "backoffMax"),
+      .silence_limit = number_property(env, given, "silenceLimit"),
+      .waits_offline = boolean_property(env, given, "waitsOffline"),
+      .max_written = number_property(env, given, "maxWritten"),
+      .max_operations = number_property(env, given, "maxOperations"),
+      .max_value = number_property(env, given, "maxValue"),
+  };
+  self->max_value_ = options.max_value;
+  self->parameters_ = pin<uint32_t>(env, arguments[1], &self->parameters_reference_);
+  self->records_ = pin<uint32_t>(env, arguments[2], &self->records_reference_);
+  napi_create_reference(env, arguments[3], 1, &self->drain_);
+  self->client_ =
+      pipeline::Client::create(driver->base(), driver->threaded(), options, self->allocator_, *self);
+  driver->add(self);
+  napi_value object;
+  napi_create_object(env, &object);
+  define<ClientObject, calls::submit>(env, object, "submit", self);
+  define<ClientObject, calls::submit_value>(env, object, "submitValue", self);
+  define<ClientObject, calls::check>(env, object, "check", self);
+  define<ClientObject, calls::flush>(env, object, "flush", self);
+  define<ClientObject, calls::take>(env, object, "take", self);
+  define<ClientObject, calls::take_large>(env, object, "takeLarge", self);
+  define<ClientObject, calls::set_slab>(env, object, "setSlab", self);
+  define<ClientObject, calls::set_addresses>(env, object, "setAddresses", self);
+  define<ClientObject, calls::connect>(env, object, "connect", self);
+  define<ClientObject, calls::cancel>(env, object, "cancel", self);
+  define<ClientObject, calls::close>(env, object, "close", self);
+  define<ClientObject, calls::available>(env, object, "available", self);
+  return object;
+}
+
+}  // namespace evenkeel::addon

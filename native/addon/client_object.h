@@ -1,0 +1,84 @@
+// ClientObject: a pipeline::Client as JavaScript holds it (NativeClient of lib/native/addon.ts), with the
+// memory both sides write to: the parameter block, the completion records and the slab of values, all of them
+// allocated by JavaScript and pinned by references.
+#pragma once
+
+#include <node_api.h>
+
+#include <memory>
+
+#include "addon/driver.h"
+#include "addon/functions.h"
+#include "addon/values.h"
+#include "pipeline/client.h"
+
+namespace evenkeel::addon {
+
+class ClientObject final : public Messenger,
+                           public pipeline::ClientListener,
+                           public std::enable_shared_from_this<ClientObject> {
+ public:
+  // Arguments: options, parameters (Uint32Array), records (Uint32Array), drain. The options' numbers have
+  // been checked.
+  static napi_value create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments);
+
+  explicit ClientObject(std::shared_ptr<Driver> driver) : driver_(std::move(driver)), allocator_(*driver_) {}
+  ~ClientObject() override { drop_references(); }
+
+  // The slot, or a layout::kRefused… code.
+  int32_t submit(uint32_t code, napi_value key);
+  int32_t submit_value(uint32_t code, napi_value key, napi_value value);
+  // What submit() would refuse of these arguments, or 0.
+  int32_t check(napi_value key, napi_value value, bool has_value) const;
+  void flush(bool write);
+  uint32_t take(uint32_t offset);
+  napi_value take_large(uint32_t index);
+  void set_slab(napi_value slab);
+  void set_addresses(napi_value list);
+  void connect() { client_->connect(); }
+  void cancel(uint32_t slot);
+  void close() { client_->close(); }
+  uint32_t available() const { return client_->available(); }
+
+  void on_completions_ready() override { driver_->announce(this); }
+  void deliver() override;
+  void tear_down() override;
+
+ private:
+  // A key is at most 250 bytes; one that does not fit here, cut at a character, is still longer than that.
+  static constexpr size_t kKeyBuffer = 260;
+  struct Key {
+    Key(napi_env env, napi_value value);
+    char buffer[kKeyBuffer];
+    std::span<const std::byte> bytes;
+    int32_t refused = 0;
+  };
+  struct Value {
+    Value(napi_env env, napi_value value, size_t limit);
+    bool is_string = false;
+    size_t length = 0;    // bytes of a Buffer, UTF-16 units of a string
+    size_t capacity = 0;  // bytes that its encoding may take
+    const std::byte* data = nullptr;
+    int32_t refused = 0;
+  };
+
+  pipeline::Client::Call read_call(uint32_t code) const;
+  // Keeps the process alive exactly while operations are active.
+  void update_liveness();
+  void drop_references();
+
+  const std::shared_ptr<Driver> driver_;
+  ValueAllocator allocator_;
+  std::shared_ptr<pipeline::Client> client_;
+  bool holds_driver_ = false;
+  size_t max_value_ = 0;
+  const uint32_t* parameters_ = nullptr;
+  uint32_t* records_ = nullptr;
+  std::span<std::byte> slab_;
+  napi_ref drain_ = nullptr;
+  napi_ref parameters_reference_ = nullptr;
+  napi_ref records_reference_ = nullptr;
+  napi_ref slab_reference_ = nullptr;
+};
+
+}  // namespace evenkeel::addon

@@ -1,0 +1,81 @@
+// Native functions bound to a C++ object: one JavaScript function per method and object, with the object's
+// pointer in its data, so that a call neither unwraps nor looks anything up (see Arguments for what a call
+// costs).
+#pragma once
+
+#include <node_api.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace evenkeel::addon {
+
+inline constexpr size_t kMaxArguments = 4;
+
+class Arguments {
+ public:
+  Arguments(napi_env env, const napi_value* values) : env_(env), values_(values) {}
+
+  napi_value operator[](size_t index) const { return values_[index]; }
+  // 0 for what is not a number: lib/ has checked the user's input before.
+  uint32_t u32(size_t index) const {
+    uint32_t value = 0;
+    napi_get_value_uint32(env_, values_[index], &value);
+    return value;
+  }
+  int32_t i32(size_t index) const {
+    int32_t value = 0;
+    napi_get_value_int32(env_, values_[index], &value);
+    return value;
+  }
+  bool boolean(size_t index) const {
+    bool value = false;
+    napi_get_value_bool(env_, values_[index], &value);
+    return value;
+  }
+  napi_value number(int32_t value) const {
+    napi_value result;
+    napi_create_int32(env_, value, &result);
+    return result;
+  }
+  napi_value undefined() const {
+    napi_value result;
+    napi_get_undefined(env_, &result);
+    return result;
+  }
+
+ private:
+  napi_env env_;
+  const napi_value* values_;
+};
+
+template <typename Object>
+using Method = napi_value (*)(napi_env env, Arguments arguments, const std::shared_ptr<Object>& self);
+
+// Missing arguments are undefined. The function keeps the object alive.
+template <typename Object, Method<Object> method>
+void define(napi_env env, napi_value target, const char* name, const std::shared_ptr<Object>& self) {
+  const auto callback = [](napi_env env, napi_callback_info info) -> napi_value {
+    napi_value values[kMaxArguments];
+    size_t count = kMaxArguments;
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, values, nullptr, &data);
+    return method(env, Arguments(env, values), *static_cast<std::shared_ptr<Object>*>(data));
+  };
+  auto* owner = new std::shared_ptr<Object>(self);
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, owner, &function);
+  napi_add_finalizer(
+      env, function, owner,
+      [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Object>*>(data); }, nullptr,
+      nullptr);
+  napi_set_named_property(env, target, name, function);
+}
+
+inline void set_number(napi_env env, napi_value target, const char* name, double value) {
+  napi_value number;
+  napi_create_double(env, value, &number);
+  napi_set_named_property(env, target, name, number);
+}
+
+}  // namespace evenkeel::addon

@@ -1,0 +1,80 @@
+// ByteBuffer: bytes appended at one end, without the zeroing and the throwing of std::vector. Memory that a
+// burst needed is given back after a while of smaller use.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <utility>
+
+namespace evenkeel::base {
+
+class ByteBuffer {
+ public:
+  ByteBuffer() = default;
+  ~ByteBuffer() { std::free(data_); }
+  ByteBuffer(ByteBuffer&& other) noexcept { swap(other); }
+  ByteBuffer& operator=(ByteBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  void swap(ByteBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(small_uses_, other.small_uses_);
+  }
+
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
+
+  // Room for `length` bytes behind the last one; committed by grow(). Pointers into the buffer become
+  // invalid.
+  std::byte* reserve(size_t length) {
+    if (capacity_ - size_ < length) enlarge(length);
+    return data_ + size_;
+  }
+  void grow(size_t length) { size_ += length; }
+  void truncate(size_t size) { size_ = size; }
+
+  void append(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
+
+  void clear() {
+    if (capacity_ > kKept) {
+      small_uses_ = size_ < capacity_ / 4 ? small_uses_ + 1 : 0;
+      if (small_uses_ > kPatience) *this = ByteBuffer();
+    }
+    size_ = 0;
+  }
+
+ private:
+  static constexpr size_t kSmallest = 4096;
+  static constexpr size_t kKept = size_t{256} << 10;
+  static constexpr int kPatience = 256;
+
+  // Out of memory is not survivable half-way through a packet: the process ends here, with a name, as V8
+  // does.
+  void enlarge(size_t length) {
+    size_t wanted = capacity_ < kSmallest ? kSmallest : capacity_;
+    while (wanted - size_ < length) wanted *= 2;
+    void* larger = std::realloc(data_, wanted);
+    if (larger == nullptr) std::abort();
+    data_ = static_cast<std::byte*>(larger);
+    capacity_ = wanted;
+  }
+
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+  int small_uses_ = 0;
+};
+
+}  // namespace evenkeel::base

@@ -1,0 +1,153 @@
+// EventBase: one loop over descriptors, timers, signals and tasks from other threads. It does not know who
+// drives it: a host loop that watches descriptor() and calls poll(0), or a LoopThread that calls poll(-1) for
+// ever.
+//
+// Threads: post() from any thread; everything else on the thread that drives the base, handlers included.
+// Handlers may call anything but poll(): watch and unwatch any descriptor (themselves included), schedule and
+// cancel any timer. None may destroy the base.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/poller.h"
+#include "base/signals.h"
+#include "base/status.h"
+#include "base/timer_wheel.h"
+
+namespace evenkeel::base {
+
+class DescriptorHandler {
+ public:
+  // Only for what the descriptor is watched for. A hang-up or an error counts as both, and the next read or
+  // write meets it.
+  virtual void on_ready(bool readable, bool writable) = 0;
+
+ protected:
+  ~DescriptorHandler() = default;
+};
+
+// Cancels itself when destroyed, so an owner needs no order of tear-down.
+class Timer : public TimerNode {
+ public:
+  virtual void on_timer() = 0;
+  void cancel();
+
+ protected:
+  ~Timer();
+
+ private:
+  friend class EventBase;
+  class EventBase* base_ = nullptr;  // while scheduled
+};
+
+class SignalHandler {
+ public:
+  virtual void on_signal(int signo) = 0;
+
+ protected:
+  ~SignalHandler() = default;
+};
+
+struct EventBaseStats {
+  uint64_t polls = 0;
+  uint64_t wakeups = 0;  // polls that found at least one task
+  uint64_t ready_events = 0;
+  uint64_t timers_fired = 0;
+  size_t descriptors = 0;
+  size_t timers = 0;
+};
+
+class EventBase {
+ public:
+  static std::unique_ptr<EventBase> create(Status* status);
+  ~EventBase();
+  EventBase(const EventBase&) = delete;
+  EventBase& operator=(const EventBase&) = delete;
+
+  int descriptor() const;
+
+  // One turn: waits at most timeout_ms (-1: until something happens; never past the next timer), then runs
+  // signals, tasks, ready descriptors and due timers. Bounded: a handler that keeps making work gets the next
+  // turn for it.
+  void poll(int timeout_ms);
+
+  // When a driver that sleeps elsewhere must call poll(0) again, descriptors aside: at the next timer
+  // (kNever: none). May be in the past (a timer is due) or before the timer's deadline (the wheel wants to
+  // look again).
+  Millis next_deadline() const { return wheel_.next_wakeup(); }
+
+  // Monotonic milliseconds as of this turn; refresh_time() reads the clock anew.
+  Millis time() const { return time_; }
+  Millis refresh_time() { return time_ = now(); }
+
+  // The handler must stay alive until unwatch(fd), and the descriptor open. After unwatch() the handler is
+  // not called again, not even for readiness that this turn already collected (also when the same fd is
+  // watched anew within the turn). EEXIST: watched already.
+  Status watch(int fd, Interest interest, DescriptorHandler* handler);
+  // ENOENT: not watched.
+  Status set_interest(int fd, Interest interest);
+  void unwatch(int fd);
+
+  // Schedules, or re-schedules, also a timer of another base of this thread.
+  void schedule(Timer* timer, Millis deadline);
+
+  // Signals are process-wide: every base that watches one hears of it, and a handler installed before (Node's
+  // own, for instance) still runs. The previous disposition returns with the last watcher. Limits: see
+  // base/signals.h.
+  Status watch_signal(int signo, SignalHandler* handler);
+  void unwatch_signal(int signo, SignalHandler* handler);
+
+  // Runs the task on the driving thread, in the order posted. Tasks still queued when the base is destroyed
+  // are destroyed unrun.
+  void post(std::function<void()> task);
+
+  EventBaseStats stats() const;
+
+ private:
+  friend class Timer;
+
+  struct Descriptor {
+    DescriptorHandler* handler = nullptr;
+    uint32_t generation = 0;
+    Interest interest = Interest::kNone;
+  };
+  struct SignalWatch {
+    int signo;
+    SignalHandler* handler;  // null: ended by a handler of this turn
+  };
+
+  explicit EventBase(std::unique_ptr<Poller> poller);
+
+  int limit_wait(int timeout_ms) const;
+  Descriptor* find(int fd);
+  void run_signals();
+  void sweep_signal_watches();
+  void run_tasks();
+  void run_ready(const Ready& ready);
+  void run_timers();
+
+  Counted<&Counters::bases> counted_;
+  std::unique_ptr<Poller> poller_;
+  Millis time_;
+  TimerWheel wheel_;
+  TimerNode end_of_turn_;                // behind the timers due this turn, before those that they make due
+  std::vector<Descriptor> descriptors_;  // by descriptor number
+  std::unique_ptr<SignalSink> signals_;  // once one is watched
+  std::vector<SignalWatch> signal_watches_;
+  bool running_signals_ = false;
+  EventBaseStats stats_;
+
+  std::atomic<bool> has_tasks_{false};
+  std::mutex tasks_mutex_;
+  std::vector<std::function<void()>> tasks_;
+  std::vector<std::function<void()>> running_tasks_;  // keeps its capacity between turns
+};
+
+}  // namespace evenkeel::base

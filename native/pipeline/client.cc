@@ -1,0 +1,242 @@
+#include "pipeline/client.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace evenkeel::pipeline {
+
+int32_t refusal(wire::memcache::KeyFault fault) {
+  switch (fault) {
+    case wire::memcache::KeyFault::kNone:
+      return 0;
+    case wire::memcache::KeyFault::kEmpty:
+      return layout::kRefusedKeyEmpty;
+    case wire::memcache::KeyFault::kTooLong:
+      return layout::kRefusedKeyTooLong;
+    case wire::memcache::KeyFault::kForbiddenByte:
+      return layout::kRefusedKeyForbiddenByte;
+  }
+  return layout::kRefusedKeyType;
+}
+
+Client::Client(base::EventBase& base, bool threaded, const Options& options, ClientListener& listener)
+    : base_(base),
+      threaded_(threaded),
+      options_(options),
+      listener_(listener),
+      slots_(options.max_operations) {
+  staged_.resize(router_.nodes());
+  mailbox_.batches.resize(router_.nodes());
+  delivery_.resize(router_.nodes());
+}
+
+Client::~Client() = default;
+
+std::shared_ptr<Client> Client::create(base::EventBase& base, bool threaded, const Options& options,
+                                       Allocator& allocator, ClientListener& listener) {
+  std::shared_ptr<Client> client(new Client(base, threaded, options, listener));
+  client->run([client, &allocator] {
+    client->pipeline_ = std::make_unique<Pipeline>(client->base_, client->options_, allocator, *client);
+  });
+  return client;
+}
+
+void Client::run(std::function<void()> task) {
+  if (threaded_) {
+    base_.post(std::move(task));
+  } else {
+    task();
+  }
+}
+
+std::unique_lock<std::mutex> Client::lock() {
+  return threaded_ ? std::unique_lock(mutex_) : std::unique_lock(mutex_, std::defer_lock);
+}
+
+void Client::set_addresses(std::vector<net::Address> addresses) {
+  run([self = shared_from_this(), addresses = std::move(addresses)]() mutable {
+    if (self->pipeline_ != nullptr) self->pipeline_->set_addresses(0, std::move(addresses));
+  });
+}
+
+void Client::connect() {
+  run([self = shared_from_this()] {
+    if (self->pipeline_ != nullptr) self->pipeline_->connect();
+  });
+}
+
+int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
+  if (closed_) return layout::kRefusedClosed;
+  if (slots_.available() == 0) return layout::kRefusedBackpressure;
+  call_ = call;
+  key_length_ = key.size();
+  const size_t head = wire::memcache::head_size(call.head.opcode);
+  node_ = router_.route(key);
+  std::byte* at = staged_[node_].bytes.reserve(head + key.size() + value_capacity);
+  std::memcpy(at + head, key.data(), key.size());
+  value_ = at + head + key.size();
+  return 0;
+}
+
+uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {
+  const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
+  const size_t head = wire::memcache::head_size(call_.head.opcode);
+  const size_t inline_length = head + key_length_ + value_length;
+  const uint32_t opaque = slots_.acquire();
+  call_.head.opaque = opaque;
+  encode_head(call_.head, key_length_, value_length + payload_length, value_ - key_length_ - head);
+  net::Batch& batch = staged_[node_];
+  batch.bytes.grow(inline_length);
+  ++staged_count_;
+  batch.packets.push_back({.deadline = base::coarse_now() + base::kCoarseSlack + call_.timeout,
+                           .opaque = opaque,
+                           .inline_length = static_cast<uint32_t>(inline_length),
+                           .payload_length = static_cast<uint32_t>(payload_length),
+                           .opcode = static_cast<uint8_t>(call_.head.opcode),
+                           .has_payload = payload != nullptr,
+                           .discards_value = call_.discards_value});
+  if (payload != nullptr) batch.payloads.push_back(std::move(payload));
+  return opaque & ((1u << layout::kSlotBits) - 1);
+}
+
+void Client::flush(bool write) {
+  if (staged_count_ == 0 && !write) return;
+  staged_count_ = 0;
+  if (!threaded_) {
+    submit(staged_, write);
+    return;
+  }
+  {
+    const std::lock_guard guard(mutex_);
+    for (size_t node = 0; node < staged_.size(); ++node) mailbox_.batches[node].append(staged_[node]);
+    mailbox_.write |= write;
+    if (std::exchange(mailbox_.posted, true)) return;
+  }
+  knock();
+}
+
+void Client::submit(std::vector<net::Batch>& batches, bool write) {
+  if (pipeline_ == nullptr) return;
+  for (size_t node = 0; node < batches.size(); ++node) {
+    if (!batches[node].empty()) pipeline_->submit(static_cast<uint16_t>(node), batches[node], write);
+  }
+  if (write) pipeline_->flush();
+}
+
+void Client::knock() {
+  base_.post([self = shared_from_this()] { self->read_mailbox(); });
+}
+
+void Client::read_mailbox() {
+  std::vector<uint32_t> cancels;
+  bool write = false;
+  {
+    const std::lock_guard guard(mutex_);
+    for (size_t node = 0; node < delivery_.size(); ++node) delivery_[node].append(mailbox_.batches[node]);
+    cancels.swap(mailbox_.cancels);
+    write = std::exchange(mailbox_.write, false);
+    mailbox_.posted = false;
+  }
+  if (pipeline_ == nullptr) return;
+  submit(delivery_, write);
+  for (const uint32_t opaque : cancels) pipeline_->cancel(opaque);
+}
+
+void Client::cancel(uint32_t slot) {
+  if (!slots_.is_active(slot)) return;
+  slots_.settle(slot);
+  const uint32_t opaque = slots_.opaque(slot);
+  flush(false);  // the operation itself may still be staged
+  if (!threaded_) {
+    if (pipeline_ != nullptr) pipeline_->cancel(opaque);
+    return;
+  }
+  {
+    const std::lock_guard guard(mutex_);
+    mailbox_.cancels.push_back(opaque);
+    if (std::exchange(mailbox_.posted, true)) return;
+  }
+  knock();
+}
+
+void Client::on_completions(CompletionBatch& batch) {
+  {
+    const auto guard = lock();
+    outbox_.append(batch);
+    if (std::exchange(notified_, true)) return;
+  }
+  listener_.on_completions_ready();
+}
+
+bool Client::refill_inbox() {
+  inbox_.clear();
+  next_record_ = next_value_ = next_large_ = 0;
+  const auto guard = lock();
+  inbox_.swap(outbox_);
+  notified_ = false;
+  return !inbox_.empty();
+}
+
+uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::byte> slab, uint32_t offset) {
+  for (const uint32_t slot : released_) slots_.release(slot);
+  released_.clear();
+  if (next_record_ == inbox_.records.size() && !refill_inbox()) return 0;
+  size_t used = 0;
+  uint32_t taken = 0;
+  for (; taken < max_records && next_record_ < inbox_.records.size(); ++taken) {
+    const Completion& completion = inbox_.records[next_record_];
+    const bool is_large = (completion.outcome & layout::kOutcomeLargeBit) != 0;
+    uint32_t* record = records + size_t{taken} * layout::kRecordWords;
+    if (is_large) {
+      record[layout::kRecordValueOffset] = static_cast<uint32_t>(next_large_++);
+    } else {
+      const size_t length = completion.value_length;
+      if (length > slab.size() - used) break;
+      if (length > 0) std::memcpy(slab.data() + used, inbox_.values.data() + next_value_, length);
+      record[layout::kRecordValueOffset] = offset + static_cast<uint32_t>(used);
+      used += length;
+      next_value_ += length;
+    }
+    record[layout::kRecordSlot] = completion.slot;
+    record[layout::kRecordOutcome] = completion.outcome;
+    record[layout::kRecordFlags] = completion.flags;
+    record[layout::kRecordValueLength] = completion.value_length;
+    record[layout::kRecordCasHigh] = static_cast<uint32_t>(completion.cas >> 32);
+    record[layout::kRecordCasLow] = static_cast<uint32_t>(completion.cas);
+    record[layout::kRecordDetail] = completion.detail;
+    record[layout::kRecordRemaining] = completion.remaining;
+    ++next_record_;
+    if (completion.slot == layout::kControlSlot) continue;
+    if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased)
+      slots_.settle(completion.slot);
+    if ((completion.outcome & layout::kOutcomeReleaseBit) != 0) released_.push_back(completion.slot);
+  }
+  return taken;
+}
+
+std::unique_ptr<LargeValue> Client::take_large(uint32_t index) {
+  if (index >= inbox_.larges.size()) return nullptr;
+  return std::move(inbox_.larges[index]);
+}
+
+void Client::close() {
+  if (closed_) return;
+  flush(false);
+  closed_ = true;
+  run([self = shared_from_this()] {
+    if (self->pipeline_ == nullptr) return;
+    self->pipeline_->close();
+    self->pipeline_.reset();
+  });
+}
+
+void Client::tear_down() {
+  closed_ = true;
+  if (pipeline_ != nullptr) {
+    pipeline_->close();
+    pipeline_.reset();
+  }
+}
+
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,74 @@
+// What the I/O side tells the JavaScript side: a run of fixed-size records with the bytes of the values they
+// speak of.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/byte_buffer.h"
+#include "base/counters.h"
+#include "pipeline/layout.h"
+
+namespace evenkeel::pipeline {
+
+// A value received into memory of its own. Whoever made the pipeline decides where that lies (Allocator).
+class LargeValue {
+ public:
+  virtual ~LargeValue() = default;
+  virtual std::span<std::byte> bytes() = 0;
+
+ private:
+  base::Counted<&base::Counters::large_values> counted_;
+};
+
+class Allocator {
+ public:
+  // Called on the I/O side. Null: out of memory, which ends the connection and not the process.
+  virtual std::unique_ptr<LargeValue> allocate(size_t length) = 0;
+
+ protected:
+  ~Allocator() = default;
+};
+
+struct Completion {
+  uint32_t slot = 0;
+  uint32_t outcome = 0;  // as layout::kRecordOutcome
+  uint32_t flags = 0;
+  uint32_t value_length = 0;
+  uint64_t cas = 0;
+  uint32_t detail = 0;
+  uint32_t remaining = 0;
+};
+
+struct CompletionBatch {
+  std::vector<Completion> records;
+  base::ByteBuffer values;  // of the records without kOutcomeLargeBit, one behind the other
+  std::vector<std::unique_ptr<LargeValue>> larges;  // of the records with it, in order
+
+  bool empty() const { return records.empty(); }
+  void clear() {
+    records.clear();
+    values.clear();
+    larges.clear();
+  }
+  void swap(CompletionBatch& other) noexcept {
+    records.swap(other.records);
+    values.swap(other.values);
+    larges.swap(other.larges);
+  }
+  // Moves everything of `other` behind what is here and leaves it empty.
+  void append(CompletionBatch& other);
+};
+
+class CompletionSink {
+ public:
+  // At the end of each burst of completions, on the I/O side; takes what it wants out of the batch.
+  virtual void on_completions(CompletionBatch& batch) = 0;
+
+ protected:
+  ~CompletionSink() = default;
+};
+
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,82 @@
+// Flights: the life of every operation on the I/O side, from its packet to its one completion. Settling,
+// abandoning and releasing happen here and nowhere else, so "exactly once" has one place to be right in.
+//
+// Threads: the loop's only.
+#pragma once
+
+#include "base/timer_wheel.h"
+#include "net/batch.h"
+#include "pipeline/completions.h"
+#include "pipeline/in_flight.h"
+
+namespace evenkeel::pipeline {
+
+class Flights {
+ public:
+  explicit Flights(base::Millis now) : deadlines_(now) {}
+
+  void start(const net::Packet& packet, uint16_t node) {
+    Flight& flight = table_.insert(packet.opaque, node, packet.opcode, packet.discards_value);
+    deadlines_.schedule(&flight, packet.deadline);
+  }
+
+  Flight* find(uint32_t opaque) { return table_.find(opaque); }
+  bool is_queued(uint32_t opaque) {
+    const Flight* flight = table_.find(opaque);
+    return flight != nullptr && flight->state == FlightState::kQueued;
+  }
+
+  // The operation's only outcome, and the end of its entry. `outcome` without the release bit.
+  Completion& settle(Flight& flight, uint32_t outcome) {
+    deadlines_.cancel(&flight);
+    Completion& completion = completions_.records.emplace_back();
+    completion.slot = flight.slot();
+    completion.outcome = outcome | layout::kOutcomeReleaseBit;
+    table_.erase(flight);
+    return completion;
+  }
+
+  // The operation's only outcome while its answer may still come: the entry stays until release().
+  void abandon(Flight& flight, uint32_t outcome) {
+    deadlines_.cancel(&flight);
+    flight.state = FlightState::kAbandoned;
+    if (outcome == layout::kOutcomeReleased) return;  // its caller has settled it already
+    Completion& completion = completions_.records.emplace_back();
+    completion.slot = flight.slot();
+    completion.outcome = outcome | layout::kOutcomeWrittenBit;
+  }
+
+  void release(Flight& flight) { settle(flight, layout::kOutcomeReleased); }
+
+  void lose(Flight& flight, uint32_t cause, base::Millis now) {
+    const base::Millis deadline = flight.deadline();
+    Completion& completion = settle(flight, layout::kOutcomeLost | layout::kOutcomeWrittenBit);
+    completion.detail = cause;
+    completion.remaining = deadline > now ? static_cast<uint32_t>(deadline - now) : 0;
+  }
+
+  void control(uint32_t outcome, uint32_t detail, std::span<const std::byte> value = {}) {
+    Completion& completion = completions_.records.emplace_back();
+    completion.slot = layout::kControlSlot;
+    completion.outcome = outcome;
+    completion.detail = detail;
+    completion.value_length = static_cast<uint32_t>(value.size());
+    completions_.values.append(value);
+  }
+
+  template <typename Visit>
+  void for_each(Visit visit) {
+    table_.for_each(visit);
+  }
+
+  CompletionBatch& completions() { return completions_; }
+  base::TimerWheel& deadlines() { return deadlines_; }
+  size_t size() const { return table_.size(); }
+
+ private:
+  InFlightTable table_;
+  base::TimerWheel deadlines_;
+  CompletionBatch completions_;
+};
+
+}  // namespace evenkeel::pipeline

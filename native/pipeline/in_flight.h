@@ -1,0 +1,85 @@
+// InFlightTable: what the I/O side knows of each operation, found by the opaque of an answer in O(1). An
+// entry leaves the table exactly once; a request that was written keeps its entry, as kAbandoned, until its
+// answer has come or its connection is gone, so that no late answer can ever meet another operation in the
+// same slot.
+//
+// Threads: the loop's only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/counters.h"
+#include "base/timer_wheel.h"
+#include "pipeline/layout.h"
+
+namespace evenkeel::pipeline {
+
+enum class FlightState : uint8_t {
+  kFree,
+  kQueued,     // no byte of it counts as written
+  kWritten,    // waiting for its answer
+  kLeaving,    // settled while part of it was written: kAbandoned as soon as the rest is
+  kAbandoned,  // settled, but its answer may still come
+};
+
+// The timer node fires at the operation's deadline.
+struct Flight : base::TimerNode {
+  uint32_t opaque = 0;
+  uint16_t node = 0;
+  uint8_t opcode = 0;
+  FlightState state = FlightState::kFree;
+  bool discards_value = false;
+
+  uint32_t slot() const { return opaque & ((1u << layout::kSlotBits) - 1); }
+};
+
+class InFlightTable {
+ public:
+  InFlightTable() = default;
+  ~InFlightTable() {
+    base::counters.unsettled.fetch_add(static_cast<int64_t>(size_), std::memory_order_relaxed);
+  }
+  InFlightTable(const InFlightTable&) = delete;
+  InFlightTable& operator=(const InFlightTable&) = delete;
+
+  // The entry becomes kQueued. The slot is free: whoever hands out slots sees to it.
+  Flight& insert(uint32_t opaque, uint16_t node, uint8_t opcode, bool discards_value);
+
+  // The entry in flight under exactly this opaque, generation included; null when there is none.
+  Flight* find(uint32_t opaque) {
+    const uint32_t slot = opaque & ((1u << layout::kSlotBits) - 1);
+    const size_t block = slot / kBlock;
+    if (block >= blocks_.size() || blocks_[block] == nullptr) return nullptr;
+    Flight& flight = blocks_[block]->flights[slot % kBlock];
+    return flight.state != FlightState::kFree && flight.opaque == opaque ? &flight : nullptr;
+  }
+
+  // The entry must not be in the timer wheel any more.
+  void erase(Flight& flight);
+
+  size_t size() const { return size_; }
+
+  // Visits every entry; the visitor may erase the one it is given.
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (auto& block : blocks_) {
+      if (block == nullptr) continue;
+      for (Flight& flight : block->flights) {
+        if (flight.state != FlightState::kFree) visit(flight);
+      }
+    }
+  }
+
+ private:
+  static constexpr size_t kBlock = 512;
+  struct Block {
+    Flight flights[kBlock];  // never moves: the timer wheel points into it
+  };
+
+  std::vector<std::unique_ptr<Block>> blocks_;
+  size_t size_ = 0;
+};
+
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,95 @@
+// What native code and TypeScript agree on: the words of a completion record, of the parameter block, and the
+// codes in them. lib/native/layout.ts is generated from this file by scripts/generate-layout.mjs, so every
+// line that starts with `inline constexpr` must be one `name = number` pair.
+#pragma once
+
+#include <cstdint>
+
+namespace evenkeel::layout {
+
+// A slot names an operation in flight. Its wire opaque is `generation << kSlotBits | slot`.
+inline constexpr uint32_t kSlotBits = 20;
+inline constexpr uint32_t kMaxSlots = 1048064;  // leaves the last 512 indices for the pipeline's own requests
+inline constexpr uint32_t kControlSlot =
+    1048575;  // records of this slot tell of the connection, not of an operation
+
+// Parameter block (Uint32Array): what an operation takes besides key and value. JavaScript fills in what
+// differs from the defaults before submit() and puts the defaults back afterwards.
+inline constexpr uint32_t kParamTimeout = 0;  // ms
+inline constexpr uint32_t kParamFlags = 1;
+inline constexpr uint32_t kParamExpiry = 2;
+inline constexpr uint32_t kParamCasHigh = 3;
+inline constexpr uint32_t kParamCasLow = 4;
+inline constexpr uint32_t kParamDeltaHigh = 5;
+inline constexpr uint32_t kParamDeltaLow = 6;
+inline constexpr uint32_t kParamInitialHigh = 7;
+inline constexpr uint32_t kParamInitialLow = 8;
+inline constexpr uint32_t kParamWords = 9;
+
+// Completion record (kRecordWords words of a Uint32Array).
+inline constexpr uint32_t kRecordSlot = 0;
+inline constexpr uint32_t kRecordOutcome = 1;  // outcome | kOutcome… bits | status << kOutcomeStatusShift
+inline constexpr uint32_t kRecordFlags = 2;    // the value's memcached flags
+inline constexpr uint32_t kRecordValueOffset =
+    3;  // into the slab; with kOutcomeLargeBit an index for takeLarge()
+inline constexpr uint32_t kRecordValueLength = 4;
+inline constexpr uint32_t kRecordCasHigh = 5;
+inline constexpr uint32_t kRecordCasLow = 6;
+inline constexpr uint32_t kRecordDetail = 7;     // a cause (below)
+inline constexpr uint32_t kRecordRemaining = 8;  // ms until the deadline, for a retry
+inline constexpr uint32_t kRecordWords = 9;
+
+// Outcomes.
+inline constexpr uint32_t kOutcomeMask = 255;
+inline constexpr uint32_t kOutcomeAnswered = 0;  // the server answered; status is its 16-bit code
+inline constexpr uint32_t kOutcomeTimedOut = 1;
+inline constexpr uint32_t kOutcomeLost = 2;     // written, then the connection failed
+inline constexpr uint32_t kOutcomeOffline = 3;  // not connected, and operations do not wait by option
+inline constexpr uint32_t kOutcomeClosed = 4;
+inline constexpr uint32_t kOutcomeReleased = 5;      // nothing to settle: an abandoned slot is free again
+inline constexpr uint32_t kOutcomeConnected = 6;     // control: the value is the server's version
+inline constexpr uint32_t kOutcomeDisconnected = 7;  // control: detail is the cause
+inline constexpr uint32_t kOutcomeEnded = 8;         // control: the pipeline is gone, nothing follows
+inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
+inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
+inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own
+inline constexpr uint32_t kOutcomeStatusShift = 16;
+
+// Causes: an errno below kCauseProtocol, or one of these.
+inline constexpr uint32_t kCauseProtocol = 65536;
+inline constexpr uint32_t kCauseBadMagic = 65537;
+inline constexpr uint32_t kCauseBadLengths = 65538;
+inline constexpr uint32_t kCauseUnknownOpaque = 65539;
+inline constexpr uint32_t kCauseWrongOpcode = 65540;
+inline constexpr uint32_t kCauseTooLarge = 65541;
+inline constexpr uint32_t kCauseSilence = 65542;
+inline constexpr uint32_t kCauseEndOfStream = 65543;
+inline constexpr uint32_t kCauseHandshake = 65544;
+
+// What submit() returns instead of a slot.
+inline constexpr int32_t kRefusedClosed = -1;
+inline constexpr int32_t kRefusedBackpressure = -2;
+inline constexpr int32_t kRefusedKeyType = -3;
+inline constexpr int32_t kRefusedKeyEmpty = -4;
+inline constexpr int32_t kRefusedKeyTooLong = -5;
+inline constexpr int32_t kRefusedKeyForbiddenByte = -6;
+inline constexpr int32_t kRefusedKeyIllFormed = -7;
+inline constexpr int32_t kRefusedValueType = -8;
+inline constexpr int32_t kRefusedValueTooLarge = -9;
+
+// Events of a base, as its dispatch function gets them: (kind, id, argument).
+inline constexpr uint32_t kEventTimer = 0;
+inline constexpr uint32_t kEventReady = 1;   // argument: 1 readable, 2 writable, 3 both
+inline constexpr uint32_t kEventSignal = 2;  // argument: the signal's number
+inline constexpr uint32_t kEventStats = 3;
+inline constexpr uint32_t kEventWatchFailed = 4;  // argument: an errno
+
+// submit()'s code: an opcode of the protocol, and this bit when only the status of the answer is of interest.
+inline constexpr uint32_t kCodeDiscardsValue = 256;
+
+// Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
+inline constexpr uint32_t kLargeValue = 16384;
+inline constexpr uint32_t kSlabBytes = 65536;
+inline constexpr uint32_t kRecordsPerTake = 1024;
+
+}  // namespace evenkeel::layout

@@ -1,0 +1,92 @@
+// Node: one server as the pipeline sees it: its connection, made anew with back-off and jitter for as long as
+// the node lives, the requests waiting for it, and the decoding of its answers.
+//
+//   kIdle -> kConnecting -> kHandshake -> kReady
+//              ^    \___________\___________/  a fault
+//              |                     v
+//              +----- timer ---- kBackoff          kClosed from anywhere, for good
+//
+// The handshake is one VERSION round trip: a server that does not speak the protocol is found out before an
+// operation is entrusted to it.
+//
+// Threads: the loop's only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/event_base.h"
+#include "net/output_queue.h"
+#include "net/stream.h"
+#include "pipeline/flights.h"
+#include "pipeline/options.h"
+#include "pipeline/response_reader.h"
+
+namespace evenkeel::pipeline {
+
+class NodeOwner {
+ public:
+  // Completions were added outside of a call from the owner.
+  virtual void on_node_progress() = 0;
+
+ protected:
+  ~NodeOwner() = default;
+};
+
+class Node : private net::StreamHandler, private base::Timer {
+ public:
+  Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,
+       NodeOwner& owner);
+
+  // Tried in turn, from the next attempt on.
+  void set_addresses(std::vector<net::Address> addresses);
+  void connect();
+
+  // Starts the flights of the batch, and leaves it empty. With `flush` false the requests wait for flush().
+  void enqueue(net::Batch& batch, bool flush);
+  void flush();
+
+  // The deadline of `flight` has passed, or its caller gave it up (kOutcomeReleased).
+  void give_up(Flight& flight, uint32_t outcome);
+
+  // Ends the connection and settles every operation of this node with kOutcomeClosed.
+  void close();
+
+  // The connection is of no more use; its written operations are lost, the others wait for the next one.
+  void fail(uint32_t cause);
+
+ private:
+  enum class State : uint8_t { kIdle, kConnecting, kHandshake, kReady, kBackoff, kClosed };
+
+  void on_stream_ready(bool readable, bool writable) override;
+  void on_timer() override;
+
+  void start_connecting();
+  void finish_connecting();
+  void finish_handshake(uint32_t cause);
+  void schedule_backoff();
+  void read();
+  void write();
+  void purge_dead();
+  uint32_t random();
+
+  const uint16_t id_;
+  base::EventBase& base_;
+  const Options& options_;
+  Flights& flights_;
+  NodeOwner& owner_;
+  net::Stream stream_;
+  ResponseReader reader_;
+  net::OutputQueue queue_;
+  net::OutputQueue held_;  // enqueued without flush
+  std::vector<net::Address> addresses_;
+  size_t next_address_ = 0;
+  State state_ = State::kIdle;
+  uint32_t failures_ = 0;           // in a row
+  size_t written_ = 0;              // unanswered
+  size_t dead_ = 0;                 // requests in the queues whose flight is over; an upper bound
+  base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
+  uint64_t random_state_;
+};
+
+}  // namespace evenkeel::pipeline

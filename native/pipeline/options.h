@@ -1,0 +1,25 @@
+// How a pipeline behaves; fixed for its life.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace evenkeel::pipeline {
+
+struct Options {
+  base::Millis connect_timeout = 2000;
+  base::Millis backoff_min = 50;
+  base::Millis backoff_max = 2000;
+  // An operation that times out on a connection which said nothing for this long takes the connection with
+  // it.
+  base::Millis silence_limit = 2500;
+  // While there is no connection, operations wait within their deadline; false: they fail at once.
+  bool waits_offline = true;
+  uint32_t max_written = 16384;      // written and not yet answered, a node; further ones wait in its queue
+  uint32_t max_operations = 147456;  // handed in and not yet released; further ones are refused
+  uint32_t max_value = 32u << 20;    // bytes; an answer that announces more ends its connection
+};
+
+}  // namespace evenkeel::pipeline

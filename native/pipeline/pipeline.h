@@ -1,0 +1,50 @@
+// Pipeline: the I/O side of one client on one event base: its nodes, its operations in flight and their
+// deadlines. It learns of operations by batches and speaks by completions; it calls nobody else.
+//
+// Threads: the base's only, construction and destruction included.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/event_base.h"
+#include "pipeline/flights.h"
+#include "pipeline/node.h"
+#include "pipeline/options.h"
+
+namespace evenkeel::pipeline {
+
+class Pipeline : public NodeOwner, private base::Timer {
+ public:
+  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);
+  ~Pipeline();
+
+  void set_addresses(uint16_t node, std::vector<net::Address> addresses);
+  void connect();
+
+  void submit(uint16_t node, net::Batch& batch, bool flush);
+  void flush();
+
+  // Its caller has already settled the operation and wants no completion of it, only its slot back.
+  void cancel(uint32_t opaque);
+
+  // Settles everything with kOutcomeClosed and ends with a kOutcomeEnded record. Nothing may be called
+  // afterwards.
+  void close();
+
+  void on_node_progress() override { publish(); }
+
+ private:
+  void on_timer() override;
+  void publish();
+  void rearm();
+
+  base::Counted<&base::Counters::pipelines> counted_;
+  base::EventBase& base_;
+  const Options options_;
+  CompletionSink& sink_;
+  Flights flights_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+};
+
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,77 @@
+// Slots: the names of operations, handed out and taken back on the JavaScript side. A slot comes back under a
+// new generation, so its old opaques name nothing any more. The last one freed is the first one reused: it is
+// in the cache.
+//
+// Threads: the JavaScript thread's only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "pipeline/layout.h"
+
+namespace evenkeel::pipeline {
+
+class Slots {
+ public:
+  // At most layout::kMaxSlots.
+  explicit Slots(uint32_t limit) : limit_(limit) {}
+
+  uint32_t available() const { return limit_ - used_; }
+  // Operations that JavaScript still waits for; abandoned ones keep their slot but are not active.
+  uint32_t active() const { return active_; }
+
+  // available() is not 0. Returns the opaque.
+  uint32_t acquire() {
+    uint32_t slot;
+    if (!free_.empty()) {
+      slot = free_.back();
+      free_.pop_back();
+    } else {
+      slot = static_cast<uint32_t>(states_.size());
+      states_.emplace_back();
+    }
+    ++used_;
+    ++active_;
+    State& state = states_[slot];
+    state.active = true;
+    return uint32_t{state.generation} << layout::kSlotBits | slot;
+  }
+
+  // False when it was not active: settled before.
+  bool settle(uint32_t slot) {
+    State& state = states_[slot];
+    const bool was_active = state.active;
+    state.active = false;
+    active_ -= was_active ? 1 : 0;
+    return was_active;
+  }
+
+  void release(uint32_t slot) {
+    State& state = states_[slot];
+    state.generation = static_cast<uint16_t>((state.generation + 1) & kGenerationMask);
+    free_.push_back(slot);
+    --used_;
+  }
+
+  uint32_t opaque(uint32_t slot) const {
+    return uint32_t{states_[slot].generation} << layout::kSlotBits | slot;
+  }
+  bool is_active(uint32_t slot) const { return slot < states_.size() && states_[slot].active; }
+
+ private:
+  static constexpr uint32_t kGenerationMask = (1u << (32 - layout::kSlotBits)) - 1;
+  struct State {
+    uint16_t generation = 0;
+    bool active = false;
+  };
+
+  const uint32_t limit_;
+  uint32_t used_ = 0;
+  uint32_t active_ = 0;
+  std::vector<State> states_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,37 @@
+// Response decoding: pure functions over byte spans, safe on any bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "wire/memcache/protocol.h"
+
+namespace evenkeel::wire::memcache {
+
+struct ResponseHeader {
+  uint8_t opcode = 0;
+  uint8_t extras_length = 0;
+  uint16_t key_length = 0;
+  uint16_t status = 0;
+  uint32_t body_length = 0;  // extras, key and value
+  uint32_t opaque = 0;
+  uint64_t cas = 0;
+
+  // Not negative: decode_header() has checked it.
+  uint32_t value_length() const { return body_length - extras_length - key_length; }
+};
+
+enum class HeaderFault : uint8_t {
+  kNone,
+  kIncomplete,  // fewer than kHeaderSize bytes: come back with more
+  kBadMagic,    // not a response of this protocol
+  kBadLengths,  // extras and key exceed the body
+};
+
+HeaderFault decode_header(std::span<const std::byte> bytes, ResponseHeader* header);
+
+// The u32 flags of a get's extras; 0 when the answer carries none. `body` holds at least the extras.
+uint32_t decode_flags(const ResponseHeader& header, std::span<const std::byte> body);
+
+}  // namespace evenkeel::wire::memcache

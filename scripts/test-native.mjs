@@ -1,0 +1,90 @@
+// The native core's own tests, without Node: node scripts/test-native.mjs [plain|asan|tsan|fuzz] [--seconds N]
+//   plain  GoogleTest; further arguments after -- go to it (-- --gtest_filter=TimerWheel.*)
+//   asan   the same under AddressSanitizer and UndefinedBehaviorSanitizer
+//   tsan   the same under ThreadSanitizer
+//   fuzz   every target of test/native/fuzz/, N seconds each (60), from its seeds in test/native/fuzz/seeds/<name>/
+import { existsSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, configure, fail, filesBelow, hasTool, requireTool, root, run } from './native-tools.mjs';
+
+const sanitizers = { plain: '', asan: 'address,undefined', tsan: 'thread' };
+const sanitizerOptions = {
+  ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1',
+  UBSAN_OPTIONS: 'print_stacktrace=1',
+  TSAN_OPTIONS: 'second_deadlock_stack=1',
+};
+
+const { lane, seconds, gtestArguments } = readArguments();
+if (lane === 'fuzz') fuzz();
+else test();
+
+function readArguments() {
+  const everything = process.argv.slice(2);
+  const divider = everything.indexOf('--');
+  const own = divider === -1 ? everything : everything.slice(0, divider);
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: own,
+      allowPositionals: true,
+      options: { seconds: { type: 'string', default: '60' } },
+    });
+  } catch (error) {
+    fail(error.message);
+  }
+  const [chosen = 'plain', ...rest] = parsed.positionals;
+  const duration = Number(parsed.values.seconds);
+  if (rest.length > 0 || (chosen !== 'fuzz' && !(chosen in sanitizers)))
+    fail('usage: test-native.mjs [plain|asan|tsan|fuzz] [--seconds N] [-- gtest options]');
+  if (!Number.isInteger(duration) || duration < 1) fail('--seconds wants a whole number of seconds');
+  return {
+    lane: chosen,
+    seconds: duration,
+    gtestArguments: divider === -1 ? [] : everything.slice(divider + 1),
+  };
+}
+
+function test() {
+  if (![process.env.CXX, 'c++', 'g++', 'clang++'].some((compiler) => compiler && hasTool(compiler)))
+    fail('a C++20 compiler is missing (on Debian: apt-get install g++)');
+  // Not named build-plain: this one is also the developer's own, with the compile_commands.json that editors read.
+  const folder = lane === 'plain' ? 'native' : lane;
+  configure(folder, {
+    EVENKEEL_SANITIZE: sanitizers[lane],
+    EVENKEEL_TESTS: 'ON',
+    CMAKE_COMPILE_WARNING_AS_ERROR: process.env.CI === 'true' ? 'ON' : 'OFF',
+  });
+  build(folder, 'evenkeel_native_tests');
+  run(path.join(root, `build-${folder}`, 'evenkeel_native_tests'), gtestArguments, sanitizerOptions);
+}
+
+function fuzz() {
+  requireTool('clang++', 'clang');
+  const names = filesBelow(path.join('test', 'native', 'fuzz'), ['.cc'])
+    .map((file) => path.basename(file, '.cc'))
+    .filter((name) => name.endsWith('_fuzzer'));
+  if (names.length === 0) fail('no *_fuzzer.cc in test/native/fuzz');
+  configure('fuzz', { EVENKEEL_FUZZ: 'ON', CMAKE_CXX_COMPILER: 'clang++' });
+  build('fuzz', ...names);
+  for (const name of names) {
+    console.log(`test-native: ${name}, ${seconds} s`);
+    // libFuzzer writes what it finds into the first folder; the seeds stay as they are in git.
+    const found = path.join('build-fuzz', 'corpus', name);
+    const seeds = path.join('test', 'native', 'fuzz', 'seeds', name.slice(0, -'_fuzzer'.length));
+    mkdirSync(path.join(root, found), { recursive: true });
+    const corpora = existsSync(path.join(root, seeds)) ? [found, seeds] : [found];
+    run(
+      path.join(root, 'build-fuzz', name),
+      [
+        ...corpora,
+        `-max_total_time=${seconds}`,
+        '-timeout=10',
+        '-print_final_stats=1',
+        '-verbosity=1',
+        `-artifact_prefix=build-fuzz/${name}-`,
+      ],
+      sanitizerOptions,
+    );
+  }
+}

@@ -1,0 +1,61 @@
+// npm test [-- <files, folders or node --test options>]: the type check of everything that is not shipped, then the suite.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname, '..');
+// Fast and telling first. What stands in no folder named here comes after, in alphabetical order.
+const order = ['unit', 'native', 'conformance', 'integration', 'faults'];
+// Packs, installs from the registry and compiles: minutes, and a network. `npm run test:packaging` names it.
+const onlyWhenNamed = path.join('test', 'packaging', 'package.test.mts');
+
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const files =
+  named.length === 0 ? tests('test').filter((file) => file !== onlyWhenNamed) : named.flatMap(tests);
+if (files.length === 0) {
+  console.error(`test: no *.test.mts in ${named.join(', ') || 'test'}`);
+  process.exit(1);
+}
+
+const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const types = node([tsc, '-p', 'test/tsconfig.json']);
+const suite = node([
+  '--expose-gc',
+  '--import',
+  'tsx',
+  '--import',
+  new URL('compiled-lib.mjs', import.meta.url).href,
+  '--test',
+  '--test-concurrency=2',
+  // A leaked handle would otherwise keep one file, and with it the whole run, alive for ever.
+  '--test-timeout=300000',
+  ...(options.some((option) => option.startsWith('--test-reporter')) ? [] : ['--test-reporter=spec']),
+  ...options,
+  ...files,
+]);
+if (types !== 0) console.error('test: the type check failed, see above the first test');
+process.exitCode = suite || types;
+
+function tests(location) {
+  const start = path.relative(root, path.resolve(root, location));
+  const found = statSync(path.join(root, start)).isDirectory()
+    ? readdirSync(path.join(root, start), { recursive: true }).map((name) => path.join(start, name))
+    : [start];
+  return found
+    .filter((file) => file.endsWith('.test.mts'))
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+function rank(file) {
+  const position = order.indexOf(file.split(path.sep)[1]);
+  return position === -1 ? order.length : position;
+}
+
+function node(args) {
+  const { status } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  return status ?? 1;
+}

@@ -1,0 +1,22 @@
+// clang-tidy (.clang-tidy) over the native core; any warning fails. native/addon is left out: its headers are Node's.
+// node scripts/tidy-native.mjs [files]
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { configure, fail, requireTool, root, run } from './native-tools.mjs';
+
+requireTool('clang-tidy', 'clang-tidy');
+// An existing build keeps its options: its compile_commands.json is also what editors read.
+const configured = existsSync(path.join(root, 'build-native', 'CMakeCache.txt'));
+configure('native', configured ? {} : { EVENKEEL_TESTS: 'OFF' });
+
+const database = path.join(root, 'build-native', 'compile_commands.json');
+const core = path.join(root, 'native') + path.sep;
+const compiled = JSON.parse(readFileSync(database, 'utf8'))
+  .map((entry) => path.resolve(entry.directory, entry.file))
+  .filter((file) => file.startsWith(core) && !file.startsWith(path.join(core, 'addon')));
+const named = process.argv.slice(2).map((file) => path.resolve(file));
+const unknown = named.filter((file) => !compiled.includes(file));
+if (unknown.length > 0) fail(`not a source of the native core: ${unknown.join(', ')}`);
+
+const files = named.length > 0 ? named : compiled;
+run('clang-tidy', ['--quiet', '--warnings-as-errors=*', '-p', path.join(root, 'build-native'), ...files]);

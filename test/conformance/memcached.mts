@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { RawClient } from './raw-client.mts';
+
+/** A real memcached on a free loopback port. */
+export interface Memcached extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * The background threads hold items now and then; a counter is then replaced instead of rewritten in place, and whether
+ * its text is padded with spaces becomes a matter of luck.
+ */
+const deterministic = 'no_lru_maintainer,no_lru_crawler';
+
+export async function startMemcached(): Promise<Memcached> {
+  const port = await freePort();
+  const asRoot = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
+  const args = [...asRoot, '-l', '127.0.0.1', '-p', String(port), '-t', '1', '-o', deterministic];
+  const child = spawn('memcached', args, { stdio: 'ignore' });
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  await listening(child, port);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port);
+        else reject(new Error('no port'));
+      });
+    });
+  });
+}
+
+async function listening(child: ChildProcess, port: number): Promise<void> {
+  let failure: Error | undefined;
+  child.once('error', (error) => {
+    failure = error;
+  });
+  child.once('exit', (code) => {
+    failure ??= new Error(`memcached ended with code ${code}`);
+  });
+  for (;;) {
+    try {
+      const client = await RawClient.connect({ port });
+      await client.close();
+      return;
+    } catch {
+      if (failure !== undefined) throw failure;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}

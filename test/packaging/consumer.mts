@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, realpath, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Outcome {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** A project of somebody who uses the packed package: a folder, and a PATH on which there is no compiler. */
+export class Consumer {
+  private constructor(
+    readonly folder: string,
+    readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  /** Where the package got installed. */
+  get installed(): string {
+    return path.join(this.folder, 'node_modules', 'evenkeel');
+  }
+
+  static async create(tarball: string): Promise<Consumer> {
+    const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'evenkeel-consumer-')));
+    const bin = path.join(folder, 'bin');
+    await mkdir(bin);
+    for (const name of ['sh', 'env']) await symlink(await locate(name), path.join(bin, name));
+    await symlink(process.execPath, path.join(bin, 'node'));
+    const consumer = new Consumer(folder, { ...cleanEnvironment(), PATH: bin });
+    await consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true }));
+    // Scripts off: a prebuilt addon must load without any.
+    await consumer.npmOrThrow(
+      'install',
+      '--ignore-scripts',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      tarball,
+    );
+    return consumer;
+  }
+
+  async write(name: string, content: string): Promise<string> {
+    const file = path.join(this.folder, name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, content);
+    return file;
+  }
+
+  /** Writes the script into the project and runs it; the environment is the consumer's own unless extended. */
+  async run(name: string, script: string, extra: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+    await this.write(name, script);
+    return this.node([name], extra);
+  }
+
+  node(args: readonly string[], extra: NodeJS.ProcessEnv = {}, cwd = this.folder): Promise<Outcome> {
+    return execute(process.execPath, args, cwd, { ...this.environment, ...extra });
+  }
+
+  async npm(args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+    return this.node([await npmScript('npm'), ...args], extra);
+  }
+
+  async npx(...args: string[]): Promise<Outcome> {
+    return this.node([await npmScript('npx'), '--no-install', '--loglevel=error', ...args]);
+  }
+
+  private async npmOrThrow(...args: string[]): Promise<void> {
+    const { code, output } = await this.npm(args);
+    if (code !== 0) throw new Error(`npm ${args.join(' ')}: exit code ${code}\n${output}`);
+  }
+}
+
+/** Packs the checkout as it stands, build scripts off, and returns the tarball's path. */
+export async function pack(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'evenkeel-pack-'));
+  const npm = await npmScript('npm');
+  const args = [npm, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder];
+  const { code, output } = await execute(process.execPath, args, root, cleanEnvironment());
+  const name = /"filename": "([^"]+)"/.exec(output)?.[1];
+  if (code !== 0 || name === undefined) throw new Error(`npm pack: exit code ${code}\n${output}`);
+  return path.join(folder, name);
+}
+
+export async function execute(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Outcome> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 1 << 26 });
+    return { code: 0, output: stdout + stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
+    if (typeof code !== 'number') throw error;
+    return { code, output: `${stdout}${stderr}` };
+  }
+}
+
+/** What npm and this test run put into the environment would make a nested npm believe it is inside this checkout. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const foreign =
+    /^(npm_(package|lifecycle|command|config_(local_)?prefix)|INIT_CWD|NODE_|EVENKEEL_|LD_PRELOAD)/;
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !foreign.test(name) || name === 'NODE_EXTRA_CA_CERTS',
+  );
+  return Object.fromEntries(kept);
+}
+
+/** npm's own JavaScript file, so that it runs under this Node and needs nothing from PATH. */
+async function npmScript(name: 'npm' | 'npx'): Promise<string> {
+  const npm = process.env.npm_execpath ?? (await realpath(await locate('npm')));
+  return path.join(path.dirname(npm), `${name}-cli.js`);
+}
+
+async function locate(program: string): Promise<string> {
+  const { code, output } = await execute('/bin/sh', ['-c', `command -v ${program}`], root, process.env);
+  if (code !== 0) throw new Error(`${program} is not on PATH`);
+  return output.trim();
+}

@@ -1,0 +1,330 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { Opcode, type ServerOptions, Status, startServer } from '../../lib/testing/index.ts';
+import { counterExtras, encode, RawClient, u32 } from '../conformance/raw-client.mts';
+
+const set = (key: string, value: string | Buffer, expiry = 0) => ({
+  opcode: Opcode.set,
+  key,
+  value,
+  extras: u32(0, expiry),
+});
+const get = (key: string, opaque = 0) => ({ opcode: Opcode.get, key, opaque });
+const noop = { opcode: Opcode.noop };
+const noopAnswer = 24;
+
+for (const { form, options } of [
+  { form: 'in this thread', options: {} },
+  { form: 'in a worker', options: { worker: true } },
+] satisfies { form: string; options: ServerOptions }[]) {
+  describe(`a test server ${form}`, () => {
+    test('listens on a free port of the loopback and answers', async () => {
+      await using server = await startServer(options);
+      assert.equal(server.url, `memcached://127.0.0.1:${server.port}`);
+      const client = await RawClient.connect(server);
+      await client.ask(set('k', 'v'));
+      assert.equal((await client.ask(get('k'))).value.toString(), 'v');
+      assert.equal((await client.ask({ opcode: Opcode.version })).value.toString(), '1.6.18-evenkeel');
+      await client.close();
+    });
+
+    test('listens on a unix socket', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'evenkeel-'));
+      try {
+        const path = join(folder, 'memcached.sock');
+        await using server = await startServer({ ...options, path });
+        assert.equal(server.url, `memcached://${path}`);
+        const client = await RawClient.connect(server);
+        assert.equal((await client.ask(noop)).status, Status.success);
+        await server.fault({ action: { kind: 'reset' } });
+        client.send(noop);
+        await client.ended;
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+
+    test('rejects with EADDRINUSE on a port in use', async () => {
+      await using first = await startServer(options);
+      await assert.rejects(startServer({ ...options, port: first.port }), { code: 'EADDRINUSE' });
+    });
+
+    test('stop ends connections and refuses new ones; restart listens on the same port', async () => {
+      await using server = await startServer(options);
+      const client = await RawClient.connect(server);
+      await client.ask(set('k', 'v'));
+      await server.stop();
+      assert.equal(await client.ended, 'close');
+      await assert.rejects(RawClient.connect(server), { code: 'ECONNREFUSED' });
+      await server.restart({ keepData: true });
+      const kept = await RawClient.connect(server);
+      assert.equal((await kept.ask(get('k'))).value.toString(), 'v');
+      await server.restart({ reset: true });
+      assert.equal(await kept.ended, 'reset');
+      const emptied = await RawClient.connect(server);
+      assert.equal((await emptied.ask(get('k'))).status, Status.keyNotFound);
+      await emptied.close();
+    });
+
+    test('disconnectAll ends connections and keeps listening', async () => {
+      await using server = await startServer(options);
+      const clients = await Promise.all([RawClient.connect(server), RawClient.connect(server)]);
+      await server.waitForConnections(2);
+      await server.disconnectAll();
+      assert.deepEqual(await Promise.all(clients.map(({ ended }) => ended)), ['close', 'close']);
+      assert.equal(await server.connections(), 0);
+      await (await RawClient.connect(server)).close();
+    });
+
+    test('a paused server answers nothing until it is resumed, connections made meanwhile included', async () => {
+      await using server = await startServer(options);
+      const before = await RawClient.connect(server);
+      await before.ask(noop);
+      await server.pause();
+      const during = await RawClient.connect(server);
+      before.send(noop);
+      during.send(noop);
+      await server.waitForConnections(2);
+      assert.equal(Number((await server.stats()).bytes_read), noopAnswer);
+      await server.resume();
+      await Promise.all([before.answers(1), during.answers(1)]);
+      await Promise.all([before.close(), during.close()]);
+    });
+
+    test('flush empties it and stats count', async () => {
+      await using server = await startServer(options);
+      const client = await RawClient.connect(server);
+      await client.ask(set('k', 'v'));
+      await client.ask(get('k'));
+      assert.equal((await server.stats()).curr_items, '1');
+      await server.flush();
+      await client.ask(get('k'));
+      const stats = await server.stats();
+      assert.deepEqual(
+        [stats.curr_items, stats.cmd_get, stats.get_hits, stats.get_misses, stats.curr_connections],
+        ['0', '2', '1', '1', '1'],
+      );
+      client.send({ opcode: Opcode.stat });
+      const names: string[] = [];
+      for (;;) {
+        const [line] = await client.answers(1);
+        if (line === undefined || line.key === '') break;
+        names.push(line.key);
+      }
+      assert.deepEqual(names, Object.keys(stats));
+      await client.close();
+    });
+
+    test('records chunks and requests', async () => {
+      await using server = await startServer({ ...options, record: true });
+      const [first, second] = [await RawClient.connect(server), await RawClient.connect(server)];
+      await first.ask({ ...set('k', 'value'), opaque: 7, cas: 0n });
+      await second.ask({ ...get('k', 8), cas: 2n ** 64n - 2n });
+      const commands = await server.commands();
+      assert.deepEqual(commands, [
+        {
+          connection: 0,
+          opcode: Opcode.set,
+          key: Buffer.from('k'),
+          opaque: 7,
+          cas: 0n,
+          extras: u32(0, 0),
+          value: Buffer.from('value'),
+        },
+        {
+          connection: 1,
+          opcode: Opcode.get,
+          key: Buffer.from('k'),
+          opaque: 8,
+          cas: 2n ** 64n - 2n,
+          extras: Buffer.alloc(0),
+          value: Buffer.alloc(0),
+        },
+      ]);
+      const chunks = await server.received();
+      assert.deepEqual(chunks[1], { connection: 1, bytes: encode({ ...get('k', 8), cas: 2n ** 64n - 2n }) });
+      await Promise.all([first.close(), second.close()]);
+    });
+
+    test('asking for a recording that was not made rejects', async () => {
+      await using server = await startServer(options);
+      await assert.rejects(server.commands(), /record: true/);
+      await assert.rejects(server.received(), /record: true/);
+    });
+  });
+}
+
+test('a clock cannot be given to a worker', async () => {
+  await assert.rejects(startServer({ worker: true, clock: () => 0 }), TypeError);
+});
+
+test('close may be called twice', async () => {
+  for (const worker of [false, true]) {
+    const server = await startServer({ worker });
+    await server.close();
+    await server.close();
+  }
+});
+
+test('the answers to pipelined requests leave in one write', async () => {
+  await using server = await startServer();
+  const client = await RawClient.connect(server);
+  await client.ask(noop);
+  client.reads.length = 0;
+  client.send(...Array.from({ length: 200 }, (_, opaque) => ({ ...noop, opaque })));
+  const answers = await client.answers(200);
+  assert.deepEqual(
+    answers.map(({ opaque }) => opaque),
+    Array.from({ length: 200 }, (_, opaque) => opaque),
+  );
+  assert.equal(client.reads.length, 1);
+  await client.close();
+});
+
+test('requests are understood wherever their bytes are cut', async () => {
+  await using server = await startServer({ record: true });
+  const client = await RawClient.connect(server);
+  const bytes = Buffer.concat([set('cut', 'value'), get('cut', 1), noop].map(encode));
+  for (let at = 1; at < bytes.length; at += 1) {
+    const chunksBefore = (await server.received()).length;
+    client.socket.write(bytes.subarray(0, at));
+    while ((await server.received()).length === chunksBefore) await new Promise(setImmediate);
+    client.socket.write(bytes.subarray(at));
+    const answers = await client.answers(3);
+    assert.deepEqual(
+      answers.map(({ opcode, status }) => [opcode, status]),
+      [
+        [Opcode.set, 0],
+        [Opcode.get, 0],
+        [Opcode.noop, 0],
+      ],
+    );
+    assert.equal(answers[1]?.value.toString(), 'value');
+  }
+  await client.close();
+});
+
+test('values of many reads arrive whole, and what is too large is skipped', async () => {
+  await using server = await startServer({ maxItemBytes: 3_000_000 });
+  const client = await RawClient.connect(server);
+  const large = Buffer.alloc(2_500_000, 'large ');
+  assert.equal((await client.ask(set('large', large))).status, Status.success);
+  assert.ok((await client.ask(get('large'))).value.equals(large));
+  client.send(set('larger', Buffer.alloc(4_000_000)), get('large'));
+  const [refused, after] = await client.answers(2);
+  assert.equal(refused?.status, Status.tooLarge);
+  assert.ok(after?.value.equals(large));
+  await client.close();
+});
+
+test('a bad magic ends the connection without an answer, behind the answers before it', async () => {
+  await using server = await startServer();
+  const client = await RawClient.connect(server);
+  client.send(noop, { opcode: Opcode.get, key: 'k', magic: 0x81 });
+  await client.ended;
+  assert.equal(client.unread.length, noopAnswer);
+  const ascii = await RawClient.connect(server);
+  ascii.socket.write('get a key of the text protocol\r\n');
+  await ascii.ended;
+  assert.equal(ascii.unread.length, 0);
+});
+
+test('no request brings it down, however its fields contradict each other', async () => {
+  await using server = await startServer({ maxItemBytes: 2000 });
+  let state = 20;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  for (let round = 0; round < 400; round += 1) {
+    const client = await RawClient.connect(server);
+    for (let index = 0; index < 5; index += 1) {
+      client.send({
+        opcode: random(0x28),
+        extras: Buffer.alloc(random(3) === 0 ? random(256) : random(6) * 4, random(256)),
+        key: Buffer.alloc(random(4) === 0 ? random(300) : random(3), 'k'),
+        value: Buffer.alloc(random(3) === 0 ? random(4000) : 0, '7'),
+        cas: BigInt(random(3)),
+      });
+    }
+    await client.close();
+  }
+  const client = await RawClient.connect(server);
+  assert.equal((await client.ask(noop)).status, Status.success);
+  await client.close();
+});
+
+test('expiries are relative up to 30 days and Unix times above', async () => {
+  let now = Date.UTC(2030, 0, 1);
+  const days30 = 30 * 24 * 3600;
+  await using server = await startServer({ clock: () => now });
+  const client = await RawClient.connect(server);
+  const found = async (key: string) => (await client.ask(get(key))).status === Status.success;
+  await client.ask(set('relative', 'v', days30));
+  await client.ask(set('absolute', 'v', now / 1000 + 60));
+  await client.ask(set('past', 'v', days30 + 1));
+  await client.ask(set('never', 'v'));
+  assert.equal(await found('past'), false);
+  now += 59_999;
+  assert.equal(await found('absolute'), true);
+  now += 1;
+  assert.equal(await found('absolute'), false);
+  assert.equal(await found('relative'), true);
+  await client.ask({ opcode: Opcode.touch, key: 'never', extras: u32(5) });
+  now += 5_000;
+  assert.equal(await found('never'), false);
+  now += days30 * 1000;
+  assert.equal(await found('relative'), false);
+  await client.close();
+});
+
+test('a counter is created with its expiry, and not at all with 0xffffffff', async () => {
+  let now = Date.UTC(2030, 0, 1);
+  await using server = await startServer({ clock: () => now });
+  const client = await RawClient.connect(server);
+  const count = (expiry: number) =>
+    client.ask({ opcode: Opcode.increment, key: 'n', extras: counterExtras(2n, 40n, expiry) });
+  assert.equal((await count(0xffffffff)).status, Status.keyNotFound);
+  assert.equal((await count(10)).value.readBigUInt64BE(), 40n);
+  assert.equal((await count(0)).value.readBigUInt64BE(), 42n);
+  now += 10_000;
+  assert.equal((await count(0)).value.readBigUInt64BE(), 40n);
+  await client.close();
+});
+
+test('a delayed flush takes what exists when its time comes', async () => {
+  let now = Date.UTC(2030, 0, 1);
+  await using server = await startServer({ clock: () => now });
+  const client = await RawClient.connect(server);
+  await client.ask(set('early', 'v'));
+  await client.ask({ opcode: Opcode.flush, extras: u32(10) });
+  await client.ask(set('meanwhile', 'v'));
+  now += 9_999;
+  assert.equal((await client.ask(get('early'))).status, Status.success);
+  now += 1;
+  assert.equal((await client.ask(get('early'))).status, Status.keyNotFound);
+  assert.equal((await client.ask(get('meanwhile'))).status, Status.keyNotFound);
+  await client.ask(set('late', 'v'));
+  assert.equal((await client.ask(get('late'))).status, Status.success);
+  await client.close();
+});
+
+test('beyond maxBytes the items not used lately leave first', async () => {
+  await using server = await startServer({ maxBytes: 100_000 });
+  const client = await RawClient.connect(server);
+  const value = Buffer.alloc(1000);
+  await client.ask(set('used', value));
+  await client.ask(set('unused', value));
+  for (let index = 0; index < 200; index += 1) {
+    await client.ask(set(`filler${index}`, value));
+    assert.equal((await client.ask(get('used'))).status, Status.success);
+  }
+  assert.equal((await client.ask(get('unused'))).status, Status.keyNotFound);
+  const stats = await server.stats();
+  assert.ok(Number(stats.bytes) <= 100_000);
+  assert.ok(Number(stats.evictions) > 90);
+  await client.close();
+});
