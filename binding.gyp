@@ -23,11 +23,11 @@
             'NODE_ADDON_API_DISABLE_DEPRECATED',
           ],
           # Node's own default (gnu++17 in 20, gnu++20 later) would otherwise stand beside ours.
-          'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-O3'],
+          'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
           'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-fvisibility-inlines-hidden'],
         }],
         ['OS!="win" and sanitize==""', {
-          'cflags_cc': ['-O2', '-ffunction-sections', '-fdata-sections'],
+          'cflags_cc': ['-O3', '-ffunction-sections', '-fdata-sections'],
         }],
         ['OS=="linux" and sanitize==""', {
           # One binary for every distribution of the same libc: libstdc++ comes inside and stays invisible,
@@ -53,7 +53,7 @@
             'GCC_ENABLE_CPP_EXCEPTIONS': 'NO',
             'GCC_ENABLE_CPP_RTTI': 'NO',
             'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
-            'GCC_OPTIMIZATION_LEVEL': '2',
+            'GCC_OPTIMIZATION_LEVEL': '3',
             'DEAD_CODE_STRIPPING': 'YES',
           },
         }],

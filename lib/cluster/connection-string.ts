@@ -33,6 +33,7 @@ export function parseConnectionString(url: string): ConnectionString {
   if (rest.startsWith('/')) {
     const path = decodePath(rest);
     if (Buffer.byteLength(path) > 103) throw invalid('url: the path of a Unix socket has at most 103 bytes');
+    if (path.includes('\0')) throw invalid('url: the path of a Unix socket has no zero byte');
     return { engine: 'memcached', servers: [{ path }] };
   }
   const servers = rest.replace(/\/$/, '').split(',').map(parseServer);

@@ -37,6 +37,7 @@ export const OUTCOME_ENDED = 8;
 export const OUTCOME_RELEASE_BIT = 256;
 export const OUTCOME_WRITTEN_BIT = 512;
 export const OUTCOME_LARGE_BIT = 1024;
+export const OUTCOME_ASCII_BIT = 2048;
 export const OUTCOME_STATUS_SHIFT = 16;
 export const CAUSE_PROTOCOL = 65536;
 export const CAUSE_BAD_MAGIC = 65537;

@@ -6,6 +6,20 @@
 
 namespace evenkeel::pipeline {
 
+namespace {
+
+// Copies; true when no byte is above 0x7f. No early exit: the loop vectorises.
+bool copy_ascii(std::byte* to, const std::byte* from, size_t length) {
+  std::byte any{0};
+  for (size_t i = 0; i < length; ++i) {
+    to[i] = from[i];
+    any |= from[i];
+  }
+  return (any & std::byte{0x80}) == std::byte{0};
+}
+
+}  // namespace
+
 int32_t refusal(wire::memcache::KeyFault fault) {
   switch (fault) {
     case wire::memcache::KeyFault::kNone:
@@ -187,19 +201,20 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
   for (; taken < max_records && next_record_ < inbox_.records.size(); ++taken) {
     const Completion& completion = inbox_.records[next_record_];
     const bool is_large = (completion.outcome & layout::kOutcomeLargeBit) != 0;
+    bool is_ascii = false;
     uint32_t* record = records + size_t{taken} * layout::kRecordWords;
     if (is_large) {
       record[layout::kRecordValueOffset] = static_cast<uint32_t>(next_large_++);
     } else {
       const size_t length = completion.value_length;
       if (length > slab.size() - used) break;
-      if (length > 0) std::memcpy(slab.data() + used, inbox_.values.data() + next_value_, length);
+      is_ascii = copy_ascii(slab.data() + used, inbox_.values.data() + next_value_, length);
       record[layout::kRecordValueOffset] = offset + static_cast<uint32_t>(used);
       used += length;
       next_value_ += length;
     }
     record[layout::kRecordSlot] = completion.slot;
-    record[layout::kRecordOutcome] = completion.outcome;
+    record[layout::kRecordOutcome] = completion.outcome | (is_ascii ? layout::kOutcomeAsciiBit : 0);
     record[layout::kRecordFlags] = completion.flags;
     record[layout::kRecordValueLength] = completion.value_length;
     record[layout::kRecordCasHigh] = static_cast<uint32_t>(completion.cas >> 32);

@@ -8,6 +8,13 @@ import {
   type Transcoder,
 } from '../../transactions/transcoder';
 
+// The class behind Buffer.from(arrayBuffer, …): its constructor alone makes the same object in a third of the time.
+const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
+  memory: ArrayBufferLike,
+  offset: number,
+  length: number,
+) => Buffer;
+
 /**
  * The completions of a client, read where native code wrote them. Records are named by their offset in `records`.
  * Values are views of a slab; one from which no view was given away is used again.
@@ -17,6 +24,7 @@ export class Completions {
   readonly #transcoder: Transcoder;
   readonly #isDefault: boolean;
   #slab = Buffer.allocUnsafe(0);
+  #memory: ArrayBufferLike = this.#slab.buffer;
   #used = layout.SLAB_BYTES;
   #filled = 0;
   #givenAway = false;
@@ -32,6 +40,7 @@ export class Completions {
     this.#givenAway = false;
     if (this.#used > layout.SLAB_BYTES - layout.LARGE_VALUE) {
       this.#slab = Buffer.allocUnsafeSlow(layout.SLAB_BYTES);
+      this.#memory = this.#slab.buffer;
       this.#used = 0;
       native.setSlab(this.#slab);
     }
@@ -47,12 +56,12 @@ export class Completions {
       return this.#transcoder.decode(this.bytes(native, at), flags);
     }
     const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
-    const end = start + (this.records[at + layout.RECORD_VALUE_LENGTH] as number);
-    if (flags === FLAGS_STRING) return this.#slab.toString('utf8', start, end);
-    if (flags === FLAGS_JSON) return parseJson(this.#slab.toString('utf8', start, end));
-    this.#givenAway = true;
-    this.#filled = end;
-    return this.#slab.subarray(start, end);
+    const length = this.records[at + layout.RECORD_VALUE_LENGTH] as number;
+    if (flags !== FLAGS_STRING && flags !== FLAGS_JSON) return this.#view(start, length);
+    // Decoding latin1 takes a quarter of the time of UTF-8, and is the same for ASCII.
+    const encoding = outcome & layout.OUTCOME_ASCII_BIT ? 'latin1' : 'utf8';
+    const text = this.#slab.toString(encoding, start, start + length);
+    return flags === FLAGS_JSON ? parseJson(text) : text;
   }
 
   bytes(native: NativeClient, at: number): Buffer {
@@ -61,9 +70,7 @@ export class Completions {
     if ((this.records[at + layout.RECORD_OUTCOME] as number) & layout.OUTCOME_LARGE_BIT) {
       return native.takeLarge(offset) ?? Buffer.alloc(0);
     }
-    this.#givenAway = true;
-    this.#filled = offset + length;
-    return this.#slab.subarray(offset, offset + length);
+    return this.#view(offset, length);
   }
 
   /** The record's value as text for people: a version, or the server's words for an error. */
@@ -77,5 +84,11 @@ export class Completions {
   counter(at: number): bigint | undefined {
     if (this.records[at + layout.RECORD_VALUE_LENGTH] !== 8) return undefined;
     return this.#slab.readBigUInt64BE(this.records[at + layout.RECORD_VALUE_OFFSET] as number);
+  }
+
+  #view(start: number, length: number): Buffer {
+    this.#givenAway = true;
+    this.#filled = start + length;
+    return new BufferView(this.#memory, start, length);
   }
 }

@@ -1,0 +1,111 @@
+// The scenarios and the sets of them a run can be asked for.
+import type { Operation } from './measurement.mts';
+
+export type Server = 'memcached' | 'canned';
+
+export interface Scenario {
+  /** `server/operation/depth`, with a word for what is unusual. */
+  id: string;
+  server: Server;
+  operation: Operation;
+  depth: number;
+  batch: number;
+  valueSize: number;
+  keyCount: number;
+  workload: string;
+  pendingTimers: number;
+  contenders: readonly string[];
+  /** Client and server on different cores; see placement.mts. */
+  apart: boolean;
+}
+
+export const npmClients: readonly string[] = ['memjs', 'memcached', 'memcache-client'];
+export const evenkeels: readonly string[] = ['evenkeel-host', 'evenkeel-thread'];
+export const raw = 'raw-cpp';
+export const orientation = 'ioredis';
+export const loopFloor = 'loop-floor';
+
+const everyone = [raw, ...evenkeels, ...npmClients];
+const depths = [1, 16, 64, 256, 1024];
+const megabyte = 1 << 20;
+
+function scenario(
+  server: Server,
+  operation: Operation,
+  depth: number,
+  rest: Partial<Scenario> = {},
+): Scenario {
+  return {
+    id: `${server}/${operation}/${depth}`,
+    server,
+    operation,
+    depth,
+    batch: operation === 'getmany' ? 100 : 1,
+    valueSize: 100,
+    keyCount: 10_000,
+    workload: '',
+    pendingTimers: 0,
+    apart: depth === 1 || server === 'canned',
+    contenders: server === 'memcached' ? [...everyone, orientation] : everyone,
+    ...rest,
+  };
+}
+
+function large(operation: Operation): Scenario {
+  const id = `memcached/${operation}-1m/16`;
+  return scenario('memcached', operation, 16, { id, valueSize: megabyte, keyCount: 32 });
+}
+
+const millionTimers = scenario('memcached', 'get', 256, {
+  id: 'memcached/get-million-timers/256',
+  pendingTimers: 1_000_000,
+  contenders: evenkeels,
+});
+const manyInFlight = scenario('memcached', 'get', 60_000, { contenders: [raw, ...evenkeels] });
+
+/** Mostly reads of small values; many misses; mostly writes. */
+const workloads = ['cluster52', 'cluster29', 'cluster12'].map((workload) =>
+  scenario('memcached', 'replay', 256, {
+    id: `memcached/${workload}/256`,
+    workload,
+    contenders: [...evenkeels, ...npmClients],
+  }),
+);
+
+const targetScenarios = [
+  scenario('memcached', 'get', 1),
+  scenario('memcached', 'get', 256),
+  scenario('memcached', 'set', 256),
+  scenario('memcached', 'mix', 256),
+  scenario('canned', 'get', 256),
+  large('get'),
+  large('set'),
+  millionTimers,
+  manyInFlight,
+];
+
+/** No client: what the load loop costs by itself, beside every other figure. */
+export const loopFloorScenario = scenario('canned', 'set', 256, {
+  id: 'none/set/256',
+  contenders: [loopFloor],
+});
+
+const servers: Server[] = ['memcached', 'canned'];
+const multiGets = servers.flatMap((server) => [1, 16].map((depth) => scenario(server, 'getmany', depth)));
+
+function matrix(operations: Operation[]): Scenario[] {
+  return servers.flatMap((server) =>
+    operations.flatMap((operation) => depths.map((depth) => scenario(server, operation, depth))),
+  );
+}
+
+function distinct(scenarios: Scenario[]): Scenario[] {
+  return [...new Map(scenarios.map((s) => [s.id, s])).values()];
+}
+
+export const sets: Record<string, Scenario[]> = {
+  quick: [scenario('memcached', 'get', 1), scenario('memcached', 'get', 256), scenario('canned', 'get', 256)],
+  targets: targetScenarios,
+  core: distinct([...matrix(['get']), ...targetScenarios, ...multiGets, ...workloads]),
+  full: distinct([...matrix(['get', 'set', 'mix']), ...targetScenarios, ...multiGets, ...workloads]),
+};

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  nameOfServer,
+  parseConnectionString,
+  type ServerAddress,
+} from '../../lib/cluster/connection-string.ts';
+import { connect } from '../../lib/connect.ts';
+import { InvalidArgumentError, UnsupportedError } from '../../lib/errors.ts';
+
+const serverOf = (url: string): ServerAddress | undefined => parseConnectionString(url).servers[0];
+
+describe('a memcached url', () => {
+  const good: [url: string, server: ServerAddress, name: string][] = [
+    ['memcached://cache.example:11212', { host: 'cache.example', port: 11212 }, 'cache.example:11212'],
+    ['memcached://cache.example', { host: 'cache.example', port: 11211 }, 'cache.example:11211'],
+    ['memcached://cache.example/', { host: 'cache.example', port: 11211 }, 'cache.example:11211'],
+    ['memcached://10.0.0.1:1', { host: '10.0.0.1', port: 1 }, '10.0.0.1:1'],
+    ['memcached://h:65535/', { host: 'h', port: 65535 }, 'h:65535'],
+    ['memcached://[::1]:11212', { host: '::1', port: 11212 }, '[::1]:11212'],
+    ['memcached://[2001:db8::1]', { host: '2001:db8::1', port: 11211 }, '[2001:db8::1]:11211'],
+    ['memcached://[::ffff:127.0.0.1]', { host: '::ffff:127.0.0.1', port: 11211 }, '[::ffff:127.0.0.1]:11211'],
+    ['memcached:///run/cache.sock', { path: '/run/cache.sock' }, '/run/cache.sock'],
+    ['memcached:///run/my%20cache.sock', { path: '/run/my cache.sock' }, '/run/my cache.sock'],
+    ['memcached:///run/100%', { path: '/run/100%' }, '/run/100%'],
+  ];
+  for (const [url, server, name] of good) {
+    test(`${url} names ${name}`, () => {
+      assert.deepEqual(parseConnectionString(url), { engine: 'memcached', servers: [server] });
+      assert.equal(nameOfServer(server), name);
+    });
+  }
+
+  const bad: [url: string, why: string][] = [
+    ['', 'is empty'],
+    ['localhost:11211', 'has no scheme'],
+    ['memcached:localhost', 'has no slashes'],
+    ['http://localhost', 'has a scheme of something else'],
+    ['MEMCACHED://localhost', 'has a scheme in capitals'],
+    ['memcached://', 'names no host'],
+    ['memcached://:11211', 'has a port and no host'],
+    ['memcached://h:0', 'has port 0'],
+    ['memcached://h:65536', 'has a port above 65535'],
+    ['memcached://h:1e3', 'has a port that is no number'],
+    ['memcached://h:', 'has an empty port'],
+    ['memcached://::1', 'has an IPv6 address without brackets'],
+    ['memcached://[::1', 'has an open bracket'],
+    ['memcached://[cache.example]', 'has a name in brackets'],
+    ['memcached://user@h', 'has a user'],
+    ['memcached://h/path', 'has a host and a path'],
+    ['memcached://h?timeout=1', 'has a query'],
+    ['memcached://h#1', 'has a fragment'],
+    ['memcached://a b', 'has a space'],
+    [`memcached:///${'a'.repeat(103)}`, 'has a path of 104 bytes'],
+    [`memcached:///${'%C3%BC'.repeat(52)}`, 'has a path of 105 bytes in 53 characters'],
+    ['memcached:///run/a%00b', 'has a path with a zero byte'],
+  ];
+  for (const [url, why] of bad) {
+    test(`that ${why} is refused`, async () => {
+      const refusal = (error: unknown): boolean =>
+        error instanceof InvalidArgumentError && error.context.argument === 'url';
+      assert.throws(() => parseConnectionString(url), refusal);
+      await assert.rejects(connect(url), refusal);
+    });
+  }
+
+  test('may have a path of 103 bytes', () => {
+    const path = `/${'a'.repeat(102)}`;
+    assert.deepEqual(serverOf(`memcached://${path}`), { path });
+  });
+});
+
+test('what is no string is refused', () => {
+  for (const url of [undefined, null, 1, new URL('memcached://localhost'), ['memcached://localhost']]) {
+    assert.throws(() => parseConnectionString(url as unknown as string), {
+      code: 'EVENKEEL_INVALID_ARGUMENT',
+    });
+  }
+});
+
+test('a fleet of servers is not supported yet, and says so', () => {
+  assert.throws(
+    () => parseConnectionString('memcached://a,b'),
+    (error) => error instanceof UnsupportedError && error.message.includes('memcached'),
+  );
+});
+
+test('the engines to come are not supported yet, by name', async () => {
+  for (const engine of ['embedded', 'couchbase', 'couchbases', 'aerospike']) {
+    await assert.rejects(
+      connect(`${engine}://host`),
+      (error) => error instanceof UnsupportedError && error.message.includes(engine),
+    );
+  }
+});
