@@ -38,6 +38,18 @@ interface Listener {
 // epoll and the wheel both count in 32 bits; 24 days, as setTimeout.
 const LARGEST_DELAY = 0x7fffffff;
 
+// What no handler can be given for, and faults, whose handler must not simply return.
+const UNCATCHABLE = new Set<string>([
+  'SIGKILL',
+  'SIGSTOP',
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+  'SIGTRAP',
+  'SIGSYS',
+]);
+
 let hostBase: EventBase | undefined;
 let basesMade = 0;
 
@@ -55,6 +67,7 @@ export class EventBase {
   readonly #threaded: boolean;
   readonly #native: NativeBase;
   readonly #listeners = new Map<number, Listener>();
+  readonly #watched = new Set<number>();
   readonly #onClose = new Set<() => void>();
   #nextId = 1;
   #references = 0;
@@ -131,6 +144,7 @@ export class EventBase {
   /**
    * Calls back whenever the descriptor is ready for what was asked (readable by default), once for each look: it is
    * looked at again after the callback has returned. The descriptor stays the caller's, to be closed after cancel().
+   * A base watches a descriptor once: ask for readable and writable together.
    */
   watch(fd: number, options: WatchOptions, callback: (ready: Readiness) => void): Registration {
     this.#assertOpen();
@@ -139,10 +153,14 @@ export class EventBase {
     const { writable = false, readable = !writable } = options;
     const interest = (readable ? 1 : 0) | (writable ? 2 : 0);
     if (interest === 0) throw invalid('options', 'options asks for readable, writable or both');
+    if (this.#watched.has(fd)) throw invalid('fd', `descriptor ${fd} is watched already`);
     const id = this.#listen({
       once: false,
       onEvent: (kind, argument) => {
-        if (kind !== layout.EVENT_READY) throw watchFailed(`descriptor ${fd}`, argument);
+        if (kind !== layout.EVENT_READY) {
+          registration.cancel();
+          throw watchFailed(`descriptor ${fd}`, argument);
+        }
         callback({ readable: (argument & 1) !== 0, writable: (argument & 2) !== 0 });
       },
     });
@@ -151,14 +169,19 @@ export class EventBase {
       this.#listeners.delete(id);
       throw invalid('fd', `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`);
     }
-    return this.#registration(id, () => this.#native.unwatch(id));
+    this.#watched.add(fd);
+    const registration = this.#registration(id, () => {
+      this.#watched.delete(fd);
+      this.#native.unwatch(id);
+    });
+    return registration;
   }
 
   /** Calls back for each arrival of the signal. Handlers installed by others before it still run. */
   signal(name: NodeJS.Signals, callback: (name: NodeJS.Signals) => void): Registration {
     this.#assertOpen();
     const number = constants.signals[name];
-    if (number === undefined || name === 'SIGKILL' || name === 'SIGSTOP') {
+    if (number === undefined || UNCATCHABLE.has(name)) {
       throw invalid('name', `${String(name)} is not a signal that can be caught`);
     }
     checkCallback(callback);

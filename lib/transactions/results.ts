@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** What a write brought about. */
 export class MutationResult {
   readonly #high: number;
@@ -11,6 +13,10 @@ export class MutationResult {
   /** The record's new version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits. */
   get cas(): bigint {
     return joinWords(this.#high, this.#low);
+  }
+
+  [inspect.custom](): object {
+    return { ...this, cas: this.cas };
   }
 }
 

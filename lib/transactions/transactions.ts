@@ -158,11 +158,12 @@ export class Transactions {
   }
 
   #count(kind: Kind, key: string, options: CounterOptions = {}): Promise<bigint | undefined> {
+    const { delta = 1n, initial } = options;
     const detail = timing(options, details());
-    detail.delta = unsigned('delta', options.delta ?? 1n);
-    detail.initial = unsigned('initial', options.initial ?? 0n);
+    detail.delta = unsigned('delta', delta);
+    detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
     const expiry = encodeExpiry(options);
-    detail.expiry = options.initial === undefined ? DO_NOT_CREATE : expiry;
+    detail.expiry = initial === undefined ? DO_NOT_CREATE : expiry;
     return this.#dispatch(kind, key, undefined, detail);
   }
 }

@@ -134,7 +134,7 @@ int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_val
   if (refused != 0) return refused;
   uint32_t slot = 0;
   if (!is_inline) {
-    std::unique_ptr<net::Payload> payload = make_payload(*driver_, given, value.length);
+    std::unique_ptr<net::Payload> payload = memory_.make_payload(given, value.length);
     if (payload == nullptr || payload->bytes().size() > max_value_) return layout::kRefusedValueTooLarge;
     slot = client_->commit(0, std::move(payload));
   } else if (value.is_string) {
@@ -164,7 +164,7 @@ uint32_t ClientObject::take(uint32_t offset) {
 
 napi_value ClientObject::take_large(uint32_t index) {
   const std::unique_ptr<pipeline::LargeValue> value = client_->take_large(index);
-  return value == nullptr ? nullptr : to_buffer(*driver_, *value);
+  return value == nullptr ? nullptr : memory_.to_buffer(*value);
 }
 
 void ClientObject::set_slab(napi_value slab) {
@@ -307,7 +307,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   self->records_ = pin<uint32_t>(env, arguments[2], &self->records_reference_);
   napi_create_reference(env, arguments[3], 1, &self->drain_);
   self->client_ =
-      pipeline::Client::create(driver->base(), driver->threaded(), options, self->allocator_, *self);
+      pipeline::Client::create(driver->base(), driver->threaded(), options, self->memory_, *self);
   driver->add(self);
   napi_value object;
   napi_create_object(env, &object);

@@ -22,7 +22,7 @@ class ClientObject final : public Messenger,
   // been checked.
   static napi_value create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments);
 
-  explicit ClientObject(std::shared_ptr<Driver> driver) : driver_(std::move(driver)), allocator_(*driver_) {}
+  explicit ClientObject(std::shared_ptr<Driver> driver) : driver_(std::move(driver)), memory_(*driver_) {}
   ~ClientObject() override { drop_references(); }
 
   // The slot, or a layout::kRefused… code.
@@ -68,7 +68,7 @@ class ClientObject final : public Messenger,
   void drop_references();
 
   const std::shared_ptr<Driver> driver_;
-  ValueAllocator allocator_;
+  ValueMemory memory_;
   std::shared_ptr<pipeline::Client> client_;
   bool holds_driver_ = false;
   size_t max_value_ = 0;

@@ -1,11 +1,14 @@
 #include "addon/values.h"
 
-#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace evenkeel::addon {
 
 namespace {
+
+// Free blocks that a client keeps at most.
+constexpr size_t kPooled = size_t{16} << 20;
 
 struct View {
   std::byte* data = nullptr;
@@ -43,40 +46,22 @@ class PinnedPayload final : public net::Payload {
   napi_ref reference_ = nullptr;
 };
 
-class HeapBytes {
+class BlockPayload final : public net::Payload {
  public:
-  explicit HeapBytes(size_t length)
-      : data_(static_cast<std::byte*>(std::malloc(length > 0 ? length : 1))), length_(length) {}
-  ~HeapBytes() { std::free(data_); }
-  HeapBytes(const HeapBytes&) = delete;
-  HeapBytes& operator=(const HeapBytes&) = delete;
-  std::span<std::byte> span() const { return {data_, length_}; }
-  bool is_valid() const { return data_ != nullptr; }
-  void shorten(size_t length) { length_ = length; }
+  explicit BlockPayload(base::BlockPool::Block block) : block_(std::move(block)) {}
+  std::span<const std::byte> bytes() const override { return block_.bytes(); }
 
  private:
-  std::byte* data_;
-  size_t length_;
+  base::BlockPool::Block block_;
 };
 
-class CopiedPayload final : public net::Payload {
+class BlockValue final : public pipeline::LargeValue {
  public:
-  explicit CopiedPayload(size_t length) : memory_(length) {}
-  HeapBytes& memory() { return memory_; }
-  std::span<const std::byte> bytes() const override { return memory_.span(); }
+  explicit BlockValue(base::BlockPool::Block block) : block_(std::move(block)) {}
+  std::span<std::byte> bytes() override { return block_.bytes(); }
 
  private:
-  HeapBytes memory_;
-};
-
-class HeapValue final : public pipeline::LargeValue {
- public:
-  explicit HeapValue(size_t length) : memory_(length) {}
-  HeapBytes& memory() { return memory_; }
-  std::span<std::byte> bytes() override { return memory_.span(); }
-
- private:
-  HeapBytes memory_;
+  base::BlockPool::Block block_;
 };
 
 class BufferValue final : public pipeline::LargeValue {
@@ -114,43 +99,44 @@ class BufferValue final : public pipeline::LargeValue {
 
 }  // namespace
 
-std::unique_ptr<net::Payload> make_payload(const Driver& driver, napi_value value, size_t length) {
-  const napi_env env = driver.env();
+ValueMemory::ValueMemory(const Driver& driver)
+    : env_(driver.env()), threaded_(driver.threaded()), pool_(std::make_shared<base::BlockPool>(kPooled)) {}
+
+std::unique_ptr<net::Payload> ValueMemory::make_payload(napi_value value, size_t length) {
   View view;
-  if (read_view(env, value, &view)) {
-    if (!driver.threaded()) return std::make_unique<PinnedPayload>(env, value, view);
-    auto payload = std::make_unique<CopiedPayload>(view.length);
-    if (!payload->memory().is_valid()) return nullptr;
-    std::memcpy(payload->memory().span().data(), view.data, view.length);
-    return payload;
-  }
+  const bool is_view = read_view(env_, value, &view);
+  if (is_view && !threaded_) return std::make_unique<PinnedPayload>(env_, value, view);
   // UTF-8 takes at most three bytes for each UTF-16 unit, and one for the terminator.
-  auto payload = std::make_unique<CopiedPayload>(length * 3 + 1);
-  if (!payload->memory().is_valid()) return nullptr;
-  size_t written = 0;
-  char* into = reinterpret_cast<char*>(payload->memory().span().data());
-  if (napi_get_value_string_utf8(env, value, into, length * 3 + 1, &written) != napi_ok) return nullptr;
-  payload->memory().shorten(written);
-  return payload;
+  base::BlockPool::Block block = pool_->acquire(is_view ? view.length : length * 3 + 1);
+  if (!block.is_valid()) return nullptr;
+  if (is_view) {
+    std::memcpy(block.bytes().data(), view.data, view.length);
+  } else {
+    size_t written = 0;
+    auto* into = reinterpret_cast<char*>(block.bytes().data());
+    if (napi_get_value_string_utf8(env_, value, into, length * 3 + 1, &written) != napi_ok) return nullptr;
+    block.shorten(written);
+  }
+  return std::make_unique<BlockPayload>(std::move(block));
 }
 
-std::unique_ptr<pipeline::LargeValue> ValueAllocator::allocate(size_t length) {
+std::unique_ptr<pipeline::LargeValue> ValueMemory::allocate(size_t length) {
   if (threaded_) {
-    auto value = std::make_unique<HeapValue>(length);
-    if (!value->memory().is_valid()) return nullptr;
-    return value;
+    base::BlockPool::Block block = pool_->acquire(length);
+    if (!block.is_valid()) return nullptr;
+    return std::make_unique<BlockValue>(std::move(block));
   }
   auto value = std::make_unique<BufferValue>(env_, length);
   if (!value->is_valid()) return nullptr;
   return value;
 }
 
-napi_value to_buffer(const Driver& driver, pipeline::LargeValue& value) {
-  if (!driver.threaded()) return static_cast<BufferValue&>(value).buffer();
+napi_value ValueMemory::to_buffer(pipeline::LargeValue& value) const {
+  if (!threaded_) return static_cast<BufferValue&>(value).buffer();
   const std::span<std::byte> bytes = value.bytes();
   void* copy = nullptr;
   napi_value buffer = nullptr;
-  napi_create_buffer_copy(driver.env(), bytes.size(), bytes.data(), &copy, &buffer);
+  napi_create_buffer_copy(env_, bytes.size(), bytes.data(), &copy, &buffer);
   return buffer;
 }
 
