@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startServer, type TestServer } from '../../lib/testing/index.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+const examples = [...readme.matchAll(/^## (.+?)\n|^```ts\n([\s\S]*?)^```/gm)];
+
+// Inside the package, so that it resolves its own name.
+const folder = join(root, 'build-readme', String(process.pid));
+let server: TestServer;
+
+before(async () => {
+  server = await startServer();
+  await mkdir(folder, { recursive: true });
+});
+
+after(async () => {
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+let section = '';
+let count = 0;
+for (const [, heading, code] of examples) {
+  if (heading !== undefined) section = heading;
+  if (code === undefined) continue;
+  const file = join(folder, `example-${++count}.mts`);
+  test(`the README's example under "${section}" runs and ends by itself`, async () => {
+    await writeFile(file, code.replaceAll('memcached://127.0.0.1:11211', server.url));
+    const { stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], {
+      cwd: root,
+      timeout: 30_000,
+    });
+    assert.equal(stderr, '');
+  });
+}
+
+test('the README lists every operation and no other', async () => {
+  const library = await import('evenkeel');
+  const database = Object.getOwnPropertyNames(library.Transactions.prototype);
+  const listed = /^All operations: `(.+)`\.$/m.exec(readme)?.[1]?.split(' ') ?? [];
+  assert.deepEqual(listed.toSorted(), database.filter((name) => name !== 'constructor').toSorted());
+});
