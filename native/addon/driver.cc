@@ -55,13 +55,19 @@ class HostDriver final : public Driver {
     const base::Millis now = base::now();
     // libuv counts from the start of its turn, so the timer may come early; the turn then sets it anew.
     uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<HostDriver*>(timer->data)->turn(); },
+        &timer_,
+        [](uv_timer_t* timer) {
+          auto* self = static_cast<HostDriver*>(timer->data);
+          self->armed_ = base::kNever;
+          self->turn();
+        },
         deadline > now ? deadline - now : 0, 0);
   }
 
  protected:
   void wake() override {
-    base_->post([] {});  // makes the descriptor readable, so that the loop comes round
+    if (polling_) return;  // deliver() comes next
+    base_->post([] {});    // makes the descriptor readable, so that the loop comes round
   }
 
   void keep_alive(bool alive) override {
@@ -87,8 +93,9 @@ class HostDriver final : public Driver {
   void turn() {
     napi_handle_scope scope;
     napi_open_handle_scope(env_, &scope);
-    armed_ = 0;
+    polling_ = true;
     base_->poll(0);
+    polling_ = false;
     deliver();
     rearm();
     napi_close_handle_scope(env_, scope);
@@ -98,6 +105,7 @@ class HostDriver final : public Driver {
   uv_poll_t poll_;
   uv_timer_t timer_;
   base::Millis armed_ = base::kNever;
+  bool polling_ = false;
 };
 
 class ThreadDriver final : public Driver {
