@@ -2,7 +2,9 @@
 //   plain  GoogleTest; further arguments after -- go to it (-- --gtest_filter=TimerWheel.*)
 //   asan   the same under AddressSanitizer and UndefinedBehaviorSanitizer
 //   tsan   the same under ThreadSanitizer
-//   fuzz   every target of test/native/fuzz/, N seconds each (60), from its seeds in test/native/fuzz/seeds/<name>/
+//   fuzz   every target of test/native/fuzz/, N seconds each (60), two at a time, from its seeds in
+//          test/native/fuzz/seeds/<name>/
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,7 +18,7 @@ const sanitizerOptions = {
 };
 
 const { lane, seconds, gtestArguments } = readArguments();
-if (lane === 'fuzz') fuzz();
+if (lane === 'fuzz') await fuzz();
 else test();
 
 function readArguments() {
@@ -59,7 +61,7 @@ function test() {
   run(path.join(root, `build-${folder}`, 'evenkeel_native_tests'), gtestArguments, sanitizerOptions);
 }
 
-function fuzz() {
+async function fuzz() {
   requireTool('clang++', 'clang');
   const names = filesBelow(path.join('test', 'native', 'fuzz'), ['.cc'])
     .map((file) => path.basename(file, '.cc'))
@@ -67,24 +69,46 @@ function fuzz() {
   if (names.length === 0) fail('no *_fuzzer.cc in test/native/fuzz');
   configure('fuzz', { EVENKEEL_FUZZ: 'ON', CMAKE_CXX_COMPILER: 'clang++' });
   build('fuzz', ...names);
-  for (const name of names) {
-    console.log(`test-native: ${name}, ${seconds} s`);
-    // libFuzzer writes what it finds into the first folder; the seeds stay as they are in git.
-    const found = path.join('build-fuzz', 'corpus', name);
-    const seeds = path.join('test', 'native', 'fuzz', 'seeds', name.slice(0, -'_fuzzer'.length));
-    mkdirSync(path.join(root, found), { recursive: true });
-    const corpora = existsSync(path.join(root, seeds)) ? [found, seeds] : [found];
-    run(
-      path.join(root, 'build-fuzz', name),
-      [
-        ...corpora,
-        `-max_total_time=${seconds}`,
-        '-timeout=10',
-        '-print_final_stats=1',
-        '-verbosity=1',
-        `-artifact_prefix=build-fuzz/${name}-`,
-      ],
-      sanitizerOptions,
+  // A target is one thread, and the smallest machine this runs on has two cores.
+  const waiting = [...names];
+  const failures = [];
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      console.log(`test-native: ${name}, ${seconds} s`);
+      const { status, output } = await runFuzzer(name);
+      console.log(`test-native: ${name} ${status === 0 ? 'found nothing' : 'failed'}\n${output}`);
+      if (status !== 0) failures.push(name);
+    }
+  };
+  await Promise.all([work(), work()]);
+  if (failures.length > 0) fail(`${failures.join(', ')} failed`);
+}
+
+/** Its output comes as a whole, so that those of two targets do not mix. */
+function runFuzzer(name) {
+  // libFuzzer writes what it finds into the first folder; the seeds stay as they are in git.
+  const found = path.join('build-fuzz', 'corpus', name);
+  const seeds = path.join('test', 'native', 'fuzz', 'seeds', name.slice(0, -'_fuzzer'.length));
+  mkdirSync(path.join(root, found), { recursive: true });
+  const args = [
+    ...(existsSync(path.join(root, seeds)) ? [found, seeds] : [found]),
+    `-max_total_time=${seconds}`,
+    '-timeout=10',
+    '-print_final_stats=1',
+    '-verbosity=1',
+    `-artifact_prefix=build-fuzz/${name}-`,
+  ];
+  return new Promise((resolve) => {
+    const child = spawn(path.join(root, 'build-fuzz', name), args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...sanitizerOptions },
+    });
+    const chunks = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
+    child.on('error', (error) => resolve({ status: 1, output: error.message }));
+    child.on('close', (code, signal) =>
+      resolve({ status: code ?? signal, output: Buffer.concat(chunks).toString() }),
     );
-  }
+  });
 }

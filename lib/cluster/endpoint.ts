@@ -28,7 +28,10 @@ export class Endpoint {
     return this.#addresses;
   }
 
-  /** Asks the resolver anew, at most once at a time. Rejects with the system's error; the old addresses stay. */
+  /**
+   * Asks the resolver anew, at most once at a time. The array is the old one when the addresses are. Rejects with the
+   * system's error; the old addresses stay.
+   */
   resolve(): Promise<readonly SocketAddress[]> {
     this.#resolving ??= this.#lookUp().finally(() => {
       this.#resolving = undefined;
@@ -41,7 +44,12 @@ export class Endpoint {
     if (this.isFixed || 'path' in server) return this.#addresses ?? [];
     const found = await lookup(server.host, { all: true });
     const addresses = found.map(({ address }) => [address, server.port] as const);
-    this.#addresses = addresses;
-    return addresses;
+    // Resolvers turn the order round; whoever tries the addresses in turn would begin anew each time.
+    if (this.#addresses === undefined || !areSame(addresses, this.#addresses)) this.#addresses = addresses;
+    return this.#addresses;
   }
+}
+
+function areSame(some: readonly SocketAddress[], others: readonly SocketAddress[]): boolean {
+  return some.map(String).sort().join() === others.map(String).sort().join();
 }

@@ -63,6 +63,7 @@ export const EVENT_SIGNAL = 2;
 export const EVENT_STATS = 3;
 export const EVENT_WATCH_FAILED = 4;
 export const CODE_DISCARDS_VALUE = 256;
+export const CODE_STRING_VALUE = 512;
 export const LARGE_VALUE = 16384;
 export const SLAB_BYTES = 65536;
 export const RECORDS_PER_TAKE = 1024;

@@ -1,5 +1,6 @@
 import type { Transport } from '../engines/engine';
 import { BackpressureError, ClosedError, DiscardedError } from '../errors';
+import { onAbort } from '../transactions/abort';
 import type { GetMany } from '../transactions/get-many';
 import type { Operation } from '../transactions/operation';
 import { type Target, Transactions } from '../transactions/transactions';
@@ -40,9 +41,12 @@ export class SchedulingContext extends Transactions {
 
 interface Staged {
   readonly size: number;
+  readonly signal: AbortSignal | undefined;
   start(): void;
-  /** Rejects the promise; nobody has to be listening, because whoever ends the context knows. */
-  discard(error: unknown): void;
+  /** Rejects the promise. */
+  reject(error: unknown): void;
+  readonly promise: Promise<unknown>;
+  stopListening?: () => void;
 }
 
 class Stage implements Target {
@@ -65,33 +69,28 @@ class Stage implements Target {
   dispatch<T>(operation: Operation): Promise<T> {
     this.#assertOpen();
     this.#transport.check(operation.key, operation.value);
+    // The caller may use its memory again as soon as the call has returned.
+    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
     const promise = operation.promise<T>();
-    const staged: Staged = {
+    this.#add({
       size: 1,
-      start: () => {
-        operation.stopListening?.();
-        this.#transport.submit(operation);
-      },
-      discard: (error) => {
-        promise.catch(() => {});
-        operation.fail(error);
-      },
-    };
-    this.#staged.add(staged);
-    this.#heed(operation, staged);
+      signal: operation.details?.signal,
+      start: () => this.#transport.submit(operation),
+      reject: (error) => operation.fail(error),
+      promise,
+    });
     return promise;
   }
 
   dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
     this.#assertOpen();
     for (const key of many.keys) this.#transport.check(key, undefined);
-    this.#staged.add({
+    this.#add({
       size: many.keys.length,
+      signal: many.details?.signal,
       start: () => many.start(this.#transport),
-      discard: (error) => {
-        many.promise.catch(() => {});
-        many.discard(error);
-      },
+      reject: (error) => many.discard(error),
+      promise: many.promise,
     });
     return many.promise;
   }
@@ -103,50 +102,52 @@ class Stage implements Target {
       const error = new BackpressureError(
         `maxInFlight and maxQueued leave no room for ${size} operations at once`,
       );
-      for (const each of staged) each.discard(error);
+      for (const each of staged) discard(each, error);
       return;
     }
     for (const each of staged) {
       try {
         each.start();
       } catch (error) {
-        each.discard(error); // what the call would throw by now: the database was closed since, for instance
+        discard(each, error); // what the call would throw by now: the database was closed since, for instance
       }
     }
   }
 
   fail(): void {
-    for (const each of this.#end()) each.discard(new DiscardedError('the scheduling context failed'));
+    for (const each of this.#end()) discard(each, new DiscardedError('the scheduling context failed'));
   }
 
   #end(): Staged[] {
     this.#ended = true;
     const staged = [...this.#staged];
     this.#staged.clear();
+    for (const each of staged) each.stopListening?.();
     return staged;
   }
 
-  /** An operation aborted while it is staged leaves the context. */
-  #heed(operation: Operation, staged: Staged): void {
-    const signal = operation.details?.signal;
-    if (signal === undefined) return;
-    const withdraw = (): void => {
-      this.#staged.delete(staged);
-      operation.fail(signal.reason);
-    };
-    if (signal.aborted) {
-      this.#staged.delete(staged);
-      process.nextTick(withdraw);
+  /** What is aborted while it is staged leaves the context. */
+  #add(staged: Staged): void {
+    const { signal } = staged;
+    if (signal?.aborted) {
+      process.nextTick(() => staged.reject(signal.reason));
       return;
     }
-    signal.addEventListener('abort', withdraw, { once: true });
-    operation.stopListening = () => {
-      operation.stopListening = undefined;
-      signal.removeEventListener('abort', withdraw);
-    };
+    this.#staged.add(staged);
+    if (signal === undefined) return;
+    staged.stopListening = onAbort(signal, () => {
+      this.#staged.delete(staged);
+      staged.reject(signal.reason);
+    });
   }
 
   #assertOpen(): void {
     if (this.#ended) throw new ClosedError('the scheduling context has ended');
   }
+}
+
+/** Nobody has to be listening, because whoever ends the context knows. */
+function discard(staged: Staged, error: unknown): void {
+  staged.promise.catch(() => {});
+  staged.reject(error);
 }

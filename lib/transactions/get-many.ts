@@ -1,25 +1,44 @@
+import { TimeoutError } from '../errors';
+import { onAbort } from './abort';
 import { type Collector, type Details, Kind, Operation } from './operation';
 
 /** What starts and withdraws the operations of a GetMany; the engine's side of it. */
 export interface Submitter {
+  /** Of operations that give none of their own, in ms. */
+  readonly timeout: number;
   /** How many more operations would be accepted now. */
   available(): number;
+  /** Throws what submitting a get of the key would throw for it. */
+  check(key: string, value: undefined): void;
   /** Throws what the call should throw. */
   submit(operation: Operation): void;
   cancel(operation: Operation): void;
+  /** Calls `proceed` of the waiting whenever operations have ended, until it no longer waits. */
+  wait(waiting: Waiting): void;
+  stopWaiting(waiting: Waiting): void;
+}
+
+/** An outcome of which a part has not started, for lack of room. */
+export interface Waiting {
+  /** What is submitted meanwhile belongs to a call under way: it needs no flush() and an open database no more. */
+  proceed(): void;
+  discard(error: unknown): void;
 }
 
 /**
  * Many gets with one outcome. As many as the client has room for start at once, the rest as room comes free, so that
  * a call of any size is bounded by the same limits as everything else.
  */
-export class GetMany<T> implements Collector {
+export class GetMany<T> implements Collector, Waiting {
   readonly #found = new Map<string, T>();
   readonly #operations: Operation[] = [];
+  readonly #details: Details | undefined;
   #submitter: Submitter | undefined;
   #started = 0;
   #finished = 0;
   #settled = false;
+  #deadline: NodeJS.Timeout | undefined;
+  #stopListening: (() => void) | undefined;
   #resolve: (found: Map<string, T>) => void = () => {};
   #reject: (error: unknown) => void = () => {};
   readonly #promise: Promise<Map<string, T>>;
@@ -28,6 +47,8 @@ export class GetMany<T> implements Collector {
     readonly keys: readonly string[],
     readonly details: Details | undefined,
   ) {
+    // One listener for all of it, not one for each key.
+    this.#details = details?.signal === undefined ? details : { ...details, signal: undefined };
     this.#promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -41,67 +62,94 @@ export class GetMany<T> implements Collector {
   /** Starts what there is room for. Throws, with nothing started, what the first bad key should throw. */
   start(submitter: Submitter): void {
     this.#submitter = submitter;
-    if (this.keys.length === 0) this.#resolve(this.#found);
-    else if (submitter.available() === 0) this.#startNext(submitter, 1);
-    else this.#startNext(submitter, submitter.available());
+    const signal = this.details?.signal;
+    if (signal?.aborted) {
+      process.nextTick(() => this.discard(signal.reason));
+      return;
+    }
+    if (this.keys.length === 0) {
+      this.#settle();
+      this.#resolve(this.#found);
+      return;
+    }
+    const room = Math.max(1, submitter.available());
+    for (let i = room; i < this.keys.length; i += 1) submitter.check(this.keys[i] as string, undefined);
+    try {
+      this.#startNext(submitter, room);
+    } catch (error) {
+      this.#withdraw();
+      throw error;
+    }
+    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.discard(signal.reason));
+    if (this.#started < this.keys.length) {
+      submitter.wait(this);
+      const timeout = this.details?.timeout ?? submitter.timeout;
+      this.#deadline = setTimeout(() => this.discard(timeoutError()), timeout);
+    }
+  }
+
+  proceed(): void {
+    const submitter = this.#submitter;
+    if (submitter === undefined || this.#settled) return;
+    const room = submitter.available();
+    const waiting = this.keys.length - this.#started;
+    // A quarter at a time: one by one would cost a write each.
+    const enough = Math.min(waiting, Math.max(1, (this.#started - this.#finished) >> 2));
+    if (room < enough) return;
+    try {
+      this.#startNext(submitter, room);
+    } catch (error) {
+      this.discard(error);
+      return;
+    }
+    if (this.#started === this.keys.length) submitter.stopWaiting(this);
   }
 
   add(operation: Operation, value: unknown): void {
     if (value !== undefined) this.#found.set(operation.key, value as T);
-    this.#finish();
+    this.#finished += 1;
+    if (this.#settled || this.#finished < this.keys.length) return;
+    this.#settle();
+    this.#resolve(this.#found);
   }
 
   fail(_operation: Operation, error: unknown): void {
-    this.#finish();
+    this.#finished += 1;
     this.discard(error);
   }
 
   /** Rejects, and withdraws what is under way. */
   discard(error: unknown): void {
     if (this.#settled) return;
-    this.#settled = true;
-    this.#withdraw();
+    this.#settle();
     this.#reject(error);
-  }
-
-  #finish(): void {
-    this.#finished += 1;
-    if (this.#settled) return;
-    if (this.#finished === this.keys.length) {
-      this.#settled = true;
-      this.#resolve(this.#found);
-      return;
-    }
-    const room = this.#submitter?.available() ?? 0;
-    const waiting = this.keys.length - this.#started;
-    // A quarter at a time: one by one would cost a write each.
-    const enough = Math.min(waiting, Math.max(1, (this.#started - this.#finished) >> 2));
-    if (waiting > 0 && this.#submitter !== undefined && room >= enough) {
-      try {
-        this.#startNext(this.#submitter, room);
-      } catch (error) {
-        this.discard(error);
-      }
-    }
   }
 
   #startNext(submitter: Submitter, room: number): void {
     const end = Math.min(this.keys.length, this.#started + room);
-    try {
-      for (; this.#started < end; this.#started += 1) {
-        const key = this.keys[this.#started] as string;
-        const operation = new Operation(Kind.get, key, undefined, this.details, this);
-        submitter.submit(operation);
-        this.#operations.push(operation);
-      }
-    } catch (error) {
-      this.#settled = true;
-      this.#withdraw();
-      throw error;
+    for (; this.#started < end; this.#started += 1) {
+      const key = this.keys[this.#started] as string;
+      const operation = new Operation(Kind.get, key, undefined, this.#details, this);
+      submitter.submit(operation);
+      this.#operations.push(operation);
     }
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    clearTimeout(this.#deadline);
+    this.#stopListening?.();
+    if (this.#finished < this.#started) this.#withdraw();
+    this.#submitter?.stopWaiting(this);
   }
 
   #withdraw(): void {
     for (const operation of this.#operations) this.#submitter?.cancel(operation);
   }
+}
+
+function timeoutError(): TimeoutError {
+  return new TimeoutError('getMany: not every key was answered within its deadline', {
+    context: { op: 'getMany' },
+  });
 }

@@ -23,7 +23,6 @@ export const nameOf = (kind: Kind): KindName => NAMES[kind] ?? 'get';
 
 /** What the simplest operations do without; kept apart so that a plain get allocates little. */
 export interface Details {
-  flags: number;
   expiry: number;
   casHigh: number;
   casLow: number;
@@ -36,7 +35,6 @@ export interface Details {
 
 export function details(): Details {
   return {
-    flags: 0,
     expiry: 0,
     casHigh: 0,
     casLow: 0,
@@ -63,6 +61,8 @@ const ignore = (): void => {};
 
 /** One operation from its call to its one outcome. */
 export class Operation {
+  /** The flags that `value` is stored under. */
+  flags = 0;
   /** How often it was handed to a connection. */
   attempts = 0;
   /** The slot it occupies, or -1. */
@@ -76,7 +76,8 @@ export class Operation {
   constructor(
     readonly kind: Kind,
     readonly key: string,
-    readonly value: string | Uint8Array | undefined,
+    /** Replaced by a copy when it waits in a scheduling context. */
+    public value: string | Uint8Array | undefined,
     /** Replaced when the operation is handed in again. */
     public details: Details | undefined,
     readonly collector: Collector | undefined,

@@ -10,7 +10,7 @@ import type {
   WriteOptions,
 } from './options';
 import type { MutationResult, RecordResult } from './results';
-import type { Transcoder } from './transcoder';
+import type { EncodedValue, Transcoder } from './transcoder';
 
 /** Where operations go: to an engine at once, or into a scheduling context. */
 export interface Target {
@@ -33,6 +33,9 @@ const LARGEST_TIMEOUT = 0x7fffffff;
  * later rejects the promise: TimeoutError, ConnectionError, BackpressureError, ServerError, and what the methods name.
  *
  * Keys are strings of 1 to 250 bytes in UTF-8, without spaces and control characters.
+ *
+ * A Buffer above 16 KiB is sent from where it lies: leave it as it is until the promise has settled. Smaller ones, and
+ * all that go through a scheduling context, are copied by the call.
  */
 export class Transactions {
   readonly #target: Target;
@@ -136,13 +139,14 @@ export class Transactions {
     kind: Kind,
     key: string,
     value: unknown,
-    options: ConditionalWriteOptions = {},
+    options: ConditionalWriteOptions | undefined,
   ): Promise<MutationResult> {
-    const { data, flags } = this.#target.transcoder.encode(value);
-    const detail = version(options, timing(options, details()));
-    detail.flags = flags;
-    detail.expiry = encodeExpiry(options);
-    return this.#dispatch(kind, key, data, detail);
+    const { data, flags } = checkEncoded(this.#target.transcoder.encode(value));
+    const detail = options && version(options, timing(options, details()));
+    if (options !== undefined && detail !== undefined) detail.expiry = encodeExpiry(options);
+    const operation = new Operation(kind, key, data, detail, undefined);
+    operation.flags = flags;
+    return this.#target.dispatch(operation);
   }
 
   #extend(
@@ -166,6 +170,16 @@ export class Transactions {
     detail.expiry = initial === undefined ? DO_NOT_CREATE : expiry;
     return this.#dispatch(kind, key, undefined, detail);
   }
+}
+
+/** A transcoder is user code: a promise, for instance, has neither data nor flags. */
+function checkEncoded(encoded: EncodedValue): EncodedValue {
+  const { data, flags } = encoded;
+  if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+    throw invalid('value', 'the transcoder encodes to a string or a Uint8Array');
+  }
+  if (flags >>> 0 !== flags) throw invalid('value', `flags are an unsigned 32-bit integer, not ${flags}`);
+  return encoded;
 }
 
 function newExpiry(options: ExpiryOptions & OperationOptions): Details {

@@ -95,22 +95,30 @@ ClientObject::Key::Key(napi_env env, napi_value value) {
   refused = pipeline::refusal(wire::memcache::check_key(bytes));
 }
 
-ClientObject::Value::Value(napi_env env, napi_value value, size_t limit) {
-  is_string = napi_get_value_string_utf16(env, value, nullptr, 0, &length) == napi_ok;
+ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t limit) : is_string(string) {
   void* bytes = nullptr;
-  if (!is_string && napi_get_buffer_info(env, value, &bytes, &length) != napi_ok) {
+  const napi_status status = is_string ? napi_get_value_string_utf16(env, value, nullptr, 0, &length)
+                                       : napi_get_buffer_info(env, value, &bytes, &length);
+  if (status != napi_ok) {
     refused = layout::kRefusedValueType;
     return;
   }
   data = static_cast<const std::byte*>(bytes);
   capacity = is_string ? length * 3 + 1 : length;
-  if (length > limit) refused = layout::kRefusedValueTooLarge;
+  size_t encoded = length;
+  if (is_string && length <= limit && length * 3 > limit) {  // only then it takes a count
+    napi_get_value_string_utf8(env, value, nullptr, 0, &encoded);
+  }
+  if (encoded > limit) refused = layout::kRefusedValueTooLarge;
 }
 
-int32_t ClientObject::check(napi_value key, napi_value value, bool has_value) const {
-  const Key checked(driver_->env(), key);
-  if (checked.refused != 0 || !has_value) return checked.refused;
-  return Value(driver_->env(), value, max_value_).refused;
+int32_t ClientObject::check(napi_value key, napi_value value) const {
+  const napi_env env = driver_->env();
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, value, &type);
+  const Key checked(env, key);
+  if (checked.refused != 0 || type == napi_undefined) return checked.refused;
+  return Value(env, value, type == napi_string, max_value_).refused;
 }
 
 int32_t ClientObject::submit(uint32_t code, napi_value key_value) {
@@ -127,7 +135,7 @@ int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_val
   const napi_env env = driver_->env();
   const Key key(env, key_value);
   if (key.refused != 0) return key.refused;
-  const Value value(env, given, max_value_);
+  const Value value(env, given, (code & layout::kCodeStringValue) != 0, max_value_);
   if (value.refused != 0) return value.refused;
   const bool is_inline = value.capacity <= layout::kLargeValue;
   const int32_t refused = client_->begin(read_call(code), key.bytes, is_inline ? value.capacity : 0);
@@ -135,7 +143,7 @@ int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_val
   uint32_t slot = 0;
   if (!is_inline) {
     std::unique_ptr<net::Payload> payload = memory_.make_payload(given, value.length);
-    if (payload == nullptr || payload->bytes().size() > max_value_) return layout::kRefusedValueTooLarge;
+    if (payload == nullptr) return layout::kRefusedValueTooLarge;
     slot = client_->commit(0, std::move(payload));
   } else if (value.is_string) {
     size_t written = 0;
@@ -159,7 +167,17 @@ void ClientObject::flush(bool write) {
 uint32_t ClientObject::take(uint32_t offset) {
   const uint32_t taken = client_->take(records_, layout::kRecordsPerTake, slab_.subspan(offset), offset);
   update_liveness();
+  if (closing_ && taken > 0) {  // what ends a client is the last record of all
+    const uint32_t* last = records_ + size_t{taken - 1} * layout::kRecordWords;
+    ended_ = last[layout::kRecordSlot] == layout::kControlSlot &&
+             (last[layout::kRecordOutcome] & layout::kOutcomeMask) == layout::kOutcomeEnded;
+  }
   return taken;
+}
+
+void ClientObject::close() {
+  closing_ = true;
+  client_->close();
 }
 
 napi_value ClientObject::take_large(uint32_t index) {
@@ -213,6 +231,10 @@ void ClientObject::deliver() {
   const std::shared_ptr<ClientObject> alive = shared_from_this();
   if (drain_ == nullptr) return;
   make_callback(driver_->env(), drain_, 0, nullptr);
+  if (!ended_ || drain_ == nullptr) return;
+  driver_->run([alive] {});  // the base's thread may still be on its way out of the call that announced this
+  drop_references();
+  driver_->remove(this);
 }
 
 void ClientObject::tear_down() {
@@ -235,10 +257,8 @@ static napi_value submit(napi_env, Arguments arguments, const Self& self) {
   return arguments.number(self->submit(arguments.u32(0), arguments[1]));
 }
 
-static napi_value check(napi_env env, Arguments arguments, const Self& self) {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env, arguments[1], &type);
-  return arguments.number(self->check(arguments[0], arguments[1], type != napi_undefined));
+static napi_value check(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(self->check(arguments[0], arguments[1]));
 }
 
 static napi_value submit_value(napi_env, Arguments arguments, const Self& self) {

@@ -28,8 +28,8 @@ class ClientObject final : public Messenger,
   // The slot, or a layout::kRefused… code.
   int32_t submit(uint32_t code, napi_value key);
   int32_t submit_value(uint32_t code, napi_value key, napi_value value);
-  // What submit() would refuse of these arguments, or 0.
-  int32_t check(napi_value key, napi_value value, bool has_value) const;
+  // What submit() would refuse of these arguments, or 0; without a value it is undefined.
+  int32_t check(napi_value key, napi_value value) const;
   void flush(bool write);
   uint32_t take(uint32_t offset);
   napi_value take_large(uint32_t index);
@@ -37,7 +37,7 @@ class ClientObject final : public Messenger,
   void set_addresses(napi_value list);
   void connect() { client_->connect(); }
   void cancel(uint32_t slot);
-  void close() { client_->close(); }
+  void close();
   uint32_t available() const { return client_->available(); }
 
   void on_completions_ready() override { driver_->announce(this); }
@@ -54,8 +54,8 @@ class ClientObject final : public Messenger,
     int32_t refused = 0;
   };
   struct Value {
-    Value(napi_env env, napi_value value, size_t limit);
-    bool is_string = false;
+    Value(napi_env env, napi_value value, bool string, size_t limit);
+    const bool is_string;
     size_t length = 0;    // bytes of a Buffer, UTF-16 units of a string
     size_t capacity = 0;  // bytes that its encoding may take
     const std::byte* data = nullptr;
@@ -71,6 +71,8 @@ class ClientObject final : public Messenger,
   ValueMemory memory_;
   std::shared_ptr<pipeline::Client> client_;
   bool holds_driver_ = false;
+  bool closing_ = false;
+  bool ended_ = false;  // the last completion was taken: nothing of this is needed any more
   size_t max_value_ = 0;
   const uint32_t* parameters_ = nullptr;
   uint32_t* records_ = nullptr;

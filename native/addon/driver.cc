@@ -1,6 +1,7 @@
 #include "addon/driver.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace evenkeel::addon {
 
@@ -47,12 +48,17 @@ class HostDriver final : public Driver {
     if (closing()) return;
     const base::Millis deadline = base_->next_deadline();
     if (deadline == armed_) return;
+    const base::Millis now = base::now();
+    if (deadline <= now) {
+      // Not by a timer of 0 ms: one started from a timer's callback comes before anything else, again and again.
+      if (!std::exchange(overdue_, true)) wake();
+      return;
+    }
     armed_ = deadline;
     if (deadline == base::kNever) {
       uv_timer_stop(&timer_);
       return;
     }
-    const base::Millis now = base::now();
     // libuv counts from the start of its turn, so the timer may come early; the turn then sets it anew.
     uv_timer_start(
         &timer_,
@@ -61,7 +67,7 @@ class HostDriver final : public Driver {
           self->armed_ = base::kNever;
           self->turn();
         },
-        deadline > now ? deadline - now : 0, 0);
+        deadline - now, 0);
   }
 
  protected:
@@ -93,6 +99,7 @@ class HostDriver final : public Driver {
   void turn() {
     napi_handle_scope scope;
     napi_open_handle_scope(env_, &scope);
+    overdue_ = false;
     polling_ = true;
     base_->poll(0);
     polling_ = false;
@@ -106,6 +113,7 @@ class HostDriver final : public Driver {
   uv_timer_t timer_;
   base::Millis armed_ = base::kNever;
   bool polling_ = false;
+  bool overdue_ = false;  // a turn is on its way for a deadline that has passed
 };
 
 class ThreadDriver final : public Driver {

@@ -13,7 +13,8 @@ namespace evenkeel::base {
 class ByteBuffer {
  public:
   ByteBuffer() = default;
-  ~ByteBuffer() { std::free(data_); }
+  // malloc's memory, and no smart pointer's, for the sake of realloc().
+  ~ByteBuffer() { std::free(data_); }  // NOLINT(cppcoreguidelines-owning-memory)
   ByteBuffer(ByteBuffer&& other) noexcept { swap(other); }
   ByteBuffer& operator=(ByteBuffer&& other) noexcept {
     swap(other);
@@ -65,7 +66,7 @@ class ByteBuffer {
   void enlarge(size_t length) {
     size_t wanted = capacity_ < kSmallest ? kSmallest : capacity_;
     while (wanted - size_ < length) wanted *= 2;
-    void* larger = std::realloc(data_, wanted);
+    void* larger = std::realloc(data_, wanted);  // NOLINT(cppcoreguidelines-owning-memory)
     if (larger == nullptr) std::abort();
     data_ = static_cast<std::byte*>(larger);
     capacity_ = wanted;

@@ -102,8 +102,12 @@ Status SignalTable::install(int signo) {
   if (sigaction(signo, nullptr, &previous) != 0) return Status::last_error();
 
   // Known before the handler is in place, since it may run at once.
-  const bool has_info = (previous.sa_flags & SA_SIGINFO) != 0;
-  const bool has_plain = !has_info && previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
+  // A handler for one time only, such as Node's for SIGINT and SIGTERM, raises the signal again to die of it: with ours
+  // still in place that would never end. It stands for the default disposition and is treated as one.
+  const bool chains = (previous.sa_flags & SA_RESETHAND) == 0;
+  const bool has_info = chains && (previous.sa_flags & SA_SIGINFO) != 0;
+  const bool has_plain =
+      chains && !has_info && previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
   disposition.previous_info.store(has_info ? previous.sa_sigaction : nullptr);
   disposition.previous_plain.store(has_plain ? previous.sa_handler : nullptr);
 

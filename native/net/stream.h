@@ -24,7 +24,7 @@ class StreamHandler {
   ~StreamHandler() = default;
 };
 
-class Stream : private base::DescriptorHandler {
+class Stream final : private base::DescriptorHandler {
  public:
   Stream(base::EventBase& base, StreamHandler& handler) : base_(base), handler_(handler) {}
   ~Stream() { close(); }

@@ -153,8 +153,10 @@ void Client::read_mailbox() {
     mailbox_.posted = false;
   }
   if (pipeline_ == nullptr) return;
-  submit(delivery_, write);
+  // What was given up before it could leave must not leave now.
+  submit(delivery_, write && cancels.empty());
   for (const uint32_t opaque : cancels) pipeline_->cancel(opaque);
+  if (write && !cancels.empty()) pipeline_->flush();
 }
 
 void Client::cancel(uint32_t slot) {

@@ -33,7 +33,7 @@ class ClientListener {
   ~ClientListener() = default;
 };
 
-class Client : public std::enable_shared_from_this<Client>, public CompletionSink {
+class Client final : public std::enable_shared_from_this<Client>, public CompletionSink {
  public:
   // `allocator` and `listener` outlive the pipeline: until the kOutcomeEnded record or tear_down().
   static std::shared_ptr<Client> create(base::EventBase& base, bool threaded, const Options& options,

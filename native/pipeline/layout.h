@@ -85,8 +85,9 @@ inline constexpr uint32_t kEventSignal = 2;  // argument: the signal's number
 inline constexpr uint32_t kEventStats = 3;
 inline constexpr uint32_t kEventWatchFailed = 4;  // argument: an errno
 
-// submit()'s code: an opcode of the protocol, and this bit when only the status of the answer is of interest.
+// submit()'s code: an opcode of the protocol with these bits; the first when only the answer's status is of interest.
 inline constexpr uint32_t kCodeDiscardsValue = 256;
+inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string
 
 // Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
 inline constexpr uint32_t kLargeValue = 16384;

@@ -13,6 +13,10 @@ namespace {
 constexpr size_t kSegments = 64;
 // What one turn reads or writes at most, so that a fast peer cannot keep the loop from its other work.
 constexpr size_t kBytesPerTurn = size_t{1} << 20;
+// Dead requests stay in the queues until they are worth a walk, but never as many as a slot has generations: one
+// that is used and given up time and again would meet its own opaque there.
+constexpr size_t kDeadKept = 1024;
+constexpr size_t kMostDead = size_t{1} << (31 - layout::kSlotBits);
 
 uint32_t cause_of(const net::Stream::Transfer& transfer) {
   if (transfer.end_of_stream) return layout::kCauseEndOfStream;
@@ -73,12 +77,15 @@ void Node::give_up(Flight& flight, uint32_t outcome) {
   if (flight.state == FlightState::kQueued && !partly_written) {
     flights_.settle(flight, outcome);
     ++dead_;
-    if (dead_ > 1024 && dead_ > (queue_.size() + held_.size()) / 2) purge_dead();
-    return;
+    const bool mostly_dead = dead_ > kDeadKept && dead_ > (queue_.size() + held_.size()) / 2;
+    if (mostly_dead || dead_ >= kMostDead) purge_dead();
+  } else {
+    flights_.abandon(flight, outcome);
+    if (partly_written) flight.state = FlightState::kLeaving;
   }
-  flights_.abandon(flight, outcome);
-  if (partly_written) flight.state = FlightState::kLeaving;
-  const bool silent = base_.time() - waiting_since_ >= options_.silence_limit;
+  // Also one that never left: behind a full window or a full socket there may be nothing else to notice.
+  const bool owed = written_ > 0 || queue_.head_partly_written();
+  const bool silent = owed && base_.time() - waiting_since_ >= options_.silence_limit;
   if (outcome == layout::kOutcomeTimedOut && silent && state_ == State::kReady) fail(layout::kCauseSilence);
 }
 
@@ -147,7 +154,8 @@ void Node::schedule_backoff() {
   const uint32_t doublings = std::min<uint32_t>(failures_, 16);
   ++failures_;
   const base::Millis ceiling = std::min(options_.backoff_max, options_.backoff_min << doublings);
-  base_.schedule(this, base_.refresh_time() + ceiling / 2 + random() % (ceiling / 2 + 1));
+  const base::Millis pause = ceiling / 2 + random() % (ceiling / 2 + 1);
+  base_.schedule(this, base_.refresh_time() + std::max<base::Millis>(pause, 1));
 }
 
 void Node::start_connecting() {
@@ -247,7 +255,8 @@ void Node::write() {
     const net::Stream::Transfer transfer =
         stream_.send({segments.data(), static_cast<size_t>(gathered.segments)});
     if (!transfer.status.is_ok()) return fail(cause_of(transfer));
-    if (written_ == 0) waiting_since_ = base_.time();
+    // Not the turn's time: whoever submits may have kept the loop from turning for long.
+    if (written_ == 0) waiting_since_ = base_.refresh_time();
     queue_.consume(transfer.bytes, [this](uint32_t opaque) {
       ++written_;
       Flight* flight = flights_.find(opaque);

@@ -33,7 +33,7 @@ class NodeOwner {
   ~NodeOwner() = default;
 };
 
-class Node : private net::StreamHandler, private base::Timer {
+class Node final : private net::StreamHandler, private base::Timer {
  public:
   Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,
        NodeOwner& owner);

@@ -14,7 +14,7 @@
 
 namespace evenkeel::pipeline {
 
-class Pipeline : public NodeOwner, private base::Timer {
+class Pipeline final : public NodeOwner, private base::Timer {
  public:
   Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);
   ~Pipeline();

@@ -23,7 +23,7 @@ uint32_t answered(const ResponseHeader& header) {
 }  // namespace
 
 std::span<const iovec> ResponseReader::space() {
-  if (input_ == nullptr) input_.reset(new std::byte[kInputBytes]);
+  if (input_ == nullptr) input_ = std::make_unique_for_overwrite<std::byte[]>(kInputBytes);
   size_t count = 0;
   space_size_ = 0;
   if (large_ != nullptr) {

@@ -13,16 +13,19 @@ export interface Memcached extends AsyncDisposable {
  */
 const deterministic = 'no_lru_maintainer,no_lru_crawler';
 
-export async function startMemcached(): Promise<Memcached> {
-  const port = await freePort();
+/** Listens on `host` (default 127.0.0.1), or on a Unix socket in a folder that everybody may write to. */
+export async function startMemcached(at: { host?: string; path?: string } = {}): Promise<Memcached> {
+  const { host = '127.0.0.1', path } = at;
+  const port = path === undefined ? await freePort(host) : 0;
   const asRoot = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const args = [...asRoot, '-l', '127.0.0.1', '-p', String(port), '-t', '1', '-o', deterministic];
+  const where = path === undefined ? ['-l', host, '-p', String(port)] : ['-s', path];
+  const args = [...asRoot, ...where, '-t', '1', '-o', deterministic];
   const child = spawn('memcached', args, { stdio: 'ignore' });
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
-  await listening(child, port);
+  await listening(child, { port, path, host });
   return {
     port,
     async [Symbol.asyncDispose]() {
@@ -32,11 +35,11 @@ export async function startMemcached(): Promise<Memcached> {
   };
 }
 
-function freePort(): Promise<number> {
+function freePort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
+    probe.listen(0, host, () => {
       const address = probe.address();
       probe.close(() => {
         if (address !== null && typeof address === 'object') resolve(address.port);
@@ -46,7 +49,10 @@ function freePort(): Promise<number> {
   });
 }
 
-async function listening(child: ChildProcess, port: number): Promise<void> {
+async function listening(
+  child: ChildProcess,
+  at: { port: number; path: string | undefined; host: string },
+): Promise<void> {
   let failure: Error | undefined;
   child.once('error', (error) => {
     failure = error;
@@ -56,7 +62,7 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
   });
   for (;;) {
     try {
-      const client = await RawClient.connect({ port });
+      const client = await RawClient.connect(at);
       await client.close();
       return;
     } catch {

@@ -114,9 +114,9 @@ export class RawClient {
     });
   }
 
-  static connect(to: { port: number; path?: string | undefined }): Promise<RawClient> {
-    const address: NetConnectOpts =
-      to.path === undefined ? { port: to.port, host: '127.0.0.1' } : { path: to.path };
+  static connect(to: { port: number; path?: string | undefined; host?: string }): Promise<RawClient> {
+    const { port, path, host = '127.0.0.1' } = to;
+    const address: NetConnectOpts = path === undefined ? { port, host } : { path };
     return new Promise((resolve, reject) => {
       const socket = connect(address);
       socket.once('error', reject);

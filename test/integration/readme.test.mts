@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { speedSection } from '../../bench/readme.mts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -46,4 +47,10 @@ test('the README lists every operation and no other', async () => {
   const database = Object.getOwnPropertyNames(library.Transactions.prototype);
   const listed = /^All operations: `(.+)`\.$/m.exec(readme)?.[1]?.split(' ') ?? [];
   assert.deepEqual(listed.toSorted(), database.filter((name) => name !== 'constructor').toSorted());
+});
+
+test("the README's figures are those of the run it names", async () => {
+  const section = /<!-- speed[\s\S]*<!-- \/speed -->/.exec(readme)?.[0] ?? '';
+  const file = /\[the run\]\((.+?)\)/.exec(section)?.[1] ?? '';
+  assert.equal(section, speedSection(JSON.parse(await readFile(join(root, file), 'utf8')), file));
 });

@@ -175,14 +175,9 @@ class Model {
   std::map<Node*, std::multimap<Millis, Node*>::iterator> positions_;
 };
 
-uint64_t choose_seed() {
-  const char* given = std::getenv("EVENKEEL_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
-
 TEST(TimerWheel, AgreesWithAMultimapOverRandomHistories) {
-  const uint64_t seed = choose_seed();
-  SCOPED_TRACE("EVENKEEL_SEED=" + std::to_string(seed));
+  const uint64_t seed = test::choose_seed();
+  SCOPED_TRACE(test::describe_seed(seed));
   std::mt19937_64 random(seed);
   // As many magnitudes as there are levels, each as likely as the next.
   const auto distance = [&random] { return random() >> (random() % 50 + 14); };

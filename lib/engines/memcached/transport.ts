@@ -1,19 +1,20 @@
 import { constants } from 'node:os';
-import type { Endpoint } from '../../cluster/endpoint';
+import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
 import { mayRetry } from '../../cluster/retry';
 import {
   BackpressureError,
   ClosedError,
   ConnectionError,
   type ErrorContext,
-  type EvenkeelError,
+  EvenkeelError,
   InvalidArgumentError,
   TimeoutError,
 } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
-import type { GetMany } from '../../transactions/get-many';
+import { onAbort } from '../../transactions/abort';
+import type { GetMany, Waiting } from '../../transactions/get-many';
 import { type Details, details, Kind, nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
@@ -54,7 +55,14 @@ export class MemcachedTransport implements Transport {
   #version: string | undefined;
   #lastFault: Error | undefined;
   #whenIdle: (() => void)[] = [];
-  #whenConnected: (() => void)[] = [];
+  readonly #whenConnected = new Set<{ resolve(): void; reject(error: unknown): void }>();
+  readonly #waiting = new Set<Waiting>();
+  /** While what is submitted continues a call under way. */
+  #continuing = false;
+  /** What was lost after a flush, or is the rest of a getMany, needs no flush of its own. */
+  #flushDue = false;
+  #addresses: readonly SocketAddress[] | undefined;
+  #failedLookups = 0;
   #whenEnded: (() => void)[] = [];
   #ended = false;
 
@@ -81,33 +89,38 @@ export class MemcachedTransport implements Transport {
       this.#onBaseClosed,
     );
     this.#parameters[layout.PARAM_TIMEOUT] = options.timeout;
-    if (endpoint.addresses !== undefined) {
-      this.#native.setAddresses(endpoint.addresses);
-      this.#native.connect();
-    }
+    if (endpoint.addresses === undefined) this.#resolveFirst();
+    else this.#connectTo(endpoint.addresses);
+  }
+
+  get timeout(): number {
+    return this.#options.timeout;
   }
 
   async ready(): Promise<void> {
     if (this.#closed) throw this.#closedError();
     const timeout = this.#options.connectTimeout;
-    if (this.#endpoint.addresses === undefined) await this.#resolveFirst();
     if (this.#version !== undefined) return;
     this.#base.ref();
     let timer: NodeJS.Timeout | undefined;
+    let waiter: { resolve(): void; reject(error: unknown): void } | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        this.#whenConnected.push(resolve);
-        timer = setTimeout(() => {
-          const context = { op: 'connect', node: this.#endpoint.name };
-          const cause = this.#lastFault;
-          const why = cause?.message ?? `no answer within ${timeout} ms`;
-          reject(new ConnectionError(`connect: ${this.#endpoint.name}: ${why}`, { cause, context }));
-        }, timeout);
+        waiter = { resolve, reject };
+        this.#whenConnected.add(waiter);
+        timer = setTimeout(() => reject(this.#connectError(`no answer within ${timeout} ms`)), timeout);
       });
     } finally {
       clearTimeout(timer);
+      if (waiter !== undefined) this.#whenConnected.delete(waiter);
       this.#base.unref();
     }
+  }
+
+  #connectError(otherwise: string): ConnectionError {
+    const cause = this.#lastFault;
+    const message = `connect: ${this.#endpoint.name}: ${cause?.message ?? otherwise}`;
+    return new ConnectionError(message, { cause, context: { op: 'connect', node: this.#endpoint.name } });
   }
 
   dispatch<T>(operation: Operation): Promise<T> {
@@ -152,6 +165,14 @@ export class MemcachedTransport implements Transport {
     this.#finishOne();
   }
 
+  wait(waiting: Waiting): void {
+    this.#waiting.add(waiting);
+  }
+
+  stopWaiting(waiting: Waiting): void {
+    if (this.#waiting.delete(waiting)) this.#checkIdle();
+  }
+
   flush(): void {
     this.#native.flush(true);
   }
@@ -170,7 +191,8 @@ export class MemcachedTransport implements Transport {
     if (this.#ended) return;
     this.#base.ref();
     if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(true);
-    if (this.#underWay > 0) await this.#drained(drainTimeout);
+    for (const waiter of this.#whenConnected) waiter.reject(this.#closedError());
+    if (this.#underWay > 0 || this.#waiting.size > 0) await this.#drained(drainTimeout);
     if (!this.#ended) {
       const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
       this.#native.close();
@@ -193,7 +215,7 @@ export class MemcachedTransport implements Transport {
 
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
-    if (this.#closed) return this.#closedError();
+    if (this.#closed && !this.#continuing) return this.#closedError();
     const signal = detail?.signal;
     if (signal?.aborted) {
       // Nothing is sent; the outcome comes like every other, after the call.
@@ -202,10 +224,14 @@ export class MemcachedTransport implements Transport {
     }
     if (detail !== undefined) this.#setParameters(operation, detail);
     const code = CODES[operation.kind] as number;
-    const slot =
-      value === undefined
-        ? this.#native.submit(code, operation.key)
-        : this.#native.submitValue(code, operation.key, value);
+    let slot: number;
+    if (value === undefined) {
+      slot = this.#native.submit(code, operation.key);
+    } else {
+      this.#parameters[layout.PARAM_FLAGS] = operation.flags;
+      const form = typeof value === 'string' ? layout.CODE_STRING_VALUE : 0;
+      slot = this.#native.submitValue(code | form, operation.key, value);
+    }
     if (detail !== undefined) this.#resetParameters();
     if (slot < 0) return this.#refusal(slot, operation);
     operation.slot = slot;
@@ -223,13 +249,14 @@ export class MemcachedTransport implements Transport {
   /** Called once at the end of each tick in which something was submitted. */
   flushTick(): void {
     this.#flushScheduled = false;
-    if (!this.#ended) this.#native.flush(this.#options.implicitFlush || this.#closed);
+    const write = this.#options.implicitFlush || this.#closed || this.#flushDue;
+    this.#flushDue = false;
+    if (!this.#ended) this.#native.flush(write);
   }
 
   #setParameters(operation: Operation, detail: Details): void {
     const p = this.#parameters;
     p[layout.PARAM_TIMEOUT] = detail.timeout ?? this.#options.timeout;
-    p[layout.PARAM_FLAGS] = detail.flags;
     p[layout.PARAM_EXPIRY] = detail.expiry;
     p[layout.PARAM_CAS_HIGH] = detail.casHigh;
     p[layout.PARAM_CAS_LOW] = detail.casLow;
@@ -244,19 +271,19 @@ export class MemcachedTransport implements Transport {
   #resetParameters(): void {
     const p = this.#parameters;
     p[layout.PARAM_TIMEOUT] = this.#options.timeout;
+    p[layout.PARAM_EXPIRY] = 0;
     p[layout.PARAM_CAS_HIGH] = 0;
     p[layout.PARAM_CAS_LOW] = 0;
   }
 
   #listen(operation: Operation, signal: AbortSignal): void {
-    const onAbort = (): void => {
+    const stop = onAbort(signal, () => {
       this.cancel(operation);
       operation.fail(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
+    });
     operation.stopListening = () => {
       operation.stopListening = undefined;
-      signal.removeEventListener('abort', onAbort);
+      stop();
     };
   }
 
@@ -265,7 +292,7 @@ export class MemcachedTransport implements Transport {
     const { records } = completions;
     for (;;) {
       const count = completions.take(this.#native);
-      if (count === 0) return;
+      if (count === 0) break;
       for (let i = 0, at = 0; i < count; i += 1, at += layout.RECORD_WORDS) {
         const slot = records[at] as number;
         const outcome = records[at + layout.RECORD_OUTCOME] as number;
@@ -281,6 +308,15 @@ export class MemcachedTransport implements Transport {
         this.#finishOne();
       }
     }
+    if (this.#waiting.size > 0) this.#proceed();
+  }
+
+  /** Only here is the room of what has ended free again: native code takes slots back with the next take. */
+  #proceed(): void {
+    this.#continuing = true;
+    this.#flushDue = true;
+    for (const waiting of this.#waiting) waiting.proceed();
+    this.#continuing = false;
   }
 
   #settle(operation: Operation, outcome: number, at: number): void {
@@ -294,7 +330,7 @@ export class MemcachedTransport implements Transport {
       try {
         result = readAnswer(operation, this.#completions, this.#native, at);
       } catch (error) {
-        operation.fail(error);
+        operation.fail(this.#complete(error, operation));
         return;
       }
       operation.succeed(result);
@@ -313,7 +349,11 @@ export class MemcachedTransport implements Transport {
     const op = nameOf(operation.kind);
     const context = this.#contextOf(operation);
     const ambiguous = written && !idempotent;
-    switch (outcome & layout.OUTCOME_MASK) {
+    const kind = outcome & layout.OUTCOME_MASK;
+    const remaining = records[at + layout.RECORD_REMAINING] as number;
+    // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
+    const isLate = kind === layout.OUTCOME_LOST && written && remaining === 0;
+    switch (isLate ? layout.OUTCOME_TIMED_OUT : kind) {
       case layout.OUTCOME_TIMED_OUT: {
         const cause = this.#version === undefined ? this.#lastFault : undefined;
         const why = cause === undefined ? 'no answer within its deadline' : `not connected: ${cause.message}`;
@@ -337,7 +377,6 @@ export class MemcachedTransport implements Transport {
       operation.fail(new InvalidArgumentError(message, { context: { ...context, argument: 'value' } }));
       return;
     }
-    const remaining = records[at + layout.RECORD_REMAINING] as number;
     if (!this.#closed && mayRetry({ idempotent, written, remaining })) {
       this.#retry(operation, remaining);
       return;
@@ -351,6 +390,7 @@ export class MemcachedTransport implements Transport {
     operation.stopListening?.();
     operation.details = { ...(operation.details ?? details()), timeout: remaining };
     const refused = this.#submit(operation);
+    this.#flushDue = true;
     if (refused !== undefined) operation.fail(refused);
   }
 
@@ -358,7 +398,7 @@ export class MemcachedTransport implements Transport {
     if (outcome === layout.OUTCOME_CONNECTED) {
       this.#version = this.#completions.text(at);
       this.#lastFault = undefined;
-      for (const resolve of this.#whenConnected.splice(0)) resolve();
+      for (const waiter of this.#whenConnected) waiter.resolve();
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
       this.#version = undefined;
       this.#lastFault = causeError(this.#completions.records[at + layout.RECORD_DETAIL] as number);
@@ -371,6 +411,7 @@ export class MemcachedTransport implements Transport {
   /** The base went away underneath: no completion will come any more. */
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
+    for (const waiter of this.#whenConnected) waiter.reject(this.#closedError());
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
       this.#pending[slot] = undefined;
@@ -388,35 +429,60 @@ export class MemcachedTransport implements Transport {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const waiting of this.#waiting) waiting.discard(this.#closedError());
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
 
   #finishOne(): void {
     this.#underWay -= 1;
-    if (this.#underWay > 0 || this.#whenIdle.length === 0) return;
+    this.#checkIdle();
+  }
+
+  #checkIdle(): void {
+    if (this.#underWay > 0 || this.#waiting.size > 0 || this.#whenIdle.length === 0) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  async #resolveFirst(): Promise<void> {
-    try {
-      this.#native.setAddresses(await this.#endpoint.resolve());
-    } catch (error) {
-      const cause = error instanceof Error ? error : new Error(String(error));
-      throw new ConnectionError(`connect: ${this.#endpoint.name}: ${cause.message}`, {
-        cause,
-        context: { op: 'connect', node: this.#endpoint.name },
-      });
-    }
+  #connectTo(addresses: readonly SocketAddress[]): void {
+    this.#addresses = addresses;
+    this.#native.setAddresses(addresses);
     this.#native.connect();
+  }
+
+  /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
+  #resolveFirst(): void {
+    if (this.#ended) return;
+    this.#endpoint.resolve().then(
+      (addresses) => {
+        if (!this.#ended) this.#connectTo(addresses);
+      },
+      (error) => {
+        this.#lastFault = error instanceof Error ? error : new Error(String(error));
+        for (const waiter of this.#whenConnected) waiter.reject(this.#connectError('its name is unknown'));
+        const { min, max } = this.#options.backoff;
+        const pause = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
+        this.#failedLookups += 1;
+        // Operations under way keep the process alive, this does not.
+        setTimeout(() => this.#resolveFirst(), pause).unref();
+      },
+    );
   }
 
   #resolveAgain(): void {
     this.#endpoint.resolve().then(
       (addresses) => {
-        if (!this.#closed) this.#native.setAddresses(addresses);
+        if (this.#ended || addresses === this.#addresses) return; // the next in turn stays the next
+        this.#addresses = addresses;
+        this.#native.setAddresses(addresses);
       },
       () => {}, // the old addresses stay, and the next disconnection asks again
     );
+  }
+
+  /** Errors of ours that were made where the operation was not known learn of it. */
+  #complete(error: unknown, operation: Operation): unknown {
+    if (!(error instanceof EvenkeelError) || error.context.op !== undefined) return error;
+    return Object.assign(error, { context: { ...this.#contextOf(operation), ...error.context } });
   }
 
   #contextOf(operation: Operation): ErrorContext {

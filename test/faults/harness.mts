@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { connect } from '../../lib/connect.ts';
+import type { BaseView, Database } from '../../lib/database.ts';
+import { EventBase } from '../../lib/event-base/event-base.ts';
+import type { NativeCounters } from '../../lib/native/addon.ts';
+import { loadAddon } from '../../lib/native/load.ts';
+
+export type Model = 'host' | 'thread';
+export const models: readonly Model[] = ['host', 'thread'];
+
+/** EVENKEEL_SOAK=1 makes the long tests long. */
+export const soak = process.env.EVENKEEL_SOAK === '1';
+
+export const counters = (): NativeCounters => loadAddon().counters();
+
+/** Closes this thread's own base and asserts that no native object is left in the process. */
+export async function assertNothingLeft(): Promise<void> {
+  await EventBase.host.close();
+  for (const [name, count] of Object.entries(counters())) assert.equal(count, 0, `${count} ${name} left`);
+}
+
+/** A base of the model; disposing of it closes it. */
+export function openBase(model: Model): EventBase {
+  return model === 'host' ? EventBase.host : EventBase.create();
+}
+
+export interface OpenDatabase extends AsyncDisposable {
+  readonly db: Database;
+  readonly base: EventBase;
+}
+
+/** A database on a base of its own; disposing of it closes both. */
+export async function open(
+  url: string,
+  model: Model,
+  options: Parameters<typeof connect>[1] = {},
+): Promise<OpenDatabase> {
+  const base = openBase(model);
+  const db = await connect(url, { ...options, eventBase: base });
+  return {
+    db,
+    base,
+    async [Symbol.asyncDispose]() {
+      await db.close();
+      await base.close();
+    },
+  };
+}
+
+/** Resolves when the condition holds; rejects after 30 s. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** The next turn of Node's loop. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Keeps this thread from everything else. */
+export function keepBusy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+/** Retries `get` until the client has recovered: the server behaves again, and its next connection works. */
+export async function assertRecovers(view: BaseView, key: string, expected: unknown): Promise<void> {
+  const value = await view.get(key, { timeout: 10_000 });
+  assert.equal(value, expected);
+}
+
+/** The reason of a rejection; fails when there is none. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    return error;
+  }
+  throw new assert.AssertionError({ message: 'the promise was fulfilled' });
+}
+
+/** Messages of an error and of what caused it, for a look at the whole. */
+export function story(error: unknown): string {
+  return error instanceof Error ? `${error.message} <- ${story(error.cause)}` : '';
+}
+
+/** Small, fast and seeded (mulberry32): uniform in [0, 1). */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

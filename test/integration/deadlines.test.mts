@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InvalidArgumentError, TimeoutError } from '../../lib/errors.ts';
+import { onBothBases, outcomes, startPair, takes } from './harness.mts';
+
+/** Keeps JavaScript from everything else. */
+function beBusy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+onBothBases('deadlines', (bases) => {
+  test('ten thousand operations behind a silent server all end within 200 ms of their deadline', async () => {
+    await using pair = await startPair(bases, { timeout: 300, silenceTimeout: 100_000 });
+    const { db, server } = pair;
+    await server.pause();
+    await takes(299, 500, async () => {
+      const promises: Promise<unknown>[] = [];
+      for (let i = 0; i < 5000; i += 1)
+        promises.push(db.get(`k${i}`), db.upsert(`k${i}`, i, { timeout: 250 }));
+      assert.deepEqual(new Set(await outcomes(promises)), new Set(['EVENKEEL_TIMEOUT']));
+    });
+  });
+
+  test('the first of many to find the server silent turns none of the others into another error', async () => {
+    await using pair = await startPair(bases, { timeout: 100 });
+    await pair.server.pause();
+    const codes = await outcomes(Array.from({ length: 3000 }, (_, i) => pair.db.get(`k${i}`)));
+    assert.deepEqual(new Set(codes), new Set(['EVENKEEL_TIMEOUT']));
+  });
+
+  test('a TimeoutError is ambiguous when a mutation had been written, and says what it knows', async () => {
+    await using pair = await startPair(bases);
+    const { db, server } = pair;
+    await server.pause();
+    const [read, written] = await Promise.allSettled([
+      db.get('read', { timeout: 40 }),
+      db.upsert('written', 1, { timeout: 40 }),
+    ]);
+    for (const [each, op, ambiguous] of [
+      [read, 'get', false],
+      [written, 'upsert', true],
+    ] as const) {
+      const { reason } = each as PromiseRejectedResult;
+      assert.ok(reason instanceof TimeoutError);
+      assert.equal(reason.retryable, true);
+      assert.equal(reason.ambiguous, ambiguous);
+      assert.equal(reason.context.op, op);
+      assert.equal(reason.context.node, `127.0.0.1:${server.port}`);
+      assert.equal(reason.context.attempts, 1);
+    }
+  });
+
+  test('testTimeoutOnlyStale: only the operation past its own deadline times out', async () => {
+    await using pair = await startPair(bases, { timeout: 5000 });
+    const { db, server } = pair;
+    await server.fault({ key: 'stale', action: { kind: 'hang', later: 'answer' } });
+    const stale = db.upsert('stale', 1, { timeout: 50 });
+    const young = db.get('young');
+    assert.equal(await young, undefined);
+    await assert.rejects(stale, TimeoutError);
+    await server.fault({ key: 'slow', action: { kind: 'delay', ms: 100 } });
+    assert.deepEqual(await outcomes([db.get('slow', { timeout: 30 }), db.get('slow')]), [
+      'EVENKEEL_TIMEOUT',
+      'ok',
+    ]);
+  });
+
+  test('the answer that comes too late settles nothing else', async () => {
+    await using pair = await startPair(bases, { maxInFlight: 4, maxQueued: 4 });
+    const { db, server } = pair;
+    await Promise.all([db.upsert('slow', 'slow'), db.upsert('next', 'next')]);
+    await server.fault({ key: 'slow', action: { kind: 'delay', ms: 60 } });
+    for (let round = 0; round < 5; round += 1) {
+      await assert.rejects(db.get('slow', { timeout: 20 }), TimeoutError);
+      assert.deepEqual(await Promise.all([db.get('next'), db.get('missing')]), ['next', undefined]);
+    }
+  });
+
+  test('count from the call, however long JavaScript is busy after it', async () => {
+    await using pair = await startPair(bases, { silenceTimeout: 100_000 });
+    const { db, server } = pair;
+    await server.pause();
+    await takes(149, 235, async () => {
+      const got = db.get('k', { timeout: 150 });
+      beBusy(100);
+      await assert.rejects(got, TimeoutError);
+    });
+  });
+
+  test('a connection that stays silent is replaced, and what comes next is answered', async () => {
+    await using pair = await startPair(bases, { timeout: 60, backoff: { min: 1, max: 5 } });
+    const { db, server } = pair;
+    await server.fault({ key: 'k', times: 1, action: { kind: 'hang' } });
+    await assert.rejects(db.get('k'), TimeoutError);
+    await db.upsert('k', 1, { timeout: 2000 });
+    assert.equal(await db.get('k'), 1);
+  });
+
+  test('what is no number of milliseconds is refused by the call', async () => {
+    await using pair = await startPair(bases);
+    for (const timeout of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '1', null, 1n]) {
+      const options = { timeout: timeout as number, ttl: 1 };
+      const { db } = pair;
+      for (const call of [
+        () => db.get('k', options),
+        () => db.getMany(['k'], options),
+        () => db.upsert('k', 1, options),
+        () => db.touch('k', options),
+        () => db.increment('k', options),
+        () => db.append('k', 'v', options),
+        () => db.remove('k', options),
+      ]) {
+        assert.throws(
+          call,
+          (error) => error instanceof InvalidArgumentError && error.context.argument === 'timeout',
+        );
+      }
+    }
+  });
+});

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as errors from '../../lib/errors.ts';
+import { everywhere, onBothBases, startPair } from './harness.mts';
+
+everywhere('an error', (site) => {
+  test('knows the operation, the key, the server, the attempts and the status', async () => {
+    await using db = await site.open();
+    const { node } = site;
+    const key = site.key();
+    const { cas } = await db.upsert(key, 'text');
+    await db.upsert(key, 'text');
+    const missing = site.key();
+    const cases: [Promise<unknown>, new (message: string) => errors.EvenkeelError, string, string, number][] =
+      [
+        [db.insert(key, 1), errors.KeyExistsError, 'insert', key, 2],
+        [db.upsert(key, 1, { cas }), errors.CasMismatchError, 'upsert', key, 2],
+        [db.remove(key, { cas }), errors.CasMismatchError, 'remove', key, 2],
+        [db.replace(missing, 1), errors.KeyNotFoundError, 'replace', missing, 1],
+        [db.upsert(missing, 1, { cas }), errors.KeyNotFoundError, 'upsert', missing, 1],
+        [db.append(missing, 'x'), errors.KeyNotFoundError, 'append', missing, 5],
+        [db.prepend(missing, 'x'), errors.KeyNotFoundError, 'prepend', missing, 5],
+        [db.increment(key), errors.ServerError, 'increment', key, 6],
+      ];
+    for (const [promise, kind, op, ofKey, status] of cases) {
+      await assert.rejects(promise, (error) => {
+        assert.ok(error instanceof kind && error instanceof errors.EvenkeelError);
+        assert.deepEqual(error.context, { op, key: ofKey, node, attempts: 1, status });
+        assert.deepEqual([error.retryable, error.ambiguous], [false, false]);
+        assert.ok(error.message.startsWith(`${op}: `));
+        return true;
+      });
+    }
+  });
+});
+
+onBothBases('an error', (bases) => {
+  const statuses: [status: number, code: string, retryable: boolean][] = [
+    [0x03, 'EVENKEEL_INVALID_ARGUMENT', false],
+    [0x04, 'EVENKEEL_SERVER', false],
+    [0x20, 'EVENKEEL_AUTHENTICATION', false],
+    [0x21, 'EVENKEEL_AUTHENTICATION', false],
+    [0x81, 'EVENKEEL_UNSUPPORTED', false],
+    [0x82, 'EVENKEEL_SERVER', true],
+    [0x84, 'EVENKEEL_SERVER', false],
+    [0x85, 'EVENKEEL_SERVER', true],
+    [0x86, 'EVENKEEL_SERVER', true],
+    [0xffff, 'EVENKEEL_SERVER', false],
+  ];
+  for (const [status, code, retryable] of statuses) {
+    test(`of status 0x${status.toString(16)} is ${code}${retryable ? ', retryable' : ''}`, async () => {
+      await using pair = await startPair(bases);
+      const { db, server } = pair;
+      await server.fault({ key: 'k', action: { kind: 'status', status, body: 'the words' } });
+      for (const call of [() => db.get('k'), () => db.upsert('k', 1), () => db.remove('k')]) {
+        await assert.rejects(call(), (error) => {
+          assert.ok(error instanceof errors.EvenkeelError);
+          assert.deepEqual([error.code, error.retryable, error.context.status], [code, retryable, status]);
+          return true;
+        });
+      }
+      assert.equal(await db.get('other'), undefined);
+    });
+  }
+
+  test('quotes the words of the server where nothing better is known', async () => {
+    await using pair = await startPair(bases);
+    const body = `${'w'.repeat(300)}`;
+    await pair.server.fault({ key: 'k', action: { kind: 'status', status: 0x99, body } });
+    await assert.rejects(pair.db.get('k'), { message: /0x99: w{256}$/ });
+  });
+
+  test('of a lost connection has its cause, and is ambiguous for a mutation that had been written', async () => {
+    await using pair = await startPair(bases, { backoff: { min: 1, max: 5 } });
+    const { db, server } = pair;
+    await server.fault({ key: 'k', opcode: 'set', action: { kind: 'reset', when: 'after' } });
+    await assert.rejects(db.upsert('k', 'written'), (error) => {
+      assert.ok(error instanceof errors.ConnectionError);
+      assert.deepEqual([error.retryable, error.ambiguous], [true, true]);
+      assert.ok(['ECONNRESET', 'EPROTO'].includes((error.cause as { code: string }).code));
+      assert.deepEqual(error.context, {
+        op: 'upsert',
+        key: 'k',
+        node: `127.0.0.1:${server.port}`,
+        attempts: 1,
+      });
+      return true;
+    });
+    assert.equal(await db.get('k'), 'written');
+  });
+
+  test('counts every attempt', async () => {
+    await using pair = await startPair(bases, { backoff: { min: 1, max: 5 } });
+    const { db, server } = pair;
+    await db.upsert('k', 1);
+    const reset = await server.fault({ key: 'k', times: 3, action: { kind: 'reset' } });
+    await server.fault({ key: 'k', action: { kind: 'status', status: 0x84 } });
+    await assert.rejects(db.get('k'), (error) => {
+      return error instanceof errors.ServerError && error.context.attempts === 4;
+    });
+    assert.equal(await reset.hits(), 3);
+  });
+
+  test('of a counter without its eight bytes is a ServerError', async () => {
+    await using pair = await startPair(bases);
+    await pair.server.fault({ key: 'k', action: { kind: 'status', status: 0, body: '12' } });
+    await assert.rejects(pair.db.increment('k'), (error) => {
+      return (
+        error instanceof errors.ServerError && error.context.op === 'increment' && error.context.key === 'k'
+      );
+    });
+    assert.equal(await pair.db.get('other'), undefined);
+  });
+});

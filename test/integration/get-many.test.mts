@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { everywhere, onBothBases, startPair } from './harness.mts';
+
+everywhere('getMany', (site) => {
+  test('of no keys resolves to an empty Map', async () => {
+    await using db = await site.open();
+    assert.deepEqual(await db.getMany([]), new Map());
+    assert.deepEqual(await db.getMany(new Set()), new Map());
+  });
+
+  test('of one and two keys has those that exist', async () => {
+    await using db = await site.open();
+    const [a, b, missing] = [site.key(), site.key(), site.key()];
+    await Promise.all([db.upsert(a, 1), db.upsert(b, null)]);
+    assert.deepEqual(await db.getMany([a]), new Map([[a, 1]]));
+    assert.deepEqual(await db.getMany([missing]), new Map());
+    assert.deepEqual(
+      await db.getMany([b, missing, a]),
+      new Map([
+        [b, null],
+        [a, 1],
+      ]),
+    );
+  });
+
+  test('asks once for keys given twice, and takes any iterable', async () => {
+    await using db = await site.open();
+    const key = site.key();
+    await db.upsert(key, 'v');
+    function* keys(): Generator<string> {
+      for (let i = 0; i < 50; i += 1) yield key;
+    }
+    assert.deepEqual(await db.getMany(keys()), new Map([[key, 'v']]));
+    for (const bad of ['abc', undefined, null, 1, {}, { length: 1, 0: 'a' }]) {
+      assert.throws(() => db.getMany(bad as unknown as string[]), { code: 'EVENKEEL_INVALID_ARGUMENT' });
+    }
+  });
+
+  test('of a thousand keys', async () => {
+    await using db = await site.open();
+    const keys = Array.from({ length: 1000 }, () => site.key());
+    await Promise.all(keys.map((key, i) => (i % 3 === 0 ? undefined : db.upsert(key, i))));
+    const found = await db.getMany<number>(keys);
+    for (const [i, key] of keys.entries()) assert.equal(found.get(key), i % 3 === 0 ? undefined : i);
+    assert.equal(found.size, 666);
+  });
+
+  test('of a hundred thousand keys', { timeout: 60_000 }, async () => {
+    await using db = await site.open({ timeout: 60_000 });
+    const keys = Array.from({ length: 100_000 }, (_, i) => `many:${i}`);
+    await Promise.all(keys.map((key, i) => db.upsert(key, i)));
+    const found = await db.getMany<number>(keys);
+    assert.equal(found.size, 100_000);
+    for (const [i, key] of keys.entries()) assert.equal(found.get(key), i);
+  });
+
+  test('of more keys than there is room for fetches them one after the other', {
+    timeout: 20_000,
+  }, async () => {
+    await using writer = await site.open();
+    const keys = Array.from({ length: 3000 }, () => site.key());
+    await Promise.all(keys.map((key, i) => writer.upsert(key, i)));
+    for (const [maxInFlight, maxQueued] of [
+      [1, 0],
+      [1, 1],
+      [3, 2],
+      [64, 0],
+      [1024, 0],
+      [1000, 500],
+    ] as const) {
+      await using db = await site.open({ maxInFlight, maxQueued, timeout: 10_000 });
+      const found = await db.getMany<number>(keys);
+      assert.equal(found.size, 3000, `maxInFlight ${maxInFlight}, maxQueued ${maxQueued}`);
+    }
+  });
+
+  test('of more keys than there is room for, several at once, all finish', { timeout: 20_000 }, async () => {
+    await using db = await site.open({ maxInFlight: 4, maxQueued: 4, timeout: 10_000 });
+    const keys = Array.from({ length: 200 }, () => site.key());
+    const results = await Promise.allSettled([1, 2, 3].map(() => db.getMany(keys)));
+    const [first] = results;
+    assert.equal(first?.status, 'fulfilled');
+    for (const each of results) {
+      if (each.status === 'rejected') assert.equal(each.reason.code, 'EVENKEEL_BACKPRESSURE');
+    }
+  });
+});
+
+onBothBases('getMany', (bases) => {
+  test('a bad key anywhere throws from the call and asks for nothing', async () => {
+    await using pair = await startPair(bases, {}, { record: true });
+    for (const keys of [
+      ['', 'a'],
+      ['a', 'b', ''],
+      ['a', 'b c', 'd'],
+      ['a', 1 as unknown as string],
+    ]) {
+      assert.throws(() => pair.db.getMany(keys), { code: 'EVENKEEL_INVALID_ARGUMENT' });
+    }
+    assert.equal(await pair.db.exists('last'), false);
+    const commands = await pair.server.commands();
+    assert.deepEqual(
+      commands.filter(({ key }) => key.length > 0).map(({ key }) => key.toString()),
+      ['last'],
+    );
+  });
+
+  test('leaves in one run of bytes', async () => {
+    await using pair = await startPair(bases, {}, { record: true });
+    await pair.db.getMany(Array.from({ length: 100 }, (_, i) => `k${i}`));
+    const [, ...chunks] = await pair.server.received();
+    assert.equal(chunks.length, 1);
+  });
+
+  test('rejects with the error of the one that fails, and the client goes on', async () => {
+    await using pair = await startPair(bases);
+    await pair.server.fault({ key: 'bad', action: { kind: 'status', status: 0x84 } });
+    await pair.db.upsert('good', 1);
+    await assert.rejects(pair.db.getMany(['good', 'bad', 'good2']), {
+      code: 'EVENKEEL_SERVER',
+      context: { op: 'get', key: 'bad', node: `127.0.0.1:${pair.server.port}`, attempts: 1, status: 0x84 },
+    });
+    assert.deepEqual(await pair.db.getMany(['good']), new Map([['good', 1]]));
+  });
+
+  test('has one deadline for all its keys, counted from the call', async () => {
+    await using pair = await startPair(bases, { maxInFlight: 1, maxQueued: 0, silenceTimeout: 10_000 });
+    await pair.server.fault({ opcode: 'get', action: { kind: 'delay', ms: 40 } });
+    const keys = Array.from({ length: 10 }, (_, i) => `k${i}`);
+    await assert.rejects(pair.db.getMany(keys, { timeout: 100 }), { code: 'EVENKEEL_TIMEOUT' });
+  });
+
+  test('of more keys than there is room for finishes while the database closes', async () => {
+    const pair = await startPair(bases, { maxInFlight: 2, maxQueued: 0 });
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    const many = pair.db.getMany(keys);
+    const [found] = await Promise.all([many, pair.db.close()]);
+    assert.deepEqual(found, new Map());
+    await pair[Symbol.asyncDispose]();
+  });
+
+  test('of more keys than there is room for needs one flush only', { timeout: 10_000 }, async () => {
+    await using pair = await startPair(bases, { maxInFlight: 2, maxQueued: 0, implicitFlush: false });
+    const many = pair.db.getMany(Array.from({ length: 20 }, (_, i) => `k${i}`));
+    pair.db.flush();
+    assert.deepEqual(await many, new Map());
+  });
+
+  test('with a signal that aborts rejects with its reason at once', async () => {
+    await using pair = await startPair(bases);
+    await pair.server.fault({ key: 'k2', action: { kind: 'hang' } });
+    const controller = new AbortController();
+    const many = pair.db.getMany(['k1', 'k2', 'k3'], { signal: controller.signal });
+    const reason = new Error('enough');
+    await pair.server.waitForCommands(4);
+    controller.abort(reason);
+    await assert.rejects(many, reason);
+  });
+});

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { type ConnectOptions, connect } from '../../lib/connect.ts';
+import type { Database } from '../../lib/database.ts';
+import { EventBase } from '../../lib/event-base/event-base.ts';
+import { loadAddon } from '../../lib/native/load.ts';
+import { type ServerOptions, startServer, type TestServer } from '../../lib/testing/index.ts';
+import { startMemcached } from '../conformance/memcached.mts';
+import { RawClient } from '../conformance/raw-client.mts';
+import { skipWithout } from '../conformance/tool.mts';
+
+type Model = 'host' | 'thread';
+const MODELS: readonly Model[] = ['host', 'thread'];
+
+/** A base of one of the two models, for the tests of one describe(). */
+export class Bases {
+  readonly model: Model;
+  #thread: EventBase | undefined;
+  #keys = 0;
+
+  constructor(model: Model) {
+    this.model = model;
+  }
+
+  get base(): EventBase {
+    if (this.model === 'host') return EventBase.host;
+    if (this.#thread === undefined || this.#thread.closed) this.#thread = EventBase.create();
+    return this.#thread;
+  }
+
+  connect(url: string, options: ConnectOptions = {}): Promise<Database> {
+    return connect(url, { eventBase: this.base, ...options });
+  }
+
+  /** A key no other test of this run uses. */
+  key(label = 'k'): string {
+    return `${label}:${++this.#keys}`;
+  }
+
+  async close(): Promise<void> {
+    await this.base.close();
+    await nothingIsLeft(['bases', 'threads']);
+  }
+}
+
+/**
+ * Each test has closed its databases when this is asked: nothing native may be left of them. The thread of a base may
+ * still be at the destructor of what it has announced as ended.
+ */
+export async function nothingIsLeft(also: readonly ('bases' | 'threads')[] = []): Promise<void> {
+  const names = ['pipelines', 'streams', 'payloads', 'largeValues', 'unsettled', ...also] as const;
+  const left = (): string[] => {
+    const counters = loadAddon().counters();
+    return names.filter((name) => counters[name] !== 0).map((name) => `${name}: ${counters[name]}`);
+  };
+  const patience = Date.now() + 1000;
+  while (left().length > 0 && Date.now() < patience) await setImmediate();
+  assert.deepEqual(left(), []);
+}
+
+/** A server of either kind and a base of either model. */
+export class Site extends Bases {
+  readonly isReal: boolean;
+  #server: { readonly port: number; readonly stop: () => Promise<void> } | undefined;
+
+  constructor(model: Model, isReal: boolean) {
+    super(model);
+    this.isReal = isReal;
+  }
+
+  get port(): number {
+    assert.ok(this.#server);
+    return this.#server.port;
+  }
+
+  get node(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  open(options?: ConnectOptions): Promise<Database> {
+    return this.connect(`memcached://${this.node}`, options);
+  }
+
+  raw(): Promise<RawClient> {
+    return RawClient.connect({ port: this.port });
+  }
+
+  async start(): Promise<void> {
+    const server = await (this.isReal ? startMemcached() : startServer());
+    this.#server = { port: server.port, stop: async () => server[Symbol.asyncDispose]() };
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+  }
+}
+
+/** Runs the tests against both kinds of server from both models of base. */
+export function everywhere(title: string, tests: (site: Site) => void): void {
+  for (const isReal of [false, true]) {
+    for (const model of MODELS) {
+      const server = isReal ? 'memcached' : 'the test server';
+      const skip = isReal && skipWithout('memcached', 'memcached');
+      describe(`${title}: ${server}, ${model} base`, { skip }, () => {
+        const site = new Site(model, isReal);
+        before(() => site.start());
+        afterEach(() => nothingIsLeft());
+        after(async () => {
+          await site.close();
+          await site.stop();
+        });
+        tests(site);
+      });
+    }
+  }
+}
+
+/** Runs the tests from both models of base; each starts the test servers it needs. */
+export function onBothBases(title: string, tests: (bases: Bases) => void): void {
+  for (const model of MODELS) {
+    describe(`${title}: ${model} base`, () => {
+      const bases = new Bases(model);
+      afterEach(() => nothingIsLeft());
+      after(() => bases.close());
+      tests(bases);
+    });
+  }
+}
+
+/** A test server and a client of it, which ends with it. */
+export class Pair implements AsyncDisposable {
+  readonly server: TestServer;
+  readonly db: Database;
+
+  constructor(server: TestServer, db: Database) {
+    this.server = server;
+    this.db = db;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.db.close({ timeout: 1 });
+    await this.server.close();
+  }
+}
+
+export async function startPair(
+  bases: Bases,
+  options: ConnectOptions = {},
+  serverOptions: ServerOptions = {},
+): Promise<Pair> {
+  const server = await startServer(serverOptions);
+  return new Pair(server, await bases.connect(server.url, options));
+}
+
+/** Resolves once `condition` holds, looked at once a turn; the test's own timeout is the limit. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await setImmediate();
+}
+
+/** What became of each promise, in their order: 'ok' or the error's code (20 of an AbortError). */
+export async function outcomes(promises: Iterable<Promise<unknown>>): Promise<(string | number)[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((each) =>
+    each.status === 'fulfilled' ? 'ok' : (each.reason?.code ?? String(each.reason)),
+  );
+}
+
+/**
+ * Repeats the attempt until it takes from `least` to `most` ms, and fails when it is early or always late. A machine
+ * with other work makes everything late at times; a fault of the client shows each time.
+ */
+export async function takes(least: number, most: number, attempt: () => Promise<unknown>): Promise<void> {
+  let took = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 10 && took > most; round += 1) {
+    const start = performance.now();
+    await attempt();
+    took = performance.now() - start;
+    assert.ok(took >= least, `took ${took} ms`);
+  }
+  assert.ok(took <= most, `took ${took} ms`);
+}

@@ -1,0 +1,220 @@
+// A history of appends, writes of any length, lost connections and deaths, read from the input; what leaves the queue
+// must agree with a plain list of requests. A step is two bytes: what, and how much.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "net/output_queue.h"
+
+namespace {
+
+using evenkeel::net::Batch;
+using evenkeel::net::OutputQueue;
+using evenkeel::net::Payload;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+int payloads_alive = 0;
+
+class TextPayload final : public Payload {
+ public:
+  explicit TextPayload(std::string text) : text_(std::move(text)) { ++payloads_alive; }
+  ~TextPayload() override { --payloads_alive; }
+  std::span<const std::byte> bytes() const override { return std::as_bytes(std::span(text_)); }
+
+ private:
+  const std::string text_;
+};
+
+struct Request {
+  uint32_t opaque;
+  std::string text;
+};
+
+class History {
+ public:
+  void append(size_t amount) {
+    Batch batch;
+    // Enough at a time that a short history reaches the queue's compaction.
+    for (size_t i = amount < 192 ? amount % 4 + 1 : 64; i-- > 0;) add(&batch, amount);
+    queue_.append(batch);
+    require(batch.empty());
+  }
+
+  // By way of another queue, part of which has been written already.
+  void append_queue(size_t amount) {
+    Batch batch;
+    for (size_t i = amount % 4 + 1; i-- > 0;) add(&batch, amount);
+    const size_t gone = amount / 4 % (batch.packets.size() + 1);
+    OutputQueue other;
+    size_t length = 0;
+    for (size_t i = 0; i < gone; ++i)
+      length += size_t{batch.packets[i].inline_length} + batch.packets[i].payload_length;
+    const size_t first = model_.size() - batch.packets.size();
+    other.append(batch);
+    other.consume(length, [](uint32_t) {});
+    model_.erase(model_.begin() + static_cast<ptrdiff_t>(first),
+                 model_.begin() + static_cast<ptrdiff_t>(first + gone));
+    queue_.append(other);
+    require(other.empty());
+  }
+
+  void kill(size_t amount) {
+    if (!model_.empty()) dead_.insert(model_[amount % model_.size()].opaque);
+  }
+
+  // Offers what there is to a kernel that takes a part of it.
+  void write(size_t amount) {
+    std::array<iovec, 4> segments;
+    const size_t max_packets = amount % 8 == 0 ? SIZE_MAX : amount % 8;
+    const size_t max_segments = amount / 8 % 4 + 1;
+    const OutputQueue::Gathered gathered = queue_.gather(std::span(segments).first(max_segments), max_packets,
+                                                         !dead_.empty(), [this](uint32_t o) { return is_dead(o); });
+    if (written_ == 0) {
+      while (!model_.empty() && is_dead(model_.front().opaque)) model_.pop_front();
+    }
+    require(!gathered.payload_gone);
+    std::string offered;
+    for (int i = 0; i < gathered.segments; ++i) {
+      const iovec& segment = segments[static_cast<size_t>(i)];
+      require(segment.iov_len > 0);
+      offered.append(static_cast<const char*>(segment.iov_base), segment.iov_len);
+    }
+    require(offered.size() == gathered.bytes);
+    require(expected(max_packets, offered.size()).starts_with(offered));
+    require(!offered.empty() || model_.empty());
+
+    const size_t taken = amount < 250 ? std::min(offered.size(), amount) : offered.size();
+    std::vector<uint32_t> whole;
+    queue_.consume(taken, [&](uint32_t opaque) { whole.push_back(opaque); });
+    written_ += taken;
+    for (const uint32_t opaque : whole) {
+      require(!model_.empty() && model_.front().opaque == opaque);
+      require(written_ >= model_.front().text.size());
+      written_ -= model_.front().text.size();
+      model_.pop_front();
+    }
+    require(written_ == 0 || written_ < model_.front().text.size());
+  }
+
+  void lose_connection() {
+    queue_.rewind();
+    written_ = 0;
+  }
+
+  void drop_dead() {
+    queue_.drop_if([this](uint32_t opaque) { return is_dead(opaque); });
+    for (size_t i = model_.size(); i-- > 0;) {
+      if (is_dead(model_[i].opaque) && (i > 0 || written_ == 0)) model_.erase(model_.begin() + static_cast<ptrdiff_t>(i));
+    }
+  }
+
+  void reset() {
+    queue_.reset();
+    model_.clear();
+    written_ = 0;
+  }
+
+  void check() {
+    require(queue_.size() == model_.size());
+    require(queue_.empty() == model_.empty());
+    require(queue_.head_partly_written() == (written_ > 0));
+    if (model_.empty()) {
+      require(payloads_alive == 0);
+    } else {
+      require(queue_.is_partly_written(model_.front().opaque) == (written_ > 0));
+    }
+  }
+  void check_order() {
+    size_t next = 0;
+    queue_.for_each([&](uint32_t opaque) { require(model_[next++].opaque == opaque); });
+    require(next == model_.size());
+  }
+
+ private:
+  void add(Batch* batch, size_t amount) {
+    const uint32_t opaque = next_opaque_++;
+    const std::string inline_bytes(amount % 7 + 1, static_cast<char>('a' + opaque % 26));
+    const bool has_payload = (amount + opaque) % 3 == 0;
+    const std::string payload(has_payload ? amount % 11 : 0, static_cast<char>('A' + opaque % 26));
+    batch->bytes.append(std::as_bytes(std::span(inline_bytes)));
+    batch->packets.push_back({.deadline = 0,
+                              .opaque = opaque,
+                              .inline_length = static_cast<uint32_t>(inline_bytes.size()),
+                              .payload_length = static_cast<uint32_t>(payload.size()),
+                              .opcode = 0,
+                              .has_payload = has_payload,
+                              .discards_value = false});
+    if (has_payload) batch->payloads.push_back(std::make_unique<TextPayload>(payload));
+    model_.push_back({opaque, inline_bytes + payload});
+  }
+
+  bool is_dead(uint32_t opaque) const { return dead_.contains(opaque); }
+
+  // The first `length` bytes or more of what may leave now, with as many segments as one likes.
+  std::string expected(size_t max_packets, size_t length) const {
+    std::string text;
+    for (size_t i = 0; i < std::min(max_packets, model_.size()) && text.size() < length; ++i) {
+      if (is_dead(model_[i].opaque) && (i > 0 || written_ == 0)) break;
+      text += i == 0 ? model_[i].text.substr(written_) : model_[i].text;
+    }
+    return text;
+  }
+
+  OutputQueue queue_;
+  std::deque<Request> model_;
+  size_t written_ = 0;
+  std::set<uint32_t> dead_;
+  uint32_t next_opaque_ = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  {
+    History history;
+    for (size_t at = 0; at + 2 <= size; at += 2) {
+      const size_t amount = data[at + 1];
+      switch (data[at] % 16) {
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+          history.append(amount);
+          break;
+        case 4:
+          history.append_queue(amount);
+          break;
+        case 5:
+        case 6:
+          history.kill(amount);
+          break;
+        case 7:
+          history.lose_connection();
+          break;
+        case 8:
+          history.drop_dead();
+          break;
+        case 9:
+          if (amount == 0) history.reset();
+          break;
+        default:
+          history.write(amount);
+      }
+      history.check();
+      if (at % 64 == 0) history.check_order();
+    }
+    history.check_order();
+  }
+  require(payloads_alive == 0);
+  return 0;
+}

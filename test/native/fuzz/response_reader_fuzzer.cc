@@ -1,0 +1,239 @@
+// A hostile server. The input starts some operations and then tells, step by step, what arrives and what happens on
+// this side meanwhile. Each operation must settle at most once and be released exactly once, and the bytes of the
+// values must add up.
+//
+// The first byte says how many operations there are; one byte each says in which state. Then come steps:
+//   0xxxxxxx           that many bytes of the input, as they are
+//   10nnnnnn + 5 bytes an answer to operation n with a head that is right but for what the bytes change: status,
+//                      opcode, key length and value length
+//   110nnnnn           operation n times out or is cancelled
+//   111nnnnn           the next bytes arrive in pieces of 2^(n % 17) bytes
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/response_reader.h"
+
+namespace {
+
+using evenkeel::pipeline::Allocator;
+using evenkeel::pipeline::Completion;
+using evenkeel::pipeline::CompletionBatch;
+using evenkeel::pipeline::Flight;
+using evenkeel::pipeline::Flights;
+using evenkeel::pipeline::FlightState;
+using evenkeel::pipeline::LargeValue;
+using evenkeel::pipeline::ResponseReader;
+namespace layout = evenkeel::layout;
+
+constexpr uint32_t kMaxValue = 100'000;
+constexpr std::array<uint8_t, 4> kOpcodes{0x00, 0x01, 0x05, 0x1d};
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+class HeapValue final : public LargeValue {
+ public:
+  explicit HeapValue(size_t length) : bytes_(new std::byte[length]), length_(length) {}
+  std::span<std::byte> bytes() override { return {bytes_.get(), length_}; }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  size_t length_;
+};
+
+class HeapAllocator final : public Allocator {
+ public:
+  std::unique_ptr<LargeValue> allocate(size_t length) override {
+    require(length <= kMaxValue);
+    // Now and then there is no memory.
+    return ++calls_ % 13 == 0 ? nullptr : std::make_unique<HeapValue>(length);
+  }
+
+ private:
+  int calls_ = 0;
+};
+
+class Input {
+ public:
+  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  bool empty() const { return size_ == 0; }
+  uint8_t byte() {
+    if (empty()) return 0;
+    --size_;
+    return *data_++;
+  }
+  std::string bytes(size_t length) {
+    length = std::min(length, size_);
+    std::string bytes(reinterpret_cast<const char*>(data_), length);
+    data_ += length;
+    size_ -= length;
+    return bytes;
+  }
+
+ private:
+  const uint8_t* data_;
+  size_t size_;
+};
+
+struct Expected {
+  uint32_t opaque;
+  uint8_t opcode;
+  int settled = 0;
+  int released = 0;
+};
+
+class Connection {
+ public:
+  void start(uint8_t how) {
+    const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
+    const uint32_t opaque = uint32_t{how} << layout::kSlotBits | slot;
+    const uint8_t opcode = kOpcodes[how % kOpcodes.size()];
+    flights_.start({.deadline = 1000,
+                    .opaque = opaque,
+                    .inline_length = 0,
+                    .payload_length = 0,
+                    .opcode = opcode,
+                    .has_payload = false,
+                    .discards_value = how / 4 % 2 == 1},
+                   how / 8 % 8 == 7 ? 1 : 0);
+    Flight& flight = *flights_.find(opaque);
+    const uint8_t state = how / 64;
+    operations_.push_back({opaque, opcode});
+    if (state == 0 && how % 3 == 0) return;
+    flight.state = FlightState::kWritten;
+    if (state == 2 && how % 3 == 0) flight.state = FlightState::kLeaving;
+    if (state == 3) flights_.abandon(flight, layout::kOutcomeReleased);
+  }
+
+  void give_up(size_t number) {
+    if (operations_.empty()) return;
+    const Expected& operation = operations_[number % operations_.size()];
+    Flight* flight = flights_.find(operation.opaque);
+    if (flight == nullptr || flight->state != FlightState::kWritten) return;
+    flights_.abandon(*flight, number % 2 == 0 ? layout::kOutcomeReleased : layout::kOutcomeTimedOut);
+  }
+
+  std::string answer(size_t number, Input* input) {
+    if (operations_.empty()) return "";
+    const Expected& operation = operations_[number % operations_.size()];
+    const uint8_t status = input->byte();
+    const uint8_t opcode = operation.opcode ^ (input->byte() == 1 ? 1 : 0);
+    const size_t extras = input->byte() % 6;
+    const uint8_t key = input->byte();
+    const size_t key_length = key < 250 ? key % 4 : size_t{key} * 257;
+    const size_t value_length = size_t{input->byte()} << (number % 11);
+    const size_t body = extras + key_length + value_length;
+    std::string bytes(24 + body, 'v');
+    std::fill_n(bytes.begin(), 24, '\0');
+    bytes[0] = static_cast<char>(0x81);
+    bytes[1] = static_cast<char>(opcode);
+    bytes[2] = static_cast<char>(key_length >> 8);
+    bytes[3] = static_cast<char>(key_length);
+    bytes[4] = static_cast<char>(extras);
+    bytes[7] = static_cast<char>(status < 128 ? 0 : status);
+    for (size_t i = 0; i < 4; ++i) bytes[8 + i] = static_cast<char>(body >> (24 - 8 * i));
+    std::memcpy(bytes.data() + 12, &operation.opaque, sizeof operation.opaque);
+    return bytes;
+  }
+
+  void set_piece(size_t length) { piece_ = length; }
+
+  // False when the connection must end.
+  bool receive(std::string_view bytes) {
+    while (!bytes.empty()) {
+      std::string_view piece = bytes.substr(0, piece_);
+      size_t received = 0;
+      for (const iovec& segment : reader_.space()) {
+        const size_t length = std::min(segment.iov_len, piece.size());
+        std::memcpy(segment.iov_base, piece.data(), length);
+        piece.remove_prefix(length);
+        received += length;
+      }
+      require(received > 0 && reader_.space_size() >= received);
+      bytes.remove_prefix(received);
+      const size_t before = flights_.size();
+      const ResponseReader::Progress progress = reader_.received(received);
+      require(before - flights_.size() == progress.answered);
+      if (progress.cause != 0) return false;
+    }
+    return true;
+  }
+
+  // As a node does when its connection is gone.
+  void end() {
+    reader_.reset();
+    flights_.for_each([this](Flight& flight) {
+      if (flight.state == FlightState::kWritten) {
+        flights_.lose(flight, ECONNRESET, 0);
+      } else if (flight.state == FlightState::kQueued) {
+        flights_.settle(flight, layout::kOutcomeClosed);
+      } else {
+        flights_.release(flight);
+      }
+    });
+    require(flights_.size() == 0 && flights_.deadlines().size() == 0);
+  }
+
+  void check() {
+    CompletionBatch& batch = flights_.completions();
+    size_t inline_bytes = 0;
+    size_t larges = 0;
+    for (const Completion& completion : batch.records) {
+      Expected& operation = operations_.at(completion.slot / 97);
+      require(completion.slot == (operation.opaque & ((1u << layout::kSlotBits) - 1)));
+      if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased) ++operation.settled;
+      if ((completion.outcome & layout::kOutcomeReleaseBit) != 0) ++operation.released;
+      if ((completion.outcome & layout::kOutcomeLargeBit) != 0) {
+        require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
+      } else {
+        require(completion.value_length <= layout::kLargeValue);
+        inline_bytes += completion.value_length;
+      }
+    }
+    require(inline_bytes == batch.values.size() && larges == batch.larges.size());
+    for (const Expected& operation : operations_) require(operation.released == 1 && operation.settled <= 1);
+  }
+
+ private:
+  Flights flights_{0};
+  HeapAllocator allocator_;
+  ResponseReader reader_{0, kMaxValue, flights_, allocator_};
+  std::vector<Expected> operations_;
+  size_t piece_ = SIZE_MAX;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  {
+    Input input(data, size);
+    Connection connection;
+    for (size_t count = input.byte() % 24; count-- > 0;) connection.start(input.byte());
+    bool is_open = true;
+    while (is_open && !input.empty()) {
+      const uint8_t step = input.byte();
+      if (step < 0x80) {
+        is_open = connection.receive(input.bytes(size_t{step} + 1));
+      } else if (step < 0xc0) {
+        is_open = connection.receive(connection.answer(step & 0x3f, &input));
+      } else if (step < 0xe0) {
+        connection.give_up(step & 0x1f);
+      } else {
+        connection.set_piece(size_t{1} << ((step & 0x1f) % 17));
+      }
+    }
+    connection.end();
+    connection.check();
+  }
+  require(evenkeel::base::counters.large_values.load() == 0);
+  require(evenkeel::base::counters.unsettled.load() == 0);
+  return 0;
+}

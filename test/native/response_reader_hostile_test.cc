@@ -1,0 +1,186 @@
+// Whatever a server sends, an operation settles at most once, and what cannot be understood ends the connection with
+// its cause.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "reader_harness.h"
+#include "seed.h"
+
+namespace evenkeel::pipeline {
+namespace {
+
+using test::encode;
+using test::Packet;
+using test::ReaderHarness;
+using test::unhex;
+
+constexpr uint8_t kGet = 0x00;
+constexpr uint8_t kSet = 0x01;
+constexpr uint32_t kOpaque = 5;
+
+class HostileServer : public testing::Test {
+ protected:
+  // What a get in flight meets.
+  uint32_t cause_of(const std::string& bytes) {
+    ReaderHarness harness;
+    harness.start_written(kOpaque, kGet);
+    harness.feed(bytes);
+    EXPECT_TRUE(harness.seen().empty());
+    EXPECT_EQ(harness.flights().size(), 1u);  // still there, for the connection's end to settle
+    return harness.cause;
+  }
+  static std::string head(uint32_t opaque, uint32_t body_length) {
+    std::string bytes = encode({.opcode = kGet, .opaque = opaque});
+    return bytes.replace(8, 4, test::big_endian(body_length, 4));
+  }
+};
+
+TEST_F(HostileServer, AnotherProtocolEndsTheConnectionAtItsFirstByte) {
+  EXPECT_EQ(cause_of("E"), layout::kCauseBadMagic);
+  EXPECT_EQ(cause_of("VALUE k 0 1\r\n"), layout::kCauseBadMagic);
+  EXPECT_EQ(cause_of(encode({.magic = 0x80, .opaque = kOpaque})), layout::kCauseBadMagic);
+  EXPECT_EQ(cause_of(encode({.magic = 0x18, .opaque = kOpaque})), layout::kCauseBadMagic);
+}
+
+TEST_F(HostileServer, LengthsThatContradictEachOtherEndTheConnection) {
+  std::string bytes = encode({.opcode = kGet, .opaque = kOpaque, .extras = "abcd"});
+  bytes.replace(8, 4, test::big_endian(3, 4));
+  EXPECT_EQ(cause_of(bytes), layout::kCauseBadLengths);
+}
+
+TEST_F(HostileServer, AnOpaqueThatNamesNothingEndsTheConnection) {
+  for (const uint32_t opaque : {0u, kOpaque + 1, 511u, 512u, 1048574u, 1048575u, 0xfffffffeu})
+    EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = opaque})), layout::kCauseUnknownOpaque) << opaque;
+  // The same slot under another generation.
+  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = kOpaque + (1u << layout::kSlotBits)})),
+            layout::kCauseUnknownOpaque);
+}
+
+TEST_F(HostileServer, AnAnswerOfAnotherOpcodeEndsTheConnection) {
+  EXPECT_EQ(cause_of(encode({.opcode = kSet, .opaque = kOpaque})), layout::kCauseWrongOpcode);
+  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = ResponseReader::kHandshakeOpaque})), layout::kCauseWrongOpcode);
+}
+
+TEST_F(HostileServer, AValueAboveTheLimitEndsTheConnectionAtItsHead) {
+  EXPECT_EQ(cause_of(head(kOpaque, ReaderHarness::kMaxValue + 1)), layout::kCauseTooLarge);
+  EXPECT_EQ(cause_of(head(kOpaque, UINT32_MAX)), layout::kCauseTooLarge);
+  EXPECT_EQ(cause_of(head(kOpaque, ReaderHarness::kMaxValue)), 0u);
+}
+
+TEST_F(HostileServer, OnlyTheValueOfAHitMayBeLarge) {
+  Packet packet{.opcode = kGet, .status = 0x84, .opaque = kOpaque, .value = std::string(20'000, 'x')};
+  EXPECT_EQ(cause_of(encode(packet)), layout::kCauseTooLarge);
+  ReaderHarness harness;
+  harness.start_written(kOpaque, kSet);
+  packet.opcode = kSet;
+  packet.status = 0;
+  harness.feed(encode(packet));
+  EXPECT_EQ(harness.cause, layout::kCauseTooLarge);
+  EXPECT_EQ(cause_of(encode({.opcode = 0x0b,
+                             .opaque = ResponseReader::kHandshakeOpaque,
+                             .value = std::string(20'000, 'v')})),
+            layout::kCauseTooLarge);
+}
+
+TEST_F(HostileServer, OutOfMemoryEndsTheConnection) {
+  ReaderHarness harness;
+  harness.allocator_.is_exhausted = true;
+  harness.start_written(kOpaque, kGet);
+  harness.feed(head(kOpaque, 100'000));
+  EXPECT_EQ(harness.cause, layout::kCauseTooLarge);
+  EXPECT_EQ(harness.flights().size(), 1u);
+}
+
+TEST_F(HostileServer, AnAnswerToARequestThatHasNotLeftEndsTheConnection) {
+  for (const FlightState state : {FlightState::kQueued, FlightState::kLeaving}) {
+    ReaderHarness harness;
+    harness.start(kOpaque, kGet).state = state;
+    harness.feed(encode({.opcode = kGet, .opaque = kOpaque}));
+    EXPECT_EQ(harness.cause, layout::kCauseUnknownOpaque);
+    EXPECT_TRUE(harness.seen().empty());
+  }
+}
+
+TEST_F(HostileServer, AnAnswerToAnotherNodesRequestEndsTheConnection) {
+  ReaderHarness harness;
+  harness.start_written(kOpaque, kGet, false, ReaderHarness::kNode + 1);
+  harness.feed(encode({.opcode = kGet, .opaque = kOpaque}));
+  EXPECT_EQ(harness.cause, layout::kCauseUnknownOpaque);
+}
+
+TEST_F(HostileServer, TheSameAnswerTwiceSettlesOnce) {
+  ReaderHarness harness;
+  harness.start_written(kOpaque, kGet);
+  const std::string answer = encode({.opcode = kGet, .status = 1, .opaque = kOpaque});
+  harness.feed(answer + answer);
+  EXPECT_EQ(harness.seen().size(), 1u);
+  EXPECT_EQ(harness.answered, 1u);
+  EXPECT_EQ(harness.cause, layout::kCauseUnknownOpaque);
+}
+
+TEST_F(HostileServer, WhatCameBeforeTheFaultCounts) {
+  ReaderHarness harness;
+  harness.start_written(kOpaque, kGet);
+  harness.start_written(kOpaque + 1, kGet);
+  harness.feed(encode({.opcode = kGet, .status = 1, .opaque = kOpaque}) + "garbage");
+  EXPECT_EQ(harness.seen().size(), 1u);
+  EXPECT_EQ(harness.cause, layout::kCauseBadMagic);
+}
+
+TEST_F(HostileServer, ARefusedHandshakeIsACause) {
+  ReaderHarness harness;
+  harness.feed(encode({.opcode = 0x0b, .status = 0x20, .opaque = ResponseReader::kHandshakeOpaque}));
+  EXPECT_EQ(harness.cause, layout::kCauseHandshake);
+}
+
+// A body that is all key: large by its length, with a value of no bytes.
+TEST_F(HostileServer, ALongKeyWithoutAValueIsAnEmptyValue) {
+  ReaderHarness harness;
+  harness.start_written(kOpaque, kGet);
+  harness.start_written(kOpaque + 1, kGet);
+  harness.feed(encode({.opcode = kGet, .opaque = kOpaque, .key = std::string(65535, 'k')}) +
+               encode({.opcode = kGet, .opaque = kOpaque + 1, .value = "next"}));
+  const auto seen = harness.seen();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].value, "");
+  EXPECT_EQ(seen[1].value, "next");
+}
+
+// Valid packets with a few bytes changed, in random pieces: deep enough to reach every branch, and wrong somewhere.
+TEST_F(HostileServer, DamagedStreamsSettleEachOperationAtMostOnce) {
+  const uint64_t seed = test::choose_seed();
+  SCOPED_TRACE(test::describe_seed(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 3000; ++round) {
+    ReaderHarness harness(50'000);
+    std::string bytes;
+    for (uint32_t opaque = 0; opaque < 8; ++opaque) {
+      Flight& flight = harness.start_written(opaque, kGet, random() % 4 == 0);
+      if (random() % 4 == 0) harness.flights().abandon(flight, layout::kOutcomeReleased);
+      const size_t length = random() % 8 == 0 ? 16'380 + random() % 20'000 : random() % 64;
+      bytes += encode({.opcode = kGet, .opaque = opaque, .extras = "flag", .value = std::string(length, 'v')});
+    }
+    for (size_t damage = random() % 3 + 1; damage-- > 0;) {
+      const size_t at = random() % 2 == 0 ? random() % 48 : random() % bytes.size();
+      bytes[at] = static_cast<char>(random());
+    }
+    std::string_view rest = bytes;
+    while (!rest.empty() && harness.cause == 0) {
+      const size_t length = std::min<size_t>(rest.size(), random() % 9000 + 1);
+      harness.feed(rest.substr(0, length));
+      rest.remove_prefix(length);
+    }
+    std::vector<int> completions(8);
+    for (const auto& seen : harness.seen()) {
+      ASSERT_LT(seen.slot, 8u);
+      ASSERT_EQ(++completions[seen.slot], 1);
+    }
+    ASSERT_LE(harness.seen().size() + harness.flights().size(), 9u);
+    ASSERT_GE(harness.seen().size() + harness.flights().size(), 8u);
+  }
+  EXPECT_EQ(base::counters.large_values.load(), 0);
+}
+
+}  // namespace
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,252 @@
+#include "pipeline/response_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "reader_harness.h"
+#include "seed.h"
+
+namespace evenkeel::pipeline {
+namespace {
+
+using test::encode;
+using test::Packet;
+using test::ReaderHarness;
+using test::Seen;
+using test::unhex;
+
+constexpr uint8_t kGet = 0x00;
+constexpr uint8_t kSet = 0x01;
+constexpr uint8_t kIncrement = 0x05;
+constexpr uint8_t kGetAndTouch = 0x1d;
+constexpr uint32_t kAnswered =
+    layout::kOutcomeAnswered | layout::kOutcomeWrittenBit | layout::kOutcomeReleaseBit;
+
+uint32_t answered(uint16_t status) {
+  return kAnswered | uint32_t{status} << layout::kOutcomeStatusShift;
+}
+
+std::string hit(uint32_t opaque, std::string value, uint8_t opcode = kGet) {
+  return encode({.opcode = opcode,
+                 .opaque = opaque,
+                 .cas = opaque + 100,
+                 .extras = unhex("de ad be ef"),
+                 .value = std::move(value)});
+}
+
+std::string patterned(size_t length) {
+  std::string text(length, '\0');
+  for (size_t i = 0; i < length; ++i) text[i] = static_cast<char>(i * 31 + i / 251);
+  return text;
+}
+
+TEST(ResponseReader, AHitBringsValueFlagsAndCas) {
+  ReaderHarness harness;
+  harness.start_written(7, kGet);
+  harness.feed(hit(7, "World"));
+  EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(0), 0xdeadbeef, 107, "World"}}));
+  EXPECT_EQ(harness.answered, 1u);
+  EXPECT_EQ(harness.flights().size(), 0u);
+}
+
+TEST(ResponseReader, AnErrorBringsItsStatusAndText) {
+  ReaderHarness harness;
+  harness.start_written(7, kSet);
+  harness.feed(encode({.opcode = kSet, .status = 2, .opaque = 7, .value = "Data exists for key."}));
+  EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(2), 0, 0, "Data exists for key."}}));
+}
+
+TEST(ResponseReader, KeyAndLongExtrasAreNotTheValue) {
+  ReaderHarness harness;
+  harness.start_written(7, kGet);
+  harness.feed(encode(
+      {.opcode = kGet, .opaque = 7, .extras = unhex("00 00 00 01 ff ff"), .key = "key", .value = "value"}));
+  EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(0), 1, 0, "value"}}));
+}
+
+TEST(ResponseReader, AnswersMayComeInAnyOrder) {
+  ReaderHarness harness;
+  for (uint32_t i = 0; i < 4; ++i) harness.start_written(i, kGet);
+  harness.feed(hit(2, "c") + hit(0, "a") + hit(3, "d") + hit(1, "b"));
+  std::string values;
+  for (const Seen& seen : harness.seen()) values += seen.value;
+  EXPECT_EQ(values, "cadb");
+}
+
+TEST(ResponseReader, AnOperationThatWantsNoValueGetsNone) {
+  ReaderHarness harness;
+  harness.start_written(1, kGet, true);
+  harness.start_written(2, kGet, true);
+  harness.start_written(3, kGet);
+  const std::string large = patterned(layout::kLargeValue * 20);
+  harness.feed(hit(1, "small") + hit(2, large) + hit(3, "next"));
+  const auto seen = harness.seen();
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(seen[0].value, "");
+  EXPECT_EQ(seen[1].outcome, answered(0));
+  EXPECT_EQ(seen[1].cas, 102u);
+  EXPECT_EQ(seen[1].value, "");
+  EXPECT_EQ(seen[2].value, "next");
+  EXPECT_EQ(harness.allocator_.calls, 0);
+}
+
+TEST(ResponseReader, ALargeValueComesInMemoryOfItsOwn) {
+  // The body is large from one byte more than kLargeValue on; four of its bytes are the flags.
+  for (const size_t length : {size_t{layout::kLargeValue} - 4, size_t{layout::kLargeValue} - 3, size_t{300'000}}) {
+    ReaderHarness harness;
+    harness.start_written(1, kGetAndTouch);
+    harness.start_written(2, kGet);
+    harness.feed(hit(1, patterned(length), kGetAndTouch) + hit(2, "next"));
+    const bool is_large = length + 4 > layout::kLargeValue;
+    const uint32_t bit = is_large ? layout::kOutcomeLargeBit : 0;
+    EXPECT_EQ(harness.seen(), (std::vector<Seen>{{1, answered(0) | bit, 0xdeadbeef, 101, patterned(length)},
+                                                 {2, answered(0), 0xdeadbeef, 102, "next"}}));
+    EXPECT_EQ(harness.allocator_.calls, is_large ? 1 : 0);
+  }
+}
+
+TEST(ResponseReader, ALargeValueForAnOperationGivenUpMeanwhileIsDropped) {
+  ReaderHarness harness;
+  Flight& flight = harness.start_written(1, kGet);
+  harness.start_written(2, kGet);
+  const std::string bytes = hit(1, patterned(100'000));
+  harness.feed(bytes.substr(0, 50'000));
+  harness.flights().abandon(flight, layout::kOutcomeTimedOut);
+  harness.feed(bytes.substr(50'000) + hit(2, "next"));
+  const auto seen = harness.seen();
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(seen[0].outcome, layout::kOutcomeTimedOut | layout::kOutcomeWrittenBit);
+  EXPECT_EQ(seen[1].outcome, layout::kOutcomeReleased | layout::kOutcomeReleaseBit);
+  EXPECT_EQ(seen[2].value, "next");
+  EXPECT_EQ(harness.answered, 2u);
+  EXPECT_EQ(base::counters.large_values.load(), 0);
+}
+
+TEST(ResponseReader, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse) {
+  for (const size_t length : {size_t{5}, size_t{100'000}}) {
+    ReaderHarness harness;
+    Flight& flight = harness.start_written(1, kGet);
+    harness.flights().abandon(flight, layout::kOutcomeReleased);
+    harness.feed(hit(1, patterned(length)));
+    EXPECT_EQ(harness.seen(), (std::vector<Seen>{
+                                  {1, layout::kOutcomeReleased | layout::kOutcomeReleaseBit, 0, 0, ""}}));
+    EXPECT_EQ(harness.answered, 1u);
+    EXPECT_EQ(harness.cause, 0u);
+  }
+}
+
+TEST(ResponseReader, TheHandshakeBringsTheVersion) {
+  ReaderHarness harness;
+  harness.feed(encode({.opcode = 0x0b, .opaque = ResponseReader::kHandshakeOpaque, .value = "1.6.45"}));
+  EXPECT_TRUE(harness.handshake_done);
+  EXPECT_EQ(harness.answered, 0u);
+  EXPECT_EQ(test::as_text(harness.reader().version()), "1.6.45");
+  EXPECT_TRUE(harness.seen().empty());
+}
+
+TEST(ResponseReader, ResetForgetsAnAnswerThatHadBegun) {
+  for (const size_t length : {size_t{50}, size_t{100'000}}) {
+    for (const bool discards : {false, true}) {
+      ReaderHarness harness;
+      Flight& flight = harness.start_written(1, kGet, discards);
+      const std::string bytes = hit(1, patterned(length));
+      harness.feed(bytes.substr(0, bytes.size() / 2));
+      if (harness.flights().find(1) != nullptr) harness.flights().lose(flight, ECONNRESET, 0);
+      harness.reader().reset();
+      harness.start_written(2, kGet);
+      harness.feed(hit(2, "fresh"));
+      EXPECT_EQ(harness.cause, 0u);
+      EXPECT_EQ(harness.seen().back().value, "fresh");
+    }
+  }
+}
+
+// A stream with everything in it that a connection may bring, and what must come of it.
+class Mixture {
+ public:
+  Mixture() {
+    add(hit(1, "World"));
+    add(encode({.opcode = kGet, .status = 1, .opaque = 2, .value = "Not found"}));
+    add(encode({.opcode = kSet, .opaque = 3, .cas = 77}));
+    add(hit(4, patterned(20'000)));
+    add(encode({.opcode = kIncrement, .opaque = 5, .value = unhex("00 00 00 00 00 00 00 2a")}));
+    add(hit(6, patterned(18'000)));
+    add(hit(7, "abandoned"));
+    add(hit(8, patterned(17'000)));
+    add(hit(9, ""));
+    add(hit(10, patterned(layout::kLargeValue - 4)));
+    add(hit(11, "unwanted"));
+    add(hit(12, "last"));
+  }
+
+  const std::string& bytes() const { return bytes_; }
+  // Where cutting is most likely to matter: around every boundary between packets, head and body.
+  const std::set<size_t>& interesting() const { return interesting_; }
+
+  std::vector<Seen> read(const std::vector<size_t>& cuts) const {
+    ReaderHarness harness;
+    for (const uint32_t opaque : {1, 2, 4, 9, 10, 12}) harness.start_written(opaque, kGet);
+    harness.start_written(3, kSet);
+    harness.start_written(5, kIncrement);
+    harness.start_written(6, kGet, true);
+    harness.start_written(11, kGet, true);
+    for (const uint32_t opaque : {7, 8})
+      harness.flights().abandon(harness.start_written(opaque, kGet), layout::kOutcomeReleased);
+    size_t begin = 0;
+    for (const size_t cut : cuts) {
+      harness.feed(std::string_view(bytes_).substr(begin, cut - begin));
+      begin = cut;
+    }
+    harness.feed(std::string_view(bytes_).substr(begin));
+    EXPECT_EQ(harness.cause, 0u);
+    EXPECT_EQ(harness.answered, 12u);
+    EXPECT_EQ(harness.flights().size(), 0u);
+    return harness.seen();
+  }
+
+ private:
+  void add(const std::string& packet) {
+    for (size_t at = 0; at < std::min<size_t>(packet.size(), 40); ++at) interesting_.insert(bytes_.size() + at);
+    bytes_ += packet;
+    for (size_t back = 0; back < 6; ++back) interesting_.insert(bytes_.size() - back);
+  }
+
+  std::string bytes_;
+  std::set<size_t> interesting_;
+};
+
+TEST(ResponseReaderSplits, TwoPiecesCutAnywhereGiveTheSame) {
+  const Mixture mixture;
+  const std::vector<Seen> expected = mixture.read({});
+  ASSERT_EQ(expected.size(), 12u);
+  for (size_t cut = 0; cut < mixture.bytes().size(); ++cut) {
+    if (cut % 61 != 0 && !mixture.interesting().contains(cut)) continue;
+    ASSERT_EQ(mixture.read({cut}), expected) << "cut at " << cut;
+  }
+}
+
+TEST(ResponseReaderSplits, ByteByByteGivesTheSame) {
+  const Mixture mixture;
+  std::vector<size_t> cuts;
+  for (size_t cut = 1; cut < mixture.bytes().size(); ++cut) cuts.push_back(cut);
+  EXPECT_EQ(mixture.read(cuts), mixture.read({}));
+}
+
+TEST(ResponseReaderSplits, RandomPiecesGiveTheSame) {
+  const uint64_t seed = test::choose_seed();
+  SCOPED_TRACE(test::describe_seed(seed));
+  std::mt19937_64 random(seed);
+  const Mixture mixture;
+  const std::vector<Seen> expected = mixture.read({});
+  for (int round = 0; round < 300; ++round) {
+    std::vector<size_t> cuts;
+    const size_t longest = size_t{2} << (random() % 16);
+    for (size_t at = random() % longest; at < mixture.bytes().size(); at += random() % longest + 1) cuts.push_back(at);
+    ASSERT_EQ(mixture.read(cuts), expected);
+  }
+}
+
+}  // namespace
+}  // namespace evenkeel::pipeline
