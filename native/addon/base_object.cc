@@ -95,7 +95,8 @@ void BaseObject::set_timer(uint32_t id, uint32_t delay) {
     auto& timer = self.timers_[id];
     timer = std::make_unique<JsTimer>(self, id);
     base::EventBase& base = self.driver_->base();
-    // The clock tells whole milliseconds that have passed: without one more the timer could come a part of one early.
+    // The clock tells whole milliseconds that have passed: without one more the timer could come a part of
+    // one early.
     base.schedule(timer.get(), base.refresh_time() + delay + (delay > 0 ? 1 : 0));
   });
 }

@@ -76,8 +76,8 @@ pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
           .discards_value = (code & layout::kCodeDiscardsValue) != 0};
 }
 
-// Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which UTF-8 would
-// turn into one and the same U+FFFD.
+// Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which
+// UTF-8 would turn into one and the same U+FFFD.
 ClientObject::Key::Key(napi_env env, napi_value value) {
   char16_t units[kKeyBuffer];
   size_t length = 0;
@@ -326,8 +326,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   self->parameters_ = pin<uint32_t>(env, arguments[1], &self->parameters_reference_);
   self->records_ = pin<uint32_t>(env, arguments[2], &self->records_reference_);
   napi_create_reference(env, arguments[3], 1, &self->drain_);
-  self->client_ =
-      pipeline::Client::create(driver->base(), driver->threaded(), options, self->memory_, *self);
+  self->client_ = pipeline::Client::create(driver->base(), driver->threaded(), options, self->memory_, *self);
   driver->add(self);
   napi_value object;
   napi_create_object(env, &object);

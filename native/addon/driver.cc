@@ -50,7 +50,8 @@ class HostDriver final : public Driver {
     if (deadline == armed_) return;
     const base::Millis now = base::now();
     if (deadline <= now) {
-      // Not by a timer of 0 ms: one started from a timer's callback comes before anything else, again and again.
+      // Not by a timer of 0 ms: one started from a timer's callback comes before anything else, again and
+      // again.
       if (!std::exchange(overdue_, true)) wake();
       return;
     }

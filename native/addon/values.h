@@ -17,9 +17,10 @@ class ValueMemory final : public pipeline::Allocator {
  public:
   explicit ValueMemory(const Driver& driver);
 
-  // The bytes of a string (of `length` UTF-16 units), Buffer or other typed array. Null when there is no memory.
-  // A host base sends a Buffer from where it lies: it is pinned by a reference, and looked at anew before each write,
-  // so that one whose memory was transferred away is never read. Everything else is copied once.
+  // The bytes of a string (of `length` UTF-16 units), Buffer or other typed array. Null when there is no
+  // memory. A host base sends a Buffer from where it lies: it is pinned by a reference, and looked at anew
+  // before each write, so that one whose memory was transferred away is never read. Everything else is copied
+  // once.
   std::unique_ptr<net::Payload> make_payload(napi_value value, size_t length);
 
   // A host base receives large values directly into Buffers, a thread into blocks that to_buffer() copies.

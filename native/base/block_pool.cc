@@ -28,7 +28,7 @@ BlockPool::Block::~Block() {
 }
 
 BlockPool::~BlockPool() {
-  for (const Free& block : free_) std::free(block.data);
+  for (const Free& block : free_) std::free(block.data);  // NOLINT(cppcoreguidelines-owning-memory)
 }
 
 BlockPool::Block BlockPool::acquire(size_t size) {
@@ -47,6 +47,7 @@ BlockPool::Block BlockPool::acquire(size_t size) {
     }
   }
   if (block.data_ == nullptr) {
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
     block.data_ = static_cast<std::byte*>(std::malloc(wanted));
     block.capacity_ = wanted;
   }
@@ -64,7 +65,7 @@ void BlockPool::release(std::byte* data, size_t capacity) {
       return;
     }
   }
-  std::free(data);
+  std::free(data);  // NOLINT(cppcoreguidelines-owning-memory)
 }
 
 }  // namespace evenkeel::base

@@ -1,5 +1,5 @@
-// BlockPool: large blocks of memory, used again instead of given back. What the system hands out for a megabyte is
-// zeroed page by page at the first touch, which costs more than copying the megabyte.
+// BlockPool: large blocks of memory, used again instead of given back. What the system hands out for a
+// megabyte is zeroed page by page at the first touch, which costs more than copying the megabyte.
 //
 // Threads: any. Blocks keep their pool alive.
 #pragma once

@@ -102,8 +102,9 @@ Status SignalTable::install(int signo) {
   if (sigaction(signo, nullptr, &previous) != 0) return Status::last_error();
 
   // Known before the handler is in place, since it may run at once.
-  // A handler for one time only, such as Node's for SIGINT and SIGTERM, raises the signal again to die of it: with ours
-  // still in place that would never end. It stands for the default disposition and is treated as one.
+  // A handler for one time only, such as Node's for SIGINT and SIGTERM, raises the signal again to die of it:
+  // with ours still in place that would never end. It stands for the default disposition and is treated as
+  // one.
   const bool chains = (previous.sa_flags & SA_RESETHAND) == 0;
   const bool has_info = chains && (previous.sa_flags & SA_SIGINFO) != 0;
   const bool has_plain =

@@ -24,6 +24,7 @@ class StreamHandler {
   ~StreamHandler() = default;
 };
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Stream final : private base::DescriptorHandler {
  public:
   Stream(base::EventBase& base, StreamHandler& handler) : base_(base), handler_(handler) {}

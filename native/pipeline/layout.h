@@ -53,7 +53,7 @@ inline constexpr uint32_t kOutcomeEnded = 8;         // control: the pipeline is
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
 inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
 inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own
-inline constexpr uint32_t kOutcomeAsciiBit = 2048;    // no byte of the value is above 0x7f
+inline constexpr uint32_t kOutcomeAsciiBit = 2048;   // no byte of the value is above 0x7f
 inline constexpr uint32_t kOutcomeStatusShift = 16;
 
 // Causes: an errno below kCauseProtocol, or one of these.
@@ -85,7 +85,8 @@ inline constexpr uint32_t kEventSignal = 2;  // argument: the signal's number
 inline constexpr uint32_t kEventStats = 3;
 inline constexpr uint32_t kEventWatchFailed = 4;  // argument: an errno
 
-// submit()'s code: an opcode of the protocol with these bits; the first when only the answer's status is of interest.
+// submit()'s code: an opcode of the protocol with these bits; the first when only the answer's status is of
+// interest.
 inline constexpr uint32_t kCodeDiscardsValue = 256;
 inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string
 

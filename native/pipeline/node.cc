@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kSegments = 64;
 // What one turn reads or writes at most, so that a fast peer cannot keep the loop from its other work.
 constexpr size_t kBytesPerTurn = size_t{1} << 20;
-// Dead requests stay in the queues until they are worth a walk, but never as many as a slot has generations: one
-// that is used and given up time and again would meet its own opaque there.
+// Dead requests stay in the queues until they are worth a walk, but never as many as a slot has generations:
+// one that is used and given up time and again would meet its own opaque there.
 constexpr size_t kDeadKept = 1024;
 constexpr size_t kMostDead = size_t{1} << (31 - layout::kSlotBits);
 

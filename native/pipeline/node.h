@@ -33,6 +33,7 @@ class NodeOwner {
   ~NodeOwner() = default;
 };
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Node final : private net::StreamHandler, private base::Timer {
  public:
   Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,

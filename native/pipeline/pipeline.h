@@ -14,6 +14,7 @@
 
 namespace evenkeel::pipeline {
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Pipeline final : public NodeOwner, private base::Timer {
  public:
   Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);

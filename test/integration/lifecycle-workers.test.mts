@@ -86,6 +86,7 @@ for (const model of models) {
             base.timer(60_000, () => {});
             const ignore = (): void => {};
             const work = (): void => {
+              if (db.closed || base.closed) return;
               for (let i = 0; i < 20; i += 1) {
                 db.get('large').then(ignore, ignore);
                 db.upsert(`w${i}`, Buffer.alloc(i === 0 ? 200_000 : 50)).then(ignore, ignore);

@@ -1,5 +1,6 @@
-// A server in a thread of its own that understands gets and sets, answers in random order and in random pieces, and
-// fails in the ways servers and networks do, as often as it is told. It keeps count of what it has executed.
+// A server in a thread of its own that understands gets and sets, answers in random order and in random
+// pieces, and fails in the ways servers and networks do, as often as it is told. It keeps count of what it
+// has executed.
 #pragma once
 
 #include <poll.h>
@@ -22,11 +23,11 @@ class ChaosServer {
  public:
   // How many requests of ten thousand meet it.
   struct Faults {
-    uint32_t reset = 0;         // the connection is reset
-    uint32_t cut = 0;           // the connection ends in the middle of the answer
-    uint32_t silence = 0;       // no answer
-    uint32_t garbage = 0;       // another answer than the one that is due
-    uint32_t stall = 0;         // the connection is neither read nor written for a while
+    uint32_t reset = 0;    // the connection is reset
+    uint32_t cut = 0;      // the connection ends in the middle of the answer
+    uint32_t silence = 0;  // no answer
+    uint32_t garbage = 0;  // another answer than the one that is due
+    uint32_t stall = 0;    // the connection is neither read nor written for a while
   };
 
   ChaosServer(uint64_t seed, Faults faults) : faults_(faults), random_(seed), thread_([this] { run(); }) {}
@@ -121,7 +122,8 @@ class ChaosServer {
       connection->stalled = static_cast<int>(random_() % 30);
       connection->answers.push_back(encode(answer));
     } else if (happens(faults_.garbage)) {
-      answer.opaque ^= 1u << (20 + random_() % 12);  // another generation of the slot: never that of another request
+      answer.opaque ^=
+          1u << (20 + random_() % 12);  // another generation of the slot: never that of another request
       connection->answers.push_back(encode(answer));
     } else if (!happens(faults_.silence)) {
       connection->answers.push_back(encode(answer));

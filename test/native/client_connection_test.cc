@@ -111,8 +111,8 @@ TEST_P(ClientConnection, TheNextAddressIsTriedAfterTheFirst) {
   Listener second;
   listener_.close();
   client_ = std::make_unique<ClientHarness>(GetParam(), quick());
-  client_->client().set_addresses({*net::Address::ip("127.0.0.1", listener_.port()),
-                                   *net::Address::ip("127.0.0.1", second.port())});
+  client_->client().set_addresses(
+      {*net::Address::ip("127.0.0.1", listener_.port()), *net::Address::ip("127.0.0.1", second.port())});
   client_->client().connect();
   ASSERT_TRUE(client_->until([&] { return (peer_ = second.accept()) != nullptr; }));
   ASSERT_NO_FATAL_FAILURE(shake_hands());

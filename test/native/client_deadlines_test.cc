@@ -134,8 +134,8 @@ TEST_P(ClientDeadlines, ACancelAndAnAnswerThatCross) {
   EXPECT_EQ(client_->operation(next).value, "next value");
 }
 
-// The slot that is used over and over comes round to its first opaque while the request of that time may still lie
-// in the queue.
+// The slot that is used over and over comes round to its first opaque while the request of that time may
+// still lie in the queue.
 TEST_P(ClientDeadlines, ASlotGivenUpInAllItsGenerationsBehindALongQueue) {
   constexpr int kWaiting = 9000;
   constexpr int kGenerations = 1 << (32 - layout::kSlotBits);

@@ -1,6 +1,6 @@
-// Random operations against a server with random faults. Whatever happens: every operation settles once (the harness
-// keeps the book), gets what was meant for it, and is executed at most once, and not at all when it is said never to
-// have been written.
+// Random operations against a server with random faults. Whatever happens: every operation settles once (the
+// harness keeps the book), gets what was meant for it, and is executed at most once, and not at all when it
+// is said never to have been written.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -134,7 +134,8 @@ TEST_P(ExactlyOnce, AgainstAServerThatBehavesEverythingIsAnswered) {
     client.flush();
   }
   ASSERT_TRUE(client.until([&] { return client.settled(operations - 1) && client.client().active() == 0; }));
-  for (const Operation& operation : client.operations()) ASSERT_EQ(operation.outcome, layout::kOutcomeAnswered);
+  for (const Operation& operation : client.operations())
+    ASSERT_EQ(operation.outcome, layout::kOutcomeAnswered);
 }
 
 }  // namespace

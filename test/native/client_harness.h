@@ -1,5 +1,5 @@
-// A Client as its JavaScript side would use it, driven on the test's own thread or by a LoopThread, and a book in
-// which every operation must appear with exactly one outcome and every slot with exactly one release.
+// A Client as its JavaScript side would use it, driven on the test's own thread or by a LoopThread, and a
+// book in which every operation must appear with exactly one outcome and every slot with exactly one release.
 #pragma once
 
 #include <gtest/gtest.h>

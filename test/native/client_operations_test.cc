@@ -13,7 +13,8 @@ TEST_P(ClientOperations, TheHandshakeComesFirstAndTellsTheVersion) {
   start();
   const size_t get = client_->send({.key = "early"});
   ASSERT_NO_FATAL_FAILURE(accept());
-  ASSERT_TRUE(client_->until([&] { return peer_->rest().size() == 24; }));  // the VERSION request, nothing behind it
+  ASSERT_TRUE(
+      client_->until([&] { return peer_->rest().size() == 24; }));  // the VERSION request, nothing behind it
   ASSERT_NO_FATAL_FAILURE(shake_hands());
   EXPECT_EQ(client_->events().back().value, "1.6.45");
   Packet request;
@@ -105,9 +106,8 @@ TEST_P(ClientOperations, ValuesTravelInlineAndByReference) {
   start_connected();
   const std::string large(3 << 20, 'L');
   const size_t inline_set = client_->submit({.opcode = Opcode::kSet, .key = "inline", .value = "small"});
-  const size_t set = client_->submit({.opcode = Opcode::kSet,
-                                      .key = "reference",
-                                      .payload = std::make_unique<TextPayload>(large)});
+  const size_t set = client_->submit(
+      {.opcode = Opcode::kSet, .key = "reference", .payload = std::make_unique<TextPayload>(large)});
   const size_t get = client_->submit({.key = "behind"});
   client_->flush();
   Packet request;
@@ -167,7 +167,8 @@ TEST_P(ClientOperations, ClosingSettlesEverythingAndSaysSoLast) {
   client_->flush(false);
   const size_t staged = client_->submit({.key = "staged"});
   client_->close();
-  for (const size_t operation : {in_flight, held, staged}) EXPECT_EQ(outcome(operation), layout::kOutcomeClosed);
+  for (const size_t operation : {in_flight, held, staged})
+    EXPECT_EQ(outcome(operation), layout::kOutcomeClosed);
   EXPECT_TRUE(written(in_flight));
   EXPECT_FALSE(written(held));
   EXPECT_FALSE(written(staged));

@@ -1,4 +1,5 @@
-// A connection on which answers are due and nothing comes is given up; one that merely has nothing to say is not.
+// A connection on which answers are due and nothing comes is given up; one that merely has nothing to say is
+// not.
 #include <gtest/gtest.h>
 
 #include "client_test.h"
@@ -65,8 +66,8 @@ TEST_P(ClientSilence, OperationsBehindAFullWindowNoticeItToo) {
   ASSERT_NO_FATAL_FAILURE(shake_hands());
 }
 
-// The silence counts from when the answer was first due, not from when the loop last had a turn: JavaScript may
-// have been busy for long before it submitted.
+// The silence counts from when the answer was first due, not from when the loop last had a turn: JavaScript
+// may have been busy for long before it submitted.
 TEST_P(ClientSilence, ABusyThreadIsNotTheServersSilence) {
   if (GetParam() == Drive::kThreaded) GTEST_SKIP() << "a loop of its own always turns";
   start_connected(options(200));

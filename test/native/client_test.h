@@ -1,5 +1,5 @@
-// The fixture of the end-to-end tests: a client in one of the two drives, and the server's side of its connections
-// in the test's hands.
+// The fixture of the end-to-end tests: a client in one of the two drives, and the server's side of its
+// connections in the test's hands.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,8 +35,7 @@ class ClientTest : public testing::TestWithParam<Drive> {
     ASSERT_EQ(version.opcode, 0x0b);
     const int connected = client_->count(layout::kOutcomeConnected);
     peer_->answer({.opcode = 0x0b, .opaque = version.opaque, .value = "1.6.45"});
-    ASSERT_TRUE(
-        client_->until([&] { return client_->count(layout::kOutcomeConnected) == connected + 1; }));
+    ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeConnected) == connected + 1; }));
   }
   void next_request(Packet* request) {
     ASSERT_TRUE(client_->until([&] {
@@ -67,8 +66,7 @@ class ClientTest : public testing::TestWithParam<Drive> {
   }
   void wait_for_disconnect() {
     const int before = client_->count(layout::kOutcomeDisconnected);
-    ASSERT_TRUE(
-        client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > before; }));
+    ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > before; }));
   }
   uint32_t outcome(size_t operation) const { return client_->operation(operation).outcome; }
   bool written(size_t operation) const { return client_->operation(operation).written; }

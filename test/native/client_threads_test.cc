@@ -9,8 +9,8 @@
 #include "base/loop_thread.h"
 #include "batches.h"
 #include "chaos_server.h"
-#include "reader_harness.h"
 #include "pipeline/client.h"
+#include "reader_harness.h"
 #include "seed.h"
 
 namespace evenkeel::test {
@@ -72,8 +72,8 @@ class Hammer final : private pipeline::ClientListener {
                                       .timeout = static_cast<uint32_t>(1 + random_() % 100)};
     if (client_->begin(call, as_bytes(key), 0) != 0) return;
     const bool is_by_reference = is_set && random_() % 4 == 0;
-    slots_.push_back(
-        client_->commit(0, is_by_reference ? std::make_unique<TextPayload>(std::string(5000, 'p')) : nullptr));
+    slots_.push_back(client_->commit(
+        0, is_by_reference ? std::make_unique<TextPayload>(std::string(5000, 'p')) : nullptr));
     ++submitted_;
   }
   void cancel(uint32_t slot) { client_->cancel(slot); }
@@ -116,7 +116,8 @@ TEST_F(ClientThreads, HammeringSeveralClientsOfOneLoopAndClosingThemInFullSwing)
   SCOPED_TRACE(describe_seed(seed));
   ChaosServer server(seed, kSomeFaults);
   std::vector<std::unique_ptr<Hammer>> hammers;
-  for (uint64_t i = 0; i < 3; ++i) hammers.push_back(std::make_unique<Hammer>(loop_.get(), server.port(), seed + i));
+  for (uint64_t i = 0; i < 3; ++i)
+    hammers.push_back(std::make_unique<Hammer>(loop_.get(), server.port(), seed + i));
   while (hammers.back()->submitted() < 10'000) {
     for (const auto& hammer : hammers) hammer->strike();
   }
@@ -130,7 +131,8 @@ TEST_F(ClientThreads, HammeringSeveralClientsOfOneLoopAndClosingThemInFullSwing)
   }
 }
 
-// What the end of an environment does: the loop is joined first, and the pipeline torn down on the caller's thread.
+// What the end of an environment does: the loop is joined first, and the pipeline torn down on the caller's
+// thread.
 TEST_F(ClientThreads, TearingDownAfterTheLoopHasEnded) {
   const uint64_t seed = choose_seed();
   SCOPED_TRACE(describe_seed(seed));

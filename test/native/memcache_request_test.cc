@@ -1,11 +1,10 @@
-#include "wire/memcache/request.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
 #include <string>
 
 #include "packets.h"
+#include "wire/memcache/request.h"
 
 namespace evenkeel::wire::memcache {
 namespace {

@@ -1,10 +1,9 @@
-#include "wire/memcache/response.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "packets.h"
+#include "wire/memcache/response.h"
 
 namespace evenkeel::wire::memcache {
 namespace {
@@ -23,8 +22,7 @@ HeaderFault fault_of(const std::string& bytes) {
 }
 
 TEST(DecodeHeader, ReadsEveryField) {
-  const std::string bytes =
-      unhex("81 1d 01 02 03 04 05 06 00 00 09 0a 77 77 77 77 11 22 33 44 55 66 77 88");
+  const std::string bytes = unhex("81 1d 01 02 03 04 05 06 00 00 09 0a 77 77 77 77 11 22 33 44 55 66 77 88");
   ResponseHeader header;
   ASSERT_EQ(decode_header(as_bytes(bytes), &header), HeaderFault::kNone);
   EXPECT_EQ(header.opcode, 0x1d);

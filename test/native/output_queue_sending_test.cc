@@ -25,8 +25,8 @@ struct Request {
   std::string text() const { return inline_bytes + payload; }
 };
 
-const std::vector<Request> kRequests = {
-    {"aaa", "", false}, {"b", "BBBBB", true}, {"cccc", "", true}, {"dd", "D", true}, {"e", "", false}, {"ffffff", "", false}};
+const std::vector<Request> kRequests = {{"aaa", "", false}, {"b", "BBBBB", true}, {"cccc", "", true},
+                                        {"dd", "D", true},  {"e", "", false},     {"ffffff", "", false}};
 
 std::string all_text() {
   std::string text;
@@ -47,8 +47,7 @@ void fill(OutputQueue* queue) {
 // Offers everything, takes at most `limit` bytes, and returns them.
 std::string send(OutputQueue* queue, size_t limit, std::vector<uint32_t>* written, size_t max_segments = 64) {
   std::array<iovec, 64> segments;
-  const auto gathered =
-      queue->gather(std::span(segments).first(max_segments), SIZE_MAX, false, kNoneIsDead);
+  const auto gathered = queue->gather(std::span(segments).first(max_segments), SIZE_MAX, false, kNoneIsDead);
   std::string text;
   for (int i = 0; i < gathered.segments; ++i) {
     const iovec& segment = segments[static_cast<size_t>(i)];
@@ -112,8 +111,8 @@ TEST(OutputQueueSending, ByteForByteWithOneSegment) {
   EXPECT_EQ(sent, all_text());
 }
 
-// A producer that is always ahead: the queue is never empty, and must neither grow for ever nor repeat or lose a
-// byte when it gives back what was written.
+// A producer that is always ahead: the queue is never empty, and must neither grow for ever nor repeat or
+// lose a byte when it gives back what was written.
 TEST(OutputQueueSending, ANeverEmptyQueueSendsEveryByteOnce) {
   const uint64_t seed = test::choose_seed();
   SCOPED_TRACE(test::describe_seed(seed));

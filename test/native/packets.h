@@ -1,5 +1,5 @@
-// Packets of the memcached binary protocol, put together byte by byte and independently of the code under test,
-// and text with which tests write bytes down.
+// Packets of the memcached binary protocol, put together byte by byte and independently of the code under
+// test, and text with which tests write bytes down.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A ResponseReader with operations in flight and without a socket: a test hands it a stream of bytes in pieces of its
-// choice and looks at the completions.
+// A ResponseReader with operations in flight and without a socket: a test hands it a stream of bytes in
+// pieces of its choice and looks at the completions.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -97,8 +97,8 @@ class ReaderHarness {
     size_t large = 0;
     pipeline::CompletionBatch& batch = flights_.completions();
     for (const pipeline::Completion& completion : batch.records) {
-      Seen& one = all.emplace_back(
-          Seen{completion.slot, completion.outcome, completion.flags, completion.cas, ""});
+      Seen& one =
+          all.emplace_back(Seen{completion.slot, completion.outcome, completion.flags, completion.cas, ""});
       if ((completion.outcome & layout::kOutcomeLargeBit) != 0) {
         one.value = as_text(batch.larges[large++]->bytes());
       } else {

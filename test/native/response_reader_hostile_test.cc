@@ -1,5 +1,5 @@
-// Whatever a server sends, an operation settles at most once, and what cannot be understood ends the connection with
-// its cause.
+// Whatever a server sends, an operation settles at most once, and what cannot be understood ends the
+// connection with its cause.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -59,7 +59,8 @@ TEST_F(HostileServer, AnOpaqueThatNamesNothingEndsTheConnection) {
 
 TEST_F(HostileServer, AnAnswerOfAnotherOpcodeEndsTheConnection) {
   EXPECT_EQ(cause_of(encode({.opcode = kSet, .opaque = kOpaque})), layout::kCauseWrongOpcode);
-  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = ResponseReader::kHandshakeOpaque})), layout::kCauseWrongOpcode);
+  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = ResponseReader::kHandshakeOpaque})),
+            layout::kCauseWrongOpcode);
 }
 
 TEST_F(HostileServer, AValueAboveTheLimitEndsTheConnectionAtItsHead) {
@@ -77,10 +78,10 @@ TEST_F(HostileServer, OnlyTheValueOfAHitMayBeLarge) {
   packet.status = 0;
   harness.feed(encode(packet));
   EXPECT_EQ(harness.cause, layout::kCauseTooLarge);
-  EXPECT_EQ(cause_of(encode({.opcode = 0x0b,
-                             .opaque = ResponseReader::kHandshakeOpaque,
-                             .value = std::string(20'000, 'v')})),
-            layout::kCauseTooLarge);
+  EXPECT_EQ(
+      cause_of(encode(
+          {.opcode = 0x0b, .opaque = ResponseReader::kHandshakeOpaque, .value = std::string(20'000, 'v')})),
+      layout::kCauseTooLarge);
 }
 
 TEST_F(HostileServer, OutOfMemoryEndsTheConnection) {
@@ -147,7 +148,8 @@ TEST_F(HostileServer, ALongKeyWithoutAValueIsAnEmptyValue) {
   EXPECT_EQ(seen[1].value, "next");
 }
 
-// Valid packets with a few bytes changed, in random pieces: deep enough to reach every branch, and wrong somewhere.
+// Valid packets with a few bytes changed, in random pieces: deep enough to reach every branch, and wrong
+// somewhere.
 TEST_F(HostileServer, DamagedStreamsSettleEachOperationAtMostOnce) {
   const uint64_t seed = test::choose_seed();
   SCOPED_TRACE(test::describe_seed(seed));
@@ -159,7 +161,8 @@ TEST_F(HostileServer, DamagedStreamsSettleEachOperationAtMostOnce) {
       Flight& flight = harness.start_written(opaque, kGet, random() % 4 == 0);
       if (random() % 4 == 0) harness.flights().abandon(flight, layout::kOutcomeReleased);
       const size_t length = random() % 8 == 0 ? 16'380 + random() % 20'000 : random() % 64;
-      bytes += encode({.opcode = kGet, .opaque = opaque, .extras = "flag", .value = std::string(length, 'v')});
+      bytes +=
+          encode({.opcode = kGet, .opaque = opaque, .extras = "flag", .value = std::string(length, 'v')});
     }
     for (size_t damage = random() % 3 + 1; damage-- > 0;) {
       const size_t at = random() % 2 == 0 ? random() % 48 : random() % bytes.size();

@@ -24,9 +24,7 @@ constexpr uint8_t kGetAndTouch = 0x1d;
 constexpr uint32_t kAnswered =
     layout::kOutcomeAnswered | layout::kOutcomeWrittenBit | layout::kOutcomeReleaseBit;
 
-uint32_t answered(uint16_t status) {
-  return kAnswered | uint32_t{status} << layout::kOutcomeStatusShift;
-}
+uint32_t answered(uint16_t status) { return kAnswered | uint32_t{status} << layout::kOutcomeStatusShift; }
 
 std::string hit(uint32_t opaque, std::string value, uint8_t opcode = kGet) {
   return encode({.opcode = opcode,
@@ -94,7 +92,8 @@ TEST(ResponseReader, AnOperationThatWantsNoValueGetsNone) {
 
 TEST(ResponseReader, ALargeValueComesInMemoryOfItsOwn) {
   // The body is large from one byte more than kLargeValue on; four of its bytes are the flags.
-  for (const size_t length : {size_t{layout::kLargeValue} - 4, size_t{layout::kLargeValue} - 3, size_t{300'000}}) {
+  for (const size_t length :
+       {size_t{layout::kLargeValue} - 4, size_t{layout::kLargeValue} - 3, size_t{300'000}}) {
     ReaderHarness harness;
     harness.start_written(1, kGetAndTouch);
     harness.start_written(2, kGet);
@@ -130,8 +129,8 @@ TEST(ResponseReader, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse
     Flight& flight = harness.start_written(1, kGet);
     harness.flights().abandon(flight, layout::kOutcomeReleased);
     harness.feed(hit(1, patterned(length)));
-    EXPECT_EQ(harness.seen(), (std::vector<Seen>{
-                                  {1, layout::kOutcomeReleased | layout::kOutcomeReleaseBit, 0, 0, ""}}));
+    EXPECT_EQ(harness.seen(),
+              (std::vector<Seen>{{1, layout::kOutcomeReleased | layout::kOutcomeReleaseBit, 0, 0, ""}}));
     EXPECT_EQ(harness.answered, 1u);
     EXPECT_EQ(harness.cause, 0u);
   }
@@ -208,7 +207,8 @@ class Mixture {
 
  private:
   void add(const std::string& packet) {
-    for (size_t at = 0; at < std::min<size_t>(packet.size(), 40); ++at) interesting_.insert(bytes_.size() + at);
+    for (size_t at = 0; at < std::min<size_t>(packet.size(), 40); ++at)
+      interesting_.insert(bytes_.size() + at);
     bytes_ += packet;
     for (size_t back = 0; back < 6; ++back) interesting_.insert(bytes_.size() - back);
   }
@@ -243,7 +243,8 @@ TEST(ResponseReaderSplits, RandomPiecesGiveTheSame) {
   for (int round = 0; round < 300; ++round) {
     std::vector<size_t> cuts;
     const size_t longest = size_t{2} << (random() % 16);
-    for (size_t at = random() % longest; at < mixture.bytes().size(); at += random() % longest + 1) cuts.push_back(at);
+    for (size_t at = random() % longest; at < mixture.bytes().size(); at += random() % longest + 1)
+      cuts.push_back(at);
     ASSERT_EQ(mixture.read(cuts), expected);
   }
 }

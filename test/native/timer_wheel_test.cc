@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <random>
 #include <vector>
+
+#include "seed.h"
 
 namespace evenkeel::base {
 namespace {

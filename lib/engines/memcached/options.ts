@@ -20,7 +20,10 @@ export interface ClientOptions {
   readonly maxValueSize?: number;
   /** An operation that times out on a connection silent for this long also ends the connection. Default: `timeout`. */
   readonly silenceTimeout?: number;
-  /** true writes at the end of each tick; false only on flush(). Default true. */
+  /**
+   * true writes at the end of each tick; false only on flush(), after which what is sent again, and the rest of a
+   * getMany beyond the limits, leave by themselves and take along what waits. Default true.
+   */
   readonly implicitFlush?: boolean;
 }
 

@@ -1,5 +1,5 @@
-// Any bytes as the head of a response: what is accepted must be what the bytes say, read one by one, and leave a body
-// whose parts fit in it.
+// Any bytes as the head of a response: what is accepted must be what the bytes say, read one by one, and
+// leave a body whose parts fit in it.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

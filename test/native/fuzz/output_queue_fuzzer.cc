@@ -1,5 +1,5 @@
-// A history of appends, writes of any length, lost connections and deaths, read from the input; what leaves the queue
-// must agree with a plain list of requests. A step is two bytes: what, and how much.
+// A history of appends, writes of any length, lost connections and deaths, read from the input; what leaves
+// the queue must agree with a plain list of requests. A step is two bytes: what, and how much.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -77,8 +77,9 @@ class History {
     std::array<iovec, 4> segments;
     const size_t max_packets = amount % 8 == 0 ? SIZE_MAX : amount % 8;
     const size_t max_segments = amount / 8 % 4 + 1;
-    const OutputQueue::Gathered gathered = queue_.gather(std::span(segments).first(max_segments), max_packets,
-                                                         !dead_.empty(), [this](uint32_t o) { return is_dead(o); });
+    const OutputQueue::Gathered gathered =
+        queue_.gather(std::span(segments).first(max_segments), max_packets, !dead_.empty(),
+                      [this](uint32_t o) { return is_dead(o); });
     if (written_ == 0) {
       while (!model_.empty() && is_dead(model_.front().opaque)) model_.pop_front();
     }
@@ -114,7 +115,8 @@ class History {
   void drop_dead() {
     queue_.drop_if([this](uint32_t opaque) { return is_dead(opaque); });
     for (size_t i = model_.size(); i-- > 0;) {
-      if (is_dead(model_[i].opaque) && (i > 0 || written_ == 0)) model_.erase(model_.begin() + static_cast<ptrdiff_t>(i));
+      if (is_dead(model_[i].opaque) && (i > 0 || written_ == 0))
+        model_.erase(model_.begin() + static_cast<ptrdiff_t>(i));
     }
   }
 

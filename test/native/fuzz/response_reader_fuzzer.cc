@@ -1,10 +1,11 @@
-// A hostile server. The input starts some operations and then tells, step by step, what arrives and what happens on
-// this side meanwhile. Each operation must settle at most once and be released exactly once, and the bytes of the
-// values must add up.
+// A hostile server. The input starts some operations and then tells, step by step, what arrives and what
+// happens on this side meanwhile. Each operation must settle at most once and be released exactly once, and
+// the bytes of the values must add up.
 //
 // The first byte says how many operations there are; one byte each says in which state. Then come steps:
 //   0xxxxxxx           that many bytes of the input, as they are
-//   10nnnnnn + 5 bytes an answer to operation n with a head that is right but for what the bytes change: status,
+//   10nnnnnn + 5 bytes an answer to operation n with a head that is right but for what the bytes change:
+//   status,
 //                      opcode, key length and value length
 //   110nnnnn           operation n times out or is cancelled
 //   111nnnnn           the next bytes arrive in pieces of 2^(n % 17) bytes
