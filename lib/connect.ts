@@ -1,10 +1,11 @@
+import { invalidArgument } from './arguments';
 import { parseConnectionString } from './cluster/connection-string';
 import { Endpoint } from './cluster/endpoint';
 import { Database } from './database';
 import type { Capabilities, Transport } from './engines/engine';
 import { type ClientOptions, resolveClientOptions } from './engines/memcached/options';
 import { MemcachedTransport } from './engines/memcached/transport';
-import { InvalidArgumentError, UnsupportedError } from './errors';
+import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
@@ -36,7 +37,7 @@ const MEMCACHED: Capabilities = {
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
   const { servers } = parseConnectionString(url);
   const server = servers[0];
-  if (server === undefined) throw invalid('url', 'url names no server');
+  if (server === undefined) throw invalidArgument('url', 'url names no server');
   const settings = resolveClientOptions(options);
   const { lazy = false, managementBase = 'shared', transcoder = commonFlagsTranscoder } = options;
   if (managementBase !== 'shared') {
@@ -45,7 +46,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     });
   }
   if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
-    throw invalid('transcoder', 'transcoder has the functions encode and decode');
+    throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
   }
   const eventBase =
     options.eventBase === undefined ? EventBase.host : EventBase.check(options.eventBase, 'eventBase');
@@ -71,8 +72,4 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     capabilities: MEMCACHED,
     drainTimeout: settings.timeout,
   });
-}
-
-function invalid(argument: string, message: string): InvalidArgumentError {
-  return new InvalidArgumentError(message, { context: { argument } });
 }

@@ -1,8 +1,9 @@
+import { checkTimeout } from './arguments';
 import type { Capabilities, Transport } from './engines/engine';
 import { ClosedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import { SchedulingContext } from './scheduling/context';
-import { checkTimeout, Transactions } from './transactions/transactions';
+import { Transactions } from './transactions/transactions';
 
 /** The results of what a scheduling function returned: of each member of an array, or of the one thing. */
 export type Scheduled<R> = R extends readonly unknown[]

@@ -58,79 +58,79 @@ export class EvenkeelError extends Error {
 
 /** The operation was not answered within its deadline. `ambiguous` when a mutation had left the process. */
 export class TimeoutError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_TIMEOUT';
+  static override readonly code: string = 'EVENKEEL_TIMEOUT';
   static override readonly retryable = true;
 }
 
 /** The record was changed by somebody else since its `cas` was read. */
 export class CasMismatchError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_CAS_MISMATCH';
+  static override readonly code: string = 'EVENKEEL_CAS_MISMATCH';
 }
 
 /** `insert` of a key that exists. */
 export class KeyExistsError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_KEY_EXISTS';
+  static override readonly code: string = 'EVENKEEL_KEY_EXISTS';
 }
 
 /** `replace`, `append` or `prepend` of a key that does not exist, or a `cas` given for one. */
 export class KeyNotFoundError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_KEY_NOT_FOUND';
+  static override readonly code: string = 'EVENKEEL_KEY_NOT_FOUND';
 }
 
 /** The scheduling context of the operation failed: nothing of it reached the network. */
 export class DiscardedError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_DISCARDED';
+  static override readonly code: string = 'EVENKEEL_DISCARDED';
 }
 
 /** `maxInFlight` and `maxQueued` operations are under way already. */
 export class BackpressureError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_BACKPRESSURE';
+  static override readonly code: string = 'EVENKEEL_BACKPRESSURE';
   static override readonly retryable = true;
 }
 
 /** An event base of another JavaScript thread. */
 export class CrossThreadError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_CROSS_THREAD';
+  static override readonly code: string = 'EVENKEEL_CROSS_THREAD';
 }
 
 /** Something this engine or platform cannot do; the message names both. */
 export class UnsupportedError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_UNSUPPORTED';
+  static override readonly code: string = 'EVENKEEL_UNSUPPORTED';
 }
 
 /** No connection, or the connection broke, or the server does not speak the protocol. `cause` says how. */
 export class ConnectionError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_CONNECTION';
+  static override readonly code: string = 'EVENKEEL_CONNECTION';
   static override readonly retryable = true;
 }
 
 /** The server refuses the credentials, or asks for some. */
 export class AuthenticationError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_AUTHENTICATION';
+  static override readonly code: string = 'EVENKEEL_AUTHENTICATION';
 }
 
 /** A bad argument, thrown by the call it was given to; `context.argument` names it. */
 export class InvalidArgumentError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_INVALID_ARGUMENT';
+  static override readonly code: string = 'EVENKEEL_INVALID_ARGUMENT';
 }
 
 /** A transaction lost against others as often as it may be retried. */
 export class ConflictError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_CONFLICT';
+  static override readonly code: string = 'EVENKEEL_CONFLICT';
   static override readonly retryable = true;
 }
 
 /** The database or event base was closed. */
 export class ClosedError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_CLOSED';
+  static override readonly code: string = 'EVENKEEL_CLOSED';
 }
 
 /** The server answered with a status that has no class of its own here; `context.status` is its code. */
 export class ServerError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_SERVER';
+  static override readonly code: string = 'EVENKEEL_SERVER';
 }
 
 /** The stored bytes are not what their flags say: JSON that does not parse, for instance. */
 export class DecodeError extends EvenkeelError {
-  static override readonly code = 'EVENKEEL_DECODE';
+  static override readonly code: string = 'EVENKEEL_DECODE';
 }

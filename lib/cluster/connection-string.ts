@@ -1,4 +1,5 @@
-import { InvalidArgumentError, UnsupportedError } from '../errors';
+import { invalidArgument } from '../arguments';
+import { UnsupportedError } from '../errors';
 
 export interface HostPort {
   readonly host: string;
@@ -21,7 +22,7 @@ const PLANNED = ['embedded:', 'couchbase:', 'couchbases:', 'aerospike:'];
  * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
  */
 export function parseConnectionString(url: string): ConnectionString {
-  if (typeof url !== 'string') throw invalid(`url is a string, not ${typeof url}`);
+  if (typeof url !== 'string') throw invalidArgument('url', `url is a string, not ${typeof url}`);
   const scheme = /^([a-z]+:)/.exec(url)?.[1];
   if (scheme !== undefined && PLANNED.includes(scheme)) {
     throw new UnsupportedError(`evenkeel has no ${scheme.slice(0, -1)} engine yet`, {
@@ -29,11 +30,13 @@ export function parseConnectionString(url: string): ConnectionString {
     });
   }
   const rest = /^memcached:\/\/([^?#]*)$/.exec(url)?.[1];
-  if (rest === undefined) throw invalid(`url begins with memcached:// and has no query: ${url}`);
+  if (rest === undefined)
+    throw invalidArgument('url', `url begins with memcached:// and has no query: ${url}`);
   if (rest.startsWith('/')) {
     const path = decodePath(rest);
-    if (Buffer.byteLength(path) > 103) throw invalid('url: the path of a Unix socket has at most 103 bytes');
-    if (path.includes('\0')) throw invalid('url: the path of a Unix socket has no zero byte');
+    if (Buffer.byteLength(path) > 103)
+      throw invalidArgument('url', 'url: the path of a Unix socket has at most 103 bytes');
+    if (path.includes('\0')) throw invalidArgument('url', 'url: the path of a Unix socket has no zero byte');
     return { engine: 'memcached', servers: [{ path }] };
   }
   const servers = rest.replace(/\/$/, '').split(',').map(parseServer);
@@ -53,7 +56,7 @@ function parseServer(text: string): HostPort {
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (host === undefined || port < 1 || port > 65535)
-    throw invalid(`url: not a host with an optional port: ${text}`);
+    throw invalidArgument('url', `url: not a host with an optional port: ${text}`);
   return { host, port };
 }
 
@@ -63,10 +66,6 @@ function decodePath(path: string): string {
   } catch {
     return path;
   }
-}
-
-function invalid(message: string): InvalidArgumentError {
-  return new InvalidArgumentError(message, { context: { argument: 'url' } });
 }
 
 export function nameOfServer(server: ServerAddress): string {

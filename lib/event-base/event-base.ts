@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { threadId } from 'node:worker_threads';
-import { ClosedError, CrossThreadError, EvenkeelError, InvalidArgumentError } from '../errors';
+import { invalidArgument } from '../arguments';
+import { ClosedError, CrossThreadError, EvenkeelError } from '../errors';
 import type { NativeBase, NativeBaseStats, NativeClient, NativeClientOptions } from '../native/addon';
 import * as layout from '../native/layout';
 import { loadAddon } from '../native/load';
@@ -94,7 +95,7 @@ export class EventBase {
   /** A base with a native thread of its own. Close it when done; the process's or worker's end closes it too. */
   static create(options: EventBaseOptions = {}): EventBase {
     const { name = `evenkeel-${++basesMade}` } = options;
-    if (typeof name !== 'string') throw invalid('name', 'name is a string');
+    if (typeof name !== 'string') throw invalidArgument('name', 'name is a string');
     return new EventBase(name, true);
   }
 
@@ -114,7 +115,7 @@ export class EventBase {
         },
       );
     }
-    throw invalid(argument, `${argument} is an EventBase`);
+    throw invalidArgument(argument, `${argument} is an EventBase`);
   }
 
   /** 'host' when it turns in the JavaScript thread's loop, 'thread' when it has a native thread of its own. */
@@ -130,7 +131,7 @@ export class EventBase {
   timer(delay: number, callback: () => void): Registration {
     this.#assertOpen();
     if (typeof delay !== 'number' || !(delay >= 0 && delay <= LARGEST_DELAY)) {
-      throw invalid(
+      throw invalidArgument(
         'delay',
         `delay is a number of milliseconds from 0 to ${LARGEST_DELAY}, not ${String(delay)}`,
       );
@@ -148,12 +149,12 @@ export class EventBase {
    */
   watch(fd: number, options: WatchOptions, callback: (ready: Readiness) => void): Registration {
     this.#assertOpen();
-    if (!Number.isInteger(fd) || fd < 0) throw invalid('fd', `fd is a descriptor, not ${String(fd)}`);
+    if (!Number.isInteger(fd) || fd < 0) throw invalidArgument('fd', `fd is a descriptor, not ${String(fd)}`);
     checkCallback(callback);
     const { writable = false, readable = !writable } = options;
     const interest = (readable ? 1 : 0) | (writable ? 2 : 0);
-    if (interest === 0) throw invalid('options', 'options asks for readable, writable or both');
-    if (this.#watched.has(fd)) throw invalid('fd', `descriptor ${fd} is watched already`);
+    if (interest === 0) throw invalidArgument('options', 'options asks for readable, writable or both');
+    if (this.#watched.has(fd)) throw invalidArgument('fd', `descriptor ${fd} is watched already`);
     const id = this.#listen({
       once: false,
       onEvent: (kind, argument) => {
@@ -167,7 +168,7 @@ export class EventBase {
     const error = this.#native.watch(id, fd, interest);
     if (error !== 0) {
       this.#listeners.delete(id);
-      throw invalid('fd', `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`);
+      throw invalidArgument('fd', `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`);
     }
     this.#watched.add(fd);
     const registration = this.#registration(id, () => {
@@ -182,7 +183,7 @@ export class EventBase {
     this.#assertOpen();
     const number = constants.signals[name];
     if (number === undefined || UNCATCHABLE.has(name)) {
-      throw invalid('name', `${String(name)} is not a signal that can be caught`);
+      throw invalidArgument('name', `${String(name)} is not a signal that can be caught`);
     }
     checkCallback(callback);
     const id = this.#listen({
@@ -292,7 +293,7 @@ export class EventBase {
 }
 
 function checkCallback(callback: unknown): void {
-  if (typeof callback !== 'function') throw invalid('callback', 'callback is a function');
+  if (typeof callback !== 'function') throw invalidArgument('callback', 'callback is a function');
 }
 
 function closedError(name: string): ClosedError {
@@ -301,8 +302,4 @@ function closedError(name: string): ClosedError {
 
 function watchFailed(what: string, error: number): EvenkeelError {
   return new EvenkeelError(`${what} cannot be watched: ${getSystemErrorName(-error)}`);
-}
-
-function invalid(argument: string, message: string): InvalidArgumentError {
-  return new InvalidArgumentError(message, { context: { argument } });
 }

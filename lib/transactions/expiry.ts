@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors';
+import { invalidArgument } from '../arguments';
 
 /** When a record expires: after `ttl` seconds (0: never), or at a moment. At most one of the two. */
 export interface ExpiryOptions {
@@ -14,27 +14,23 @@ const LARGEST = 0xffffffff;
 export function encodeExpiry(options: ExpiryOptions, now: () => number = Date.now): number {
   const { ttl, expiresAt } = options;
   if (ttl === undefined) return expiresAt === undefined ? 0 : encodeMoment(expiresAt);
-  if (expiresAt !== undefined) throw invalid('ttl', 'ttl and expiresAt exclude each other');
+  if (expiresAt !== undefined) throw invalidArgument('ttl', 'ttl and expiresAt exclude each other');
   if (typeof ttl !== 'number' || !(ttl >= 0))
-    throw invalid('ttl', `ttl is a number of seconds, 0 or more, not ${String(ttl)}`);
+    throw invalidArgument('ttl', `ttl is a number of seconds, 0 or more, not ${String(ttl)}`);
   const seconds = Math.ceil(ttl);
   if (seconds <= LARGEST_RELATIVE) return seconds;
   const moment = Math.ceil(now() / 1000) + seconds;
   if (moment >= LARGEST)
-    throw invalid('ttl', `ttl ends after the year 2106, which the wire cannot say: ${ttl}`);
+    throw invalidArgument('ttl', `ttl ends after the year 2106, which the wire cannot say: ${ttl}`);
   return moment;
 }
 
 function encodeMoment(expiresAt: Date): number {
   const milliseconds = expiresAt instanceof Date ? expiresAt.getTime() : Number.NaN;
-  if (Number.isNaN(milliseconds)) throw invalid('expiresAt', 'expiresAt is a valid Date');
+  if (Number.isNaN(milliseconds)) throw invalidArgument('expiresAt', 'expiresAt is a valid Date');
   const seconds = Math.ceil(milliseconds / 1000);
   if (seconds >= LARGEST)
-    throw invalid('expiresAt', 'expiresAt is after the year 2106, which the wire cannot say');
+    throw invalidArgument('expiresAt', 'expiresAt is after the year 2106, which the wire cannot say');
   // The past is the past, however long ago; a small number would be taken as a duration.
   return Math.max(seconds, LARGEST_RELATIVE + 1);
-}
-
-function invalid(argument: string, message: string): InvalidArgumentError {
-  return new InvalidArgumentError(message, { context: { argument } });
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors';
+import { checkTimeout, invalidArgument } from '../arguments';
 import { type ExpiryOptions, encodeExpiry } from './expiry';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, Operation } from './operation';
@@ -23,8 +23,6 @@ export interface Target {
 // On a missing counter the server fails instead of creating it (memcached's protocol_binary.h).
 const DO_NOT_CREATE = 0xffffffff;
 const LARGEST_COUNTER = 0xffffffffffffffffn;
-// setTimeout's bound as well: about 24 days.
-const LARGEST_TIMEOUT = 0x7fffffff;
 
 /**
  * The single-record operations, the same on a database, on one of its event bases and in a scheduling context.
@@ -60,7 +58,7 @@ export class Transactions {
    */
   getMany<T = unknown>(keys: Iterable<string>, options?: OperationOptions): Promise<Map<string, T>> {
     if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
-      throw invalid('keys', 'keys is an iterable of strings');
+      throw invalidArgument('keys', 'keys is an iterable of strings');
     }
     const many = new GetMany<T>([...new Set(keys)], options && timing(options, details()));
     return this.#target.dispatchMany(many);
@@ -156,7 +154,7 @@ export class Transactions {
     options: ConditionalOptions | undefined,
   ): Promise<MutationResult> {
     if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
-      throw invalid('value', 'value is a string or a Buffer');
+      throw invalidArgument('value', 'value is a string or a Buffer');
     }
     return this.#dispatch(kind, key, value, options && version(options, timing(options, details())));
   }
@@ -176,15 +174,16 @@ export class Transactions {
 function checkEncoded(encoded: EncodedValue): EncodedValue {
   const { data, flags } = encoded;
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
-    throw invalid('value', 'the transcoder encodes to a string or a Uint8Array');
+    throw invalidArgument('value', 'the transcoder encodes to a string or a Uint8Array');
   }
-  if (flags >>> 0 !== flags) throw invalid('value', `flags are an unsigned 32-bit integer, not ${flags}`);
+  if (flags >>> 0 !== flags)
+    throw invalidArgument('value', `flags are an unsigned 32-bit integer, not ${flags}`);
   return encoded;
 }
 
 function newExpiry(options: ExpiryOptions & OperationOptions): Details {
   if (options?.ttl === undefined && options?.expiresAt === undefined) {
-    throw invalid('ttl', 'touch needs ttl or expiresAt');
+    throw invalidArgument('ttl', 'touch needs ttl or expiresAt');
   }
   const detail = timing(options, details());
   detail.expiry = encodeExpiry(options);
@@ -195,28 +194,17 @@ function timing(options: OperationOptions, detail: Details): Details {
   const { timeout, signal } = options;
   if (timeout !== undefined) detail.timeout = checkTimeout(timeout);
   if (signal !== undefined) {
-    if (!(signal instanceof AbortSignal)) throw invalid('signal', 'signal is an AbortSignal');
+    if (!(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal is an AbortSignal');
     detail.signal = signal;
   }
   return detail;
-}
-
-/** A timeout in ms: more than 0, at most 2^31 - 1; a fraction counts as a whole millisecond. */
-export function checkTimeout(timeout: number, argument = 'timeout'): number {
-  if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= LARGEST_TIMEOUT)) {
-    throw invalid(
-      argument,
-      `${argument} is a number of milliseconds from 1 to ${LARGEST_TIMEOUT}, not ${String(timeout)}`,
-    );
-  }
-  return Math.ceil(timeout);
 }
 
 function version(options: ConditionalOptions, detail: Details): Details {
   const { cas } = options;
   if (cas === undefined) return detail;
   if (typeof cas !== 'bigint' || cas <= 0n || cas > LARGEST_COUNTER) {
-    throw invalid('cas', `cas is a bigint from a record or result, not ${String(cas)}`);
+    throw invalidArgument('cas', `cas is a bigint from a record or result, not ${String(cas)}`);
   }
   detail.casHigh = Number(cas >> 32n);
   detail.casLow = Number(cas & 0xffffffffn);
@@ -226,11 +214,7 @@ function version(options: ConditionalOptions, detail: Details): Details {
 function unsigned(argument: string, value: bigint | number): bigint {
   const given = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
   if (typeof given !== 'bigint' || given < 0n || given > LARGEST_COUNTER) {
-    throw invalid(argument, `${argument} is an unsigned 64-bit integer, not ${String(value)}`);
+    throw invalidArgument(argument, `${argument} is an unsigned 64-bit integer, not ${String(value)}`);
   }
   return given;
-}
-
-function invalid(argument: string, message: string): InvalidArgumentError {
-  return new InvalidArgumentError(message, { context: { argument } });
 }

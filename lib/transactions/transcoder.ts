@@ -1,4 +1,5 @@
-import { DecodeError, InvalidArgumentError } from '../errors';
+import { invalidArgument } from '../arguments';
+import { DecodeError } from '../errors';
 
 /** A value as it lies on the server. `flags` is the u32 that memcached stores beside it. */
 export interface EncodedValue {
@@ -35,15 +36,32 @@ export const commonFlagsTranscoder: Transcoder = {
   },
 };
 
+const BINARY_OR_COLLECTION: ReadonlySet<string> = new Set([
+  '[object ArrayBuffer]',
+  '[object SharedArrayBuffer]',
+  '[object Map]',
+  '[object Set]',
+  '[object WeakMap]',
+  '[object WeakSet]',
+]);
+
 export function toJson(value: unknown): string {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw invalidValue(`${value} has no JSON form`);
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw invalidArgument('value', `${value} has no JSON form`);
+  // JSON.stringify would make {} of them without a word.
+  if (ArrayBuffer.isView(value) || BINARY_OR_COLLECTION.has(Object.prototype.toString.call(value))) {
+    throw invalidArgument(
+      'value',
+      'value is bytes other than a Uint8Array, or a collection that JSON cannot say',
+    );
+  }
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
   } catch (cause) {
-    throw invalidValue('value cannot be written as JSON', cause);
+    throw invalidArgument('value', 'value cannot be written as JSON', cause);
   }
-  if (json === undefined) throw invalidValue(`value cannot be stored: ${typeof value}`);
+  if (json === undefined) throw invalidArgument('value', `value cannot be stored: ${typeof value}`);
   return json;
 }
 
@@ -53,8 +71,4 @@ export function parseJson(text: string): unknown {
   } catch (cause) {
     throw new DecodeError('the stored value is marked as JSON but does not parse', { cause });
   }
-}
-
-function invalidValue(message: string, cause?: unknown): InvalidArgumentError {
-  return new InvalidArgumentError(message, { cause, context: { argument: 'value' } });
 }

@@ -177,11 +177,13 @@ void Client::cancel(uint32_t slot) {
 }
 
 void Client::on_completions(CompletionBatch& batch) {
-  {
-    const auto guard = lock();
-    outbox_.append(batch);
-    if (std::exchange(notified_, true)) return;
-  }
+  const Completion& last = batch.records.back();
+  const bool is_end = last.slot == layout::kControlSlot && last.outcome == layout::kOutcomeEnded;
+  auto guard = lock();
+  outbox_.append(batch);
+  if (std::exchange(notified_, true)) return;
+  // Whoever has taken the last record may be gone with its listener, so nobody takes it during this call.
+  if (threaded_ && !is_end) guard.unlock();
   listener_.on_completions_ready();
 }
 
@@ -245,6 +247,11 @@ void Client::close() {
     if (self->pipeline_ == nullptr) return;
     self->pipeline_->close();
     self->pipeline_.reset();
+    CompletionBatch ended;
+    Completion& last = ended.records.emplace_back();
+    last.slot = layout::kControlSlot;
+    last.outcome = layout::kOutcomeEnded;
+    self->on_completions(ended);
   });
 }
 

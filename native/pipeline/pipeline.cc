@@ -40,7 +40,6 @@ void Pipeline::cancel(uint32_t opaque) {
 void Pipeline::close() {
   Timer::cancel();
   for (auto& node : nodes_) node->close();
-  flights_.control(layout::kOutcomeEnded, 0);
   publish();
 }
 

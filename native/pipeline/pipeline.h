@@ -29,8 +29,7 @@ class Pipeline final : public NodeOwner, private base::Timer {
   // Its caller has already settled the operation and wants no completion of it, only its slot back.
   void cancel(uint32_t opaque);
 
-  // Settles everything with kOutcomeClosed and ends with a kOutcomeEnded record. Nothing may be called
-  // afterwards.
+  // Settles everything with kOutcomeClosed. Nothing may be called afterwards.
   void close();
 
   void on_node_progress() override { publish(); }

@@ -157,7 +157,7 @@ bool ResponseReader::begin_large(const ResponseHeader& header, Flight& flight, P
   large_header_ = header;
   const std::span<std::byte> space = large_->bytes();
   large_filled_ = std::min(space.size(), end_ - begin_);
-  std::memcpy(space.data(), input_.get() + begin_, large_filled_);
+  if (large_filled_ > 0) std::memcpy(space.data(), input_.get() + begin_, large_filled_);
   begin_ += large_filled_;
   if (large_filled_ < space.size()) return false;
   finish_large();

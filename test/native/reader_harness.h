@@ -52,6 +52,11 @@ class ReaderHarness {
   explicit ReaderHarness(uint32_t max_value = kMaxValue)
       : flights_(0), reader_(kNode, max_value, flights_, allocator_) {}
 
+  // The connection's end: what is still in flight would count as unsettled.
+  ~ReaderHarness() {
+    flights_.for_each([this](pipeline::Flight& flight) { flights_.release(flight); });
+  }
+
   pipeline::Flight& start(uint32_t opaque, uint8_t opcode, bool discards_value = false,
                           uint16_t node = kNode) {
     flights_.start({.deadline = 1000,

@@ -1,6 +1,5 @@
-import { InvalidArgumentError } from '../../errors';
+import { checkTimeout, invalidArgument } from '../../arguments';
 import { MAX_SLOTS } from '../../native/layout';
-import { checkTimeout } from '../../transactions/transactions';
 
 /** How a client behaves toward its server. All times are milliseconds. */
 export interface ClientOptions {
@@ -38,11 +37,11 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
   const maxInFlight = checkCount('maxInFlight', given.maxInFlight ?? 16384, 1, MAX_SLOTS);
   const maxQueued = checkCount('maxQueued', given.maxQueued ?? 131072, 0, MAX_SLOTS);
   if (maxInFlight + maxQueued > MAX_SLOTS) {
-    throw invalid('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
+    throw invalidArgument('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
   }
   const min = checkTimeout(given.backoff?.min ?? 50, 'backoff.min');
   const max = checkTimeout(given.backoff?.max ?? Math.max(2000, min), 'backoff.max');
-  if (max < min) throw invalid('backoff', `backoff.max (${max}) is less than backoff.min (${min})`);
+  if (max < min) throw invalidArgument('backoff', `backoff.max (${max}) is less than backoff.min (${min})`);
   return {
     timeout,
     connectTimeout: checkTimeout(given.connectTimeout ?? 2000, 'connectTimeout'),
@@ -58,17 +57,16 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
 
 function checkCount(argument: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most) {
-    throw invalid(argument, `${argument} is a whole number from ${least} to ${most}, not ${String(value)}`);
+    throw invalidArgument(
+      argument,
+      `${argument} is a whole number from ${least} to ${most}, not ${String(value)}`,
+    );
   }
   return value;
 }
 
 function checkFlag(argument: string, value: boolean): boolean {
   if (typeof value !== 'boolean')
-    throw invalid(argument, `${argument} is true or false, not ${String(value)}`);
+    throw invalidArgument(argument, `${argument} is true or false, not ${String(value)}`);
   return value;
-}
-
-function invalid(argument: string, message: string): InvalidArgumentError {
-  return new InvalidArgumentError(message, { context: { argument } });
 }

@@ -1,15 +1,5 @@
-import { constants } from 'node:os';
-import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
-import { mayRetry } from '../../cluster/retry';
-import {
-  BackpressureError,
-  ClosedError,
-  ConnectionError,
-  type ErrorContext,
-  EvenkeelError,
-  InvalidArgumentError,
-  TimeoutError,
-} from '../../errors';
+import type { Endpoint } from '../../cluster/endpoint';
+import { BackpressureError, ClosedError, type ErrorContext, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
@@ -21,28 +11,20 @@ import type { Transport } from '../engine';
 import { readAnswer } from './answers';
 import { causeError } from './causes';
 import { Completions } from './completions';
+import { Connector } from './connector';
 import { CODES, isIdempotent } from './operations';
 import type { ResolvedClientOptions } from './options';
+import { closedError, refusalError } from './refusals';
 import { missOf, Status, statusError } from './statuses';
-
-const REFUSALS: Readonly<Record<number, readonly [argument: string, message: string]>> = {
-  [layout.REFUSED_KEY_TYPE]: ['key', 'key is a string'],
-  [layout.REFUSED_KEY_EMPTY]: ['key', 'key is empty'],
-  [layout.REFUSED_KEY_TOO_LONG]: ['key', 'key is longer than 250 bytes in UTF-8'],
-  [layout.REFUSED_KEY_FORBIDDEN_BYTE]: ['key', 'key has a space or a control character'],
-  [layout.REFUSED_KEY_ILL_FORMED]: ['key', 'key has a lone surrogate, which UTF-8 cannot say'],
-  [layout.REFUSED_VALUE_TYPE]: ['value', 'value is encoded to a string or a Uint8Array'],
-  [layout.REFUSED_VALUE_TOO_LARGE]: ['value', 'value is larger than maxValueSize'],
-};
-
-// Native code hands EFAULT up when a value's memory was taken away before it could be sent.
-const EFAULT = constants.errno.EFAULT;
+import { unansweredError } from './unanswered';
 
 /** One event base's connection to one memcached server, and the operations under way on it. */
 export class MemcachedTransport implements Transport {
   readonly transcoder: Transcoder;
   readonly #base: EventBase;
-  readonly #endpoint: Endpoint;
+  /** The server's name, for errors. */
+  readonly #node: string;
+  readonly #connector: Connector;
   readonly #options: ResolvedClientOptions;
   readonly #native: NativeClient;
   readonly #parameters = new Uint32Array(layout.PARAM_WORDS);
@@ -52,23 +34,18 @@ export class MemcachedTransport implements Transport {
   #flushScheduled = false;
   #closed = false;
   #closing: Promise<void> | undefined;
-  #version: string | undefined;
-  #lastFault: Error | undefined;
   #whenIdle: (() => void)[] = [];
-  readonly #whenConnected = new Set<{ resolve(): void; reject(error: unknown): void }>();
   readonly #waiting = new Set<Waiting>();
   /** While what is submitted continues a call under way. */
   #continuing = false;
   /** What was lost after a flush, or is the rest of a getMany, needs no flush of its own. */
   #flushDue = false;
-  #addresses: readonly SocketAddress[] | undefined;
-  #failedLookups = 0;
   #whenEnded: (() => void)[] = [];
   #ended = false;
 
   constructor(base: EventBase, endpoint: Endpoint, options: ResolvedClientOptions, transcoder: Transcoder) {
     this.#base = base;
-    this.#endpoint = endpoint;
+    this.#node = endpoint.name;
     this.#options = options;
     this.transcoder = transcoder;
     this.#completions = new Completions(transcoder);
@@ -89,8 +66,7 @@ export class MemcachedTransport implements Transport {
       this.#onBaseClosed,
     );
     this.#parameters[layout.PARAM_TIMEOUT] = options.timeout;
-    if (endpoint.addresses === undefined) this.#resolveFirst();
-    else this.#connectTo(endpoint.addresses);
+    this.#connector = new Connector(endpoint, this.#native, options);
   }
 
   get timeout(): number {
@@ -98,29 +74,13 @@ export class MemcachedTransport implements Transport {
   }
 
   async ready(): Promise<void> {
-    if (this.#closed) throw this.#closedError();
-    const timeout = this.#options.connectTimeout;
-    if (this.#version !== undefined) return;
+    if (this.#closed) throw closedError(this.#node);
     this.#base.ref();
-    let timer: NodeJS.Timeout | undefined;
-    let waiter: { resolve(): void; reject(error: unknown): void } | undefined;
     try {
-      await new Promise<void>((resolve, reject) => {
-        waiter = { resolve, reject };
-        this.#whenConnected.add(waiter);
-        timer = setTimeout(() => reject(this.#connectError(`no answer within ${timeout} ms`)), timeout);
-      });
+      await this.#connector.ready();
     } finally {
-      clearTimeout(timer);
-      if (waiter !== undefined) this.#whenConnected.delete(waiter);
       this.#base.unref();
     }
-  }
-
-  #connectError(otherwise: string): ConnectionError {
-    const cause = this.#lastFault;
-    const message = `connect: ${this.#endpoint.name}: ${cause?.message ?? otherwise}`;
-    return new ConnectionError(message, { cause, context: { op: 'connect', node: this.#endpoint.name } });
   }
 
   dispatch<T>(operation: Operation): Promise<T> {
@@ -150,9 +110,9 @@ export class MemcachedTransport implements Transport {
   }
 
   check(key: string, value: string | Uint8Array | undefined): void {
-    if (this.#closed) throw this.#closedError();
+    if (this.#closed) throw closedError(this.#node);
     const refused = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
-    if (refused < 0) throw this.#refusal(refused, undefined);
+    if (refused < 0) throw refusalError(refused, undefined, this.#node, this.#options);
   }
 
   cancel(operation: Operation): void {
@@ -178,7 +138,7 @@ export class MemcachedTransport implements Transport {
   }
 
   version(): string | undefined {
-    return this.#version;
+    return this.#connector.version;
   }
 
   close(drainTimeout: number): Promise<void> {
@@ -191,7 +151,7 @@ export class MemcachedTransport implements Transport {
     if (this.#ended) return;
     this.#base.ref();
     if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(true);
-    for (const waiter of this.#whenConnected) waiter.reject(this.#closedError());
+    this.#connector.refuse(closedError(this.#node));
     if (this.#underWay > 0 || this.#waiting.size > 0) await this.#drained(drainTimeout);
     if (!this.#ended) {
       const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
@@ -215,7 +175,7 @@ export class MemcachedTransport implements Transport {
 
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
-    if (this.#closed && !this.#continuing) return this.#closedError();
+    if (this.#closed && !this.#continuing) return closedError(this.#node);
     const signal = detail?.signal;
     if (signal?.aborted) {
       // Nothing is sent; the outcome comes like every other, after the call.
@@ -233,7 +193,7 @@ export class MemcachedTransport implements Transport {
       slot = this.#native.submitValue(code | form, operation.key, value);
     }
     if (detail !== undefined) this.#resetParameters();
-    if (slot < 0) return this.#refusal(slot, operation);
+    if (slot < 0) return refusalError(slot, nameOf(operation.kind), this.#node, this.#options);
     operation.slot = slot;
     operation.attempts += 1;
     this.#pending[slot] = operation;
@@ -344,45 +304,18 @@ export class MemcachedTransport implements Transport {
 
   #settleUnanswered(operation: Operation, outcome: number, at: number): void {
     const { records } = this.#completions;
-    const written = (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0;
-    const idempotent = isIdempotent(operation.kind);
-    const op = nameOf(operation.kind);
-    const context = this.#contextOf(operation);
-    const ambiguous = written && !idempotent;
-    const kind = outcome & layout.OUTCOME_MASK;
-    const remaining = records[at + layout.RECORD_REMAINING] as number;
-    // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
-    const isLate = kind === layout.OUTCOME_LOST && written && remaining === 0;
-    switch (isLate ? layout.OUTCOME_TIMED_OUT : kind) {
-      case layout.OUTCOME_TIMED_OUT: {
-        const cause = this.#version === undefined ? this.#lastFault : undefined;
-        const why = cause === undefined ? 'no answer within its deadline' : `not connected: ${cause.message}`;
-        operation.fail(new TimeoutError(`${op}: ${why}`, { cause, context, ambiguous }));
-        return;
-      }
-      case layout.OUTCOME_CLOSED:
-        operation.fail(new ClosedError(`${op}: the database was closed`, { context, ambiguous }));
-        return;
-      case layout.OUTCOME_OFFLINE: {
-        const cause = this.#lastFault;
-        operation.fail(
-          new ConnectionError(`${op}: not connected: ${cause?.message ?? 'connecting'}`, { cause, context }),
-        );
-        return;
-      }
-    }
-    const detail = records[at + layout.RECORD_DETAIL] as number;
-    if (detail === EFAULT && !written) {
-      const message = `${op}: the memory of the value was transferred or resized before it was sent`;
-      operation.fail(new InvalidArgumentError(message, { context: { ...context, argument: 'value' } }));
-      return;
-    }
-    if (!this.#closed && mayRetry({ idempotent, written, remaining })) {
-      this.#retry(operation, remaining);
-      return;
-    }
-    const cause = causeError(detail);
-    operation.fail(new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous }));
+    const unanswered = {
+      outcome: outcome & layout.OUTCOME_MASK,
+      written: (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0,
+      idempotent: isIdempotent(operation.kind),
+      cause: records[at + layout.RECORD_DETAIL] as number,
+      remaining: records[at + layout.RECORD_REMAINING] as number,
+      fault: this.#connector.lastFault,
+      closing: this.#closed,
+    };
+    const error = unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation));
+    if (error === undefined) this.#retry(operation, unanswered.remaining);
+    else operation.fail(error);
   }
 
   /** Hands the operation in again, with what is left of its deadline; it waits for the next connection like any other. */
@@ -396,13 +329,11 @@ export class MemcachedTransport implements Transport {
 
   #onControl(outcome: number, at: number): void {
     if (outcome === layout.OUTCOME_CONNECTED) {
-      this.#version = this.#completions.text(at);
-      this.#lastFault = undefined;
-      for (const waiter of this.#whenConnected) waiter.resolve();
+      this.#connector.connected(this.#completions.text(at));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
-      this.#version = undefined;
-      this.#lastFault = causeError(this.#completions.records[at + layout.RECORD_DETAIL] as number);
-      if (!this.#endpoint.isFixed) this.#resolveAgain();
+      this.#connector.disconnected(
+        causeError(this.#completions.records[at + layout.RECORD_DETAIL] as number),
+      );
     } else if (outcome === layout.OUTCOME_ENDED) {
       this.#end();
     }
@@ -411,7 +342,7 @@ export class MemcachedTransport implements Transport {
   /** The base went away underneath: no completion will come any more. */
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
-    for (const waiter of this.#whenConnected) waiter.reject(this.#closedError());
+    this.#connector.refuse(closedError(this.#node));
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
       this.#pending[slot] = undefined;
@@ -429,7 +360,8 @@ export class MemcachedTransport implements Transport {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const waiting of this.#waiting) waiting.discard(this.#closedError());
+    this.#connector.stop();
+    for (const waiting of this.#waiting) waiting.discard(closedError(this.#node));
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
 
@@ -443,42 +375,6 @@ export class MemcachedTransport implements Transport {
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  #connectTo(addresses: readonly SocketAddress[]): void {
-    this.#addresses = addresses;
-    this.#native.setAddresses(addresses);
-    this.#native.connect();
-  }
-
-  /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
-  #resolveFirst(): void {
-    if (this.#ended) return;
-    this.#endpoint.resolve().then(
-      (addresses) => {
-        if (!this.#ended) this.#connectTo(addresses);
-      },
-      (error) => {
-        this.#lastFault = error instanceof Error ? error : new Error(String(error));
-        for (const waiter of this.#whenConnected) waiter.reject(this.#connectError('its name is unknown'));
-        const { min, max } = this.#options.backoff;
-        const pause = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
-        this.#failedLookups += 1;
-        // Operations under way keep the process alive, this does not.
-        setTimeout(() => this.#resolveFirst(), pause).unref();
-      },
-    );
-  }
-
-  #resolveAgain(): void {
-    this.#endpoint.resolve().then(
-      (addresses) => {
-        if (this.#ended || addresses === this.#addresses) return; // the next in turn stays the next
-        this.#addresses = addresses;
-        this.#native.setAddresses(addresses);
-      },
-      () => {}, // the old addresses stay, and the next disconnection asks again
-    );
-  }
-
   /** Errors of ours that were made where the operation was not known learn of it. */
   #complete(error: unknown, operation: Operation): unknown {
     if (!(error instanceof EvenkeelError) || error.context.op !== undefined) return error;
@@ -489,25 +385,9 @@ export class MemcachedTransport implements Transport {
     return {
       op: nameOf(operation.kind),
       key: operation.key,
-      node: this.#endpoint.name,
+      node: this.#node,
       attempts: operation.attempts,
     };
-  }
-
-  #closedError(): ClosedError {
-    return new ClosedError('the database is closed', { context: { node: this.#endpoint.name } });
-  }
-
-  #refusal(code: number, operation: Operation | undefined): EvenkeelError {
-    const op = operation === undefined ? undefined : nameOf(operation.kind);
-    if (code === layout.REFUSED_CLOSED) return this.#closedError();
-    if (code === layout.REFUSED_BACKPRESSURE) {
-      const { maxInFlight, maxQueued } = this.#options;
-      const message = `${maxInFlight} operations in flight (maxInFlight) and ${maxQueued} queued (maxQueued) already`;
-      return new BackpressureError(message, { context: { op, node: this.#endpoint.name } });
-    }
-    const [argument, message] = REFUSALS[code] ?? ['key', `refused (${code})`];
-    return new InvalidArgumentError(message, { context: { op, argument } });
   }
 }
 

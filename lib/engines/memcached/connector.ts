@@ -1,0 +1,126 @@
+import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
+import { ConnectionError, type EvenkeelError } from '../../errors';
+import type { NativeClient } from '../../native/addon';
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export interface ConnectorOptions {
+  readonly connectTimeout: number;
+  readonly backoff: { readonly min: number; readonly max: number };
+}
+
+/** Gives a client the addresses of its server, keeps them current, and knows whether there is a connection. */
+export class Connector {
+  readonly #endpoint: Endpoint;
+  readonly #native: NativeClient;
+  readonly #options: ConnectorOptions;
+  readonly #waiters = new Set<Waiter>();
+  #addresses: readonly SocketAddress[] | undefined;
+  #failedLookups = 0;
+  #version: string | undefined;
+  #lastFault: Error | undefined;
+  #stopped = false;
+
+  constructor(endpoint: Endpoint, native: NativeClient, options: ConnectorOptions) {
+    this.#endpoint = endpoint;
+    this.#native = native;
+    this.#options = options;
+    if (endpoint.addresses === undefined) this.#resolveFirst();
+    else this.#connectTo(endpoint.addresses);
+  }
+
+  /** The server's version while there is a connection. */
+  get version(): string | undefined {
+    return this.#version;
+  }
+
+  /** Why there is no connection; undefined while there is one, or before the first attempt has failed. */
+  get lastFault(): Error | undefined {
+    return this.#lastFault;
+  }
+
+  /** Resolves once there is a connection; rejects with ConnectionError after `connectTimeout`. */
+  async ready(): Promise<void> {
+    if (this.#version !== undefined) return;
+    const timeout = this.#options.connectTimeout;
+    let timer: NodeJS.Timeout | undefined;
+    let waiter: Waiter | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiter = { resolve, reject };
+        this.#waiters.add(waiter);
+        timer = setTimeout(() => reject(this.#error(`no answer within ${timeout} ms`)), timeout);
+      });
+    } finally {
+      clearTimeout(timer);
+      if (waiter !== undefined) this.#waiters.delete(waiter);
+    }
+  }
+
+  connected(version: string): void {
+    this.#version = version;
+    this.#lastFault = undefined;
+    for (const waiter of this.#waiters) waiter.resolve();
+  }
+
+  disconnected(fault: Error): void {
+    this.#version = undefined;
+    this.#lastFault = fault;
+    if (!this.#endpoint.isFixed) this.#resolveAgain();
+  }
+
+  /** Who still waits for a connection waits in vain. */
+  refuse(error: EvenkeelError): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+  }
+
+  /** The client has ended. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #connectTo(addresses: readonly SocketAddress[]): void {
+    this.#addresses = addresses;
+    this.#native.setAddresses(addresses);
+    this.#native.connect();
+  }
+
+  /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
+  #resolveFirst(): void {
+    if (this.#stopped) return;
+    this.#endpoint.resolve().then(
+      (addresses) => {
+        if (!this.#stopped) this.#connectTo(addresses);
+      },
+      (error) => {
+        this.#lastFault = error instanceof Error ? error : new Error(String(error));
+        this.refuse(this.#error('its name is unknown'));
+        const { min, max } = this.#options.backoff;
+        const pause = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
+        this.#failedLookups += 1;
+        // Operations under way keep the process alive, this does not.
+        setTimeout(() => this.#resolveFirst(), pause).unref();
+      },
+    );
+  }
+
+  #resolveAgain(): void {
+    this.#endpoint.resolve().then(
+      (addresses) => {
+        if (this.#stopped || addresses === this.#addresses) return; // the next in turn stays the next
+        this.#addresses = addresses;
+        this.#native.setAddresses(addresses);
+      },
+      () => {}, // the old addresses stay, and the next disconnection asks again
+    );
+  }
+
+  #error(otherwise: string): ConnectionError {
+    const cause = this.#lastFault;
+    const message = `connect: ${this.#endpoint.name}: ${cause?.message ?? otherwise}`;
+    return new ConnectionError(message, { cause, context: { op: 'connect', node: this.#endpoint.name } });
+  }
+}

@@ -1,0 +1,35 @@
+import { invalidArgument } from '../../arguments';
+import { BackpressureError, ClosedError, type EvenkeelError, InvalidArgumentError } from '../../errors';
+import * as layout from '../../native/layout';
+
+const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: string]>> = {
+  [layout.REFUSED_KEY_TYPE]: ['key', 'key is a string'],
+  [layout.REFUSED_KEY_EMPTY]: ['key', 'key is empty'],
+  [layout.REFUSED_KEY_TOO_LONG]: ['key', 'key is longer than 250 bytes in UTF-8'],
+  [layout.REFUSED_KEY_FORBIDDEN_BYTE]: ['key', 'key has a space or a control character'],
+  [layout.REFUSED_KEY_ILL_FORMED]: ['key', 'key has a lone surrogate, which UTF-8 cannot say'],
+  [layout.REFUSED_VALUE_TYPE]: ['value', 'value is encoded to a string or a Uint8Array'],
+  [layout.REFUSED_VALUE_TOO_LARGE]: ['value', 'value is larger than maxValueSize'],
+};
+
+/** The error of a REFUSED_… code, for an operation `op` that did not start. */
+export function refusalError(
+  code: number,
+  op: string | undefined,
+  node: string,
+  limits: { readonly maxInFlight: number; readonly maxQueued: number },
+): EvenkeelError {
+  if (code === layout.REFUSED_CLOSED) return closedError(node);
+  if (code === layout.REFUSED_BACKPRESSURE) {
+    const { maxInFlight, maxQueued } = limits;
+    const message = `${maxInFlight} operations in flight (maxInFlight) and ${maxQueued} queued (maxQueued) already`;
+    return new BackpressureError(message, { context: { op, node } });
+  }
+  const [argument, message] = ARGUMENTS[code] ?? ['key', `refused (${code})`];
+  if (op === undefined) return invalidArgument(argument, message);
+  return new InvalidArgumentError(message, { context: { op, argument } });
+}
+
+export function closedError(node: string): ClosedError {
+  return new ClosedError('the database is closed', { context: { node } });
+}

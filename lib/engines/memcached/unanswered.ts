@@ -1,0 +1,61 @@
+import { constants } from 'node:os';
+import { mayRetry } from '../../cluster/retry';
+import {
+  ClosedError,
+  ConnectionError,
+  type ErrorContext,
+  type EvenkeelError,
+  InvalidArgumentError,
+  TimeoutError,
+} from '../../errors';
+import * as layout from '../../native/layout';
+import { causeError } from './causes';
+
+/** An operation that ended without an answer, as its completion record tells it. */
+export interface Unanswered {
+  /** An OUTCOME_… other than OUTCOME_ANSWERED. */
+  readonly outcome: number;
+  /** At least part of it had left the process. */
+  readonly written: boolean;
+  /** Executing it twice has the effect of executing it once. */
+  readonly idempotent: boolean;
+  /** An errno or CAUSE_…, of OUTCOME_LOST. */
+  readonly cause: number;
+  /** ms until its deadline, of OUTCOME_LOST. */
+  readonly remaining: number;
+  /** Why there is no connection, while there is none. */
+  readonly fault: Error | undefined;
+  /** Nothing new is started any more. */
+  readonly closing: boolean;
+}
+
+/** The error it rejects with; undefined when it is to be handed in again. Pure. */
+export function unansweredError(
+  it: Unanswered,
+  op: string,
+  context: ErrorContext,
+): EvenkeelError | undefined {
+  const ambiguous = it.written && !it.idempotent;
+  const isLost = it.outcome === layout.OUTCOME_LOST;
+  // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
+  if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && it.written && it.remaining === 0)) {
+    const why =
+      it.fault === undefined ? 'no answer within its deadline' : `not connected: ${it.fault.message}`;
+    return new TimeoutError(`${op}: ${why}`, { cause: it.fault, context, ambiguous });
+  }
+  if (it.outcome === layout.OUTCOME_CLOSED) {
+    return new ClosedError(`${op}: the database was closed`, { context, ambiguous });
+  }
+  if (it.outcome === layout.OUTCOME_OFFLINE) {
+    const why = it.fault?.message ?? 'connecting';
+    return new ConnectionError(`${op}: not connected: ${why}`, { cause: it.fault, context });
+  }
+  // How native code says that a value's memory was taken away before it could be sent.
+  if (it.cause === constants.errno.EFAULT && !it.written) {
+    const message = `${op}: the memory of the value was transferred or resized before it was sent`;
+    return new InvalidArgumentError(message, { context: { ...context, argument: 'value' } });
+  }
+  if (!it.closing && mayRetry(it)) return undefined;
+  const cause = causeError(it.cause);
+  return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
+}
