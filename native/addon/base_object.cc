@@ -151,9 +151,9 @@ void BaseObject::deliver() {
   const napi_env env = driver_->env();
   for (const Event& event : events) {
     if (driver_->closing() || dispatch_ == nullptr) return;
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env, &scope);
-    napi_value arguments[3];
+    napi_value arguments[3] = {};
     napi_create_uint32(env, event.kind, &arguments[0]);
     napi_create_uint32(env, event.id, &arguments[1]);
     napi_create_uint32(env, event.argument, &arguments[2]);
@@ -227,7 +227,7 @@ static napi_value request_stats(napi_env, Arguments arguments, const Self& self)
 
 static napi_value last_stats(napi_env env, Arguments, const Self& self) {
   const base::EventBaseStats stats = self->last_stats();
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_object(env, &result);
   set_number(env, result, "polls", static_cast<double>(stats.polls));
   set_number(env, result, "wakeups", static_cast<double>(stats.wakeups));
@@ -244,7 +244,7 @@ static napi_value close(napi_env env, Arguments arguments, const Self& self) {
   napi_create_reference(env, arguments[0], 1, &done);
   Environment& environment = Environment::of(env);
   environment.close(self->driver(), [env, done, &environment] {
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env, &scope);
     if (!environment.ending()) make_callback(env, done, 0, nullptr);
     napi_delete_reference(env, done);
@@ -268,7 +268,7 @@ napi_value BaseObject::create(napi_env env, bool threaded, const std::string& na
   napi_create_reference(env, dispatch, 1, &reference);
   const auto self = std::make_shared<BaseObject>(driver, reference);
   driver->add(self);
-  napi_value object;
+  napi_value object = nullptr;
   napi_create_object(env, &object);
   define<BaseObject, calls::ref>(env, object, "ref", self);
   define<BaseObject, calls::unref>(env, object, "unref", self);

@@ -47,7 +47,7 @@ std::string text(napi_env env, napi_value value) {
 }
 
 uint32_t number_property(napi_env env, napi_value object, const char* name) {
-  napi_value value;
+  napi_value value = nullptr;
   uint32_t number = 0;
   napi_get_named_property(env, object, name, &value);
   napi_get_value_uint32(env, value, &number);
@@ -55,7 +55,7 @@ uint32_t number_property(napi_env env, napi_value object, const char* name) {
 }
 
 bool boolean_property(napi_env env, napi_value object, const char* name) {
-  napi_value value;
+  napi_value value = nullptr;
   bool flag = false;
   napi_get_named_property(env, object, name, &value);
   napi_get_value_bool(env, value, &flag);
@@ -165,6 +165,7 @@ void ClientObject::flush(bool write) {
 }
 
 uint32_t ClientObject::take(uint32_t offset) {
+  if (offset > slab_.size()) return 0;  // a terminating worker could not hand its slab over
   const uint32_t taken = client_->take(records_, layout::kRecordsPerTake, slab_.subspan(offset), offset);
   update_liveness();
   if (closing_ && taken > 0) {  // what ends a client is the last record of all
@@ -200,9 +201,9 @@ void ClientObject::set_addresses(napi_value list) {
   napi_get_array_length(env, list, &count);
   std::vector<net::Address> addresses;
   for (uint32_t i = 0; i < count; ++i) {
-    napi_value entry;
-    napi_value host;
-    napi_value port;
+    napi_value entry = nullptr;
+    napi_value host = nullptr;
+    napi_value port = nullptr;
     uint32_t port_number = 0;
     napi_get_element(env, list, i, &entry);
     napi_get_element(env, entry, 0, &host);
@@ -326,9 +327,10 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   self->parameters_ = pin<uint32_t>(env, arguments[1], &self->parameters_reference_);
   self->records_ = pin<uint32_t>(env, arguments[2], &self->records_reference_);
   napi_create_reference(env, arguments[3], 1, &self->drain_);
+  if (self->parameters_ == nullptr || self->records_ == nullptr) return nullptr;
   self->client_ = pipeline::Client::create(driver->base(), driver->threaded(), options, self->memory_, *self);
   driver->add(self);
-  napi_value object;
+  napi_value object = nullptr;
   napi_create_object(env, &object);
   define<ClientObject, calls::submit>(env, object, "submit", self);
   define<ClientObject, calls::submit_value>(env, object, "submitValue", self);

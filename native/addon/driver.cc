@@ -98,7 +98,7 @@ class HostDriver final : public Driver {
 
  private:
   void turn() {
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env_, &scope);
     overdue_ = false;
     polling_ = true;
@@ -123,7 +123,7 @@ class ThreadDriver final : public Driver {
       : Driver(env), thread_(std::move(thread)) {
     uv_async_init(loop_of(env), &async_, [](uv_async_t* async) {
       auto* self = static_cast<ThreadDriver*>(async->data);
-      napi_handle_scope scope;
+      napi_handle_scope scope = nullptr;
       napi_open_handle_scope(self->env_, &scope);
       self->deliver();
       napi_close_handle_scope(self->env_, scope);
@@ -234,14 +234,14 @@ void Driver::close(std::function<void()> done) {
 }
 
 void make_callback(napi_env env, napi_ref function, size_t count, const napi_value* arguments) {
-  napi_value callback;
-  napi_value receiver;
+  napi_value callback = nullptr;
+  napi_value receiver = nullptr;
   if (napi_get_reference_value(env, function, &callback) != napi_ok || callback == nullptr) return;
   if (napi_get_global(env, &receiver) != napi_ok) return;
   if (napi_make_callback(env, nullptr, receiver, callback, count, arguments, nullptr) !=
       napi_pending_exception)
     return;
-  napi_value error;
+  napi_value error = nullptr;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 

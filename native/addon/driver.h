@@ -6,6 +6,10 @@
 //           share the thread, and nothing is locked. Linux; elsewhere a host base gets a thread of its own.
 //   thread  the base turns in a LoopThread; one uv_async wake-up brings whatever has gathered meanwhile.
 //
+// In a worker that is being terminated any Node-API call may fail and leave its out-parameter alone. All of
+// them start out as null, which every Node-API function refuses instead of reading it, so a failure runs out
+// by itself.
+//
 // Threads: the JavaScript thread, except announce().
 #pragma once
 

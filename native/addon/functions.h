@@ -34,12 +34,12 @@ class Arguments {
     return value;
   }
   napi_value number(int32_t value) const {
-    napi_value result;
+    napi_value result = nullptr;
     napi_create_int32(env_, value, &result);
     return result;
   }
   napi_value undefined() const {
-    napi_value result;
+    napi_value result = nullptr;
     napi_get_undefined(env_, &result);
     return result;
   }
@@ -56,24 +56,28 @@ using Method = napi_value (*)(napi_env env, Arguments arguments, const std::shar
 template <typename Object, Method<Object> method>
 void define(napi_env env, napi_value target, const char* name, const std::shared_ptr<Object>& self) {
   const auto callback = [](napi_env env, napi_callback_info info) -> napi_value {
-    napi_value values[kMaxArguments];
+    napi_value values[kMaxArguments] = {};
     size_t count = kMaxArguments;
     void* data = nullptr;
     napi_get_cb_info(env, info, &count, values, nullptr, &data);
     return method(env, Arguments(env, values), *static_cast<std::shared_ptr<Object>*>(data));
   };
   auto* owner = new std::shared_ptr<Object>(self);
-  napi_value function;
+  napi_value function = nullptr;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, owner, &function);
-  napi_add_finalizer(
+  const napi_status status = napi_add_finalizer(
       env, function, owner,
       [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Object>*>(data); }, nullptr,
       nullptr);
+  if (status != napi_ok) {  // the environment ends, and nobody will call the function
+    delete owner;
+    return;
+  }
   napi_set_named_property(env, target, name, function);
 }
 
 inline void set_number(napi_env env, napi_value target, const char* name, double value) {
-  napi_value number;
+  napi_value number = nullptr;
   napi_create_double(env, value, &number);
   napi_set_named_property(env, target, name, number);
 }

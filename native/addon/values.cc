@@ -30,7 +30,7 @@ class PinnedPayload final : public net::Payload {
   ~PinnedPayload() override { napi_delete_reference(env_, reference_); }
 
   std::span<const std::byte> bytes() const override {
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env_, &scope);
     napi_value value = nullptr;
     View now;
@@ -67,15 +67,15 @@ class BlockValue final : public pipeline::LargeValue {
 class BufferValue final : public pipeline::LargeValue {
  public:
   BufferValue(napi_env env, size_t length) : env_(env) {
-    napi_handle_scope scope;
+    napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env, &scope);
     void* data = nullptr;
-    napi_value buffer;
+    napi_value buffer = nullptr;
     if (napi_create_buffer(env, length, &data, &buffer) == napi_ok) {
       napi_create_reference(env, buffer, 1, &reference_);
       bytes_ = {static_cast<std::byte*>(data), length};
     } else {
-      napi_value error;
+      napi_value error = nullptr;
       napi_get_and_clear_last_exception(env, &error);
     }
     napi_close_handle_scope(env, scope);

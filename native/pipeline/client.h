@@ -26,8 +26,8 @@ int32_t refusal(wire::memcache::KeyFault fault);
 
 class ClientListener {
  public:
-  // There is something to take(); called once until it is taken. On the base's thread, and from there it must not
-  // call take().
+  // There is something to take(); called once until it is taken. On the base's thread, and from there it must
+  // not call take().
   virtual void on_completions_ready() = 0;
 
  protected:

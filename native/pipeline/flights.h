@@ -49,8 +49,8 @@ class Flights {
   void release(Flight& flight) { settle(flight, layout::kOutcomeReleased); }
 
   void lose(Flight& flight, uint32_t cause, base::Millis now) {
-    // Without the slack, which the operation gets once more when it is handed in again: a server that loses it again
-    // and again would otherwise keep it from ever being late.
+    // Without the slack, which the operation gets once more when it is handed in again: a server that loses
+    // it again and again would otherwise keep it from ever being late.
     const base::Millis deadline = flight.deadline() - base::kCoarseSlack;
     Completion& completion = settle(flight, layout::kOutcomeLost | layout::kOutcomeWrittenBit);
     completion.detail = cause;

@@ -125,6 +125,16 @@ TEST_P(ClientConnection, NoAddressIsAFaultLikeAnother) {
   EXPECT_EQ(client_->last_cause(), static_cast<uint32_t>(EADDRNOTAVAIL));
 }
 
+// The shortest pause rounds down to nothing, and a fault that is known at once would then be all the loop
+// does.
+TEST_P(ClientConnection, ThereIsAlwaysAPauseBetweenTwoAttempts) {
+  client_ = std::make_unique<ClientHarness>(GetParam(), quick());
+  const base::Millis begun = base::now();
+  client_->client().connect();
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) >= 20; }));
+  EXPECT_GE(base::now() - begun, 18u);
+}
+
 TEST_P(ClientConnection, AServerThatNeverShakesHandsTimesOut) {
   pipeline::Options options = quick();
   options.connect_timeout = 20;

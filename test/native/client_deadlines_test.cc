@@ -97,8 +97,10 @@ TEST_P(ClientDeadlines, ACancelledOperationThatNeverLeftIsNeverSent) {
   start_connected();
   const size_t first = client_->submit({.key = "first"});
   client_->submit({.key = "second"});
-  client_->cancel(first);
-  client_->flush();
+  client_->at_once([&] {
+    client_->cancel(first);
+    client_->flush();
+  });
   ASSERT_NO_FATAL_FAILURE(expect_key("second"));
   ASSERT_NO_FATAL_FAILURE(wait_for_release(first));
   EXPECT_FALSE(client_->settled(first));

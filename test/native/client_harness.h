@@ -140,6 +140,16 @@ class ClientHarness final : private pipeline::ClientListener {
     seen.get_future().wait();
   }
 
+  // The loop sees all of what `act` does at once.
+  template <typename Act>
+  void at_once(Act act) {
+    std::promise<void> done;
+    if (drive_ == Drive::kThreaded) base_->post([&] { done.get_future().wait(); });
+    act();
+    done.set_value();
+    barrier();
+  }
+
   // Closes and waits for the end; by then every operation has had its outcome and every slot is free.
   void close() {
     client_->close();

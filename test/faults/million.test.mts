@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { BackpressureError, ClosedError } from '../../lib/errors.ts';
+import { startServer, type TestServer } from '../../lib/testing/index.ts';
+import { inProcess } from './elsewhere.mts';
+import { assertNothingLeft, models, open } from './harness.mts';
+
+let server: TestServer;
+before(async () => {
+  server = await startServer({ worker: true });
+});
+after(async () => {
+  await server.close();
+  await assertNothingLeft();
+});
+
+for (const model of models) {
+  describe(`large numbers on a ${model} base`, () => {
+    test('1,000,000 operations in slices larger than the client takes: each is right, the excess is refused', async () => {
+      await using opened = await open(server.url, model, { maxInFlight: 4000, maxQueued: 4000, timeout: 60_000 });
+      const { db } = opened;
+      const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
+      await Promise.all(keys.map((key) => db.upsert(key, `value of ${key}`)));
+      const total = 1_000_000;
+      let right = 0;
+      let refused = 0;
+      let wrong = 0;
+      const onError = (error: unknown): void => {
+        if (error instanceof BackpressureError) refused += 1;
+        else wrong += 1;
+      };
+      const expected = keys.map((key) => `value of ${key}`);
+      const checks = expected.map((value) => (found: unknown): void => {
+        if (found === value) right += 1;
+        else wrong += 1;
+      });
+      while (right < total && wrong === 0) {
+        const slice: Promise<void>[] = [];
+        for (let i = 0; i < 8200; i += 1) {
+          slice.push(db.get(keys[i % 1000] as string).then(checks[i % 1000], onError));
+        }
+        await Promise.all(slice);
+      }
+      assert.equal(wrong, 0);
+      assert.ok(right >= total);
+      assert.ok(refused > 0); // 200 of each slice
+    });
+
+    test('60,000 in flight at once, each with its own answer', async () => {
+      await using opened = await open(server.url, model, { maxInFlight: 60_000, maxQueued: 0, timeout: 60_000 });
+      const { db } = opened;
+      await server.pause();
+      const writes = Array.from({ length: 60_000 }, (_, i) => db.upsert(`n${i}`, i));
+      await assert.rejects(db.get('one too many'), BackpressureError);
+      await server.resume();
+      await Promise.all(writes);
+      await server.pause();
+      const reads = Array.from({ length: 60_000 }, (_, i) => db.get<number>(`n${i}`));
+      await server.resume();
+      const found = await Promise.all(reads);
+      assert.ok(found.every((value, i) => value === i));
+    });
+
+    for (const what of ['database', 'base'] as const) {
+      test(`closing the ${what} with 60,000 in flight settles them all`, async () => {
+        const { db, base } = await open(server.url, model, { maxInFlight: 30_000, timeout: 60_000 });
+        await server.pause();
+        const outcomes = Promise.allSettled(
+          Array.from({ length: 60_000 }, (_, i) => (i % 2 === 0 ? db.get(`n${i}`) : db.upsert(`n${i}`, 'x'))),
+        );
+        await (what === 'database' ? db.close({ timeout: 10 }) : base.close());
+        const settled = await outcomes;
+        await server.resume();
+        const closed = settled.filter(
+          (outcome) => outcome.status === 'rejected' && outcome.reason instanceof ClosedError,
+        );
+        assert.equal(closed.length, 60_000);
+        await db.close();
+        await base.close();
+      });
+    }
+
+    test('the process exits with 100,000 in flight', async () => {
+      for (const way of ['exit', 'throw'] as const) {
+        const ended = await inProcess(
+          async ({ evenkeel, say }, { url, model, way }) => {
+            const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
+            const options = { eventBase, maxInFlight: 100_000, maxQueued: 100_000 };
+            const db = await evenkeel.connect(url, options);
+            const ignore = (): void => {};
+            for (let i = 0; i < 100_000; i += 1) db.upsert(`e${i}`, `value ${i}`).then(ignore, ignore);
+            setImmediate(() => {
+              say('under way');
+              if (way === 'throw') throw new Error('on purpose');
+              process.exit(5);
+            });
+          },
+          { url: server.url, model, way },
+        );
+        assert.deepEqual([ended.code, ended.signal], [way === 'exit' ? 5 : 1, null], ended.stderr);
+        assert.deepEqual(ended.lines, ['under way']);
+      }
+    });
+  });
+}
