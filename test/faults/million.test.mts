@@ -1,22 +1,18 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { BackpressureError, ClosedError } from '../../lib/errors.ts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
 import { inProcess } from './elsewhere.mts';
 import { assertNothingLeft, models, open } from './harness.mts';
 
-let server: TestServer;
-before(async () => {
-  server = await startServer({ worker: true });
-});
-after(async () => {
-  await server.close();
-  await assertNothingLeft();
-});
+after(assertNothingLeft);
+
+const start = (): Promise<TestServer> => startServer({ worker: true });
 
 for (const model of models) {
   describe(`large numbers on a ${model} base`, () => {
     test('1,000,000 operations in slices larger than the client takes: each is right, the excess is refused', async () => {
+      await using server = await start();
       await using opened = await open(server.url, model, { maxInFlight: 4000, maxQueued: 4000, timeout: 60_000 });
       const { db } = opened;
       const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
@@ -47,11 +43,12 @@ for (const model of models) {
     });
 
     test('60,000 in flight at once, each with its own answer', async () => {
+      await using server = await start();
       await using opened = await open(server.url, model, { maxInFlight: 60_000, maxQueued: 0, timeout: 60_000 });
       const { db } = opened;
       await server.pause();
       const writes = Array.from({ length: 60_000 }, (_, i) => db.upsert(`n${i}`, i));
-      await assert.rejects(db.get('one too many'), BackpressureError);
+      await assert.rejects(db.get('excess'), BackpressureError);
       await server.resume();
       await Promise.all(writes);
       await server.pause();
@@ -63,6 +60,7 @@ for (const model of models) {
 
     for (const what of ['database', 'base'] as const) {
       test(`closing the ${what} with 60,000 in flight settles them all`, async () => {
+        await using server = await start();
         const { db, base } = await open(server.url, model, { maxInFlight: 30_000, timeout: 60_000 });
         await server.pause();
         const outcomes = Promise.allSettled(
@@ -70,7 +68,6 @@ for (const model of models) {
         );
         await (what === 'database' ? db.close({ timeout: 10 }) : base.close());
         const settled = await outcomes;
-        await server.resume();
         const closed = settled.filter(
           (outcome) => outcome.status === 'rejected' && outcome.reason instanceof ClosedError,
         );
@@ -81,6 +78,7 @@ for (const model of models) {
     }
 
     test('the process exits with 100,000 in flight', async () => {
+      await using server = await start();
       for (const way of ['exit', 'throw'] as const) {
         const ended = await inProcess(
           async ({ evenkeel, say }, { url, model, way }) => {
