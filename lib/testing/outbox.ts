@@ -42,7 +42,7 @@ export class Outbox {
   }
 
   run(steps: Step[]): void {
-    this.#queue.push(...steps);
+    for (const step of steps) this.#queue.push(step); // too many for a spread when a large answer is split
     if (!this.#waiting) this.#advance();
   }
 

@@ -97,8 +97,10 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   }
 
   async disconnectAll({ reset }: StopOptions): Promise<void> {
-    for (const connection of this.#connections) connection.end(reset ? 'reset' : 'close');
-    await this.#conditions.until(() => this.#connections.size === 0);
+    // Only these: a client may be back before the last of them is gone.
+    const ended = [...this.#connections];
+    for (const connection of ended) connection.end(reset ? 'reset' : 'close');
+    await this.#conditions.until(() => !ended.some((connection) => this.#connections.has(connection)));
   }
 
   async pause(): Promise<void> {

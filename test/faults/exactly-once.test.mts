@@ -97,20 +97,33 @@ class Run {
   #read(db: Database, options: { timeout: number; signal: AbortSignal | undefined }): void {
     const key = this.#someKey();
     const before = this.#fates.get(key);
-    this.#follow(key, options.timeout, () => db.get(key, options), (found, error) => {
-      if (error === undefined) this.#checkFound(key, found, before);
-    });
+    this.#follow(
+      key,
+      options.timeout,
+      () => db.get(key, options),
+      (found, error) => {
+        if (error === undefined) this.#checkFound(key, found, before);
+      },
+    );
   }
 
   #readMany(db: Database, options: { timeout: number; signal: AbortSignal | undefined }): void {
     const keys = new Set(Array.from({ length: 1 + this.below(40) }, () => this.#someKey()));
     const before = new Map([...keys].map((key) => [key, this.#fates.get(key)]));
-    this.#follow('many', options.timeout, () => db.getMany(keys, options), (found, error) => {
-      if (error !== undefined) return;
-      assert.ok(found instanceof Map);
-      for (const key of keys) this.#checkFound(key, found.get(key), before.get(key));
-      this.#check([...found.keys()].every((key) => keys.has(key)), 'only what was asked for');
-    });
+    this.#follow(
+      'many',
+      options.timeout,
+      () => db.getMany(keys, options),
+      (found, error) => {
+        if (error !== undefined) return;
+        assert.ok(found instanceof Map);
+        for (const key of keys) this.#checkFound(key, found.get(key), before.get(key));
+        this.#check(
+          [...found.keys()].every((key) => keys.has(key)),
+          'only what was asked for',
+        );
+      },
+    );
   }
 
   #someKey(): string {
@@ -157,7 +170,8 @@ class Run {
       const took = performance.now() - began;
       this.#check(times === 1, `${what} was settled ${times} times`);
       this.#check(took < timeout + SLACK, `${what} took ${Math.round(took)} ms of ${timeout}`);
-      const expected = error === undefined || error instanceof EvenkeelError || story(error).startsWith('aborted');
+      const expected =
+        error === undefined || error instanceof EvenkeelError || story(error).startsWith('aborted');
       this.#check(expected, `${what}: ${String(error)}`);
       if (error instanceof BackpressureError) this.#check(!error.ambiguous, 'refused, not ambiguous');
       then(outcome, error);
@@ -174,7 +188,12 @@ class Run {
       const action = actions[this.below(actions.length)] as RequestAction;
       const times = 1 + this.below(3);
       this.faults.push(action.kind);
-      await server.fault({ action, nth: 1 + this.below(10), times, opcode: ['get', 'set', 'add', 'increment'] });
+      await server.fault({
+        action,
+        nth: 1 + this.below(10),
+        times,
+        opcode: ['get', 'set', 'add', 'increment'],
+      });
     } else if (dice === 4) {
       await server.clearFaults();
     } else if (dice === 5) {

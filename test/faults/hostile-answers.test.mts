@@ -16,7 +16,11 @@ const lies: readonly { name: string; action: RequestAction; cause: RegExp }[] = 
   { name: 'another opcode', action: { kind: 'header', fields: { opcode: 0x0a } }, cause: /opcode/ },
   { name: 'an unknown opaque', action: { kind: 'wrongOpaque' }, cause: /not made/ },
   { name: 'an opaque nobody ever had', action: { kind: 'wrongOpaque', opaque: 0 }, cause: /not made/ },
-  { name: "the handshake's opaque", action: { kind: 'wrongOpaque', opaque: 0xffffffff }, cause: /opcode|not made/ },
+  {
+    name: "the handshake's opaque",
+    action: { kind: 'wrongOpaque', opaque: 0xffffffff },
+    cause: /opcode|not made/,
+  },
   {
     name: 'a key longer than the body',
     action: { kind: 'header', fields: { keyLength: 60_000 } },
@@ -30,7 +34,11 @@ const lies: readonly { name: string; action: RequestAction; cause: RegExp }[] = 
   { name: '100 MB', action: { kind: 'announce', bytes: 100_000_000 }, cause: /limit/ },
   { name: '4 GB', action: { kind: 'announce', bytes: huge }, cause: /limit/ },
   { name: 'a reset', action: { kind: 'reset' }, cause: /ECONNRESET|closed the connection/ },
-  { name: 'a reset behind half a header', action: { kind: 'reset', when: { afterBytes: 11 } }, cause: /ECONNRESET/ },
+  {
+    name: 'a reset behind half a header',
+    action: { kind: 'reset', when: { afterBytes: 11 } },
+    cause: /ECONNRESET/,
+  },
   { name: 'an end', action: { kind: 'close' }, cause: /closed the connection/ },
   {
     name: 'an end behind half a header',
@@ -161,7 +169,11 @@ for (const model of models) {
       await db.upsert('large', large);
       await db.upsert('small', 'some words');
       await server.fault({ opcode: 'get', key: 'small', action: { kind: 'split' } });
-      await server.fault({ opcode: 'get', key: 'large', action: { kind: 'split', sizes: [23, 1, 3, 1, 40_001] } });
+      await server.fault({
+        opcode: 'get',
+        key: 'large',
+        action: { kind: 'split', sizes: [23, 1, 3, 1, 40_001] },
+      });
       assert.equal(await db.get('small'), 'some words');
       assert.ok((await db.get<Buffer>('large'))?.equals(large));
     });

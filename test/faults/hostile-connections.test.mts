@@ -25,7 +25,11 @@ const refusals: readonly { name: string; script: Script; cause: RegExp }[] = [
     script: { accept: (socket) => socket.destroySoon() },
     cause: /closed the connection|ECONNRESET/,
   },
-  { name: 'resets at once', script: { accept: (socket) => socket.resetAndDestroy() }, cause: /ECONNRESET|EPIPE/ },
+  {
+    name: 'resets at once',
+    script: { accept: (socket) => socket.resetAndDestroy() },
+    cause: /ECONNRESET|EPIPE/,
+  },
   { name: 'accepts and stays silent', script: { deaf: true }, cause: /ETIMEDOUT|no answer/ },
   {
     name: 'refuses the handshake',
@@ -72,7 +76,9 @@ for (const model of models) {
       const began = performance.now();
       const outcomes = await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
-          rejection(i % 2 === 0 ? db.get(`k${i}`, { timeout: 200 }) : db.upsert(`k${i}`, i, { timeout: 200 })),
+          rejection(
+            i % 2 === 0 ? db.get(`k${i}`, { timeout: 200 }) : db.upsert(`k${i}`, i, { timeout: 200 }),
+          ),
         ),
       );
       assert.ok(performance.now() - began < 2000);
@@ -95,7 +101,9 @@ for (const model of models) {
       await using opened = await open(server.url, model, { backoff: { min: 1, max: 2 } });
       const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
       for (let round = 0; round < 10; round += 1) {
-        const found = await Promise.allSettled(keys.map((key) => opened.db.get<Buffer>(key, { timeout: 300 })));
+        const found = await Promise.allSettled(
+          keys.map((key) => opened.db.get<Buffer>(key, { timeout: 300 })),
+        );
         for (const [index, outcome] of found.entries()) {
           if (outcome.status === 'fulfilled') assert.equal(String(outcome.value), `value of ${keys[index]}`);
           else assert.ok(outcome.reason instanceof TimeoutError || outcome.reason instanceof ConnectionError);
@@ -136,14 +144,19 @@ for (const model of models) {
       await using opened = await open(server.url, model, { silenceTimeout: 60_000 });
       const { db } = opened;
       for (let round = 0; round < 20; round += 1) {
-        const given = Array.from({ length: 10 }, (_, i) => rejection(db.get(`late${round}-${i}`, { timeout: 5 })));
+        const given = Array.from({ length: 10 }, (_, i) =>
+          rejection(db.get(`late${round}-${i}`, { timeout: 5 })),
+        );
         for (const error of await Promise.all(given)) assert.ok(error instanceof TimeoutError);
         // New operations are under way when the old answers arrive.
         const keys = Array.from({ length: 10 }, (_, i) => `k${round}-${i}`);
         const found = Promise.all(keys.map((key) => db.get<Buffer>(key)));
         await until(() => late.length === 10, 'the server has them all');
         for (const answer of late.splice(0)) answer();
-        assert.deepEqual((await found).map(String), keys.map((key) => `value of ${key}`));
+        assert.deepEqual(
+          (await found).map(String),
+          keys.map((key) => `value of ${key}`),
+        );
       }
       assert.equal(server.connections, 1);
     });
@@ -160,7 +173,10 @@ for (const model of models) {
       await server.fault({ opcode: 'get', key: 'dropped', action: { kind: 'drop' } });
       assert.ok((await rejection(db.get('dropped', { timeout: 10 }))) instanceof TimeoutError);
       // What waits behind it has to notice: nothing written is left that could time out.
-      await until(async () => (await db.get('k', { timeout: 60 }).catch(() => undefined)) === 'v', 'it recovers');
+      await until(
+        async () => (await db.get('k', { timeout: 60 }).catch(() => undefined)) === 'v',
+        'it recovers',
+      );
     });
 
     test('never reads: bounded by maxInFlight and maxQueued, all settled in time, then it recovers', async () => {
@@ -179,7 +195,9 @@ for (const model of models) {
       const began = performance.now();
       const errors = await Promise.all(
         Array.from({ length: 200 }, (_, i) =>
-          rejection(i % 2 === 0 ? db.upsert(`k${i}`, value, { timeout: 300 }) : db.get(`k${i}`, { timeout: 300 })),
+          rejection(
+            i % 2 === 0 ? db.upsert(`k${i}`, value, { timeout: 300 }) : db.get(`k${i}`, { timeout: 300 }),
+          ),
         ),
       );
       assert.ok(performance.now() - began < 3000);

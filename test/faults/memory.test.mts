@@ -141,7 +141,9 @@ for (const model of models) {
       for (let i = 0; i < 40; i += 1) {
         const abort = new AbortController();
         const signal = abort.signal;
-        const given = Array.from({ length: 10 }, (_, j) => db.upsert(`k${j}`, Buffer.alloc(1 << 20), { signal }));
+        const given = Array.from({ length: 10 }, (_, j) =>
+          db.upsert(`k${j}`, Buffer.alloc(1 << 20), { signal }),
+        );
         const ended = Promise.all(given.map(rejection));
         await turn();
         abort.abort();

@@ -13,7 +13,11 @@ for (const model of models) {
   describe(`large numbers on a ${model} base`, () => {
     test('1,000,000 operations in slices larger than the client takes: each is right, the excess is refused', async () => {
       await using server = await start();
-      await using opened = await open(server.url, model, { maxInFlight: 4000, maxQueued: 4000, timeout: 60_000 });
+      await using opened = await open(server.url, model, {
+        maxInFlight: 4000,
+        maxQueued: 4000,
+        timeout: 60_000,
+      });
       const { db } = opened;
       const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
       await Promise.all(keys.map((key) => db.upsert(key, `value of ${key}`)));
@@ -44,7 +48,11 @@ for (const model of models) {
 
     test('60,000 in flight at once, each with its own answer', async () => {
       await using server = await start();
-      await using opened = await open(server.url, model, { maxInFlight: 60_000, maxQueued: 0, timeout: 60_000 });
+      await using opened = await open(server.url, model, {
+        maxInFlight: 60_000,
+        maxQueued: 0,
+        timeout: 60_000,
+      });
       const { db } = opened;
       await server.pause();
       const writes = Array.from({ length: 60_000 }, (_, i) => db.upsert(`n${i}`, i));

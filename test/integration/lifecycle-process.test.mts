@@ -130,7 +130,7 @@ for (const model of models) {
                 throw new Error('on purpose');
               });
             }
-            if (way === 'unhandled rejection') Promise.reject(new Error('on purpose'));
+            if (way === 'unhandled rejection') void Promise.reject(new Error('on purpose'));
           },
           { url: silent.url, model, way },
         );

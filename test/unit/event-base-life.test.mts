@@ -75,7 +75,8 @@ for (const model of models) {
           process.kill(process.pid, 'SIGUSR2');
         }
         // What else is due in the same turn must not be delivered any more.
-        for (let i = 0; i < 100; i += 1) if (!base.closed) base.timer(1, () => assert.equal(base.closed, false));
+        for (let i = 0; i < 100; i += 1)
+          if (!base.closed) base.timer(1, () => assert.equal(base.closed, false));
         await closed;
       }
     });
@@ -178,9 +179,7 @@ describe('bases and threads', () => {
         const heard: string[] = [];
         const note = (error: unknown): unknown =>
           heard.push(error instanceof evenkeel.CrossThreadError ? error.message : String(error));
-        await evenkeel
-          .connect(url, { eventBase: received as EventBase })
-          .catch(note);
+        await evenkeel.connect(url, { eventBase: received as EventBase }).catch(note);
         const db = await evenkeel.connect(url);
         try {
           db.via(received as EventBase);
@@ -208,13 +207,16 @@ describe('bases and threads', () => {
     }
     const copied = structuredClone({ name: 'x', thread: 7 }) as unknown as EventBase;
     assert.ok(
-      (await rejection(connect('memcached://127.0.0.1:1', { eventBase: copied }))) instanceof CrossThreadError,
+      (await rejection(connect('memcached://127.0.0.1:1', { eventBase: copied }))) instanceof
+        CrossThreadError,
     );
   });
 
   test('a base that is closed cannot be connected on', async () => {
     const base = EventBase.create();
     await base.close();
-    assert.ok((await rejection(connect('memcached://127.0.0.1:1', { eventBase: base }))) instanceof ClosedError);
+    assert.ok(
+      (await rejection(connect('memcached://127.0.0.1:1', { eventBase: base }))) instanceof ClosedError,
+    );
   });
 });

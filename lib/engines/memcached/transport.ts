@@ -36,6 +36,8 @@ export class MemcachedTransport implements Transport {
   #closing: Promise<void> | undefined;
   #whenIdle: (() => void)[] = [];
   readonly #waiting = new Set<Waiting>();
+  /** Reads whose connection broke, until they are handed in again. */
+  #lost: { readonly operation: Operation; readonly remaining: number }[] = [];
   /** While what is submitted continues a call under way. */
   #continuing = false;
   /** What was lost after a flush, or is the rest of a getMany, needs no flush of its own. */
@@ -268,10 +270,11 @@ export class MemcachedTransport implements Transport {
         this.#finishOne();
       }
     }
+    // Only here is the room of what has ended free again: native code takes slots back with the next take.
+    if (this.#lost.length > 0) this.#retryLost();
     if (this.#waiting.size > 0) this.#proceed();
   }
 
-  /** Only here is the room of what has ended free again: native code takes slots back with the next take. */
   #proceed(): void {
     this.#continuing = true;
     this.#flushDue = true;
@@ -314,17 +317,24 @@ export class MemcachedTransport implements Transport {
       closing: this.#closed,
     };
     const error = unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation));
-    if (error === undefined) this.#retry(operation, unanswered.remaining);
-    else operation.fail(error);
+    if (error !== undefined) {
+      operation.fail(error);
+      return;
+    }
+    operation.stopListening?.();
+    this.#lost.push({ operation, remaining: unanswered.remaining });
   }
 
-  /** Hands the operation in again, with what is left of its deadline; it waits for the next connection like any other. */
-  #retry(operation: Operation, remaining: number): void {
-    operation.stopListening?.();
-    operation.details = { ...(operation.details ?? details()), timeout: remaining };
-    const refused = this.#submit(operation);
+  /** Hands in again what was lost, with what is left of the deadlines; it waits for the next connection like any other. */
+  #retryLost(): void {
+    const lost = this.#lost;
+    this.#lost = [];
     this.#flushDue = true;
-    if (refused !== undefined) operation.fail(refused);
+    for (const { operation, remaining } of lost) {
+      operation.details = { ...(operation.details ?? details()), timeout: remaining };
+      const refused = this.#submit(operation);
+      if (refused !== undefined) operation.fail(refused);
+    }
   }
 
   #onControl(outcome: number, at: number): void {
