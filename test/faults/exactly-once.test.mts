@@ -74,7 +74,7 @@ class Run {
   }
 
   #write(db: Database, kind: number, options: { timeout: number; signal: AbortSignal | undefined }): void {
-    const size = this.below(20) === 0 ? 20_000 + this.below(60_000) : this.below(300);
+    const size = this.below(20) === 0 ? 20_000 + this.below(40_000) : this.below(300);
     const key = `${kind === 0 ? 'counter' : 'value'}${this.#next++}-${size}`;
     this.#fates.set(key, 'pending');
     const call =

@@ -178,6 +178,7 @@ describe('the package without a prebuilt addon', () => {
     const { startServer } = require('evenkeel/testing');
     (async () => {${roundTrip}})().catch((error) => {
       console.log(error instanceof UnsupportedError ? error.message : error);
+      process.exit(); // the server is still open
     });`;
 
   before(async () => {

@@ -57,8 +57,8 @@ export async function bases(): Promise<void> {
 /** Errors tell their class, and what they know. */
 export function failing(error: unknown): string | undefined {
   if (error instanceof TimeoutError) {
-    const code: 'EVENKEEL_TIMEOUT' = TimeoutError.code;
-    is<string>()(code, false);
+    const code: string = TimeoutError.code;
+    is<string>()(code, true);
     is<boolean>()(error.ambiguous, true);
   }
   if (!(error instanceof EvenkeelError)) return undefined;
