@@ -93,6 +93,12 @@ bool ResponseReader::read_answer(Progress* progress) {
     progress->cause = layout::kCauseWrongOpcode;
     return false;
   }
+  // No request here asks for its key back; a hit brings its flags, and touch does too.
+  const bool is_hit = header.status == wire::memcache::kStatusSuccess && carries_value(header.opcode);
+  if (header.key_length != 0 || (is_hit ? header.extras_length != 4 : header.extras_length > 4)) {
+    progress->cause = layout::kCauseBadLengths;
+    return false;
+  }
   if (header.body_length > layout::kLargeValue) {
     if (flight == nullptr) {
       progress->cause = layout::kCauseTooLarge;

@@ -183,7 +183,8 @@ TEST_P(ClientConnection, GarbageLosesWhatWasWrittenAndKeepsWhatWasAnswered) {
   client_->flush();
   Packet request;
   ASSERT_NO_FATAL_FAILURE(next_request(&request));
-  peer_->send(encode({.opaque = request.opaque, .value = "value"}) + "garbage");
+  peer_->send(encode({.opaque = request.opaque, .extras = std::string(4, '\0'), .value = "value"}) +
+              "garbage");
   ASSERT_NO_FATAL_FAILURE(wait_for(second));
   EXPECT_EQ(outcome(first), layout::kOutcomeAnswered);
   EXPECT_EQ(outcome(second), layout::kOutcomeLost);

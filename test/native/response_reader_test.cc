@@ -56,14 +56,6 @@ TEST(ResponseReader, AnErrorBringsItsStatusAndText) {
   EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(2), 0, 0, "Data exists for key."}}));
 }
 
-TEST(ResponseReader, KeyAndLongExtrasAreNotTheValue) {
-  ReaderHarness harness;
-  harness.start_written(7, kGet);
-  harness.feed(encode(
-      {.opcode = kGet, .opaque = 7, .extras = unhex("00 00 00 01 ff ff"), .key = "key", .value = "value"}));
-  EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(0), 1, 0, "value"}}));
-}
-
 TEST(ResponseReader, AnswersMayComeInAnyOrder) {
   ReaderHarness harness;
   for (uint32_t i = 0; i < 4; ++i) harness.start_written(i, kGet);
