@@ -29,7 +29,7 @@ const suite = node([
   '--test',
   '--test-concurrency=2',
   // A leaked handle would otherwise keep one file, and with it the whole run, alive for ever.
-  '--test-timeout=300000',
+  '--test-timeout=180000',
   ...(options.some((option) => option.startsWith('--test-reporter')) ? [] : ['--test-reporter=spec']),
   ...options,
   ...files,
