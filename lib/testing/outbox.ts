@@ -124,6 +124,7 @@ export class Outbox {
 /** Ends a connection with RST; a unix socket knows no RST and is just closed. */
 export function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if (socket.remoteAddress === undefined) socket.destroy();
+  // While a FIN is on its way libuv refuses the RST, and the socket would never close (uv_tcp_close_reset: EINVAL).
+  if (socket.remoteAddress === undefined || socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
 }

@@ -53,13 +53,13 @@ for (const model of models) {
       test(`${name}: connect() says so, and a lazy client recovers once the server behaves`, async () => {
         await using server = await RawServer.start(script);
         await using base = openBase(model);
-        const options = { eventBase: base, connectTimeout: 100, backoff: { min: 1, max: 5 } };
+        const options = { eventBase: base, connectTimeout: 250, backoff: { min: 1, max: 5 } };
         const error = await rejection(connect(server.url, options));
         assert.ok(error instanceof ConnectionError, String(error));
         assert.match(story(error), cause);
 
         const db = await connect(server.url, { ...options, lazy: true });
-        const late = await rejection(db.get('k', { timeout: 250 }));
+        const late = await rejection(db.get('k', { timeout: 150 }));
         assert.ok(late instanceof TimeoutError, String(late));
         const waiting = db.get('k', { timeout: 10_000 });
         server.script = { requests: honest };

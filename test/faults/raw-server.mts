@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { reset } from '../../lib/testing/outbox.ts';
 
 export interface Request {
   readonly opcode: number;
@@ -96,7 +97,7 @@ export class RawServer implements AsyncDisposable {
 
   /** Ends every connection with RST. */
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   #accept(socket: Socket): void {

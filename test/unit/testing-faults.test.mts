@@ -162,6 +162,16 @@ for (const { form, options } of forms) {
       assert.equal(ready.client.unread.length, 24);
     });
 
+    test('a connection that is just being closed can be reset', async () => {
+      await using ready = await started(options);
+      const fault = await ready.strike({ kind: 'close' });
+      ready.client.send(get('a'));
+      await fault.waitForHits();
+      await ready.server.disconnectAll({ reset: true });
+      await ready.client.ended;
+      assert.equal(await ready.server.connections(), 0);
+    });
+
     test('wrongOpaque: the complement, or the one given', async () => {
       await using ready = await started(options);
       const complement = await ready.strike({ kind: 'wrongOpaque' });
