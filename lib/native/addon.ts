@@ -67,7 +67,8 @@ export interface NativeClient {
   submitValue(code: number, key: string, value: string | Uint8Array): number;
   /** 0, or the REFUSED_… code that submit() would return for these arguments. */
   check(key: string, value?: string | Uint8Array): number;
-  flush(write: boolean): void;
+  /** `how`: a FLUSH_… mode. */
+  flush(how: number): void;
   /** How many records were filled in; 0 when there are none. */
   take(slabOffset: number): number;
   takeLarge(index: number): Buffer | undefined;

@@ -158,9 +158,9 @@ int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_val
   return static_cast<int32_t>(slot);
 }
 
-void ClientObject::flush(bool write) {
+void ClientObject::flush(pipeline::Flush how) {
   if (driver_->closing()) return;
-  client_->flush(write);
+  client_->flush(how);
   driver_->rearm();
 }
 
@@ -267,7 +267,7 @@ static napi_value submit_value(napi_env, Arguments arguments, const Self& self) 
 }
 
 static napi_value flush(napi_env, Arguments arguments, const Self& self) {
-  self->flush(arguments.boolean(0));
+  self->flush(static_cast<pipeline::Flush>(arguments.u32(0)));
   return nullptr;
 }
 

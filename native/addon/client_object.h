@@ -30,7 +30,7 @@ class ClientObject final : public Messenger,
   int32_t submit_value(uint32_t code, napi_value key, napi_value value);
   // What submit() would refuse of these arguments, or 0; without a value it is undefined.
   int32_t check(napi_value key, napi_value value) const;
-  void flush(bool write);
+  void flush(pipeline::Flush how);
   uint32_t take(uint32_t offset);
   napi_value take_large(uint32_t index);
   void set_slab(napi_value slab);

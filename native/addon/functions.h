@@ -28,11 +28,6 @@ class Arguments {
     napi_get_value_int32(env_, values_[index], &value);
     return value;
   }
-  bool boolean(size_t index) const {
-    bool value = false;
-    napi_get_value_bool(env_, values_[index], &value);
-    return value;
-  }
   napi_value number(int32_t value) const {
     napi_value result = nullptr;
     napi_create_int32(env_, value, &result);

@@ -18,6 +18,10 @@ bool copy_ascii(std::byte* to, const std::byte* from, size_t length) {
   return (any & std::byte{0x80}) == std::byte{0};
 }
 
+void append(std::vector<net::Batch>& to, std::vector<net::Batch>& from) {
+  for (size_t node = 0; node < from.size(); ++node) to[node].append(from[node]);
+}
+
 }  // namespace
 
 int32_t refusal(wire::memcache::KeyFault fault) {
@@ -41,8 +45,10 @@ Client::Client(base::EventBase& base, bool threaded, const Options& options, Cli
       listener_(listener),
       slots_(options.max_operations) {
   staged_.resize(router_.nodes());
-  mailbox_.batches.resize(router_.nodes());
-  delivery_.resize(router_.nodes());
+  for (Mailbox* mailbox : {&mailbox_, &delivery_}) {
+    mailbox->ready.resize(router_.nodes());
+    mailbox->held.resize(router_.nodes());
+  }
 }
 
 Client::~Client() = default;
@@ -114,28 +120,25 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
   return opaque & ((1u << layout::kSlotBits) - 1);
 }
 
-void Client::flush(bool write) {
-  if (staged_count_ == 0 && !write) return;
+void Client::flush(Flush how) {
+  if (staged_count_ == 0 && how != Flush::kAll) return;
   staged_count_ = 0;
   if (!threaded_) {
-    submit(staged_, write);
+    if (pipeline_ == nullptr) return;
+    pipeline_->submit(staged_, how);
+    if (how != Flush::kHold) pipeline_->write();
     return;
   }
   {
     const std::lock_guard guard(mutex_);
-    for (size_t node = 0; node < staged_.size(); ++node) mailbox_.batches[node].append(staged_[node]);
-    mailbox_.write |= write;
+    if (how == Flush::kAll) {
+      append(mailbox_.ready, mailbox_.held);
+      mailbox_.releases = true;
+    }
+    append(how == Flush::kHold ? mailbox_.held : mailbox_.ready, staged_);
     if (std::exchange(mailbox_.posted, true)) return;
   }
   knock();
-}
-
-void Client::submit(std::vector<net::Batch>& batches, bool write) {
-  if (pipeline_ == nullptr) return;
-  for (size_t node = 0; node < batches.size(); ++node) {
-    if (!batches[node].empty()) pipeline_->submit(static_cast<uint16_t>(node), batches[node], write);
-  }
-  if (write) pipeline_->flush();
 }
 
 void Client::knock() {
@@ -143,27 +146,26 @@ void Client::knock() {
 }
 
 void Client::read_mailbox() {
-  std::vector<uint32_t> cancels;
-  bool write = false;
   {
     const std::lock_guard guard(mutex_);
-    for (size_t node = 0; node < delivery_.size(); ++node) delivery_[node].append(mailbox_.batches[node]);
-    cancels.swap(mailbox_.cancels);
-    write = std::exchange(mailbox_.write, false);
-    mailbox_.posted = false;
+    std::swap(mailbox_, delivery_);
   }
-  if (pipeline_ == nullptr) return;
-  // What was given up before it could leave must not leave now.
-  submit(delivery_, write && cancels.empty());
-  for (const uint32_t opaque : cancels) pipeline_->cancel(opaque);
-  if (write && !cancels.empty()) pipeline_->flush();
+  if (pipeline_ != nullptr) {
+    pipeline_->submit(delivery_.ready, delivery_.releases ? Flush::kAll : Flush::kStaged);
+    pipeline_->submit(delivery_.held, Flush::kHold);
+    // What was given up before it could leave must not leave now.
+    for (const uint32_t opaque : delivery_.cancels) pipeline_->cancel(opaque);
+    pipeline_->write();
+  }
+  delivery_.cancels.clear();
+  delivery_.releases = delivery_.posted = false;
 }
 
 void Client::cancel(uint32_t slot) {
   if (!slots_.is_active(slot)) return;
   slots_.settle(slot);
   const uint32_t opaque = slots_.opaque(slot);
-  flush(false);  // the operation itself may still be staged
+  flush(Flush::kHold);  // the operation itself may still be staged
   if (!threaded_) {
     if (pipeline_ != nullptr) pipeline_->cancel(opaque);
     return;
@@ -241,7 +243,7 @@ std::unique_ptr<LargeValue> Client::take_large(uint32_t index) {
 
 void Client::close() {
   if (closed_) return;
-  flush(false);
+  flush(Flush::kHold);
   closed_ = true;
   run([self = shared_from_this()] {
     if (self->pipeline_ == nullptr) return;

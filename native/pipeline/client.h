@@ -59,9 +59,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // Returns the slot. A payload's bytes follow the inline value.
   uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload = nullptr);
 
-  // Hands what was committed to the I/O side; with `write` it goes out, else it waits for a flush that says
-  // so.
-  void flush(bool write);
+  // Hands what was committed to the I/O side.
+  void flush(Flush how);
 
   // Gives an operation up that its caller has settled; does nothing when it is not active any more.
   void cancel(uint32_t slot);
@@ -87,9 +86,10 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
 
  private:
   struct Mailbox {
-    std::vector<net::Batch> batches;
+    std::vector<net::Batch> ready;  // by node, as the next
+    std::vector<net::Batch> held;   // behind them
     std::vector<uint32_t> cancels;
-    bool write = false;
+    bool releases = false;  // what the nodes hold goes out before `ready`
     bool posted = false;
   };
 
@@ -97,7 +97,6 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void run(std::function<void()> task);
   void knock();
   void read_mailbox();
-  void submit(std::vector<net::Batch>& batches, bool write);
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
 
@@ -127,7 +126,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   CompletionBatch outbox_;
   bool notified_ = false;
 
-  std::vector<net::Batch> delivery_;  // on the base's thread
+  Mailbox delivery_;  // on the base's thread
   std::unique_ptr<Pipeline> pipeline_;
 };
 

@@ -16,8 +16,7 @@ class Flights {
   explicit Flights(base::Millis now) : deadlines_(now) {}
 
   void start(const net::Packet& packet, uint16_t node) {
-    Flight& flight = table_.insert(packet.opaque, node, packet.opcode, packet.discards_value);
-    deadlines_.schedule(&flight, packet.deadline);
+    deadlines_.schedule(&table_.insert(packet, node), packet.deadline);
   }
 
   Flight* find(uint32_t opaque) { return table_.find(opaque); }

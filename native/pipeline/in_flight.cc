@@ -2,16 +2,17 @@
 
 namespace evenkeel::pipeline {
 
-Flight& InFlightTable::insert(uint32_t opaque, uint16_t node, uint8_t opcode, bool discards_value) {
-  const uint32_t slot = opaque & ((1u << layout::kSlotBits) - 1);
+Flight& InFlightTable::insert(const net::Packet& packet, uint16_t node) {
+  const uint32_t slot = packet.opaque & ((1u << layout::kSlotBits) - 1);
   const size_t block = slot / kBlock;
   if (block >= blocks_.size()) blocks_.resize(block + 1);
   if (blocks_[block] == nullptr) blocks_[block] = std::make_unique<Block>();
   Flight& flight = blocks_[block]->flights[slot % kBlock];
-  flight.opaque = opaque;
+  flight.opaque = packet.opaque;
   flight.node = node;
-  flight.opcode = opcode;
-  flight.discards_value = discards_value;
+  flight.opcode = packet.opcode;
+  flight.discards_value = packet.discards_value;
+  flight.payload_length = packet.payload_length;
   flight.state = FlightState::kQueued;
   ++size_;
   return flight;

@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "base/timer_wheel.h"
+#include "net/batch.h"
 #include "pipeline/layout.h"
 
 namespace evenkeel::pipeline {
@@ -31,6 +32,7 @@ struct Flight : base::TimerNode {
   uint8_t opcode = 0;
   FlightState state = FlightState::kFree;
   bool discards_value = false;
+  uint32_t payload_length = 0;  // bytes that its queued request holds on to
 
   uint32_t slot() const { return opaque & ((1u << layout::kSlotBits) - 1); }
 };
@@ -45,7 +47,7 @@ class InFlightTable {
   InFlightTable& operator=(const InFlightTable&) = delete;
 
   // The entry becomes kQueued. The slot is free: whoever hands out slots sees to it.
-  Flight& insert(uint32_t opaque, uint16_t node, uint8_t opcode, bool discards_value);
+  Flight& insert(const net::Packet& packet, uint16_t node);
 
   // The entry in flight under exactly this opaque, generation included; null when there is none.
   Flight* find(uint32_t opaque) {

@@ -85,6 +85,12 @@ inline constexpr uint32_t kEventSignal = 2;  // argument: the signal's number
 inline constexpr uint32_t kEventStats = 3;
 inline constexpr uint32_t kEventWatchFailed = 4;  // argument: an errno
 
+// flush()'s modes: what is staged is held back until a kFlushAll, goes out past what is held, or goes out
+// behind it.
+inline constexpr uint32_t kFlushHold = 0;
+inline constexpr uint32_t kFlushStaged = 1;
+inline constexpr uint32_t kFlushAll = 2;
+
 // submit()'s code: an opcode of the protocol with these bits; the first when only the answer's status is of
 // interest.
 inline constexpr uint32_t kCodeDiscardsValue = 256;

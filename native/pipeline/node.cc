@@ -17,6 +17,9 @@ constexpr size_t kBytesPerTurn = size_t{1} << 20;
 // one that is used and given up time and again would meet its own opaque there.
 constexpr size_t kDeadKept = 1024;
 constexpr size_t kMostDead = size_t{1} << (31 - layout::kSlotBits);
+// The memory that their values may hold: freeing this much is worth the walk, however many requests it
+// passes.
+constexpr size_t kDeadBytesKept = size_t{4} << 20;
 
 uint32_t cause_of(const net::Stream::Transfer& transfer) {
   if (transfer.end_of_stream) return layout::kCauseEndOfStream;
@@ -45,7 +48,7 @@ void Node::connect() {
   if (state_ == State::kIdle) start_connecting();
 }
 
-void Node::enqueue(net::Batch& batch, bool flush) {
+void Node::enqueue(net::Batch& batch, Flush flush) {
   const bool waits = state_ == State::kReady || (state_ != State::kClosed && options_.waits_offline);
   for (const net::Packet& packet : batch.packets) {
     flights_.start(packet, id_);
@@ -57,28 +60,26 @@ void Node::enqueue(net::Batch& batch, bool flush) {
     batch.clear();
     return;
   }
-  if (!flush) {
+  if (flush == Flush::kHold) {
     held_.append(batch);
     return;
   }
-  if (!held_.empty()) queue_.append(held_);
+  if (flush == Flush::kAll && !held_.empty()) queue_.append(held_);
   queue_.append(batch);
-  if (state_ == State::kReady) write();
 }
 
-void Node::flush() {
-  if (held_.empty()) return;
-  queue_.append(held_);
-  if (state_ == State::kReady) write();
+void Node::write_enqueued() {
+  if (state_ == State::kReady && !queue_.empty()) write();
 }
 
 void Node::give_up(Flight& flight, uint32_t outcome) {
   const bool partly_written = queue_.is_partly_written(flight.opaque);
   if (flight.state == FlightState::kQueued && !partly_written) {
+    dead_bytes_ += flight.payload_length;
     flights_.settle(flight, outcome);
     ++dead_;
     const bool mostly_dead = dead_ > kDeadKept && dead_ > (queue_.size() + held_.size()) / 2;
-    if (mostly_dead || dead_ >= kMostDead) purge_dead();
+    if (mostly_dead || dead_ >= kMostDead || dead_bytes_ > kDeadBytesKept) purge_dead();
   } else {
     flights_.abandon(flight, outcome);
     if (partly_written) flight.state = FlightState::kLeaving;
@@ -93,7 +94,7 @@ void Node::purge_dead() {
   const auto is_dead = [this](uint32_t opaque) { return !flights_.is_queued(opaque); };
   queue_.drop_if(is_dead);
   held_.drop_if(is_dead);
-  dead_ = 0;
+  dead_ = dead_bytes_ = 0;
 }
 
 void Node::close() {
@@ -127,8 +128,9 @@ void Node::fail(uint32_t cause) {
     }
   });
   queue_.rewind();
+  if (!queue_.empty() && !flights_.is_queued(queue_.head_opaque()))
+    queue_.drop_head();  // abandoned half-written
   written_ = 0;
-  ++dead_;  // the head, if it was abandoned half-written
   if (!options_.waits_offline) {
     const auto settle = [this](uint32_t opaque) {
       if (flights_.is_queued(opaque)) flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
@@ -268,7 +270,7 @@ void Node::write() {
     }
     budget -= transfer.bytes;
   }
-  if (queue_.empty()) dead_ = held_.empty() ? 0 : dead_;
+  if (queue_.empty() && held_.empty()) dead_ = dead_bytes_ = 0;
   stream_.want_writable(false);
 }
 

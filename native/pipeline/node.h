@@ -19,6 +19,7 @@
 #include "net/output_queue.h"
 #include "net/stream.h"
 #include "pipeline/flights.h"
+#include "pipeline/flush.h"
 #include "pipeline/options.h"
 #include "pipeline/response_reader.h"
 
@@ -43,9 +44,10 @@ class Node final : private net::StreamHandler, private base::Timer {
   void set_addresses(std::vector<net::Address> addresses);
   void connect();
 
-  // Starts the flights of the batch, and leaves it empty. With `flush` false the requests wait for flush().
-  void enqueue(net::Batch& batch, bool flush);
-  void flush();
+  // Starts the flights of the batch, and leaves it empty. Writes nothing yet.
+  void enqueue(net::Batch& batch, Flush flush);
+  // Writes what is enqueued and not held, if there is a connection.
+  void write_enqueued();
 
   // The deadline of `flight` has passed, or its caller gave it up (kOutcomeReleased).
   void give_up(Flight& flight, uint32_t outcome);
@@ -79,13 +81,14 @@ class Node final : private net::StreamHandler, private base::Timer {
   net::Stream stream_;
   ResponseReader reader_;
   net::OutputQueue queue_;
-  net::OutputQueue held_;  // enqueued without flush
+  net::OutputQueue held_;  // until Flush::kAll
   std::vector<net::Address> addresses_;
   size_t next_address_ = 0;
   State state_ = State::kIdle;
   uint32_t failures_ = 0;           // in a row
   size_t written_ = 0;              // unanswered
   size_t dead_ = 0;                 // requests in the queues whose flight is over; an upper bound
+  size_t dead_bytes_ = 0;           // of their payloads
   base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
   uint64_t random_state_;
 };

@@ -18,14 +18,14 @@ void Pipeline::connect() {
   publish();
 }
 
-void Pipeline::submit(uint16_t node, net::Batch& batch, bool flush) {
-  nodes_[node]->enqueue(batch, flush);
+void Pipeline::submit(std::vector<net::Batch>& batches, Flush flush) {
+  for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->enqueue(batches[i], flush);
   rearm();
   publish();
 }
 
-void Pipeline::flush() {
-  for (auto& node : nodes_) node->flush();
+void Pipeline::write() {
+  for (auto& node : nodes_) node->write_enqueued();
   publish();
 }
 

@@ -23,8 +23,9 @@ class Pipeline final : public NodeOwner, private base::Timer {
   void set_addresses(uint16_t node, std::vector<net::Address> addresses);
   void connect();
 
-  void submit(uint16_t node, net::Batch& batch, bool flush);
-  void flush();
+  // Takes what is in the batches, one for each node, and leaves them empty; write() sends it.
+  void submit(std::vector<net::Batch>& batches, Flush flush);
+  void write();
 
   // Its caller has already settled the operation and wants no completion of it, only its slot back.
   void cancel(uint32_t opaque);

@@ -149,9 +149,11 @@ for (const model of models) {
         abort.abort();
         await ended;
       }
+      // What is not freed at once is little, and all the kernel has not taken of the first is the rest of one value.
+      await until(() => counters().payloads <= 6, 'the payloads are released');
+      assert.ok((await settledMemory()) - memory < 16 << 20);
       await server.resume();
-      await until(() => counters().payloads === 0, 'the payloads are released');
-      assert.ok((await settledMemory()) - memory < 32 << 20);
+      await until(() => counters().payloads === 0, 'the last payloads are released');
       assert.equal(await db.get('nothing'), undefined);
     });
   });

@@ -90,12 +90,16 @@ onBothBases('implicitFlush: false', (bases) => {
   });
 
   test('what was flushed and lost with its connection is sent again without another flush', async () => {
-    await using pair = await startPair(bases, { implicitFlush: false, backoff: { min: 1, max: 1 } });
+    await using pair = await startPair(bases, { implicitFlush: false, backoff: { min: 1, max: 1 } }, RECORD);
     const { db, server } = pair;
     await server.fault({ key: 'k', times: 1, action: { kind: 'reset' } });
     const got = db.get('k');
     db.flush();
+    const held = db.get('held');
     assert.equal(await got, undefined);
+    assert.deepEqual(await keysOf(db, bases, server), ['k', 'k']);
+    db.flush();
+    assert.equal(await held, undefined);
   });
 
   test('close() writes what waits for a flush', async () => {

@@ -222,7 +222,7 @@ TEST_P(ClientOffline, ALostConnectionFailsWhatWasWaitingForIt) {
   const size_t queued = client_->submit({.key = "queued"});
   client_->flush();
   const size_t held = client_->submit({.key = "held"});
-  client_->flush(false);
+  client_->flush(pipeline::Flush::kHold);
   ASSERT_NO_FATAL_FAILURE(expect_key("in-flight"));
   peer_->reset();
   for (const size_t operation : {in_flight, queued, held}) ASSERT_NO_FATAL_FAILURE(wait_for(operation));

@@ -85,7 +85,7 @@ TEST_P(ClientDeadlines, AnOperationThatNeverLeftTimesOutUnwrittenAndIsNeverSent)
 TEST_P(ClientDeadlines, HeldOperationsTimeOutToo) {
   start_connected();
   const size_t held = client_->submit({.key = "held", .timeout = 1});
-  client_->flush(false);
+  client_->flush(pipeline::Flush::kHold);
   ASSERT_NO_FATAL_FAILURE(wait_for(held));
   EXPECT_EQ(outcome(held), layout::kOutcomeTimedOut);
   EXPECT_FALSE(written(held));

@@ -55,7 +55,7 @@ class ExactlyOnce : public testing::TestWithParam<Drive> {
         keys.push_back(submission.key);
         discards.push_back(submission.discards_value);
         client.submit(std::move(submission));
-        if (random_() % 20 == 0) client.flush(random_() % 2 == 0);
+        if (random_() % 20 == 0) client.flush(static_cast<pipeline::Flush>(random_() % 3));
       }
       if (random_() % 4 != 0) client.flush();
       if (random_() % 4 == 0 && !keys.empty()) client.cancel(random_() % keys.size());

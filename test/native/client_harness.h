@@ -103,7 +103,7 @@ class ClientHarness final : private pipeline::ClientListener {
     flush();
     return number;
   }
-  void flush(bool write = true) { client_->flush(write); }
+  void flush(pipeline::Flush how = pipeline::Flush::kAll) { client_->flush(how); }
   void cancel(size_t number) {
     Operation& operation = operations_[number];
     if (operation.settled || operation.cancelled) return;

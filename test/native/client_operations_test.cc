@@ -69,18 +69,35 @@ TEST_P(ClientOperations, WhatWasCommittedLeavesInOneFlushAndInOrder) {
 TEST_P(ClientOperations, HeldOperationsWaitForTheFlushThatWrites) {
   start_connected();
   client_->submit({.key = "held-1"});
-  client_->flush(false);
+  client_->flush(pipeline::Flush::kHold);
   client_->submit({.key = "held-2"});
-  client_->flush(false);
+  client_->flush(pipeline::Flush::kHold);
   client_->barrier();
   EXPECT_EQ(peer_->rest(), "");
   client_->submit({.key = "last"});
-  client_->flush(true);
+  client_->flush(pipeline::Flush::kAll);
   for (const char* key : {"held-1", "held-2", "last"}) ASSERT_NO_FATAL_FAILURE(expect_key(key));
   client_->submit({.key = "held-3"});
-  client_->flush(false);
-  client_->flush(true);  // with nothing else to send
+  client_->flush(pipeline::Flush::kHold);
+  client_->flush(pipeline::Flush::kAll);  // with nothing else to send
   ASSERT_NO_FATAL_FAILURE(expect_key("held-3"));
+}
+
+TEST_P(ClientOperations, AFlushTakesWhatCameBeforeItAndNothingElse) {
+  start_connected();
+  client_->at_once([this] {
+    client_->submit({.key = "before"});
+    client_->flush(pipeline::Flush::kAll);
+    client_->submit({.key = "held"});
+    client_->flush(pipeline::Flush::kHold);
+    client_->submit({.key = "ahead"});
+    client_->flush(pipeline::Flush::kStaged);
+  });
+  for (const char* key : {"before", "ahead"}) ASSERT_NO_FATAL_FAILURE(expect_key(key));
+  client_->barrier();
+  EXPECT_EQ(peer_->rest(), "");
+  client_->flush(pipeline::Flush::kAll);
+  ASSERT_NO_FATAL_FAILURE(expect_key("held"));
 }
 
 TEST_P(ClientOperations, NoMoreThanTheWindowIsUnanswered) {
@@ -126,6 +143,23 @@ TEST_P(ClientOperations, ValuesTravelInlineAndByReference) {
   EXPECT_EQ(base::counters.payloads.load(), 0);
 }
 
+TEST_P(ClientOperations, PayloadsGivenUpBeforeTheyWereSentAreFreedWithoutAnyTraffic) {
+  pipeline::Options options;
+  options.max_written = 1;
+  start_connected(options);
+  const size_t unanswered = client_->send({.key = "unanswered"});
+  for (int i = 0; i < 100; ++i) {
+    const size_t set = client_->send({.opcode = Opcode::kSet,
+                                      .key = std::to_string(i),
+                                      .payload = std::make_unique<TextPayload>(std::string(1 << 20, 'p'))});
+    client_->cancel(set);
+    client_->barrier();
+    EXPECT_LE(base::counters.payloads.load(), 5);
+  }
+  ASSERT_NO_FATAL_FAILURE(expect_key("unanswered"));
+  EXPECT_FALSE(client_->settled(unanswered));
+}
+
 TEST_P(ClientOperations, APayloadWhoseMemoryWasTakenAwayFailsItsOperationOnly) {
   start_connected();
   client_->submit({.key = "before"});
@@ -164,7 +198,7 @@ TEST_P(ClientOperations, ClosingSettlesEverythingAndSaysSoLast) {
   const size_t in_flight = client_->send({.key = "in-flight"});
   ASSERT_NO_FATAL_FAILURE(expect_key("in-flight"));
   const size_t held = client_->submit({.key = "held"});
-  client_->flush(false);
+  client_->flush(pipeline::Flush::kHold);
   const size_t staged = client_->submit({.key = "staged"});
   client_->close();
   for (const size_t operation : {in_flight, held, staged})

@@ -42,7 +42,7 @@ TEST_P(ClientSilence, ATimeOutWithinTheLimitDoesNot) {
 TEST_P(ClientSilence, AnOperationThatWasHeldBackDoesNotBlameTheServer) {
   start_connected(options(1));
   const size_t held = client_->submit({.timeout = 20});
-  client_->flush(false);
+  client_->flush(pipeline::Flush::kHold);
   ASSERT_NO_FATAL_FAILURE(wait_for(held));
   EXPECT_EQ(outcome(held), layout::kOutcomeTimedOut);
   EXPECT_EQ(client_->count(layout::kOutcomeDisconnected), 0);

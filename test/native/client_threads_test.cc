@@ -29,7 +29,7 @@ class Hammer final : private pipeline::ClientListener {
 
   void strike() {
     for (int burst = 0; burst < 20; ++burst) submit();
-    if (random_() % 3 != 0) client_->flush(random_() % 4 != 0);
+    if (random_() % 3 != 0) client_->flush(static_cast<pipeline::Flush>(random_() % 3));
     if (!slots_.empty() && random_() % 2 == 0) cancel(slots_[random_() % slots_.size()]);
     if (slots_.size() > 256) slots_.clear();
     if (is_ready_.exchange(false)) take();

@@ -21,7 +21,11 @@ net::Packet packet_of(uint32_t opaque, base::Millis deadline = 100) {
 
 TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
   InFlightTable table;
-  Flight& flight = table.insert(opaque_of(7, 600), 2, 0x1d, true);
+  net::Packet packet = packet_of(opaque_of(7, 600));
+  packet.opcode = 0x1d;
+  packet.discards_value = true;
+  packet.payload_length = 99;
+  Flight& flight = table.insert(packet, 2);
   EXPECT_EQ(table.find(opaque_of(7, 600)), &flight);
   EXPECT_EQ(table.find(opaque_of(6, 600)), nullptr);
   EXPECT_EQ(table.find(opaque_of(7, 601)), nullptr);
@@ -30,6 +34,7 @@ TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
   EXPECT_EQ(flight.node, 2);
   EXPECT_EQ(flight.opcode, 0x1d);
   EXPECT_TRUE(flight.discards_value);
+  EXPECT_EQ(flight.payload_length, 99u);
   EXPECT_EQ(flight.state, FlightState::kQueued);
   table.erase(flight);
 }
@@ -38,15 +43,15 @@ TEST(InFlightTable, LooksInPlacesThatDoNotExistYet) {
   InFlightTable table;
   EXPECT_EQ(table.find(0), nullptr);
   EXPECT_EQ(table.find(UINT32_MAX), nullptr);
-  table.erase(table.insert(5000, 0, 0, false));
+  table.erase(table.insert(packet_of(5000), 0));
   EXPECT_EQ(table.find(1), nullptr);  // a block that was skipped
   EXPECT_EQ(table.find(5000), nullptr);
 }
 
 TEST(InFlightTable, EntriesStayWhereTheyAreWhileOthersCome) {
   InFlightTable table;
-  Flight* const first = &table.insert(0, 0, 0, false);
-  for (uint32_t slot = 1; slot < 4000; ++slot) table.insert(slot, 0, 0, false);
+  Flight* const first = &table.insert(packet_of(0), 0);
+  for (uint32_t slot = 1; slot < 4000; ++slot) table.insert(packet_of(slot), 0);
   EXPECT_EQ(table.find(0), first);
   EXPECT_EQ(table.size(), 4000u);
   table.for_each([&](Flight& flight) { table.erase(flight); });
@@ -58,8 +63,8 @@ TEST(InFlightTable, OperationsThatGoDownWithItAreCounted) {
   const int64_t before = unsettled();
   {
     InFlightTable table;
-    table.insert(1, 0, 0, false);
-    table.insert(2, 0, 0, false);
+    table.insert(packet_of(1), 0);
+    table.insert(packet_of(2), 0);
     table.erase(*table.find(1));
   }
   EXPECT_EQ(unsettled(), before + 1);

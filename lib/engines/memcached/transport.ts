@@ -40,8 +40,6 @@ export class MemcachedTransport implements Transport {
   #lost: { readonly operation: Operation; readonly remaining: number }[] = [];
   /** While what is submitted continues a call under way. */
   #continuing = false;
-  /** What was lost after a flush, or is the rest of a getMany, needs no flush of its own. */
-  #flushDue = false;
   #whenEnded: (() => void)[] = [];
   #ended = false;
 
@@ -136,7 +134,7 @@ export class MemcachedTransport implements Transport {
   }
 
   flush(): void {
-    this.#native.flush(true);
+    this.#native.flush(layout.FLUSH_ALL);
   }
 
   version(): string | undefined {
@@ -152,7 +150,7 @@ export class MemcachedTransport implements Transport {
     this.#closed = true;
     if (this.#ended) return;
     this.#base.ref();
-    if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(true);
+    if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(layout.FLUSH_ALL);
     this.#connector.refuse(closedError(this.#node));
     if (this.#underWay > 0 || this.#waiting.size > 0) await this.#drained(drainTimeout);
     if (!this.#ended) {
@@ -211,9 +209,8 @@ export class MemcachedTransport implements Transport {
   /** Called once at the end of each tick in which something was submitted. */
   flushTick(): void {
     this.#flushScheduled = false;
-    const write = this.#options.implicitFlush || this.#closed || this.#flushDue;
-    this.#flushDue = false;
-    if (!this.#ended) this.#native.flush(write);
+    const write = this.#options.implicitFlush || this.#closed;
+    if (!this.#ended) this.#native.flush(write ? layout.FLUSH_ALL : layout.FLUSH_HOLD);
   }
 
   #setParameters(operation: Operation, detail: Details): void {
@@ -277,8 +274,10 @@ export class MemcachedTransport implements Transport {
 
   #proceed(): void {
     this.#continuing = true;
-    this.#flushDue = true;
-    for (const waiting of this.#waiting) waiting.proceed();
+    for (const waiting of this.#waiting) {
+      waiting.proceed();
+      this.#flushContinued();
+    }
     this.#continuing = false;
   }
 
@@ -329,12 +328,17 @@ export class MemcachedTransport implements Transport {
   #retryLost(): void {
     const lost = this.#lost;
     this.#lost = [];
-    this.#flushDue = true;
     for (const { operation, remaining } of lost) {
       operation.details = { ...(operation.details ?? details()), timeout: remaining };
       const refused = this.#submit(operation);
       if (refused !== undefined) operation.fail(refused);
     }
+    this.#flushContinued();
+  }
+
+  /** What was lost after a flush, and the rest of a getMany, needs no flush() of the user's. */
+  #flushContinued(): void {
+    if (!this.#options.implicitFlush) this.#native.flush(layout.FLUSH_STAGED);
   }
 
   #onControl(outcome: number, at: number): void {
