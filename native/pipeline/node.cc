@@ -217,7 +217,7 @@ void Node::finish_handshake(uint32_t cause) {
 void Node::read() {
   size_t budget = kBytesPerTurn;
   while (stream_.is_open()) {
-    const std::span<const iovec> space = reader_.space();
+    const std::span<const iovec> space = reader_.space(written_);
     const net::Stream::Transfer transfer = stream_.receive(space);
     if (transfer.would_block) return;
     if (transfer.end_of_stream || !transfer.status.is_ok()) return fail(cause_of(transfer));
@@ -232,7 +232,8 @@ void Node::read() {
     } else if (progress.answered > 0 && !queue_.empty()) {
       write();  // the window has room again
     }
-    if (transfer.bytes < offered || transfer.bytes >= budget) return;
+    // What has been answered is delivered before more is read.
+    if (progress.answered > 0 || transfer.bytes < offered || transfer.bytes >= budget) return;
     budget -= transfer.bytes;
   }
 }

@@ -22,7 +22,7 @@ uint32_t answered(const ResponseHeader& header) {
 
 }  // namespace
 
-std::span<const iovec> ResponseReader::space() {
+std::span<const iovec> ResponseReader::space(size_t unanswered) {
   if (input_ == nullptr) input_ = std::make_unique_for_overwrite<std::byte[]>(kInputBytes);
   size_t count = 0;
   space_size_ = 0;
@@ -31,8 +31,10 @@ std::span<const iovec> ResponseReader::space() {
     space_[count++] = {rest.data(), rest.size()};
     space_size_ += rest.size();
   }
-  space_[count++] = {input_.get() + end_, kInputBytes - end_};
-  space_size_ += kInputBytes - end_;
+  const size_t wanted = answer_size_ * std::max(unanswered / 2, kFewAnswers);
+  const size_t window = std::min(std::max(wanted, kSmallestWindow), kInputBytes - end_);
+  space_[count++] = {input_.get() + end_, window};
+  space_size_ += window;
   return {space_.data(), count};
 }
 
@@ -56,6 +58,7 @@ ResponseReader::Progress ResponseReader::received(size_t length) {
     end_ -= begin_;
     begin_ = 0;
   }
+  answer_size_ = length / std::max<size_t>(progress.answered, 1);
   return progress;
 }
 

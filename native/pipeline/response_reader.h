@@ -26,8 +26,10 @@ class ResponseReader {
   // The pipeline's own request, awaited in the handshake.
   static constexpr uint32_t kHandshakeOpaque = UINT32_MAX;
 
-  // Where the next bytes go: what is missing of a large value first, then the input buffer.
-  std::span<const iovec> space();
+  // Where the next bytes go: what is missing of a large value first, then room for about half of the
+  // `unanswered` operations' answers. With all of them the server would be idle until the last one is dealt
+  // with, and has taken the cache from the first.
+  std::span<const iovec> space(size_t unanswered);
   size_t space_size() const { return space_size_; }
 
   struct Progress {
@@ -47,6 +49,8 @@ class ResponseReader {
   // Holds every answer that is not a large value: head, extras, key and kLargeValue bytes; and many of them
   // at once.
   static constexpr size_t kInputBytes = size_t{128} << 10;
+  static constexpr size_t kSmallestWindow = size_t{4} << 10;
+  static constexpr size_t kFewAnswers = 64;  // not worth splitting
 
   bool read_answer(Progress* progress);
   bool begin_large(const wire::memcache::ResponseHeader& header, Flight& flight, Progress* progress);
@@ -62,6 +66,7 @@ class ResponseReader {
   std::unique_ptr<std::byte[]> input_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  size_t answer_size_ = wire::memcache::kHeaderSize;  // the average of the last read
   size_t discard_ = 0;  // bytes of an unwanted value still to come
   std::unique_ptr<LargeValue> large_;
   size_t large_filled_ = 0;

@@ -78,7 +78,7 @@ class ReaderHarness {
 
   // One read of the connection: as much of `bytes` as the reader has room for. Returns what is left.
   std::string_view feed_once(std::string_view bytes) {
-    const auto space = reader_.space();
+    const auto space = reader_.space(flights_.size());
     size_t total = 0;
     for (const iovec& segment : space) {
       const size_t length = std::min(segment.iov_len, bytes.size());

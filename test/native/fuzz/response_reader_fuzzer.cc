@@ -152,7 +152,7 @@ class Connection {
     while (!bytes.empty()) {
       std::string_view piece = bytes.substr(0, piece_);
       size_t received = 0;
-      for (const iovec& segment : reader_.space()) {
+      for (const iovec& segment : reader_.space(flights_.size())) {
         const size_t length = std::min(segment.iov_len, piece.size());
         std::memcpy(segment.iov_base, piece.data(), length);
         piece.remove_prefix(length);
