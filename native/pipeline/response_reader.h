@@ -67,7 +67,7 @@ class ResponseReader {
   size_t begin_ = 0;
   size_t end_ = 0;
   size_t answer_size_ = wire::memcache::kHeaderSize;  // the average of the last read
-  size_t discard_ = 0;  // bytes of an unwanted value still to come
+  size_t discard_ = 0;                                // bytes of an unwanted value still to come
   std::unique_ptr<LargeValue> large_;
   size_t large_filled_ = 0;
   wire::memcache::ResponseHeader large_header_;

@@ -209,6 +209,37 @@ class Mixture {
   std::set<size_t> interesting_;
 };
 
+TEST(ResponseReader, AReadTakesAboutHalfOfTheAnswersThatAreDue) {
+  ReaderHarness harness;
+  std::string bytes;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    harness.start_written(i, kGet);
+    bytes += hit(i, patterned(100));
+  }
+  std::string_view rest = harness.feed_once(bytes);  // now it knows their size
+  while (harness.flights().size() > 200) {
+    const size_t due = harness.flights().size();
+    rest = harness.feed_once(rest);
+    EXPECT_NEAR(static_cast<double>(harness.flights().size()), static_cast<double>(due) / 2,
+                static_cast<double>(due) / 20);
+  }
+  harness.feed(rest);
+  EXPECT_EQ(harness.answered, 1000u);
+}
+
+TEST(ResponseReader, ReadsGrowWithTheAnswers) {
+  ReaderHarness harness;
+  std::string bytes;
+  for (uint32_t i = 0; i < 400; ++i) {
+    harness.start_written(i, kGet);
+    bytes += hit(i, patterned(16'000));
+  }
+  int reads = 0;
+  for (std::string_view rest = bytes; !rest.empty(); ++reads) rest = harness.feed_once(rest);
+  EXPECT_EQ(harness.answered, 400u);
+  EXPECT_LE(reads, 60);  // 6.4 MB, 128 KiB a read when all goes well
+}
+
 TEST(ResponseReaderSplits, TwoPiecesCutAnywhereGiveTheSame) {
   const Mixture mixture;
   const std::vector<Seen> expected = mixture.read({});
