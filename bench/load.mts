@@ -65,7 +65,8 @@ async function main(request: LoadRequest): Promise<void> {
   }, limit);
   const contender = await loadContender(request.contender);
   const inFlight = request.depth * (request.operation === 'getmany' ? request.batch : 1);
-  const client = await contender.open({ host: request.host, port: request.port, inFlight });
+  const { host, port, valueSize } = request;
+  const client = await contender.open({ host, port, inFlight, valueSize });
   if (request.preload) {
     await preload(client, contender, makeKeys(request.keyPrefix, request.keyCount), request.valueSize);
   } else {

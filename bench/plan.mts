@@ -23,6 +23,7 @@ export const npmClients: readonly string[] = ['memjs', 'memcached', 'memcache-cl
 export const evenkeels: readonly string[] = ['evenkeel-host', 'evenkeel-thread'];
 export const raw = 'raw-cpp';
 export const orientation = 'ioredis';
+/** No client. */
 export const loopFloor = 'loop-floor';
 
 const everyone = [raw, ...evenkeels, ...npmClients];
@@ -51,9 +52,9 @@ function scenario(
   };
 }
 
-function large(operation: Operation): Scenario {
-  const id = `memcached/${operation}-1m/16`;
-  return scenario('memcached', operation, 16, { id, valueSize: megabyte, keyCount: 32 });
+function large(operation: Operation, depth: number): Scenario {
+  const id = `memcached/${operation}-1m/${depth}`;
+  return scenario('memcached', operation, depth, { id, valueSize: megabyte, keyCount: 32 });
 }
 
 const millionTimers = scenario('memcached', 'get', 256, {
@@ -61,7 +62,7 @@ const millionTimers = scenario('memcached', 'get', 256, {
   pendingTimers: 1_000_000,
   contenders: evenkeels,
 });
-const manyInFlight = scenario('memcached', 'get', 60_000, { contenders: [raw, ...evenkeels] });
+const manyInFlight = scenario('memcached', 'get', 60_000, { contenders: [raw, ...evenkeels, loopFloor] });
 
 /** Mostly reads of small values; many misses; mostly writes. */
 const workloads = ['cluster52', 'cluster29', 'cluster12'].map((workload) =>
@@ -78,15 +79,16 @@ const targetScenarios = [
   scenario('memcached', 'set', 256),
   scenario('memcached', 'mix', 256),
   scenario('canned', 'get', 256),
-  large('get'),
-  large('set'),
+  large('get', 16),
+  { ...large('get', 64), contenders: [raw, ...evenkeels] },
+  large('set', 16),
   millionTimers,
   manyInFlight,
 ];
 
-/** No client: what the load loop costs by itself, beside every other figure. */
-export const loopFloorScenario = scenario('canned', 'set', 256, {
-  id: 'none/set/256',
+/** What the load loop costs by itself, beside every other figure. */
+export const loopFloorScenario = scenario('canned', 'get', 256, {
+  id: 'none/get/256',
   contenders: [loopFloor],
 });
 

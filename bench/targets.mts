@@ -16,7 +16,6 @@ type Field = 'operationsPerSecond' | 'cpuPerOperation' | 'p50';
 
 const host = 'evenkeel-host';
 const thread = 'evenkeel-thread';
-const megabytesInFlight = 16 << 20;
 
 export function verdicts(results: Results): Verdict[] {
   const at = (id: string, name: string): Measurement | undefined => results.get(id)?.medians[name];
@@ -45,9 +44,9 @@ export function verdicts(results: Results): Verdict[] {
   const single = 'memcached/get/1';
   const getShare = ratio(gets, 'operationsPerSecond', host, raw);
   const share = (id: string) => quotient(ratio(id, 'operationsPerSecond', host, raw), getShare);
-  const memory = (id: string) => {
+  const memory = (id: string, megabytesInFlight: number) => {
     const m = at(id, host);
-    return m && (m.peakRss - m.idleRss) / megabytesInFlight;
+    return m && (m.peakRss - m.idleRss) / (megabytesInFlight << 20);
   };
   const cost = (id: string) => quotient(at(id, host)?.cpuPerOperation, at(gets, host)?.cpuPerOperation);
 
@@ -71,8 +70,9 @@ export function verdicts(results: Results): Verdict[] {
     atLeast('sets at depth 256: share of raw C++ that gets have', 0.75, share('memcached/set/256')),
     atLeast('gets of 1 MB: memjs', 2, ratio('memcached/get-1m/16', 'operationsPerSecond', host, 'memjs')),
     atLeast('sets of 1 MB: memjs', 2, ratio('memcached/set-1m/16', 'operationsPerSecond', host, 'memjs')),
-    atMost('gets of 1 MB, RSS above idle: data in flight', 1.5, memory('memcached/get-1m/16')),
-    atMost('sets of 1 MB, RSS above idle: data in flight', 1.5, memory('memcached/set-1m/16')),
+    atMost('16 gets of 1 MB, RSS above idle: data in flight', 1.5, memory('memcached/get-1m/16', 16)),
+    atMost('64 gets of 1 MB, RSS above idle: data in flight', 1.5, memory('memcached/get-1m/64', 64)),
+    atMost('16 sets of 1 MB, RSS above idle: data in flight', 1.5, memory('memcached/set-1m/16', 16)),
     // "The same": within what two runs of the same scenario differ by on a shared machine.
     atMost(
       'CPU a get with a million pending timers: without',

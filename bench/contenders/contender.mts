@@ -8,6 +8,8 @@ export interface Target {
   port: number;
   /** Operations the load keeps in flight; for clients that bound them. */
   inFlight: number;
+  /** Bytes of every value. */
+  valueSize: number;
 }
 
 /** One batch's answers; `undefined` is a miss. */
