@@ -120,7 +120,8 @@ function run(name, command, args, env = process.env) {
 }
 
 function announce(what) {
-  console.log(`setup: ${what}`);
+  // Not to stdout, which may be a report for a machine: npm start --silent -- --json
+  console.error(`setup: ${what}`);
 }
 
 function touch(file) {

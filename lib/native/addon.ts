@@ -21,10 +21,14 @@ export interface NativeCounters {
 }
 
 export interface NativeBaseStats {
+  /** Turns of the loop. */
   readonly polls: number;
+  /** Turns in which another thread had handed something over. */
   readonly wakeups: number;
   readonly readyEvents: number;
   readonly timersFired: number;
+  /** System calls that sent something over a connection. */
+  readonly writes: number;
   readonly descriptors: number;
   readonly timers: number;
 }

@@ -233,6 +233,7 @@ static napi_value last_stats(napi_env env, Arguments, const Self& self) {
   set_number(env, result, "wakeups", static_cast<double>(stats.wakeups));
   set_number(env, result, "readyEvents", static_cast<double>(stats.ready_events));
   set_number(env, result, "timersFired", static_cast<double>(stats.timers_fired));
+  set_number(env, result, "writes", static_cast<double>(stats.writes));
   set_number(env, result, "descriptors", static_cast<double>(stats.descriptors));
   set_number(env, result, "timers", static_cast<double>(stats.timers));
   return result;

@@ -50,12 +50,12 @@ using Method = napi_value (*)(napi_env env, Arguments arguments, const std::shar
 // Missing arguments are undefined. The function keeps the object alive.
 template <typename Object, Method<Object> method>
 void define(napi_env env, napi_value target, const char* name, const std::shared_ptr<Object>& self) {
-  const auto callback = [](napi_env env, napi_callback_info info) -> napi_value {
+  const auto callback = [](napi_env caller, napi_callback_info info) -> napi_value {
     napi_value values[kMaxArguments] = {};
     size_t count = kMaxArguments;
     void* data = nullptr;
-    napi_get_cb_info(env, info, &count, values, nullptr, &data);
-    return method(env, Arguments(env, values), *static_cast<std::shared_ptr<Object>*>(data));
+    napi_get_cb_info(caller, info, &count, values, nullptr, &data);
+    return method(caller, Arguments(caller, values), *static_cast<std::shared_ptr<Object>*>(data));
   };
   auto* owner = new std::shared_ptr<Object>(self);
   napi_value function = nullptr;

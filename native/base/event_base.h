@@ -60,6 +60,7 @@ struct EventBaseStats {
   uint64_t wakeups = 0;  // polls that found at least one task
   uint64_t ready_events = 0;
   uint64_t timers_fired = 0;
+  uint64_t writes = 0;  // system calls that sent something over a connection
   size_t descriptors = 0;
   size_t timers = 0;
 };
@@ -108,6 +109,7 @@ class EventBase {
   // are destroyed unrun.
   void post(std::function<void()> task);
 
+  void count_write() { ++stats_.writes; }
   EventBaseStats stats() const;
 
  private:

@@ -87,7 +87,9 @@ Stream::Transfer Stream::send(std::span<const iovec> from) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(from.data());
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(from.size());
-  return finished(sendmsg(fd_, &message, kSendFlags));
+  const Transfer transfer = finished(sendmsg(fd_, &message, kSendFlags));
+  if (transfer.bytes > 0) base_.count_write();
+  return transfer;
 }
 
 void Stream::want_writable(bool wanted) {

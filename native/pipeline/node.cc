@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kSegments = 64;
 // What one turn reads or writes at most, so that a fast peer cannot keep the loop from its other work.
 constexpr size_t kBytesPerTurn = size_t{1} << 20;
+// More than the kernel holds for a connection (Linux: 6 MiB).
+constexpr size_t kBytesToCatchUp = size_t{16} << 20;
 // Dead requests stay in the queues until they are worth a walk, but never as many as a slot has generations:
 // one that is used and given up time and again would meet its own opaque there.
 constexpr size_t kDeadKept = 1024;
@@ -214,28 +216,45 @@ void Node::finish_handshake(uint32_t cause) {
   write();
 }
 
+// What has been answered is delivered before more is read.
 void Node::read() {
-  size_t budget = kBytesPerTurn;
-  while (stream_.is_open()) {
-    const std::span<const iovec> space = reader_.space(written_);
-    const net::Stream::Transfer transfer = stream_.receive(space);
-    if (transfer.would_block) return;
-    if (transfer.end_of_stream || !transfer.status.is_ok()) return fail(cause_of(transfer));
-    const size_t offered = reader_.space_size();
-    waiting_since_ = base_.time();
-    const ResponseReader::Progress progress = reader_.received(transfer.bytes);
-    written_ -= progress.answered;
-    if (progress.handshake_done) {
-      finish_handshake(progress.cause);
-    } else if (progress.cause != 0) {
-      fail(progress.cause);
-    } else if (progress.answered > 0 && !queue_.empty()) {
-      write();  // the window has room again
-    }
-    // What has been answered is delivered before more is read.
-    if (progress.answered > 0 || transfer.bytes < offered || transfer.bytes >= budget) return;
-    budget -= transfer.bytes;
+  Received received;
+  for (size_t total = 0; total < kBytesPerTurn && !received.answered; total += received.bytes) {
+    received = receive();
+    if (!received.more) return;
   }
+}
+
+void Node::catch_up() {
+  for (size_t total = 0; total < kBytesToCatchUp && state_ == State::kReady && written_ > 0;) {
+    const Received received = receive();
+    if (!received.more) return;
+    total += received.bytes;
+  }
+}
+
+Node::Received Node::receive() {
+  const std::span<const iovec> space = reader_.space(written_);
+  const net::Stream::Transfer transfer = stream_.receive(space);
+  if (transfer.would_block) return {};
+  if (transfer.end_of_stream || !transfer.status.is_ok()) {
+    fail(cause_of(transfer));
+    return {};
+  }
+  const size_t offered = reader_.space_size();
+  waiting_since_ = base_.time();
+  const ResponseReader::Progress progress = reader_.received(transfer.bytes);
+  written_ -= progress.answered;
+  if (progress.handshake_done) {
+    finish_handshake(progress.cause);
+  } else if (progress.cause != 0) {
+    fail(progress.cause);
+  } else if (progress.answered > 0 && !queue_.empty()) {
+    write();  // the window has room again
+  }
+  return {.bytes = transfer.bytes,
+          .more = stream_.is_open() && transfer.bytes == offered,
+          .answered = progress.answered > 0};
 }
 
 void Node::write() {

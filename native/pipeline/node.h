@@ -49,6 +49,10 @@ class Node final : private net::StreamHandler, private base::Timer {
   // Writes what is enqueued and not held, if there is a connection.
   void write_enqueued();
 
+  // Reads what has arrived, however much that is: before deadlines are settled, so that none is missed whose
+  // answer was there in time.
+  void catch_up();
+
   // The deadline of `flight` has passed, or its caller gave it up (kOutcomeReleased).
   void give_up(Flight& flight, uint32_t outcome);
 
@@ -68,7 +72,13 @@ class Node final : private net::StreamHandler, private base::Timer {
   void finish_connecting();
   void finish_handshake(uint32_t cause);
   void schedule_backoff();
+  struct Received {
+    size_t bytes = 0;
+    bool more = false;  // there may be more to read
+    bool answered = false;
+  };
   void read();
+  Received receive();
   void write();
   void purge_dead();
   uint32_t random();

@@ -44,6 +44,7 @@ void Pipeline::close() {
 }
 
 void Pipeline::on_timer() {
+  for (auto& node : nodes_) node->catch_up();
   while (base::TimerNode* due = flights_.deadlines().pop_due(base_.time())) {
     Flight& flight = *static_cast<Flight*>(due);
     nodes_[flight.node]->give_up(flight, layout::kOutcomeTimedOut);

@@ -150,6 +150,25 @@ onBothBases('closing the event base', (bases) => {
     await nothingIsLeft(['bases', 'threads']);
   });
 
+  test('is ambiguous for the mutations that were written, and for no other operation', async () => {
+    await using pair = await startPair(bases, { maxInFlight: 2 });
+    const { db, server } = pair;
+    const hang = await server.fault({ action: { kind: 'hang' } });
+    const calls = [db.upsert('written', 1), db.get('read'), db.upsert('queued', 1)];
+    await hang.waitForHits();
+    calls.push(db.upsert('staged', 1));
+    const ended = Promise.allSettled(calls);
+    await bases.base.close();
+    for (const [i, each] of (await ended).entries()) {
+      const { reason } = each as PromiseRejectedResult;
+      assert.ok(reason instanceof ClosedError);
+      assert.match(reason.message, /its event base was closed/);
+      assert.equal(reason.ambiguous, i === 0, reason.context.key);
+    }
+    await db.close();
+    await nothingIsLeft(['bases', 'threads']);
+  });
+
   test('during connect() rejects it with ClosedError, by address and by name', async () => {
     await using server = await startServer();
     await server.fault({ on: 'connect', action: { kind: 'silent' } });

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { BackpressureError, ClosedError, DiscardedError } from '../../lib/errors.ts';
+import type { SchedulingContext } from '../../lib/scheduling/context.ts';
+import type { TestServer } from '../../lib/testing/index.ts';
 import { onBothBases, outcomes, startPair, takes, until } from './harness.mts';
-import { keysSent, runsSent } from './wire.mts';
+import { keysSent, writesDuring } from './wire.mts';
 
 const RECORD = { record: true };
 
@@ -32,13 +34,15 @@ onBothBases('a scheduling context', (bases) => {
     await setImmediate();
     await db.get('outside');
     assert.deepEqual(await keysSent(server), ['outside']);
-    context.leave();
-    assert.deepEqual(
-      await outcomes(promises),
-      promises.map(() => 'ok'),
-    );
+    const writes = await writesDuring(bases.base, async () => {
+      context.leave();
+      assert.deepEqual(
+        await outcomes(promises),
+        promises.map(() => 'ok'),
+      );
+    });
+    assert.equal(writes, 1);
     assert.deepEqual(await keysSent(server), ['outside', ...'aababccbbaaaaca']);
-    assert.equal((await runsSent(server)).length, 2);
     assert.equal(context.size, 0);
   });
 
@@ -47,10 +51,12 @@ onBothBases('a scheduling context', (bases) => {
     const context = pair.db.enter();
     const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
     const gets = keys.map((key) => context.get(key));
-    context.leave();
-    await Promise.all(gets);
+    const writes = await writesDuring(bases.base, () => {
+      context.leave();
+      return Promise.all(gets);
+    });
+    assert.equal(writes, 1);
     assert.deepEqual(await keysSent(pair.server), keys);
-    assert.equal((await runsSent(pair.server)).length, 1);
   });
 
   test('testFailedContext: twenty operations that fail leave no byte behind', async () => {
@@ -280,10 +286,35 @@ onBothBases('a scheduling context', (bases) => {
   });
 });
 
+onBothBases('a context whose connection', (bases) => {
+  for (const [change, make] of [
+    ['is lost', (server: TestServer) => server.disconnectAll({ reset: true })],
+    ['is lost with the server, which comes back', (server: TestServer) => server.restart({ keepData: true })],
+  ] as const) {
+    test(`${change} between enter and leave loses nothing and sends everything once`, async () => {
+      await using pair = await startPair(bases, { backoff: { min: 1, max: 5 } }, RECORD);
+      const { db, server } = pair;
+      const context = db.enter();
+      const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+      const writes = keys.map((key, i) => context.upsert(key, i));
+      await make(server);
+      await server.waitForConnections(1); // the client has noticed, and is back
+      const count = context.increment('counter', { initial: 1n });
+      context.leave();
+      assert.deepEqual(
+        await outcomes(writes),
+        keys.map(() => 'ok'),
+      );
+      assert.equal(await count, 1n);
+      assert.deepEqual(await keysSent(server), [...keys, 'counter']);
+    });
+  }
+});
+
 onBothBases('schedule()', (bases) => {
   test('leaves when the function returns, and resolves to the results of what it returned', async () => {
-    await using pair = await startPair(bases, {}, RECORD);
-    const { db, server } = pair;
+    await using pair = await startPair(bases);
+    const { db } = pair;
     await db.upsert('a', 'A');
     const [a, b, seven] = await db.schedule((ctx) => [ctx.get('a'), ctx.upsert('b', 2), 7] as const);
     assert.deepEqual([a, seven], ['A', 7]);
@@ -291,7 +322,8 @@ onBothBases('schedule()', (bases) => {
     assert.equal(await db.schedule((ctx) => ctx.get('b')), 2);
     assert.equal(await db.schedule(() => undefined), undefined);
     assert.deepEqual(await db.schedule((ctx) => ({ got: ctx.get('a') })).then(({ got }) => got), 'A');
-    assert.equal((await runsSent(server)).length, 4);
+    const gets = (ctx: SchedulingContext) => Array.from({ length: 200 }, (_, i) => ctx.get(`k${i}`));
+    assert.equal(await writesDuring(bases.base, () => db.schedule(gets)), 1);
   });
 
   test('discards everything when the function throws, and rejects with what it threw', async () => {

@@ -1,3 +1,4 @@
+import type { EventBase } from '../../lib/event-base/event-base.ts';
 import { Opcode, type TestServer } from '../../lib/testing/index.ts';
 
 /** The keys asked for, in order over all connections; the server was started with `record`. */
@@ -6,8 +7,9 @@ export async function keysSent(server: TestServer): Promise<string[]> {
   return commands.filter(({ opcode }) => opcode !== Opcode.version).map(({ key }) => key.toString());
 }
 
-/** What each read brought, without the handshake of each connection. */
-export async function runsSent(server: TestServer): Promise<Buffer[]> {
-  const chunks = await server.received();
-  return chunks.map(({ bytes }) => bytes).filter((bytes) => bytes[1] !== Opcode.version);
+/** How many system calls sent what the base's clients sent while `act` ran. Reads at the server join what was sent apart. */
+export async function writesDuring(base: EventBase, act: () => unknown): Promise<number> {
+  const { writes } = await base.stats();
+  await act();
+  return (await base.stats()).writes - writes;
 }

@@ -1,6 +1,9 @@
 // Connections that fail, and what becomes of the operations on them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "client_test.h"
 
 namespace evenkeel::test {
@@ -133,6 +136,23 @@ TEST_P(ClientConnection, ThereIsAlwaysAPauseBetweenTwoAttempts) {
   client_->client().connect();
   ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) >= 20; }));
   EXPECT_GE(base::now() - begun, 18u);
+}
+
+TEST_P(ClientConnection, PausesBetweenAttemptsAreSpread) {
+  listener_.close();
+  pipeline::Options options;
+  options.backoff_min = options.backoff_max = 40;
+  start(options);
+  std::vector<base::Millis> pauses;
+  base::Millis last = 0;
+  for (int attempt = 1; attempt <= 20; ++attempt) {
+    ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) >= attempt; }));
+    if (last != 0) pauses.push_back(base::now() - last);
+    last = base::now();
+  }
+  const auto [shortest, longest] = std::minmax_element(pauses.begin(), pauses.end());
+  EXPECT_GE(*shortest, 19u);
+  EXPECT_GE(*longest - *shortest, 5u);  // 20 of 20 random milliseconds, all within 5: one in 10^10
 }
 
 TEST_P(ClientConnection, AServerThatNeverShakesHandsTimesOut) {

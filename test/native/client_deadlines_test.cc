@@ -106,6 +106,27 @@ TEST_P(ClientDeadlines, ACancelledOperationThatNeverLeftIsNeverSent) {
   EXPECT_FALSE(client_->settled(first));
 }
 
+// More than a read takes in, on a loop that does not turn until all deadlines have passed.
+TEST_P(ClientDeadlines, AnswersThatAreThereCountHoweverLateTheLoopIs) {
+  if (GetParam() == Drive::kThreaded) GTEST_SKIP() << "the loop's own thread is never late by so much";
+  start_connected();
+  constexpr size_t kGets = 3000;
+  constexpr uint32_t kTimeout = 100;
+  const base::Millis begun = base::now();
+  for (size_t i = 0; i < kGets; ++i) client_->submit({.timeout = kTimeout});
+  client_->flush();
+  for (size_t i = 0; i < kGets; ++i) {
+    std::optional<Packet> request;
+    while (!request) request = peer_->request();
+    answer(*request, "value");
+  }
+  ASSERT_TRUE(peer_->has_sent_everything());
+  while (base::now() < begun + kTimeout + 100) {
+  }
+  ASSERT_NO_FATAL_FAILURE(wait_for(kGets - 1));
+  for (size_t i = 0; i < kGets; ++i) EXPECT_EQ(outcome(i), layout::kOutcomeAnswered) << i;
+}
+
 TEST_P(ClientDeadlines, ACancelledOperationThatLeftKeepsItsSlotUntilItsAnswer) {
   start_connected();
   const size_t get = client_->send({.key = "cancelled"});

@@ -140,6 +140,20 @@ describe('the stream of a profile', () => {
     }
   });
 
+  for (const name of ['cluster52', 'cluster17', 'cluster10']) {
+    it(`reads the hottest key of ${name} as often as its Zipf exponent says`, () => {
+      const { zipfAlpha } = profile(name);
+      const generator = new WorkloadGenerator(profile(name), { keys: 1000 });
+      const [hottest] = generator.prefill();
+      const weights = Array.from({ length: generator.residents }, (_, i) => (i + 1) ** -zipfAlpha);
+      const share = 1 / weights.reduce((sum, weight) => sum + weight, 0);
+      const reads = take(generator, 50_000).filter(({ kind, transient }) => kind === 'get' && !transient);
+      const hits = reads.filter(({ key }) => key === hottest?.key).length;
+      const expected = reads.length * share;
+      assert.ok(Math.abs(hits - expected) < 5 * Math.sqrt(expected) + 5, `${hits}, not ${expected}`);
+    });
+  }
+
   it('bounds the key space by the memory it takes', () => {
     const large = new WorkloadGenerator(profile('cluster50'), { memoryBytes: 10 * (60 + 18 + 67_485) });
     assert.equal(large.residents, 10);

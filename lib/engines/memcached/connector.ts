@@ -99,7 +99,8 @@ export class Connector {
         this.#lastFault = error instanceof Error ? error : new Error(String(error));
         this.refuse(this.#error('its name is unknown'));
         const { min, max } = this.#options.backoff;
-        const pause = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
+        const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
+        const pause = (ceiling * (1 + Math.random())) / 2; // half of it random, as between attempts to connect
         this.#failedLookups += 1;
         // Operations under way keep the process alive, this does not.
         setTimeout(() => this.#resolveFirst(), pause).unref();

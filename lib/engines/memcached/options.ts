@@ -21,7 +21,7 @@ export interface ClientOptions {
   readonly silenceTimeout?: number;
   /**
    * true writes at the end of each tick; false only on flush(), after which what is sent again, and the rest of a
-   * getMany beyond the limits, leave by themselves and take along what waits. Default true.
+   * getMany beyond the limits, leave by themselves. Default true.
    */
   readonly implicitFlush?: boolean;
 }

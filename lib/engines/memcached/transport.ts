@@ -33,6 +33,7 @@ export class MemcachedTransport implements Transport {
   #underWay = 0;
   #flushScheduled = false;
   #closed = false;
+  #closedWhat = 'the database';
   #closing: Promise<void> | undefined;
   #whenIdle: (() => void)[] = [];
   readonly #waiting = new Set<Waiting>();
@@ -313,7 +314,7 @@ export class MemcachedTransport implements Transport {
       cause: records[at + layout.RECORD_DETAIL] as number,
       remaining: records[at + layout.RECORD_REMAINING] as number,
       fault: this.#connector.lastFault,
-      closing: this.#closed,
+      closed: this.#closed ? this.#closedWhat : undefined,
     };
     const error = unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation));
     if (error !== undefined) {
@@ -353,19 +354,19 @@ export class MemcachedTransport implements Transport {
     }
   }
 
-  /** The base went away underneath: no completion will come any more. */
+  /** The base went away underneath; what it knew of its operations is there to be taken, and nothing more will come. */
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
+    this.#closedWhat = 'its event base';
     this.#connector.refuse(closedError(this.#node));
+    this.#drain();
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
+      // The base has never seen it.
       this.#pending[slot] = undefined;
-      operation.fail(
-        new ClosedError(`${nameOf(operation.kind)}: its event base was closed`, {
-          context: this.#contextOf(operation),
-          ambiguous: !isIdempotent(operation.kind),
-        }),
-      );
+      operation.slot = -1;
+      const message = `${nameOf(operation.kind)}: ${this.#closedWhat} was closed`;
+      operation.fail(new ClosedError(message, { context: this.#contextOf(operation) }));
       this.#finishOne();
     }
     this.#end();

@@ -25,8 +25,8 @@ export interface Unanswered {
   readonly remaining: number;
   /** Why there is no connection, while there is none. */
   readonly fault: Error | undefined;
-  /** Nothing new is started any more. */
-  readonly closing: boolean;
+  /** What was closed, when nothing new is started any more. */
+  readonly closed: string | undefined;
 }
 
 /** The error it rejects with; undefined when it is to be handed in again. Pure. */
@@ -44,7 +44,7 @@ export function unansweredError(
     return new TimeoutError(`${op}: ${why}`, { cause: it.fault, context, ambiguous });
   }
   if (it.outcome === layout.OUTCOME_CLOSED) {
-    return new ClosedError(`${op}: the database was closed`, { context, ambiguous });
+    return new ClosedError(`${op}: ${it.closed ?? 'the database'} was closed`, { context, ambiguous });
   }
   if (it.outcome === layout.OUTCOME_OFFLINE) {
     const why = it.fault?.message ?? 'connecting';
@@ -55,7 +55,7 @@ export function unansweredError(
     const message = `${op}: the memory of the value was transferred or resized before it was sent`;
     return new InvalidArgumentError(message, { context: { ...context, argument: 'value' } });
   }
-  if (!it.closing && mayRetry(it)) return undefined;
+  if (it.closed === undefined && mayRetry(it)) return undefined;
   const cause = causeError(it.cause);
   return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
 }
