@@ -1,8 +1,31 @@
+import { inspect } from 'node:util';
 import { InvalidArgumentError } from './errors';
 
 /** The error of a bad argument, which it names. */
 export function invalidArgument(argument: string, message: string, cause?: unknown): InvalidArgumentError {
   return new InvalidArgumentError(message, { cause, context: { argument } });
+}
+
+/** A value as a message shows it, whatever it is: no code of the value's runs, and nothing is thrown. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  return inspect(value, { depth: 0, customInspect: false, breakLength: Number.POSITIVE_INFINITY }).slice(
+    0,
+    80,
+  );
+}
+
+/** Throws for what is no object with options in it. */
+export function checkOptions(options: unknown, argument = 'options'): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument(argument, `${argument} is an object, not ${shown(options)}`);
+  }
+}
+
+export function checkFlag(argument: string, value: boolean): boolean {
+  if (typeof value !== 'boolean')
+    throw invalidArgument(argument, `${argument} is true or false, not ${shown(value)}`);
+  return value;
 }
 
 // setTimeout's bound as well: about 24 days.
@@ -12,7 +35,7 @@ export const LARGEST_TIMEOUT = 0x7fffffff;
 export function checkTimeout(timeout: number, argument = 'timeout'): number {
   if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= LARGEST_TIMEOUT)) {
     const range = `a number of milliseconds from 1 to ${LARGEST_TIMEOUT}`;
-    throw invalidArgument(argument, `${argument} is ${range}, not ${String(timeout)}`);
+    throw invalidArgument(argument, `${argument} is ${range}, not ${shown(timeout)}`);
   }
   return Math.ceil(timeout);
 }

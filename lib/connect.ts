@@ -1,4 +1,4 @@
-import { invalidArgument } from './arguments';
+import { checkFlag, checkOptions, invalidArgument } from './arguments';
 import { parseConnectionString } from './cluster/connection-string';
 import { Endpoint } from './cluster/endpoint';
 import { Database } from './database';
@@ -35,11 +35,13 @@ const MEMCACHED: Capabilities = {
  * `connectTimeout`, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
+  checkOptions(options);
   const { servers } = parseConnectionString(url);
   const server = servers[0];
   if (server === undefined) throw invalidArgument('url', 'url names no server');
   const settings = resolveClientOptions(options);
   const { lazy = false, managementBase = 'shared', transcoder = commonFlagsTranscoder } = options;
+  checkFlag('lazy', lazy);
   if (managementBase !== 'shared') {
     throw new UnsupportedError("memcached: managementBase other than 'shared'", {
       context: { argument: 'managementBase' },

@@ -1,4 +1,4 @@
-import { checkTimeout } from './arguments';
+import { checkOptions, checkTimeout, invalidArgument } from './arguments';
 import type { Capabilities, Transport } from './engines/engine';
 import { ClosedError } from './errors';
 import { EventBase } from './event-base/event-base';
@@ -31,6 +31,7 @@ export class BaseView extends Transactions {
    * when it throws. Resolves to the results of what it returned.
    */
   async schedule<R>(fn: (context: SchedulingContext) => R): Promise<Scheduled<R>> {
+    if (typeof fn !== 'function') throw invalidArgument('fn', 'fn is a function');
     const context = this.enter();
     let returned: R;
     try {
@@ -64,8 +65,7 @@ export interface CloseOptions {
 export class Database extends BaseView {
   readonly capabilities: Capabilities;
   readonly #createTransport: (base: EventBase) => Transport;
-  readonly #views = new Map<EventBase, BaseView>();
-  readonly #transports = new Set<Transport>();
+  readonly #views = new Map<EventBase, { readonly view: BaseView; readonly transport: Transport }>();
   readonly #drainTimeout: number;
   #closing: Promise<void> | undefined;
 
@@ -80,8 +80,7 @@ export class Database extends BaseView {
     this.capabilities = setup.capabilities;
     this.#createTransport = setup.createTransport;
     this.#drainTimeout = setup.drainTimeout;
-    this.#views.set(setup.eventBase, this);
-    this.#transports.add(setup.transport);
+    this.#views.set(setup.eventBase, { view: this, transport: setup.transport });
   }
 
   /**
@@ -92,11 +91,13 @@ export class Database extends BaseView {
     EventBase.check(base);
     if (this.closed) throw new ClosedError('the database is closed');
     const known = this.#views.get(base);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.view;
     const transport = this.#createTransport(base);
     const view = new BaseView(base, transport);
-    this.#views.set(base, view);
-    this.#transports.add(transport);
+    // What ran on bases that are closed by now has ended with them.
+    for (const each of this.#views.keys())
+      if (each.closed && each !== this.eventBase) this.#views.delete(each);
+    this.#views.set(base, { view, transport });
     return view;
   }
 
@@ -109,6 +110,7 @@ export class Database extends BaseView {
    * rejects the rest with ClosedError, and resolves when no socket is left. Closing again waits for the same end.
    */
   close(options: CloseOptions = {}): Promise<void> {
+    checkOptions(options);
     const timeout = options.timeout === undefined ? this.#drainTimeout : checkTimeout(options.timeout);
     this.#closing ??= this.#close(timeout);
     return this.#closing;
@@ -119,7 +121,6 @@ export class Database extends BaseView {
   }
 
   async #close(timeout: number): Promise<void> {
-    const transports = [...this.#transports];
-    await Promise.all(transports.map((transport) => transport.close(timeout)));
+    await Promise.all([...this.#views.values()].map(({ transport }) => transport.close(timeout)));
   }
 }

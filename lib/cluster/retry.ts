@@ -4,11 +4,11 @@ export interface LostOperation {
   readonly idempotent: boolean;
   /** All of it had been handed to the kernel: the server may have executed it. */
   readonly written: boolean;
-  /** ms until its deadline. */
-  readonly remaining: number;
+  /** Its deadline has passed. */
+  readonly late: boolean;
 }
 
 /** An operation that is not idempotent and was written is never sent again. */
 export function mayRetry(lost: LostOperation): boolean {
-  return lost.remaining > 0 && (lost.idempotent || !lost.written);
+  return !lost.late && (lost.idempotent || !lost.written);
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { threadId } from 'node:worker_threads';
-import { invalidArgument } from '../arguments';
+import { checkOptions, invalidArgument, shown } from '../arguments';
 import { ClosedError, CrossThreadError, EvenkeelError } from '../errors';
 import type { NativeBase, NativeBaseStats, NativeClient, NativeClientOptions } from '../native/addon';
 import * as layout from '../native/layout';
@@ -38,6 +38,7 @@ interface Listener {
 
 // epoll and the wheel both count in 32 bits; 24 days, as setTimeout.
 const LARGEST_DELAY = 0x7fffffff;
+const LARGEST_DESCRIPTOR = 0x7fffffff;
 
 // What no handler can be given for, and faults, whose handler must not simply return.
 const UNCATCHABLE = new Set<string>([
@@ -94,6 +95,7 @@ export class EventBase {
 
   /** A base with a native thread of its own. Close it when done; the process's or worker's end closes it too. */
   static create(options: EventBaseOptions = {}): EventBase {
+    checkOptions(options);
     const { name = `evenkeel-${++basesMade}` } = options;
     if (typeof name !== 'string') throw invalidArgument('name', 'name is a string');
     return new EventBase(name, true);
@@ -108,6 +110,8 @@ export class EventBase {
       'thread' in value &&
       typeof value.thread === 'number'
     ) {
+      if (value.thread === threadId)
+        throw invalidArgument(argument, `${argument} is an EventBase of another copy of this package`);
       throw new CrossThreadError(
         `the event base belongs to thread ${value.thread}, this is thread ${threadId}`,
         {
@@ -133,7 +137,7 @@ export class EventBase {
     if (typeof delay !== 'number' || !(delay >= 0 && delay <= LARGEST_DELAY)) {
       throw invalidArgument(
         'delay',
-        `delay is a number of milliseconds from 0 to ${LARGEST_DELAY}, not ${String(delay)}`,
+        `delay is a number of milliseconds from 0 to ${LARGEST_DELAY}, not ${shown(delay)}`,
       );
     }
     checkCallback(callback);
@@ -149,7 +153,9 @@ export class EventBase {
    */
   watch(fd: number, options: WatchOptions, callback: (ready: Readiness) => void): Registration {
     this.#assertOpen();
-    if (!Number.isInteger(fd) || fd < 0) throw invalidArgument('fd', `fd is a descriptor, not ${String(fd)}`);
+    if (!Number.isInteger(fd) || fd < 0 || fd > LARGEST_DESCRIPTOR)
+      throw invalidArgument('fd', `fd is a descriptor, not ${shown(fd)}`);
+    checkOptions(options);
     checkCallback(callback);
     const { writable = false, readable = !writable } = options;
     const interest = (readable ? 1 : 0) | (writable ? 2 : 0);
@@ -181,9 +187,9 @@ export class EventBase {
   /** Calls back for each arrival of the signal. Handlers installed by others before it still run. */
   signal(name: NodeJS.Signals, callback: (name: NodeJS.Signals) => void): Registration {
     this.#assertOpen();
-    const number = constants.signals[name];
+    const number = typeof name === 'string' ? constants.signals[name] : undefined;
     if (number === undefined || UNCATCHABLE.has(name)) {
-      throw invalidArgument('name', `${String(name)} is not a signal that can be caught`);
+      throw invalidArgument('name', `${shown(name)} is not a signal that can be caught`);
     }
     checkCallback(callback);
     const id = this.#listen({

@@ -3,6 +3,7 @@ import { AnswerBuffer } from './answers';
 import { Conditions } from './conditions';
 import { Connection, type ConnectionHost } from './connection';
 import { garbage } from './fault-actions';
+import { checkFault } from './fault-check';
 import { FaultBook, type FaultRule } from './faults';
 import { Listener } from './listener';
 import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
@@ -53,6 +54,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   }
 
   async addFault(rule: FaultRule): Promise<number> {
+    checkFault(rule);
     const id = this.faults.add(rule);
     await this.#listenOrRefuse();
     return id;

@@ -55,7 +55,7 @@ export class TestServer implements AsyncDisposable {
     this.#close = close;
   }
 
-  /** Sets a fault; of several that match a request the one set first strikes. */
+  /** Sets a fault; of several that match a request the one set first strikes. Rejects with TypeError for a malformed one. */
   async fault(rule: FaultRule): Promise<FaultHandle> {
     return new FaultHandle(await this.#call('addFault', rule), this.#call);
   }

@@ -1,4 +1,5 @@
-import { invalidArgument } from '../arguments';
+import { types } from 'node:util';
+import { invalidArgument, shown } from '../arguments';
 
 /** When a record expires: after `ttl` seconds (0: never), or at a moment. At most one of the two. */
 export interface ExpiryOptions {
@@ -16,7 +17,7 @@ export function encodeExpiry(options: ExpiryOptions, now: () => number = Date.no
   if (ttl === undefined) return expiresAt === undefined ? 0 : encodeMoment(expiresAt);
   if (expiresAt !== undefined) throw invalidArgument('ttl', 'ttl and expiresAt exclude each other');
   if (typeof ttl !== 'number' || !(ttl >= 0))
-    throw invalidArgument('ttl', `ttl is a number of seconds, 0 or more, not ${String(ttl)}`);
+    throw invalidArgument('ttl', `ttl is a number of seconds, 0 or more, not ${shown(ttl)}`);
   const seconds = Math.ceil(ttl);
   if (seconds <= LARGEST_RELATIVE) return seconds;
   const moment = Math.ceil(now() / 1000) + seconds;
@@ -26,7 +27,7 @@ export function encodeExpiry(options: ExpiryOptions, now: () => number = Date.no
 }
 
 function encodeMoment(expiresAt: Date): number {
-  const milliseconds = expiresAt instanceof Date ? expiresAt.getTime() : Number.NaN;
+  const milliseconds = types.isDate(expiresAt) ? expiresAt.getTime() : Number.NaN;
   if (Number.isNaN(milliseconds)) throw invalidArgument('expiresAt', 'expiresAt is a valid Date');
   const seconds = Math.ceil(milliseconds / 1000);
   if (seconds >= LARGEST)

@@ -30,6 +30,9 @@ export interface Details {
   initial: bigint;
   /** ms; undefined: the client's. */
   timeout: number | undefined;
+  /** The engine's own moment, instead of a timeout, when the operation is handed in again. */
+  deadlineHigh: number;
+  deadlineLow: number;
   signal: AbortSignal | undefined;
 }
 
@@ -41,6 +44,8 @@ export function details(): Details {
     delta: 0n,
     initial: 0n,
     timeout: undefined,
+    deadlineHigh: 0,
+    deadlineLow: 0,
     signal: undefined,
   };
 }

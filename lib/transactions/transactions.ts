@@ -1,4 +1,4 @@
-import { checkTimeout, invalidArgument } from '../arguments';
+import { checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
 import { type ExpiryOptions, encodeExpiry } from './expiry';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, Operation } from './operation';
@@ -44,12 +44,12 @@ export class Transactions {
 
   /** The value; undefined when there is none. */
   get<T = unknown>(key: string, options?: OperationOptions): Promise<T | undefined> {
-    return this.#dispatch(Kind.get, key, undefined, options && timing(options, details()));
+    return this.#dispatch(Kind.get, key, undefined, timingOf(options));
   }
 
   /** The value with its version and flags; undefined when there is none. */
   getRecord<T = unknown>(key: string, options?: OperationOptions): Promise<RecordResult<T> | undefined> {
-    return this.#dispatch(Kind.getRecord, key, undefined, options && timing(options, details()));
+    return this.#dispatch(Kind.getRecord, key, undefined, timingOf(options));
   }
 
   /**
@@ -60,13 +60,13 @@ export class Transactions {
     if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
       throw invalidArgument('keys', 'keys is an iterable of strings');
     }
-    const many = new GetMany<T>([...new Set(keys)], options && timing(options, details()));
+    const many = new GetMany<T>([...new Set(keys)], timingOf(options));
     return this.#target.dispatchMany(many);
   }
 
   /** Whether the key exists. On memcached this reads the record and drops the value. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#dispatch(Kind.exists, key, undefined, options && timing(options, details()));
+    return this.#dispatch(Kind.exists, key, undefined, timingOf(options));
   }
 
   /** Writes a new record; KeyExistsError when there is one. */
@@ -86,12 +86,7 @@ export class Transactions {
 
   /** Whether there was a record to remove. */
   remove(key: string, options?: ConditionalOptions): Promise<boolean> {
-    return this.#dispatch(
-      Kind.remove,
-      key,
-      undefined,
-      options && version(options, timing(options, details())),
-    );
+    return this.#dispatch(Kind.remove, key, undefined, versionOf(options));
   }
 
   /** Gives the record a new time to live; whether there was one. */
@@ -140,7 +135,7 @@ export class Transactions {
     options: ConditionalWriteOptions | undefined,
   ): Promise<MutationResult> {
     const { data, flags } = checkEncoded(this.#target.transcoder.encode(value));
-    const detail = options && version(options, timing(options, details()));
+    const detail = versionOf(options);
     if (options !== undefined && detail !== undefined) detail.expiry = encodeExpiry(options);
     const operation = new Operation(kind, key, data, detail, undefined);
     operation.flags = flags;
@@ -156,12 +151,13 @@ export class Transactions {
     if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
       throw invalidArgument('value', 'value is a string or a Buffer');
     }
-    return this.#dispatch(kind, key, value, options && version(options, timing(options, details())));
+    checkBytes(value);
+    return this.#dispatch(kind, key, value, versionOf(options));
   }
 
   #count(kind: Kind, key: string, options: CounterOptions = {}): Promise<bigint | undefined> {
-    const { delta = 1n, initial } = options;
     const detail = timing(options, details());
+    const { delta = 1n, initial } = options;
     detail.delta = unsigned('delta', delta);
     detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
     const expiry = encodeExpiry(options);
@@ -172,13 +168,34 @@ export class Transactions {
 
 /** A transcoder is user code: a promise, for instance, has neither data nor flags. */
 function checkEncoded(encoded: EncodedValue): EncodedValue {
+  checkOptions(encoded, 'value');
   const { data, flags } = encoded;
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
     throw invalidArgument('value', 'the transcoder encodes to a string or a Uint8Array');
   }
-  if (flags >>> 0 !== flags)
-    throw invalidArgument('value', `flags are an unsigned 32-bit integer, not ${flags}`);
+  if (typeof flags !== 'number' || flags >>> 0 !== flags)
+    throw invalidArgument('value', `flags are an unsigned 32-bit integer, not ${shown(flags)}`);
+  checkBytes(data);
   return encoded;
+}
+
+/** What would be stored as something else: text that UTF-8 cannot say, memory that is not there any more. */
+function checkBytes(value: string | Uint8Array): void {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed())
+      throw invalidArgument('value', 'value has a lone surrogate, which UTF-8 cannot say');
+  } else if (value.length === 0 && !isInPlace(value)) {
+    throw invalidArgument('value', 'the memory of the value was transferred or resized away');
+  }
+}
+
+/** A view without bytes may be just that, or one whose memory has gone; the latter cannot be copied. */
+function isInPlace(view: Uint8Array): boolean {
+  try {
+    return new Uint8Array(view).length === 0;
+  } catch {
+    return false;
+  }
 }
 
 function newExpiry(options: ExpiryOptions & OperationOptions): Details {
@@ -190,21 +207,38 @@ function newExpiry(options: ExpiryOptions & OperationOptions): Details {
   return detail;
 }
 
+function timingOf(options: OperationOptions | undefined): Details | undefined {
+  return options === undefined ? undefined : timing(options, details());
+}
+
+function versionOf(options: ConditionalOptions | undefined): Details | undefined {
+  return options === undefined ? undefined : version(options, timing(options, details()));
+}
+
 function timing(options: OperationOptions, detail: Details): Details {
+  checkOptions(options);
   const { timeout, signal } = options;
   if (timeout !== undefined) detail.timeout = checkTimeout(timeout);
   if (signal !== undefined) {
-    if (!(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal is an AbortSignal');
+    if (!isAbortSignal(signal)) throw invalidArgument('signal', 'signal is an AbortSignal');
     detail.signal = signal;
   }
   return detail;
+}
+
+function isAbortSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
+  } catch {
+    return false; // an object that merely inherits from one
+  }
 }
 
 function version(options: ConditionalOptions, detail: Details): Details {
   const { cas } = options;
   if (cas === undefined) return detail;
   if (typeof cas !== 'bigint' || cas <= 0n || cas > LARGEST_COUNTER) {
-    throw invalidArgument('cas', `cas is a bigint from a record or result, not ${String(cas)}`);
+    throw invalidArgument('cas', `cas is a bigint from a record or result, not ${shown(cas)}`);
   }
   detail.casHigh = Number(cas >> 32n);
   detail.casLow = Number(cas & 0xffffffffn);
@@ -214,7 +248,7 @@ function version(options: ConditionalOptions, detail: Details): Details {
 function unsigned(argument: string, value: bigint | number): bigint {
   const given = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
   if (typeof given !== 'bigint' || given < 0n || given > LARGEST_COUNTER) {
-    throw invalidArgument(argument, `${argument} is an unsigned 64-bit integer, not ${String(value)}`);
+    throw invalidArgument(argument, `${argument} is an unsigned 64-bit integer, not ${shown(value)}`);
   }
   return given;
 }

@@ -7,6 +7,7 @@
 #include "addon/client_object.h"
 #include "addon/environment.h"
 #include "addon/functions.h"
+#include "base/poller.h"
 #include "pipeline/layout.h"
 
 namespace evenkeel::addon {
@@ -109,6 +110,11 @@ int BaseObject::watch(uint32_t id, int fd, base::Interest interest) {
   struct stat info;
   if (fstat(fd, &info) != 0) return errno;
   if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return EPERM;  // always ready: nothing to wait for
+  // A poller of its own says at once what the base's would only say on its thread.
+  Status status;
+  const std::unique_ptr<base::Poller> probe = base::create_poller(&status);
+  if (probe != nullptr) status = probe->add(fd, interest, 0);
+  if (!status.is_ok()) return status.error();
   run([id, fd, interest](BaseObject& self) {
     self.watches_[id] = std::make_unique<JsWatch>(self, id, fd, interest);
   });

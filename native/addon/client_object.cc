@@ -73,6 +73,7 @@ pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
                    .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
                    .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
           .timeout = p[layout::kParamTimeout],
+          .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]),
           .discards_value = (code & layout::kCodeDiscardsValue) != 0};
 }
 
@@ -83,6 +84,10 @@ ClientObject::Key::Key(napi_env env, napi_value value) {
   size_t length = 0;
   if (napi_get_value_string_utf16(env, value, units, kKeyBuffer, &length) != napi_ok) {
     refused = layout::kRefusedKeyType;
+    return;
+  }
+  if (length > wire::memcache::kMaxKeyLength) {  // a unit is a byte at least
+    refused = layout::kRefusedKeyTooLong;
     return;
   }
   const Units kind = classify({units, length}, buffer);

@@ -109,7 +109,9 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
   net::Batch& batch = staged_[node_];
   batch.bytes.grow(inline_length);
   ++staged_count_;
-  batch.packets.push_back({.deadline = base::coarse_now() + base::kCoarseSlack + call_.timeout,
+  const base::Millis deadline =
+      call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
+  batch.packets.push_back({.deadline = deadline,
                            .opaque = opaque,
                            .inline_length = static_cast<uint32_t>(inline_length),
                            .payload_length = static_cast<uint32_t>(payload_length),
@@ -226,7 +228,9 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
     record[layout::kRecordCasHigh] = static_cast<uint32_t>(completion.cas >> 32);
     record[layout::kRecordCasLow] = static_cast<uint32_t>(completion.cas);
     record[layout::kRecordDetail] = completion.detail;
-    record[layout::kRecordRemaining] = completion.remaining;
+    record[layout::kRecordLate] = completion.late ? 1 : 0;
+    record[layout::kRecordDeadlineHigh] = static_cast<uint32_t>(completion.deadline >> 32);
+    record[layout::kRecordDeadlineLow] = static_cast<uint32_t>(completion.deadline);
     ++next_record_;
     if (completion.slot == layout::kControlSlot) continue;
     if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased)

@@ -47,7 +47,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
 
   struct Call {
     wire::memcache::RequestHead head;  // opaque is filled in
-    uint32_t timeout = 0;              // ms from now
+    uint32_t timeout = 0;              // ms from now, unless there is
+    base::Millis deadline = 0;         // the one of a lost operation that is handed in again
     bool discards_value = false;
   };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/byte_buffer.h"
+#include "base/clock.h"
 #include "base/counters.h"
 #include "pipeline/layout.h"
 
@@ -39,7 +40,8 @@ struct Completion {
   uint32_t value_length = 0;
   uint64_t cas = 0;
   uint32_t detail = 0;
-  uint32_t remaining = 0;
+  bool late = false;
+  base::Millis deadline = 0;
 };
 
 struct CompletionBatch {

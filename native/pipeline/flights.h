@@ -48,12 +48,11 @@ class Flights {
   void release(Flight& flight) { settle(flight, layout::kOutcomeReleased); }
 
   void lose(Flight& flight, uint32_t cause, base::Millis now) {
-    // Without the slack, which the operation gets once more when it is handed in again: a server that loses
-    // it again and again would otherwise keep it from ever being late.
-    const base::Millis deadline = flight.deadline() - base::kCoarseSlack;
+    const base::Millis deadline = flight.deadline();
     Completion& completion = settle(flight, layout::kOutcomeLost | layout::kOutcomeWrittenBit);
     completion.detail = cause;
-    completion.remaining = deadline > now ? static_cast<uint32_t>(deadline - now) : 0;
+    completion.late = deadline <= now;
+    completion.deadline = deadline;
   }
 
   void control(uint32_t outcome, uint32_t detail, std::span<const std::byte> value = {}) {

@@ -24,7 +24,9 @@ inline constexpr uint32_t kParamDeltaHigh = 5;
 inline constexpr uint32_t kParamDeltaLow = 6;
 inline constexpr uint32_t kParamInitialHigh = 7;
 inline constexpr uint32_t kParamInitialLow = 8;
-inline constexpr uint32_t kParamWords = 9;
+inline constexpr uint32_t kParamDeadlineHigh = 9;  // of a record: instead of the timeout, when not 0
+inline constexpr uint32_t kParamDeadlineLow = 10;
+inline constexpr uint32_t kParamWords = 11;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
@@ -35,9 +37,11 @@ inline constexpr uint32_t kRecordValueOffset =
 inline constexpr uint32_t kRecordValueLength = 4;
 inline constexpr uint32_t kRecordCasHigh = 5;
 inline constexpr uint32_t kRecordCasLow = 6;
-inline constexpr uint32_t kRecordDetail = 7;     // a cause (below)
-inline constexpr uint32_t kRecordRemaining = 8;  // ms until the deadline, for a retry
-inline constexpr uint32_t kRecordWords = 9;
+inline constexpr uint32_t kRecordDetail = 7;        // a cause (below)
+inline constexpr uint32_t kRecordLate = 8;          // of kOutcomeLost: 1 when the deadline has passed
+inline constexpr uint32_t kRecordDeadlineHigh = 9;  // of kOutcomeLost, for a retry
+inline constexpr uint32_t kRecordDeadlineLow = 10;
+inline constexpr uint32_t kRecordWords = 11;
 
 // Outcomes.
 inline constexpr uint32_t kOutcomeMask = 255;

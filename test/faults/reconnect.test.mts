@@ -106,6 +106,20 @@ for (const model of models) {
       }
     });
 
+    test('a read that is lost again and again is late at its deadline and not before', async () => {
+      await using server = await startServer();
+      await using opened = await open(server.url, model, { backoff: { min: 1, max: 1 } });
+      await server.fault({ opcode: 'get', action: { kind: 'reset' } });
+      for (const timeout of [100, 300]) {
+        const began = performance.now();
+        const error = await rejection(opened.db.get('k', { timeout }));
+        const took = performance.now() - began;
+        assert.ok(took >= timeout - 1 && took < timeout + 500, `took ${took} of ${timeout} ms`);
+        assert.ok(error instanceof TimeoutError);
+        assert.ok(error.context.attempts !== undefined && error.context.attempts > 5);
+      }
+    });
+
     test('reads lost in flight are made again even when they fill the client to its bounds', async () => {
       await using server = await startServer();
       const bounds = { maxInFlight: 16, maxQueued: 0 };

@@ -45,7 +45,7 @@ for (const model of models) {
         const base = model === 'host' ? EventBase.host : EventBase.create();
         base.timer(30_000, () => say('timer'));
         base.signal('SIGUSR2', () => say('signal'));
-        base.watch(0, {}, () => {});
+        base.watch(1, {}, () => {});
         base.ref();
         base.unref();
         base.unref();

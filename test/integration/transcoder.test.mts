@@ -77,17 +77,21 @@ everywhere('a transcoder', (site) => {
     assert.equal(reasons[1], failure);
   });
 
-  test('that throws an error of this package adds what it knew to the context', async () => {
-    const decode = (): never => {
-      throw new DecodeError('sealed', { context: { argument: 'seal' } });
+  test('that throws one frozen error of this package again and again leaves it and all else as they are', async () => {
+    const sealed = Object.freeze(new DecodeError('sealed', { context: { argument: 'seal' } }));
+    const decode: Transcoder['decode'] = (data, flags) => {
+      if (data.toString() === 'bad') throw sealed;
+      return plain.decode(data, flags);
     };
     await using db = await site.open({ transcoder: { encode: plain.encode, decode } });
-    const key = site.key();
-    await db.upsert(key, 1);
-    await assert.rejects(db.get(key), {
-      code: 'EVENKEEL_DECODE',
-      context: { op: 'get', key, node: site.node, attempts: 1, argument: 'seal' },
-    });
+    const [good, bad] = [site.key(), site.key()];
+    await Promise.all([db.upsert(good, 'good'), db.upsert(bad, 'bad')]);
+    const settled = await Promise.allSettled([db.get(bad), db.get(good), db.get(bad), db.get(good)]);
+    assert.deepEqual(
+      settled.map((each) => (each.status === 'rejected' ? each.reason === sealed : each.value)),
+      [true, 'good', true, 'good'],
+    );
+    assert.deepEqual(sealed.context, { argument: 'seal' });
   });
 
   test('that decodes to a promise makes get wait for it', async () => {
@@ -115,6 +119,11 @@ everywhere('a transcoder', (site) => {
       { data: 'x', flags: -1 },
       { data: 'x', flags: 2 ** 32 },
       { data: 'x', flags: 1.5 },
+      { data: 'x', flags: 1n },
+      { data: 'lone \ud800 surrogate', flags: 0 },
+      undefined,
+      null,
+      'x',
     ];
     let next: unknown;
     const encode = (): { data: string; flags: number } => next as { data: string; flags: number };

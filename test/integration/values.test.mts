@@ -119,6 +119,46 @@ everywhere('values', (site) => {
     });
   });
 
+  test('a Buffer that was read cannot take the memory of others away when it is transferred', async () => {
+    await using db = await site.open();
+    const keys = Array.from({ length: 50 }, () => site.key());
+    await Promise.all(keys.map((key, i) => db.upsert(key, i % 2 === 0 ? `text ${i}` : Buffer.alloc(100, i))));
+    for (let round = 0; round < 5; round += 1) {
+      const bytes = await db.get<Buffer>(keys[1] as string);
+      const memory = bytes?.buffer as ArrayBuffer & { transfer?: () => ArrayBuffer };
+      try {
+        structuredClone(bytes, { transfer: [memory] }); // Node 20 copies it instead
+      } catch (error) {
+        assert.ok(error instanceof Error && error.name === 'DataCloneError');
+      }
+      assert.equal(bytes?.length, 100);
+      if (memory.transfer !== undefined && round % 2 === 0) memory.transfer(); // Node 22 lets it happen
+      const found = await Promise.all(keys.map((key) => db.get(key)));
+      found.forEach((value, i) => {
+        assert.deepEqual(value, i % 2 === 0 ? `text ${i}` : Buffer.alloc(100, i));
+      });
+    }
+  });
+
+  test('bytes whose memory is gone, and text that UTF-8 cannot say, are refused by the call', async () => {
+    await using db = await site.open();
+    const key = site.key();
+    await db.upsert(key, 'kept');
+    for (const size of [10, 100_000]) {
+      const detached = new Uint8Array(size);
+      structuredClone(detached.buffer, { transfer: [detached.buffer] });
+      for (const value of [detached, 'a\ud800b']) {
+        const refused = { code: 'EVENKEEL_INVALID_ARGUMENT', context: { argument: 'value' } };
+        assert.throws(() => db.upsert(key, value), refused);
+        assert.throws(() => db.append(key, value), refused);
+        assert.throws(() => db.enter().insert(key, value), refused);
+      }
+    }
+    assert.equal(await db.get(key), 'kept');
+    await db.upsert(key, new Uint8Array(0));
+    assert.deepEqual(await db.get(key), Buffer.alloc(0));
+  });
+
   test('above the limit of the server it is an InvalidArgumentError, and the connection goes on', async () => {
     await using db = await site.open();
     const key = site.key();

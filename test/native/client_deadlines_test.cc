@@ -127,6 +127,15 @@ TEST_P(ClientDeadlines, AnswersThatAreThereCountHoweverLateTheLoopIs) {
   for (size_t i = 0; i < kGets; ++i) EXPECT_EQ(outcome(i), layout::kOutcomeAnswered) << i;
 }
 
+TEST_P(ClientDeadlines, ADeadlineThatIsGivenIsKeptWhateverTheTimeout) {
+  start_connected();
+  const base::Millis deadline = base::now() + 30;
+  const size_t get = client_->send({.timeout = 1, .deadline = deadline});
+  ASSERT_NO_FATAL_FAILURE(wait_for(get));
+  EXPECT_EQ(outcome(get), layout::kOutcomeTimedOut);
+  EXPECT_GE(base::now(), deadline);
+}
+
 TEST_P(ClientDeadlines, ACancelledOperationThatLeftKeepsItsSlotUntilItsAnswer) {
   start_connected();
   const size_t get = client_->send({.key = "cancelled"});

@@ -40,7 +40,8 @@ struct Operation {
   uint32_t flags = 0;
   uint64_t cas = 0;
   uint32_t detail = 0;
-  uint32_t remaining = 0;
+  bool late = false;
+  base::Millis deadline = 0;
   std::string value{};
 };
 
@@ -56,6 +57,7 @@ struct Submission {
   std::string key = "key";
   std::string value{};
   uint32_t timeout = kLongTimeout;
+  base::Millis deadline = 0;
   bool discards_value = false;
   std::unique_ptr<net::Payload> payload{};
 };
@@ -89,6 +91,7 @@ class ClientHarness final : private pipeline::ClientListener {
   size_t submit(Submission submission) {
     const pipeline::Client::Call call{.head = {.opcode = submission.opcode},
                                       .timeout = submission.timeout,
+                                      .deadline = submission.deadline,
                                       .discards_value = submission.discards_value};
     EXPECT_EQ(client_->begin(call, as_bytes(submission.key), submission.value.size()), 0);
     if (!submission.value.empty())
@@ -234,7 +237,9 @@ class ClientHarness final : private pipeline::ClientListener {
       operation.flags = record[layout::kRecordFlags];
       operation.cas = uint64_t{record[layout::kRecordCasHigh]} << 32 | record[layout::kRecordCasLow];
       operation.detail = record[layout::kRecordDetail];
-      operation.remaining = record[layout::kRecordRemaining];
+      operation.late = record[layout::kRecordLate] != 0;
+      operation.deadline =
+          uint64_t{record[layout::kRecordDeadlineHigh]} << 32 | record[layout::kRecordDeadlineLow];
       operation.value = value_of(record);
     } else {
       EXPECT_TRUE(operation.settled || operation.cancelled) << "operation " << owner->second;

@@ -204,7 +204,10 @@ for (const model of models) {
       const fd = openSync(file, 'w');
       assert.throws(() => base.watch(fd, {}, () => {}), InvalidArgumentError);
       closeSync(fd);
-      for (const bad of [-1, 1.5, 1 << 20, '0' as unknown as number]) {
+      const unpollable = openSync('/dev/null', 'r');
+      assert.throws(() => base.watch(unpollable, {}, () => {}), InvalidArgumentError);
+      closeSync(unpollable);
+      for (const bad of [-1, 1.5, 1 << 20, 2 ** 31, 2 ** 32, '0', Object.create(null)] as number[]) {
         assert.throws(() => base.watch(bad, {}, () => {}), InvalidArgumentError);
       }
       assert.throws(
@@ -276,7 +279,15 @@ for (const model of models) {
 
     test('refuse the names of those that cannot be caught', async () => {
       await using base = openBase(model);
-      for (const name of ['SIGKILL', 'SIGSTOP', 'SIGNOTHING'] as NodeJS.Signals[]) {
+      const names: unknown[] = [
+        'SIGKILL',
+        'SIGSTOP',
+        'SIGNOTHING',
+        ['SIGKILL'],
+        ['SIGUSR2'],
+        Object.create(null),
+      ];
+      for (const name of names as NodeJS.Signals[]) {
         assert.throws(() => base.signal(name, () => {}), InvalidArgumentError);
       }
     });

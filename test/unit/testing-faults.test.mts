@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  type FaultRule,
   Opcode,
   type RequestAction,
   type ServerOptions,
@@ -320,6 +321,28 @@ for (const { form, options } of forms) {
     });
   });
 }
+
+test('a malformed fault is refused when it is set, and the server goes on', async () => {
+  const malformed: unknown[] = [
+    { action: { kind: 'nope' } },
+    { action: undefined },
+    { action: { kind: 'toString' } },
+    { action: { kind: 'delay' } },
+    { action: { kind: 'truncate', bytes: '20' } },
+    { action: { kind: 'split', sizes: 3 } },
+    { action: { kind: 'garbage', bytes: 1e12 } },
+    { action: { kind: 'reset', when: 'later' } },
+    { action: { kind: 'status' } },
+    { action: { kind: 'refuse' } },
+    { on: 'connect', action: { kind: 'hang' } },
+    { opcode: 'gett', action: { kind: 'drop' } },
+  ];
+  for (const { options } of forms) {
+    await using ready = await started(options);
+    for (const rule of malformed) await assert.rejects(ready.server.fault(rule as FaultRule));
+    assert.equal((await ready.client.ask(get('a'))).value.toString(), 'value of a');
+  }
+});
 
 test('a key predicate works in this thread and is refused by a worker', async () => {
   const rule = {

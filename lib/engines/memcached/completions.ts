@@ -1,3 +1,4 @@
+import { markAsUntransferable } from 'node:worker_threads';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import {
@@ -38,9 +39,12 @@ export class Completions {
   take(native: NativeClient): number {
     if (this.#givenAway) this.#used = this.#filled;
     this.#givenAway = false;
-    if (this.#used > layout.SLAB_BYTES - layout.LARGE_VALUE) {
+    // Where transfer() ignores the mark, whoever was given a view may have taken the whole slab away.
+    const isGone = this.#memory.byteLength !== layout.SLAB_BYTES;
+    if (isGone || this.#used > layout.SLAB_BYTES - layout.LARGE_VALUE) {
       this.#slab = Buffer.allocUnsafeSlow(layout.SLAB_BYTES);
       this.#memory = this.#slab.buffer;
+      markAsUntransferable(this.#memory);
       this.#used = 0;
       native.setSlab(this.#slab);
     }

@@ -1,4 +1,4 @@
-import { checkTimeout, invalidArgument } from '../../arguments';
+import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
 import { MAX_SLOTS } from '../../native/layout';
 
 /** How a client behaves toward its server. All times are milliseconds. */
@@ -33,6 +33,7 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff'>> & {
 const LARGEST_VALUE = 1 << 30;
 
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
+  if (given.backoff !== undefined) checkOptions(given.backoff, 'backoff');
   const timeout = checkTimeout(given.timeout ?? 2500);
   const maxInFlight = checkCount('maxInFlight', given.maxInFlight ?? 16384, 1, MAX_SLOTS);
   const maxQueued = checkCount('maxQueued', given.maxQueued ?? 131072, 0, MAX_SLOTS);
@@ -59,14 +60,8 @@ function checkCount(argument: string, value: number, least: number, most: number
   if (!Number.isInteger(value) || value < least || value > most) {
     throw invalidArgument(
       argument,
-      `${argument} is a whole number from ${least} to ${most}, not ${String(value)}`,
+      `${argument} is a whole number from ${least} to ${most}, not ${shown(value)}`,
     );
   }
-  return value;
-}
-
-function checkFlag(argument: string, value: boolean): boolean {
-  if (typeof value !== 'boolean')
-    throw invalidArgument(argument, `${argument} is true or false, not ${String(value)}`);
   return value;
 }

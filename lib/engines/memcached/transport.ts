@@ -6,7 +6,7 @@ import * as layout from '../../native/layout';
 import { onAbort } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { type Details, details, Kind, nameOf, type Operation } from '../../transactions/operation';
-import type { Transcoder } from '../../transactions/transcoder';
+import { commonFlagsTranscoder, type Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
 import { readAnswer } from './answers';
 import { causeError } from './causes';
@@ -38,7 +38,7 @@ export class MemcachedTransport implements Transport {
   #whenIdle: (() => void)[] = [];
   readonly #waiting = new Set<Waiting>();
   /** Reads whose connection broke, until they are handed in again. */
-  #lost: { readonly operation: Operation; readonly remaining: number }[] = [];
+  #lost: Operation[] = [];
   /** While what is submitted continues a call under way. */
   #continuing = false;
   #whenEnded: (() => void)[] = [];
@@ -217,10 +217,12 @@ export class MemcachedTransport implements Transport {
   #setParameters(operation: Operation, detail: Details): void {
     const p = this.#parameters;
     p[layout.PARAM_TIMEOUT] = detail.timeout ?? this.#options.timeout;
+    p[layout.PARAM_DEADLINE_HIGH] = detail.deadlineHigh;
+    p[layout.PARAM_DEADLINE_LOW] = detail.deadlineLow;
     p[layout.PARAM_EXPIRY] = detail.expiry;
     p[layout.PARAM_CAS_HIGH] = detail.casHigh;
     p[layout.PARAM_CAS_LOW] = detail.casLow;
-    if (operation.kind === Kind.increment || operation.kind === Kind.decrement) {
+    if (isCounter(operation.kind)) {
       p[layout.PARAM_DELTA_HIGH] = Number(detail.delta >> 32n);
       p[layout.PARAM_DELTA_LOW] = Number(detail.delta & 0xffffffffn);
       p[layout.PARAM_INITIAL_HIGH] = Number(detail.initial >> 32n);
@@ -231,6 +233,8 @@ export class MemcachedTransport implements Transport {
   #resetParameters(): void {
     const p = this.#parameters;
     p[layout.PARAM_TIMEOUT] = this.#options.timeout;
+    p[layout.PARAM_DEADLINE_HIGH] = 0;
+    p[layout.PARAM_DEADLINE_LOW] = 0;
     p[layout.PARAM_EXPIRY] = 0;
     p[layout.PARAM_CAS_HIGH] = 0;
     p[layout.PARAM_CAS_LOW] = 0;
@@ -312,7 +316,7 @@ export class MemcachedTransport implements Transport {
       written: (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0,
       idempotent: isIdempotent(operation.kind),
       cause: records[at + layout.RECORD_DETAIL] as number,
-      remaining: records[at + layout.RECORD_REMAINING] as number,
+      late: records[at + layout.RECORD_LATE] !== 0,
       fault: this.#connector.lastFault,
       closed: this.#closed ? this.#closedWhat : undefined,
     };
@@ -322,15 +326,19 @@ export class MemcachedTransport implements Transport {
       return;
     }
     operation.stopListening?.();
-    this.#lost.push({ operation, remaining: unanswered.remaining });
+    const deadline = {
+      deadlineHigh: records[at + layout.RECORD_DEADLINE_HIGH] as number,
+      deadlineLow: records[at + layout.RECORD_DEADLINE_LOW] as number,
+    };
+    operation.details = { ...(operation.details ?? details()), ...deadline };
+    this.#lost.push(operation);
   }
 
-  /** Hands in again what was lost, with what is left of the deadlines; it waits for the next connection like any other. */
+  /** Hands in again what was lost, under its old deadline; it waits for the next connection like any other. */
   #retryLost(): void {
     const lost = this.#lost;
     this.#lost = [];
-    for (const { operation, remaining } of lost) {
-      operation.details = { ...(operation.details ?? details()), timeout: remaining };
+    for (const operation of lost) {
       const refused = this.#submit(operation);
       if (refused !== undefined) operation.fail(refused);
     }
@@ -358,7 +366,7 @@ export class MemcachedTransport implements Transport {
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
     this.#closedWhat = 'its event base';
-    this.#connector.refuse(closedError(this.#node));
+    this.#connector.refuse(new ClosedError('its event base was closed', { context: { node: this.#node } }));
     this.#drain();
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
@@ -390,9 +398,10 @@ export class MemcachedTransport implements Transport {
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  /** Errors of ours that were made where the operation was not known learn of it. */
+  /** Errors of ours that were made where the operation was not known learn of it; a transcoder's stay as they are. */
   #complete(error: unknown, operation: Operation): unknown {
-    if (!(error instanceof EvenkeelError) || error.context.op !== undefined) return error;
+    const isForeign = this.transcoder !== commonFlagsTranscoder && !isCounter(operation.kind);
+    if (isForeign || !(error instanceof EvenkeelError)) return error;
     return Object.assign(error, { context: { ...this.#contextOf(operation), ...error.context } });
   }
 
@@ -405,5 +414,7 @@ export class MemcachedTransport implements Transport {
     };
   }
 }
+
+const isCounter = (kind: Kind): boolean => kind === Kind.increment || kind === Kind.decrement;
 
 const flushAtEndOfTick = (transport: MemcachedTransport): void => transport.flushTick();

@@ -21,8 +21,8 @@ export interface Unanswered {
   readonly idempotent: boolean;
   /** An errno or CAUSE_…, of OUTCOME_LOST. */
   readonly cause: number;
-  /** ms until its deadline, of OUTCOME_LOST. */
-  readonly remaining: number;
+  /** Its deadline has passed, of OUTCOME_LOST. */
+  readonly late: boolean;
   /** Why there is no connection, while there is none. */
   readonly fault: Error | undefined;
   /** What was closed, when nothing new is started any more. */
@@ -38,7 +38,7 @@ export function unansweredError(
   const ambiguous = it.written && !it.idempotent;
   const isLost = it.outcome === layout.OUTCOME_LOST;
   // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
-  if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && it.written && it.remaining === 0)) {
+  if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && it.written && it.late)) {
     const why =
       it.fault === undefined ? 'no answer within its deadline' : `not connected: ${it.fault.message}`;
     return new TimeoutError(`${op}: ${why}`, { cause: it.fault, context, ambiguous });
