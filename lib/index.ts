@@ -15,6 +15,52 @@ export type {
 } from './event-base/event-base';
 export { EventBase } from './event-base/event-base';
 export { SchedulingContext } from './scheduling/context';
+export type {
+  ClassDefinition,
+  IndexField,
+  KeyField,
+  UpdateField,
+} from './schema/class';
+export { defineClass } from './schema/class';
+export type {
+  EventDeclaration,
+  EventDefinition,
+  EventKind,
+  FieldUpdateEvent,
+  WholeEvent,
+  WholeEventKind,
+} from './schema/events';
+export {
+  onCheckpoint,
+  onDelete,
+  onDeleteAll,
+  onExpire,
+  onFieldUpdate,
+  onNew,
+  onUpdate,
+} from './schema/events';
+export type {
+  AutoidField,
+  BytesField,
+  EnumerationField,
+  Field,
+  FieldMap,
+  MemberField,
+  MemberMap,
+  OptionalField,
+  OrderedField,
+  PresentField,
+  ScalarField,
+  ScalarKind,
+  StringField,
+  StructField,
+  VectorField,
+} from './schema/field';
+export { field } from './schema/field';
+export type { Index, IndexedField, IndexMap } from './schema/indexes';
+export { desc, hashIndex, index, uniqueHashIndex, uniqueIndex } from './schema/indexes';
+export type { EventNames, InsertOf, KeyOf, RecordOf, UpdatedFields, ValueOf } from './schema/record';
+export type { TimeToLive } from './schema/ttl';
 export type { ExpiryOptions } from './transactions/expiry';
 export type {
   ConditionalOptions,

@@ -1,0 +1,128 @@
+import { invalidArgument } from '../arguments';
+import type { EventDeclaration, EventDefinition, NamedEvents } from './events';
+import { nameEvents } from './events';
+import type { Field, FieldMap, OptionalField, OrderedField } from './field';
+import { checkFields } from './field';
+import type { IndexMap } from './indexes';
+import { checkIndexes, checkOrderedFields } from './indexes';
+import { Made } from './made';
+import { checkName, checkOptions, spell } from './names';
+import { checkTimeToLive, type TimeToLive } from './ttl';
+
+/** A class of records. Frozen, and made by defineClass() only. */
+export interface ClassDefinition<
+  Name extends string = string,
+  Fields extends FieldMap = FieldMap,
+  Key extends string | readonly string[] = string | readonly string[],
+  Indexes extends IndexMap = IndexMap,
+  Events extends readonly EventDefinition[] = readonly EventDefinition[],
+> {
+  readonly name: Name;
+  /** In the order in which records are stored and shown. */
+  readonly fields: Fields;
+  readonly key: Key;
+  readonly indexes: Indexes;
+  readonly events: Events;
+  readonly ttl: TimeToLive | undefined;
+}
+
+/** Names of the fields of a key: values with an order, never absent. */
+export type KeyField<Fields extends FieldMap> = NamesOf<Fields, OrderedField>;
+/** Names of the fields an index may have: values with an order. */
+export type IndexField<Fields extends FieldMap> = NamesOf<
+  Fields,
+  OrderedField | OptionalField<OrderedPresent>
+>;
+/** Names of the fields whose updates can be an event of their own: all but vectors. */
+export type UpdateField<Fields extends FieldMap> = {
+  [F in keyof Fields]: Fields[F] extends VectorLike ? never : F;
+}[keyof Fields] &
+  string;
+
+type OrderedPresent = Exclude<OrderedField, { readonly kind: 'autoid' }>;
+type VectorLike = { readonly kind: 'vector' } | { readonly of: { readonly kind: 'vector' } };
+type NamesOf<Fields extends FieldMap, Kind extends Field> = {
+  [F in keyof Fields]: Fields[F] extends Kind ? F : never;
+}[keyof Fields] &
+  string;
+
+const classes = new Made<ClassDefinition>();
+
+/**
+ * Declares a class: its fields, its key (the name of a field, or an array of names), its secondary indexes, the events
+ * it emits and its Time-To-Live. Types of records, keys and events are inferred, see {@link RecordOf}.
+ *
+ * @throws InvalidArgumentError whose `context.argument` names what is wrong, such as `indexes.byMail` or `events[2]`.
+ */
+export function defineClass<
+  const Name extends string,
+  const Fields extends FieldMap,
+  const Key extends KeyField<Fields> | readonly [KeyField<Fields>, ...KeyField<Fields>[]],
+  const Indexes extends IndexMap<IndexField<Fields>> = Record<never, never>,
+  const Events extends readonly EventDeclaration<UpdateField<Fields>>[] = readonly [],
+>(
+  name: Name,
+  definition: {
+    readonly key: Key;
+    readonly fields: Fields;
+    readonly indexes?: Indexes;
+    readonly events?: Events;
+    readonly ttl?: TimeToLive;
+  },
+): ClassDefinition<Name, Fields, Key, Indexes, NamedEvents<Name, Events>> {
+  return makeClass(name, definition) as ClassDefinition<
+    Name,
+    Fields,
+    Key,
+    Indexes,
+    NamedEvents<Name, Events>
+  >;
+}
+
+/** A definition whose names were not checked by the compiler. */
+export interface UncheckedDefinition {
+  readonly key: string | readonly string[];
+  readonly fields: FieldMap;
+  readonly indexes?: IndexMap;
+  readonly events?: readonly EventDeclaration[];
+  readonly ttl?: TimeToLive;
+}
+
+/** defineClass() where the names come from outside the program. */
+export function makeClass(name: string, definition: UncheckedDefinition): ClassDefinition {
+  checkName(name, 'name');
+  checkOptions(definition, ['key', 'fields', 'indexes', 'events', 'ttl'], 'definition');
+  const fields = checkFields(definition.fields);
+  const autoids = Object.keys(fields).filter((each) => fields[each]?.kind === 'autoid');
+  if (autoids[1] !== undefined) {
+    throw invalidArgument(
+      `fields.${autoids[1]}`,
+      `fields: ${autoids.join(' and ')} are autoids, one is allowed`,
+    );
+  }
+  return classes.make({
+    name,
+    fields,
+    key: checkKey(definition.key, fields),
+    indexes: checkIndexes(definition.indexes ?? {}, fields),
+    events: nameEvents(name, definition.events ?? [], fields),
+    ttl: definition.ttl === undefined ? undefined : checkTimeToLive(definition.ttl),
+  });
+}
+
+/** The class given; InvalidArgumentError (`class`) for anything else. */
+export function checkClass(given: ClassDefinition): ClassDefinition {
+  if (!classes.has(given))
+    throw invalidArgument('class', `class is made by defineClass(), not ${spell(given)}`);
+  return given;
+}
+
+function checkKey(key: string | readonly string[], fields: FieldMap): string | readonly string[] {
+  const names: readonly string[] = typeof key === 'string' ? [key] : key;
+  if (!Array.isArray(names))
+    throw invalidArgument('key', `key is the name of a field or an array of names, not ${spell(key)}`);
+  checkOrderedFields(names, fields, 'key');
+  const absent = names.find((name) => fields[name]?.kind === 'optional');
+  if (absent !== undefined) throw invalidArgument('key', `key: ${absent} is optional, a key is never absent`);
+  return typeof key === 'string' ? key : Object.freeze([...key]);
+}

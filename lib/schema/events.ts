@@ -1,0 +1,113 @@
+import { invalidArgument } from '../arguments';
+import type { FieldMap } from './field';
+import { withoutOptional } from './field';
+import { Made } from './made';
+import { checkEventName, spell } from './names';
+
+/** The kinds that concern a whole record or class. */
+export type WholeEventKind = 'new' | 'update' | 'delete' | 'deleteAll' | 'checkpoint' | 'expire';
+export type EventKind = WholeEventKind | 'fieldUpdate';
+
+export interface WholeEvent<K extends WholeEventKind = WholeEventKind, Name = string> {
+  readonly kind: K;
+  readonly name: Name;
+}
+
+export interface FieldUpdateEvent<F extends string = string, Name = string> {
+  readonly kind: 'fieldUpdate';
+  readonly field: F;
+  readonly name: Name;
+}
+
+/** An event of a class, with the name it is waited for by. */
+export type EventDefinition = WholeEvent | FieldUpdateEvent;
+/** An event before it belongs to a class, which gives it a name where it has none yet. */
+export type EventDeclaration<F extends string = string> =
+  | WholeEvent<WholeEventKind, string | undefined>
+  | FieldUpdateEvent<F, string | undefined>;
+
+/** The declared events, each with its name: its own, else `Class.kind` or `Class.field`. */
+export type NamedEvents<Class extends string, Events extends readonly EventDeclaration[]> = {
+  readonly [I in keyof Events]: NamedEvent<Class, Events[I]>;
+};
+
+type NamedEvent<Class extends string, E> =
+  E extends FieldUpdateEvent<infer F, infer Name>
+    ? FieldUpdateEvent<F, NameOr<Name, `${Class}.${F}`>>
+    : E extends WholeEvent<infer K, infer Name>
+      ? WholeEvent<K, NameOr<Name, `${Class}.${K}`>>
+      : never;
+type NameOr<Name, Default extends string> = Name extends string ? Name : Default;
+
+/** Makes the declaration of an event; unnamed, the class names it. */
+export interface Declarator<K extends WholeEventKind> {
+  (): WholeEvent<K, undefined>;
+  <const Name extends string>(name: Name): WholeEvent<K, Name>;
+}
+
+const declarations = new Made<EventDeclaration>();
+
+function declarator<K extends WholeEventKind>(kind: K): Declarator<K> {
+  return <Name extends string>(name?: Name) => declarations.make({ kind, name }) as WholeEvent<K, never>;
+}
+
+/** A record was inserted. Default name: `Class.new`. */
+export const onNew = declarator('new');
+/** Any field of a record changed. Default name: `Class.update`. */
+export const onUpdate = declarator('update');
+/** A record was removed; by Time-To-Live, too, unless expire says so. Default name: `Class.delete`. */
+export const onDelete = declarator('delete');
+/** All records were removed at once: one event however many there were. Default name: `Class.deleteAll`. */
+export const onDeleteAll = declarator('deleteAll');
+/** A transaction checkpointed changes of a record explicitly. Default name: `Class.checkpoint`. */
+export const onCheckpoint = declarator('checkpoint');
+/** Time-To-Live removed a record. Default name: `Class.expire`. */
+export const onExpire = declarator('expire');
+
+/** One field of a record changed; not for vectors. Default name: `Class.field`. */
+export function onFieldUpdate<const F extends string>(field: F): FieldUpdateEvent<F, undefined>;
+export function onFieldUpdate<const F extends string, const Name extends string>(
+  field: F,
+  name: Name,
+): FieldUpdateEvent<F, Name>;
+export function onFieldUpdate(field: string, name?: string): FieldUpdateEvent<string, string | undefined> {
+  return declarations.make({ kind: 'fieldUpdate', field, name });
+}
+
+/** The events of a class; InvalidArgumentError (`events`, `events[i]`) for what it cannot have. */
+export function nameEvents(
+  className: string,
+  given: readonly EventDeclaration[],
+  fields: FieldMap,
+): readonly EventDefinition[] {
+  if (!Array.isArray(given)) throw invalidArgument('events', `events is an array, not ${spell(given)}`);
+  const taken = new Set<string>();
+  const claim = (argument: string, what: string): void => {
+    if (taken.has(what)) throw invalidArgument(argument, `${argument}: ${what} is declared twice`);
+    taken.add(what);
+  };
+  return Object.freeze(
+    given.map((each: EventDeclaration, position) => {
+      const argument = `events[${position}]`;
+      if (!declarations.has(each)) {
+        throw invalidArgument(argument, `${argument} is made by onNew() and its like, not ${spell(each)}`);
+      }
+      if (each.kind === 'fieldUpdate') checkUpdatedField(each.field, fields, argument);
+      claim(argument, each.kind === 'fieldUpdate' ? `the update of ${each.field}` : `the kind ${each.kind}`);
+      const name = checkEventName(each.name ?? defaultEventName(className, each), argument);
+      claim(argument, `the name ${name}`);
+      return Object.freeze({ ...each, name });
+    }),
+  );
+}
+
+export function defaultEventName(className: string, event: EventDeclaration): string {
+  return `${className}.${event.kind === 'fieldUpdate' ? event.field : event.kind}`;
+}
+
+function checkUpdatedField(name: string, fields: FieldMap, argument: string): void {
+  const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${spell(name)}`);
+  if (withoutOptional(type).kind === 'vector')
+    throw invalidArgument(argument, `${argument}: ${name} is a vector, which has no update event of its own`);
+}

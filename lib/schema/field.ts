@@ -1,0 +1,208 @@
+import { invalidArgument } from '../arguments';
+import { Made } from './made';
+import { checkName, checkOptions, spell } from './names';
+
+/** The kinds that need nothing said about them, and what their values are in JavaScript. */
+export interface ScalarValues {
+  uint8: number;
+  uint16: number;
+  uint32: number;
+  uint64: bigint;
+  int8: number;
+  int16: number;
+  int32: number;
+  int64: bigint;
+  float32: number;
+  float64: number;
+  boolean: boolean;
+  datetime: Date;
+}
+
+export type ScalarKind = keyof ScalarValues;
+
+export interface ScalarField<K extends ScalarKind = ScalarKind> {
+  readonly kind: K;
+}
+
+export interface StringField {
+  readonly kind: 'string';
+  /** In UTF-16 code units, as `length` counts them. */
+  readonly maxLength?: number;
+}
+
+export interface BytesField {
+  readonly kind: 'bytes';
+  /** In bytes. */
+  readonly maxLength?: number;
+}
+
+export interface EnumerationField<V extends string = string> {
+  readonly kind: 'enumeration';
+  readonly values: readonly V[];
+}
+
+export interface VectorField<Of extends PresentField = PresentField> {
+  readonly kind: 'vector';
+  readonly of: Of;
+  /** The number of elements, where it is fixed. */
+  readonly length?: number;
+}
+
+export interface StructField<Members extends MemberMap = MemberMap> {
+  readonly kind: 'struct';
+  readonly fields: Members;
+}
+
+export interface OptionalField<Of extends PresentField = PresentField> {
+  readonly kind: 'optional';
+  readonly of: Of;
+}
+
+/** Assigned at insert: a number no other record of the class has or had. */
+export interface AutoidField {
+  readonly kind: 'autoid';
+}
+
+/** What a vector consists of, and what may be made optional. */
+export type PresentField =
+  | ScalarField
+  | StringField
+  | BytesField
+  | EnumerationField
+  | VectorField
+  | StructField;
+/** What a struct consists of. */
+export type MemberField = PresentField | OptionalField;
+/** What a class consists of. */
+export type Field = MemberField | AutoidField;
+/** What keys and indexes consist of: values with an order. */
+export type OrderedField = ScalarField | StringField | EnumerationField | AutoidField;
+
+export type MemberMap = Readonly<Record<string, MemberField>>;
+export type FieldMap = Readonly<Record<string, Field>>;
+
+export interface LengthOptions {
+  readonly maxLength?: number;
+}
+
+const fields = new Made<Field>();
+const scalar = <K extends ScalarKind>(kind: K): ScalarField<K> => fields.make({ kind });
+
+/**
+ * The types of fields. Each call makes a frozen description of the type; a bad argument throws InvalidArgumentError.
+ */
+export const field = {
+  uint8: () => scalar('uint8'),
+  uint16: () => scalar('uint16'),
+  uint32: () => scalar('uint32'),
+  /** 0n … 2n ** 64n - 1n. */
+  uint64: () => scalar('uint64'),
+  int8: () => scalar('int8'),
+  int16: () => scalar('int16'),
+  int32: () => scalar('int32'),
+  int64: () => scalar('int64'),
+  /** Rounded to single precision when it is written. Like float64: never NaN, which has no place in an order. */
+  float32: () => scalar('float32'),
+  float64: () => scalar('float64'),
+  boolean: () => scalar('boolean'),
+  /** A Date, to the millisecond. */
+  datetime: () => scalar('datetime'),
+
+  /** Well-formed Unicode text; `maxLength` counts UTF-16 code units, as `length` does. */
+  string: (options: LengthOptions = {}): StringField =>
+    fields.make({ kind: 'string', ...checkLength(options, 'maxLength') }),
+
+  /** A Uint8Array; `maxLength` counts bytes. It comes back as a Buffer. */
+  bytes: (options: LengthOptions = {}): BytesField =>
+    fields.make({ kind: 'bytes', ...checkLength(options, 'maxLength') }),
+
+  /** One of the strings given. */
+  enumeration<const V extends string>(...values: readonly [V, ...V[]]): EnumerationField<V> {
+    checkValues(values);
+    return fields.make({ kind: 'enumeration', values: Object.freeze([...values]) });
+  },
+
+  /** A value or undefined; the property may also be absent. */
+  optional<const Of extends PresentField>(of: Of): OptionalField<Of> {
+    return fields.make({ kind: 'optional', of: checkPresent(of) });
+  },
+
+  /** An array without holes; `length` fixes the number of its elements. */
+  vector<const Of extends PresentField>(of: Of, options: { readonly length?: number } = {}): VectorField<Of> {
+    return fields.make({ kind: 'vector', of: checkPresent(of), ...checkLength(options, 'length') });
+  },
+
+  /** An object with the given properties and no others. */
+  struct<const Members extends MemberMap>(members: Members): StructField<Members> {
+    const checked = checkFields(members);
+    for (const [name, member] of Object.entries<Field>(checked)) {
+      if (member.kind === 'autoid') {
+        throw invalidArgument(
+          `fields.${name}`,
+          `fields.${name}: only a class has an autoid, a struct has not`,
+        );
+      }
+    }
+    return fields.make({ kind: 'struct', fields: checked });
+  },
+
+  /** A bigint that insert assigns unless it is given; unique in its class. At most one a class. */
+  autoid: (): AutoidField => fields.make({ kind: 'autoid' }),
+};
+
+/** A frozen copy of the fields of a class or struct; InvalidArgumentError (`fields`, `fields.name`) unless all are well. */
+export function checkFields<const Fields extends FieldMap>(given: Fields): Fields {
+  if (typeof given !== 'object' || given === null) {
+    throw invalidArgument('fields', `fields is an object of fields, not ${spell(given)}`);
+  }
+  const entries = Object.entries(given);
+  if (entries.length === 0) throw invalidArgument('fields', 'fields is empty');
+  for (const [name, each] of entries) {
+    checkName(name, `fields.${name}`);
+    if (!fields.has(each)) {
+      throw invalidArgument(`fields.${name}`, `fields.${name} is made by field.…(), not ${spell(each)}`);
+    }
+  }
+  return Object.freeze({ ...given });
+}
+
+/** The same for a value that may be absent. */
+export function withoutOptional(type: Field): PresentField | AutoidField {
+  return type.kind === 'optional' ? type.of : type;
+}
+
+export function isOrdered(type: Field): type is OrderedField {
+  return !['bytes', 'vector', 'struct', 'optional'].includes(type.kind);
+}
+
+function checkPresent<Of extends Field>(of: Of): Of {
+  if (!fields.has(of)) throw invalidArgument('of', `of is made by field.…(), not ${spell(of)}`);
+  const { kind } = of;
+  if (kind === 'optional' || kind === 'autoid') {
+    throw invalidArgument(
+      'of',
+      `of: an ${kind} field is a member of its class or struct and of nothing else`,
+    );
+  }
+  return of;
+}
+
+function checkLength<Name extends string>(options: object, name: Name): { readonly [N in Name]?: number } {
+  const length = checkOptions(options, [name], 'options')[name];
+  if (length === undefined) return {};
+  if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 1) {
+    throw invalidArgument(name, `${name} is an integer, 1 or more, not ${spell(length)}`);
+  }
+  return { [name]: length } as { readonly [N in Name]?: number };
+}
+
+function checkValues(values: readonly unknown[]): void {
+  if (values.length === 0) throw invalidArgument('values', 'values: an enumeration has at least one');
+  for (const value of values) {
+    if (typeof value !== 'string') {
+      throw invalidArgument('values', `values: an enumeration is of strings, not ${spell(value)}`);
+    }
+  }
+  const twice = values.find((value, index) => values.indexOf(value) !== index);
+  if (twice !== undefined) throw invalidArgument('values', `values: ${spell(twice)} is given twice`);
+}

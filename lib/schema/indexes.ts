@@ -1,0 +1,103 @@
+import { invalidArgument } from '../arguments';
+import type { FieldMap } from './field';
+import { isOrdered, withoutOptional } from './field';
+import { Made } from './made';
+import { checkName, spell } from './names';
+
+export interface IndexedField<F extends string = string> {
+  readonly field: F;
+  readonly order: 'asc' | 'desc';
+}
+
+/** A way to find records by other fields than the key. A tree is ordered and finds ranges, a hash finds equals only. */
+export interface Index<F extends string = string> {
+  readonly type: 'tree' | 'hash';
+  readonly unique: boolean;
+  readonly fields: readonly IndexedField<F>[];
+}
+
+export type IndexMap<F extends string = string> = Readonly<Record<string, Index<F>>>;
+
+type Ordering<F extends string> = F | IndexedField<F>;
+
+const indexes = new Made<Index>();
+
+/** Descending order of a field of an index; a field without is ascending. */
+export function desc<const F extends string>(field: F): IndexedField<F> {
+  return Object.freeze({ field, order: 'desc' });
+}
+
+/** An ordered index by one field or several; records may share their values. */
+export function index<const F extends string>(...fields: readonly [Ordering<F>, ...Ordering<F>[]]): Index<F> {
+  return makeIndex('tree', false, fields);
+}
+
+/** An ordered index by one field or several, whose values no two records share. */
+export function uniqueIndex<const F extends string>(
+  ...fields: readonly [Ordering<F>, ...Ordering<F>[]]
+): Index<F> {
+  return makeIndex('tree', true, fields);
+}
+
+/** An index that finds equal values only. */
+export function hashIndex<const F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
+  return makeIndex('hash', false, fields);
+}
+
+/** An index that finds equal values only, which no two records share. */
+export function uniqueHashIndex<const F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
+  return makeIndex('hash', true, fields);
+}
+
+export function makeIndex<F extends string>(
+  type: Index['type'],
+  unique: boolean,
+  fields: readonly Ordering<F>[],
+): Index<F> {
+  const ordered = fields.map((each): IndexedField<F> => {
+    const { field, order } = typeof each === 'object' ? each : { field: each, order: 'asc' as const };
+    checkName(field, 'fields');
+    if (order !== 'asc' && order !== 'desc')
+      throw invalidArgument('fields', `fields: the order of ${field} is asc or desc`);
+    if (type === 'hash' && order === 'desc')
+      throw invalidArgument('fields', `fields: a hash has no order, ${field} cannot be descending`);
+    return Object.freeze({ field, order });
+  });
+  return indexes.make({ type, unique, fields: Object.freeze(ordered) });
+}
+
+/** A frozen copy; InvalidArgumentError (`indexes.name`) for what is no index, or is by fields that cannot be indexed. */
+export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
+  if (typeof given !== 'object')
+    throw invalidArgument('indexes', `indexes is an object of indexes, not ${spell(given)}`);
+  for (const [name, each] of Object.entries(given)) {
+    const argument = `indexes.${name}`;
+    checkName(name, argument);
+    if (!indexes.has(each)) {
+      throw invalidArgument(
+        argument,
+        `${argument} is made by index(), uniqueIndex() and their like, not ${spell(each)}`,
+      );
+    }
+    checkOrderedFields(
+      each.fields.map(({ field }) => field),
+      fields,
+      argument,
+    );
+  }
+  return Object.freeze({ ...given });
+}
+
+/** What a key or an index is made of: declared fields with an order, none twice. */
+export function checkOrderedFields(names: readonly string[], fields: FieldMap, argument: string): void {
+  if (names.length === 0) throw invalidArgument(argument, `${argument} names no field`);
+  for (const [position, name] of names.entries()) {
+    const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${name}`);
+    if (names.indexOf(name) !== position)
+      throw invalidArgument(argument, `${argument} names the field ${name} twice`);
+    const { kind } = withoutOptional(type);
+    if (!isOrdered(withoutOptional(type)))
+      throw invalidArgument(argument, `${argument}: ${name} is a field of ${kind}, which has no order`);
+  }
+}
