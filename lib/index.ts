@@ -22,6 +22,8 @@ export type {
   UpdateField,
 } from './schema/class';
 export { defineClass } from './schema/class';
+export type { ClassDescription, FieldDescription, NamedField } from './schema/description';
+export { classFromDescription, describeClass } from './schema/description';
 export type {
   EventDeclaration,
   EventDefinition,

@@ -4,8 +4,10 @@ import { withoutOptional } from './field';
 import { Made } from './made';
 import { checkEventName, spell } from './names';
 
+const WHOLE_KINDS = ['new', 'update', 'delete', 'deleteAll', 'checkpoint', 'expire'] as const;
+
 /** The kinds that concern a whole record or class. */
-export type WholeEventKind = 'new' | 'update' | 'delete' | 'deleteAll' | 'checkpoint' | 'expire';
+export type WholeEventKind = (typeof WHOLE_KINDS)[number];
 export type EventKind = WholeEventKind | 'fieldUpdate';
 
 export interface WholeEvent<K extends WholeEventKind = WholeEventKind, Name = string> {
@@ -47,8 +49,19 @@ export interface Declarator<K extends WholeEventKind> {
 
 const declarations = new Made<EventDeclaration>();
 
+export function declareWhole<K extends WholeEventKind, Name extends string | undefined>(
+  kind: K,
+  name: Name,
+): WholeEvent<K, Name> {
+  return declarations.make({ kind, name });
+}
+
+export function isWholeKind(kind: unknown): kind is WholeEventKind {
+  return (WHOLE_KINDS as readonly unknown[]).includes(kind);
+}
+
 function declarator<K extends WholeEventKind>(kind: K): Declarator<K> {
-  return <Name extends string>(name?: Name) => declarations.make({ kind, name }) as WholeEvent<K, never>;
+  return (name?: string) => declareWhole(kind, name) as WholeEvent<K, never>;
 }
 
 /** A record was inserted. Default name: `Class.new`. */

@@ -1,0 +1,188 @@
+import { invalidArgument } from '../arguments';
+import { type ClassDefinition, makeClass } from './class';
+import { declareWhole, type EventDeclaration, isWholeKind, onFieldUpdate } from './events';
+import { type Field, type FieldMap, field, type MemberMap, type PresentField } from './field';
+import { type Index, type IndexedField, makeIndex } from './indexes';
+import { checkOptions, spell } from './names';
+import type { TimeToLive } from './ttl';
+
+/** The type of a field as JSON. */
+export type FieldDescription =
+  | Exclude<Field, { readonly kind: 'optional' | 'vector' | 'struct' }>
+  | { readonly kind: 'optional'; readonly of: FieldDescription }
+  | { readonly kind: 'vector'; readonly of: FieldDescription; readonly length?: number }
+  | { readonly kind: 'struct'; readonly fields: readonly NamedField[] };
+
+export interface NamedField {
+  readonly name: string;
+  readonly type: FieldDescription;
+}
+
+/**
+ * A class as plain JSON, in one order: the fields as declared, indexes and events by name. Two classes that mean the
+ * same have the same description.
+ */
+export interface ClassDescription {
+  readonly name: string;
+  readonly key: string | readonly string[];
+  readonly fields: readonly NamedField[];
+  readonly indexes: readonly (Index & { readonly name: string })[];
+  readonly events: readonly { readonly name: string; readonly kind: string; readonly field?: string }[];
+  readonly ttl?: TimeToLive;
+}
+
+export function describeClass(definition: ClassDefinition): ClassDescription {
+  const { name, key, fields, indexes, events, ttl } = definition;
+  return {
+    name,
+    key: typeof key === 'string' ? key : [...key],
+    fields: describeFields(fields),
+    indexes: Object.entries(indexes)
+      .map(([name, { type, unique, fields }]) => ({
+        name,
+        type,
+        unique,
+        fields: fields.map(({ field, order }) => ({ field, order })),
+      }))
+      .sort(byName),
+    events: events
+      .map((event) =>
+        event.kind === 'fieldUpdate'
+          ? { name: event.name, kind: event.kind, field: event.field }
+          : { name: event.name, kind: event.kind },
+      )
+      .sort(byName),
+    ...(ttl && { ttl: { ...ttl } }),
+  };
+}
+
+/**
+ * The class of a description, {@link describeClass}'s inverse.
+ *
+ * @throws InvalidArgumentError for what is no description (`context.argument`: where), or describes what no class can be.
+ */
+export function classFromDescription(description: ClassDescription): ClassDefinition {
+  const known = ['name', 'key', 'fields', 'indexes', 'events', 'ttl'];
+  const { name, key, fields, indexes, events, ttl } = checkOptions(description, known, 'description');
+  return makeClass(name as string, {
+    key: key as string,
+    fields: fieldsFrom(fields, 'description.fields'),
+    indexes: named(
+      list(indexes, 'description.indexes').map((each, position) =>
+        indexFrom(each, `description.indexes[${position}]`),
+      ),
+      'description.indexes',
+    ),
+    events: list(events, 'description.events').map((each, position) =>
+      eventFrom(each, `description.events[${position}]`),
+    ),
+    ttl: ttl as TimeToLive | undefined,
+  });
+}
+
+function describeFields(fields: FieldMap): NamedField[] {
+  return Object.entries(fields).map(([name, type]) => ({ name, type: describeField(type) }));
+}
+
+function describeField(type: Field): FieldDescription {
+  switch (type.kind) {
+    case 'optional':
+    case 'vector':
+      return { ...type, of: describeField(type.of) };
+    case 'struct':
+      return { kind: 'struct', fields: describeFields(type.fields) };
+    case 'enumeration':
+      return { kind: 'enumeration', values: [...type.values] };
+    default:
+      return { ...type };
+  }
+}
+
+function fieldsFrom(given: unknown, at: string): FieldMap {
+  const entries = list(given, at).map((each, position) => {
+    const { name, type } = checkOptions(each, ['name', 'type'], `${at}[${position}]`);
+    return [name, fieldFrom(type, `${at}[${position}].type`)] as const;
+  });
+  return named(entries, at);
+}
+
+function fieldFrom(given: unknown, at: string): Field {
+  const { kind, ...rest } = checkOptions(
+    given,
+    ['kind', 'maxLength', 'values', 'of', 'length', 'fields'],
+    at,
+  );
+  const only = (...known: string[]): Readonly<Record<string, unknown>> => checkOptions(rest, known, at);
+  switch (kind) {
+    case 'uint8':
+    case 'uint16':
+    case 'uint32':
+    case 'uint64':
+    case 'int8':
+    case 'int16':
+    case 'int32':
+    case 'int64':
+    case 'float32':
+    case 'float64':
+    case 'boolean':
+    case 'datetime':
+    case 'autoid':
+      only();
+      return field[kind]();
+    case 'string':
+    case 'bytes':
+      return field[kind](only('maxLength'));
+    case 'enumeration':
+      return field.enumeration(...(list(only('values').values, `${at}.values`) as [string]));
+    case 'optional':
+      return field.optional(fieldFrom(only('of').of, `${at}.of`) as PresentField);
+    case 'vector': {
+      const { of, ...options } = only('of', 'length');
+      return field.vector(fieldFrom(of, `${at}.of`) as PresentField, options);
+    }
+    case 'struct':
+      return field.struct(fieldsFrom(only('fields').fields, `${at}.fields`) as MemberMap);
+    default:
+      throw invalidArgument(at, `${at}: there is no field of kind ${spell(kind)}`);
+  }
+}
+
+function indexFrom(given: unknown, at: string): readonly [unknown, Index] {
+  const { name, type, unique, fields } = checkOptions(given, ['name', 'type', 'unique', 'fields'], at);
+  if (type !== 'tree' && type !== 'hash')
+    throw invalidArgument(at, `${at}: there is no index of type ${spell(type)}`);
+  if (typeof unique !== 'boolean')
+    throw invalidArgument(at, `${at}.unique is a boolean, not ${spell(unique)}`);
+  const indexed = list(fields, `${at}.fields`).map((each, position) =>
+    checkOptions(each, ['field', 'order'], `${at}.fields[${position}]`),
+  );
+  return [name, makeIndex(type, unique, indexed as unknown as IndexedField[])];
+}
+
+function eventFrom(given: unknown, at: string): EventDeclaration {
+  const { kind, name, ...rest } = checkOptions(given, ['name', 'kind', 'field'], at);
+  if (typeof name !== 'string') throw invalidArgument(at, `${at}.name is a string, not ${spell(name)}`);
+  if (kind === 'fieldUpdate') return onFieldUpdate(rest.field as string, name);
+  checkOptions(rest, [], at);
+  if (!isWholeKind(kind)) throw invalidArgument(at, `${at}: there is no event of kind ${spell(kind)}`);
+  return declareWhole(kind, name);
+}
+
+function named<T>(entries: readonly (readonly [unknown, T])[], at: string): Record<string, T> {
+  const names = new Set<unknown>();
+  for (const [name] of entries) {
+    if (names.has(name)) throw invalidArgument(at, `${at}: ${spell(name)} is there twice`);
+    names.add(name);
+  }
+  return Object.fromEntries(entries);
+}
+
+function list(given: unknown, at: string): readonly unknown[] {
+  if (!Array.isArray(given)) throw invalidArgument(at, `${at} is an array, not ${spell(given)}`);
+  return given;
+}
+
+// Not by locale: the order is the same on every machine.
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
