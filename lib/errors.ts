@@ -11,6 +11,11 @@ export interface ErrorContext {
   readonly status?: number;
   /** The argument at fault, of an InvalidArgumentError. */
   readonly argument?: string;
+  /** The value at fault, of a ValidationError: `lines[3].price`; empty for the record itself. */
+  readonly path?: string;
+  /** Where a text is at fault, of a DdlSyntaxError: both from 1, the column in UTF-16 code units. */
+  readonly line?: number;
+  readonly column?: number;
 }
 
 export interface ErrorOptions {
@@ -112,6 +117,16 @@ export class AuthenticationError extends EvenkeelError {
 /** A bad argument, thrown by the call it was given to; `context.argument` names it. */
 export class InvalidArgumentError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_INVALID_ARGUMENT';
+}
+
+/** A record is not what its class declares; `context.path` names the value at fault. */
+export class ValidationError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_VALIDATION';
+}
+
+/** A schema text that cannot be read, or has no counterpart here; `context.line` and `context.column` say where. */
+export class DdlSyntaxError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_DDL_SYNTAX';
 }
 
 /** A transaction lost against others as often as it may be retried. */

@@ -19,6 +19,8 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   ConnectionError: ['EVENKEEL_CONNECTION', true],
   AuthenticationError: ['EVENKEEL_AUTHENTICATION', false],
   InvalidArgumentError: ['EVENKEEL_INVALID_ARGUMENT', false],
+  ValidationError: ['EVENKEEL_VALIDATION', false],
+  DdlSyntaxError: ['EVENKEEL_DDL_SYNTAX', false],
   ConflictError: ['EVENKEEL_CONFLICT', true],
   ClosedError: ['EVENKEEL_CLOSED', false],
   ServerError: ['EVENKEEL_SERVER', false],

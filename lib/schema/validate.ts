@@ -1,0 +1,168 @@
+import { isDate, isUint8Array } from 'node:util/types';
+import { ValidationError } from '../errors';
+import { type ClassDefinition, checkClass } from './class';
+import type { Field, FieldMap, VectorField } from './field';
+import { spell } from './names';
+import type { InsertOf } from './record';
+
+const INTEGERS = {
+  uint8: [0, 0xff],
+  uint16: [0, 0xffff],
+  uint32: [0, 0xffff_ffff],
+  int8: [-0x80, 0x7f],
+  int16: [-0x8000, 0x7fff],
+  int32: [-0x8000_0000, 0x7fff_ffff],
+} as const;
+const BIG_INTEGERS = {
+  uint64: [0n, 2n ** 64n - 1n],
+  autoid: [0n, 2n ** 64n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+} as const;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * A record of the class, or ValidationError with the `path` of the first value that is not as declared: another type,
+ * out of range, too long, not of the enumeration, NaN, text with half a surrogate pair, an invalid Date, a hole in an
+ * array, null, a property that is missing or unknown. ±Infinity is a float.
+ *
+ * The result is a copy that shares nothing with what was given and has all fields in the order of the class: those
+ * that are absent are undefined, -0 is 0, float32 is rounded to what it stores, bytes are a Buffer. Every property is
+ * read once. Only own properties count, whatever the prototype.
+ */
+export function validate<C extends ClassDefinition>(definition: C, record: unknown): InsertOf<C> {
+  const { name, fields } = checkClass(definition);
+  return copyObject(fields, record, new Path(name)) as InsertOf<C>;
+}
+
+/** Where a value stands in its record. The step moves along, and is spelt out only when something is wrong. */
+class Path {
+  step: string | number = '';
+
+  constructor(
+    readonly className: string,
+    readonly parent?: Path,
+  ) {}
+
+  toString(): string {
+    const before = this.parent?.toString() ?? '';
+    if (typeof this.step === 'number') return `${before}[${this.step}]`;
+    return before === '' ? this.step : `${before}.${this.step}`;
+  }
+
+  fail(problem: string): never {
+    const path = this.toString();
+    const message = `${this.className}: ${path === '' ? 'the record' : path} ${problem}`;
+    throw new ValidationError(message, { context: { path } });
+  }
+
+  expected(what: string, value: unknown): never {
+    this.fail(value === undefined ? 'is missing' : `is ${what}, not ${spell(value)}`);
+  }
+}
+
+function copy(type: Field, value: unknown, path: Path): unknown {
+  switch (type.kind) {
+    case 'uint8':
+    case 'uint16':
+    case 'uint32':
+    case 'int8':
+    case 'int16':
+    case 'int32': {
+      const [low, high] = INTEGERS[type.kind];
+      if (typeof value !== 'number' || !Number.isInteger(value) || value < low || value > high)
+        path.expected(`an integer from ${low} to ${high} (${type.kind})`, value);
+      return value + 0;
+    }
+    case 'uint64':
+    case 'int64':
+    case 'autoid': {
+      if (value === undefined && type.kind === 'autoid') return undefined;
+      const [low, high] = BIG_INTEGERS[type.kind];
+      if (typeof value !== 'bigint' || value < low || value > high)
+        path.expected(`a bigint from ${low}n to ${high}n (${type.kind})`, value);
+      return value;
+    }
+    case 'float32':
+    case 'float64':
+      return copyFloat(type.kind, value, path);
+    case 'boolean':
+      if (typeof value !== 'boolean') path.expected('a boolean', value);
+      return value;
+    case 'datetime':
+      return copyDate(value, path);
+    case 'string':
+      if (typeof value !== 'string') path.expected('a string', value);
+      checkLength(value.length, type.maxLength, 'UTF-16 code units', path);
+      // UTF-8 cannot say it: it would come back as another text.
+      if (LONE_SURROGATE.test(value)) path.fail('is no well-formed text: it has half a surrogate pair');
+      return value;
+    case 'bytes':
+      if (!isUint8Array(value)) path.expected('a Uint8Array', value);
+      checkLength(value.byteLength, type.maxLength, 'bytes', path);
+      return Buffer.from(value);
+    case 'enumeration':
+      if (!(type.values as readonly unknown[]).includes(value))
+        path.expected(`one of ${type.values.join(', ')}`, value);
+      return value;
+    case 'optional':
+      return value === undefined ? undefined : copy(type.of, value, path);
+    case 'vector':
+      return copyArray(type, value, path);
+    case 'struct':
+      return copyObject(type.fields, value, path);
+  }
+}
+
+function copyFloat(kind: 'float32' | 'float64', value: unknown, path: Path): number {
+  if (typeof value !== 'number' || Number.isNaN(value)) path.expected(`a number (${kind})`, value);
+  const stored = kind === 'float32' ? Math.fround(value) : value;
+  if (!Number.isFinite(stored) && Number.isFinite(value)) path.fail(`is too large for ${kind}: ${value}`);
+  return stored + 0;
+}
+
+function copyDate(value: unknown, path: Path): Date {
+  if (!isDate(value)) path.expected('a Date', value);
+  const time = Date.prototype.getTime.call(value);
+  if (Number.isNaN(time)) path.fail('is an invalid Date');
+  return new Date(time);
+}
+
+function copyArray({ of, length }: VectorField, value: unknown, path: Path): unknown[] {
+  if (!Array.isArray(value)) path.expected('an array', value);
+  const count = value.length;
+  if (length !== undefined && count !== length) path.fail(`has ${length} elements, not ${count}`);
+  const elements: unknown[] = [];
+  const below = new Path(path.className, path);
+  for (let index = 0; index < count; index++) {
+    below.step = index;
+    elements.push(copy(of, value[index], below));
+  }
+  return elements;
+}
+
+function copyObject(fields: FieldMap, value: unknown, path: Path): Record<string, unknown> {
+  if (!isRecord(value)) path.expected('an object', value);
+  const below = new Path(path.className, path);
+  for (const name of Object.keys(value)) {
+    if (Object.hasOwn(fields, name)) continue;
+    below.step = name;
+    below.fail('is no field');
+  }
+  const record: Record<string, unknown> = {};
+  for (const [name, type] of Object.entries(fields)) {
+    below.step = name;
+    record[name] = copy(type, Object.hasOwn(value, name) ? value[name] : undefined, below);
+  }
+  return record;
+}
+
+// Maps, Dates and their like hold what no property shows: it would be lost without a word.
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]'
+  );
+}
+
+function checkLength(length: number, most: number | undefined, unit: string, path: Path): void {
+  if (most !== undefined && length > most) path.fail(`has at most ${most} ${unit}, not ${length}`);
+}
