@@ -22,6 +22,9 @@ export type {
   UpdateField,
 } from './schema/class';
 export { defineClass } from './schema/class';
+export type { DdlOptions, ParsedSchema } from './schema/ddl/parse';
+export { parseDdl } from './schema/ddl/parse';
+export type { DdlWarning } from './schema/ddl/scope';
 export type { ClassDescription, FieldDescription, NamedField } from './schema/description';
 export { classFromDescription, describeClass } from './schema/description';
 export type {

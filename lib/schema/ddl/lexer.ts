@@ -1,0 +1,101 @@
+import type { Source } from './source';
+
+export interface Token {
+  readonly kind: 'name' | 'number' | 'text' | 'symbol' | 'end';
+  readonly text: string;
+  /** Where it stands in the source; of a macro's token, where the macro is used. */
+  readonly offset: number;
+}
+
+/** Macros made of macros would grow without bound. */
+const LONGEST_MACRO = 64;
+
+const TEXT_OR_COMMENT = /"[^"\r\n]*"|'[^'\r\n]*'|\/\/.*|\/\*[\s\S]*?\*\//g;
+const SPACE = /\s*/y;
+const DIRECTIVE = /#[ \t]*(\w*)/y;
+const TOKEN =
+  /(?<name>[A-Za-z_]\w*)|(?<number>0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)|(?<text>"[^"\n]*"|'[^'\n]*')|(?<symbol>[{}<>[\]();:,.=+-])/y;
+
+/**
+ * The tokens of a schema text. Comments are left out, and the names of `#define` replaced by
+ * what they stand for; other directives are refused.
+ */
+export function tokenize(source: Source): Token[] {
+  return new Lexer(source).scan(0, source.text.length);
+}
+
+class Lexer {
+  readonly #source: Source;
+  /** The text with blanks for comments and one kind of line break; offsets stay what they are. */
+  readonly #text: string;
+  readonly #macros = new Map<string, readonly Token[]>();
+
+  constructor(source: Source) {
+    this.#source = source;
+    this.#text = source.text
+      .replace(TEXT_OR_COMMENT, (part) => (part.startsWith('/') ? part.replace(/[^\r\n]/g, ' ') : part))
+      .replaceAll('\r', '\n');
+  }
+
+  scan(start: number, end: number): Token[] {
+    const tokens: Token[] = [];
+    for (let offset = this.#skip(start); offset < end; offset = this.#skip(offset)) {
+      if (this.#text[offset] === '#') {
+        offset = this.#directive(offset);
+        continue;
+      }
+      const token = this.#token(offset);
+      const meant = this.#macros.get(token.text) ?? [token];
+      for (const each of meant) tokens.push({ ...each, offset });
+      offset += token.text.length;
+    }
+    return tokens;
+  }
+
+  #token(offset: number): Token {
+    const match = this.#match(TOKEN, offset);
+    if (match === undefined) {
+      if (this.#text.startsWith('/*', offset)) this.#source.fail(offset, 'this comment has no end');
+      const character = String.fromCodePoint(this.#text.codePointAt(offset) ?? 0);
+      this.#source.fail(offset, `unexpected character ${JSON.stringify(character)}`);
+    }
+    const kinds = match.groups ?? {};
+    const kind = (['name', 'number', 'text'] as const).find((each) => kinds[each] !== undefined) ?? 'symbol';
+    return { kind, text: match[0], offset };
+  }
+
+  /** Takes in a directive. Returns the offset of the end of its line, which is its own. */
+  #directive(offset: number): number {
+    const lineStart = this.#text.lastIndexOf('\n', offset) + 1;
+    if (this.#skip(lineStart) < offset) this.#source.fail(offset, 'a directive begins its line');
+    const lineBreak = this.#text.indexOf('\n', offset);
+    const end = lineBreak < 0 ? this.#text.length : lineBreak;
+    const [written, directive] = this.#match(DIRECTIVE, offset) ?? ['', ''];
+    if (directive !== 'define')
+      this.#source.fail(offset, `the directive #${directive} is not supported, only #define`);
+    const nameOffset = this.#skip(offset + written.length);
+    if (nameOffset >= end) this.#source.fail(offset, '#define needs a name');
+    this.#define(this.#token(nameOffset), end);
+    return end;
+  }
+
+  #define({ kind, text, offset }: Token, end: number): void {
+    if (kind !== 'name') this.#source.fail(offset, `#define needs a name, not ${text}`);
+    const start = offset + text.length;
+    if (this.#text[start] === '(')
+      this.#source.fail(offset, `macros with parameters are not supported: ${text}`);
+    const body = this.scan(start, end);
+    if (body.length > LONGEST_MACRO)
+      this.#source.fail(offset, `a macro stands for at most ${LONGEST_MACRO} tokens`);
+    this.#macros.set(text, body);
+  }
+
+  #skip(offset: number): number {
+    return offset + (this.#match(SPACE, offset)?.[0].length ?? 0);
+  }
+
+  #match(pattern: RegExp, offset: number): RegExpExecArray | undefined {
+    pattern.lastIndex = offset;
+    return pattern.exec(this.#text) ?? undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { DdlSyntaxError } from '../../errors';
+
+/** Of a line that is shown, at most this much, so that one without end does not fill a screen. */
+const EXCERPT = 100;
+
+export interface Position {
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 code units. */
+  readonly column: number;
+}
+
+/** A schema text, and its name for messages. */
+export class Source {
+  constructor(
+    readonly text: string,
+    readonly name: string | undefined,
+  ) {}
+
+  position(offset: number): Position {
+    const lines = this.text.slice(0, offset).split(/\r\n|\r|\n/);
+    return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
+  }
+
+  fail(offset: number, problem: string): never {
+    const { line, column } = this.position(offset);
+    const where =
+      this.name === undefined ? `line ${line}, column ${column}` : `${this.name}:${line}:${column}`;
+    const message = `${where}: ${problem}\n${this.#excerpt(offset, column)}`;
+    throw new DdlSyntaxError(message, { context: { line, column } });
+  }
+
+  /** The line, and a mark below the column. */
+  #excerpt(offset: number, column: number): string {
+    const [line = ''] = this.text.slice(offset - column + 1).split(/[\r\n]/, 1);
+    const start = Math.max(0, column - EXCERPT / 2);
+    const shown = line.slice(start, start + EXCERPT);
+    // Tabs stay, so that the mark stands where they put the text.
+    const indent = shown.slice(0, column - 1 - start).replace(/[^\t]/g, ' ');
+    return `  ${shown}\n  ${indent}^`;
+  }
+}
