@@ -66,6 +66,7 @@ export type { Index, IndexedField, IndexMap } from './schema/indexes';
 export { desc, hashIndex, index, uniqueHashIndex, uniqueIndex } from './schema/indexes';
 export type { EventNames, InsertOf, KeyOf, RecordOf, UpdatedFields, ValueOf } from './schema/record';
 export type { TimeToLive } from './schema/ttl';
+export { toTypeScript } from './schema/typescript';
 export { validate } from './schema/validate';
 export type { ExpiryOptions } from './transactions/expiry';
 export type {

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { addBench } from './bench';
+import { addDdl } from './ddl';
 import { addPing } from './ping';
 import { addReplay } from './replay';
 import { oneLine } from './report';
 import { addServe } from './serve';
 
 const program = new Command('evenkeel')
-  .description('Replays, measures, serves and probes memcached.')
+  .description('Replays, measures, serves and probes memcached; translates schemas.')
   .version(packageVersion(), '-V, --version')
   .option('--verbose', 'print stacks of errors')
   .showHelpAfterError('(--help tells more)');
@@ -18,6 +19,7 @@ addReplay(program);
 addBench(program);
 addServe(program);
 addPing(program);
+addDdl(program);
 
 program.parseAsync().then(
   () => leave(Number(process.exitCode ?? 0)),

@@ -70,9 +70,9 @@ describe('the evenkeel command', () => {
   it('describes every command', async () => {
     const { code, stdout } = await evenkeel('--help');
     assert.equal(code, 0);
-    for (const command of ['replay', 'bench', 'serve', 'ping'])
+    for (const command of ['replay', 'bench', 'serve', 'ping', 'ddl'])
       assert.match(stdout, new RegExp(`^ +${command} `, 'm'));
-    for (const command of ['replay', 'bench', 'serve', 'ping']) {
+    for (const command of ['replay', 'bench', 'serve', 'ping', 'ddl']) {
       const help = await evenkeel(command, '--help');
       assert.equal(help.code, 0);
       assert.match(help.stdout, new RegExp(`^Usage: evenkeel ${command}`));
