@@ -55,10 +55,10 @@ const classes = new Made<ClassDefinition>();
  * @throws InvalidArgumentError whose `context.argument` names what is wrong, such as `indexes.byMail` or `events[2]`.
  */
 export function defineClass<
-  const Name extends string,
-  const Fields extends FieldMap,
+  Name extends string,
+  Fields extends FieldMap,
   const Key extends KeyField<Fields> | readonly [KeyField<Fields>, ...KeyField<Fields>[]],
-  const Indexes extends IndexMap<IndexField<Fields>> = Record<never, never>,
+  Indexes extends IndexMap<IndexField<Fields>> = Record<never, never>,
   const Events extends readonly EventDeclaration<UpdateField<Fields>>[] = readonly [],
 >(
   name: Name,

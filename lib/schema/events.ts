@@ -1,6 +1,5 @@
 import { invalidArgument } from '../arguments';
-import type { FieldMap } from './field';
-import { withoutOptional } from './field';
+import { type FieldMap, fieldNamed, withoutOptional } from './field';
 import { Made } from './made';
 import { checkEventName, spell } from './names';
 
@@ -44,7 +43,7 @@ type NameOr<Name, Default extends string> = Name extends string ? Name : Default
 /** Makes the declaration of an event; unnamed, the class names it. */
 export interface Declarator<K extends WholeEventKind> {
   (): WholeEvent<K, undefined>;
-  <const Name extends string>(name: Name): WholeEvent<K, Name>;
+  <Name extends string>(name: Name): WholeEvent<K, Name>;
 }
 
 const declarations = new Made<EventDeclaration>();
@@ -78,8 +77,8 @@ export const onCheckpoint = declarator('checkpoint');
 export const onExpire = declarator('expire');
 
 /** One field of a record changed; not for vectors. Default name: `Class.field`. */
-export function onFieldUpdate<const F extends string>(field: F): FieldUpdateEvent<F, undefined>;
-export function onFieldUpdate<const F extends string, const Name extends string>(
+export function onFieldUpdate<F extends string>(field: F): FieldUpdateEvent<F, undefined>;
+export function onFieldUpdate<F extends string, Name extends string>(
   field: F,
   name: Name,
 ): FieldUpdateEvent<F, Name>;
@@ -119,7 +118,7 @@ export function defaultEventName(className: string, event: EventDeclaration): st
 }
 
 function checkUpdatedField(name: string, fields: FieldMap, argument: string): void {
-  const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  const type = fieldNamed(name, fields);
   if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${spell(name)}`);
   if (withoutOptional(type).kind === 'vector')
     throw invalidArgument(argument, `${argument}: ${name} is a vector, which has no update event of its own`);

@@ -117,23 +117,23 @@ export const field = {
     fields.make({ kind: 'bytes', ...checkLength(options, 'maxLength') }),
 
   /** One of the strings given. */
-  enumeration<const V extends string>(...values: readonly [V, ...V[]]): EnumerationField<V> {
+  enumeration<V extends string>(...values: readonly [V, ...V[]]): EnumerationField<V> {
     checkValues(values);
     return fields.make({ kind: 'enumeration', values: Object.freeze([...values]) });
   },
 
   /** A value or undefined; the property may also be absent. */
-  optional<const Of extends PresentField>(of: Of): OptionalField<Of> {
+  optional<Of extends PresentField>(of: Of): OptionalField<Of> {
     return fields.make({ kind: 'optional', of: checkPresent(of) });
   },
 
   /** An array without holes; `length` fixes the number of its elements. */
-  vector<const Of extends PresentField>(of: Of, options: { readonly length?: number } = {}): VectorField<Of> {
+  vector<Of extends PresentField>(of: Of, options: { readonly length?: number } = {}): VectorField<Of> {
     return fields.make({ kind: 'vector', of: checkPresent(of), ...checkLength(options, 'length') });
   },
 
   /** An object with the given properties and no others. */
-  struct<const Members extends MemberMap>(members: Members): StructField<Members> {
+  struct<Members extends MemberMap>(members: Members): StructField<Members> {
     const checked = checkFields(members);
     for (const [name, member] of Object.entries<Field>(checked)) {
       if (member.kind === 'autoid') {
@@ -151,7 +151,7 @@ export const field = {
 };
 
 /** A frozen copy of the fields of a class or struct; InvalidArgumentError (`fields`, `fields.name`) unless all are well. */
-export function checkFields<const Fields extends FieldMap>(given: Fields): Fields {
+export function checkFields<Fields extends FieldMap>(given: Fields): Fields {
   if (typeof given !== 'object' || given === null) {
     throw invalidArgument('fields', `fields is an object of fields, not ${spell(given)}`);
   }
@@ -166,7 +166,12 @@ export function checkFields<const Fields extends FieldMap>(given: Fields): Field
   return Object.freeze({ ...given });
 }
 
-/** The same for a value that may be absent. */
+/** The field of a name that nobody has checked yet. */
+export function fieldNamed(name: unknown, fields: FieldMap): Field | undefined {
+  return typeof name === 'string' && Object.hasOwn(fields, name) ? fields[name] : undefined;
+}
+
+/** The type of the value of a field, where there is one. */
 export function withoutOptional(type: Field): PresentField | AutoidField {
   return type.kind === 'optional' ? type.of : type;
 }

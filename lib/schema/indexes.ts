@@ -1,6 +1,5 @@
 import { invalidArgument } from '../arguments';
-import type { FieldMap } from './field';
-import { isOrdered, withoutOptional } from './field';
+import { type FieldMap, fieldNamed, isOrdered, withoutOptional } from './field';
 import { Made } from './made';
 import { checkName, spell } from './names';
 
@@ -23,29 +22,27 @@ type Ordering<F extends string> = F | IndexedField<F>;
 const indexes = new Made<Index>();
 
 /** Descending order of a field of an index; a field without is ascending. */
-export function desc<const F extends string>(field: F): IndexedField<F> {
+export function desc<F extends string>(field: F): IndexedField<F> {
   return Object.freeze({ field, order: 'desc' });
 }
 
 /** An ordered index by one field or several; records may share their values. */
-export function index<const F extends string>(...fields: readonly [Ordering<F>, ...Ordering<F>[]]): Index<F> {
+export function index<F extends string>(...fields: readonly [Ordering<F>, ...Ordering<F>[]]): Index<F> {
   return makeIndex('tree', false, fields);
 }
 
 /** An ordered index by one field or several, whose values no two records share. */
-export function uniqueIndex<const F extends string>(
-  ...fields: readonly [Ordering<F>, ...Ordering<F>[]]
-): Index<F> {
+export function uniqueIndex<F extends string>(...fields: readonly [Ordering<F>, ...Ordering<F>[]]): Index<F> {
   return makeIndex('tree', true, fields);
 }
 
 /** An index that finds equal values only. */
-export function hashIndex<const F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
+export function hashIndex<F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
   return makeIndex('hash', false, fields);
 }
 
 /** An index that finds equal values only, which no two records share. */
-export function uniqueHashIndex<const F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
+export function uniqueHashIndex<F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
   return makeIndex('hash', true, fields);
 }
 
@@ -56,11 +53,10 @@ export function makeIndex<F extends string>(
 ): Index<F> {
   const ordered = fields.map((each): IndexedField<F> => {
     const { field, order } = typeof each === 'object' ? each : { field: each, order: 'asc' as const };
-    checkName(field, 'fields');
     if (order !== 'asc' && order !== 'desc')
-      throw invalidArgument('fields', `fields: the order of ${field} is asc or desc`);
+      throw invalidArgument('fields', `fields: the order of ${spell(field)} is asc or desc`);
     if (type === 'hash' && order === 'desc')
-      throw invalidArgument('fields', `fields: a hash has no order, ${field} cannot be descending`);
+      throw invalidArgument('fields', `fields: a hash has no order, ${spell(field)} cannot be descending`);
     return Object.freeze({ field, order });
   });
   return indexes.make({ type, unique, fields: Object.freeze(ordered) });
@@ -92,8 +88,8 @@ export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
 export function checkOrderedFields(names: readonly string[], fields: FieldMap, argument: string): void {
   if (names.length === 0) throw invalidArgument(argument, `${argument} names no field`);
   for (const [position, name] of names.entries()) {
-    const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${name}`);
+    const type = fieldNamed(name, fields);
+    if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${spell(name)}`);
     if (names.indexOf(name) !== position)
       throw invalidArgument(argument, `${argument} names the field ${name} twice`);
     const { kind } = withoutOptional(type);

@@ -21,6 +21,7 @@ export function checkEventName(name: unknown, argument: string): string {
       `${argument}: a name of an event is identifiers joined by dots, not ${spell(name)}`,
     );
   }
+  if (RESERVED.has(name)) throw invalidArgument(argument, `${argument}: the name ${name} is reserved`);
   return name;
 }
 

@@ -171,8 +171,9 @@ describe('a class is refused by the name of the argument for', () => {
   test('keys of no, unknown, repeated, absent and unordered fields', () => {
     refused(withFields({ key: undefined }), 'key', /undefined/);
     refused(withFields({ key: [] }), 'key', /names no field/);
-    refused(withFields({ key: 'ident' }), 'key', /no field ident/);
-    refused(withFields({ key: 'toString' }), 'key', /no field toString/);
+    refused(withFields({ key: 'ident' }), 'key', /no field "ident"/);
+    refused(withFields({ key: 'toString' }), 'key', /no field "toString"/);
+    refused(withFields({ key: [['id']] }), 'key', /no field/);
     refused(withFields({ key: ['id', 'id'] }), 'key', /id twice/);
     refused(withFields({ key: 'mail' }), 'key', /optional/);
     for (const key of ['tags', 'photo', 'home']) refused(withFields({ key }), 'key', /no order/);
@@ -181,14 +182,16 @@ describe('a class is refused by the name of the argument for', () => {
   test('indexes of unknown, repeated and unordered fields, and what is no index', () => {
     const by = (wrong: unknown) => withFields({ indexes: { by: wrong } });
     refused(by('id'), 'indexes.by', /made by index/);
-    refused(by(index('ident')), 'indexes.by', /no field ident/);
+    refused(by(index('ident')), 'indexes.by', /no field "ident"/);
     refused(by(index('id', desc('id'))), 'indexes.by', /id twice/);
     for (const unordered of ['tags', 'photo', 'home']) {
       refused(by(uniqueIndex(unordered)), 'indexes.by', /no order/);
     }
     refused(by((index as () => unknown)()), 'indexes.by', /no field/);
     refused(withFields({ indexes: 7 }), 'indexes', /object/);
-    refused(() => index(undefined as unknown as 'a'), 'fields', /identifier/);
+    for (const name of [undefined, 7, Symbol('id')])
+      refused(by(index(name as unknown as 'id')), 'indexes.by', /no field/);
+    refused(() => index(['id'] as unknown as 'id'), 'fields', /asc or desc/);
     refused(() => hashIndex(desc('a') as unknown as 'a'), 'fields', /no order/);
   });
 
@@ -197,7 +200,9 @@ describe('a class is refused by the name of the argument for', () => {
     refused(withFields({ events: onNew() }), 'events', /array/);
     refused(events(onNew), 'events[0]', /made by onNew\(\)/);
     refused(events(onNew(), onFieldUpdate('nothing')), 'events[1]', /no field "nothing"/);
+    refused(events(onFieldUpdate(['id'] as unknown as 'id')), 'events[0]', /no field an array/);
     refused(events(onFieldUpdate('tags')), 'events[0]', /vector/);
+    refused(events(onNew('__proto__')), 'events[0]', /reserved/);
     refused(events(onNew('a'), onNew('b')), 'events[1]', /kind new is declared twice/);
     refused(events(onFieldUpdate('id'), onFieldUpdate('id', 'b')), 'events[1]', /update of id is declared/);
     refused(events(onNew('a'), onDelete('a')), 'events[1]', /name a is declared twice/);

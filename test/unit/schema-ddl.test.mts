@@ -310,6 +310,8 @@ describe('what is no schema', () => {
       ['class A { uint1 x;\r\n  uint2 x; };', 2, 9, /field x is declared twice/],
       ['class A { uint1 constructor; };', 1, 17, /reserved/],
       ['class A { uint1 x; tree<y> i; };', 1, 25, /no field y in class A/],
+      ['class A { uint1 x; tree<__proto__> i; };', 1, 25, /no field __proto__/],
+      ['class A { uint1 x; event <new> constructor; };', 1, 32, /reserved/],
       ['class A { blob x; autoid; tree<x> i; };', 1, 35, /no order/],
       ['class A { uint1 x; tree<x> i; hash<x> i[1]; };', 1, 39, /index i is declared twice/],
       ['class A { uint1 x; hash<x desc> i[1]; };', 1, 27, /expected >, not desc/],

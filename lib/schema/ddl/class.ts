@@ -25,7 +25,7 @@ class ClassParser {
   readonly #fields = new Map<string, Field>();
   readonly #indexes = new Map<string, Index>();
   readonly #events: EventDeclaration[] = [];
-  readonly #ttl: TimeToLive = {};
+  #ttl: TimeToLive | undefined;
   /** Where the arguments of makeClass() are written. */
   readonly #places = new Map<string, Token>();
   /** Names of fields in indexes and events, which may come before the fields. */
@@ -61,7 +61,7 @@ class ClassParser {
       fields: Object.fromEntries(this.#fields),
       indexes: Object.fromEntries(this.#indexes),
       events: this.#events,
-      ttl: Object.keys(this.#ttl).length === 0 ? undefined : this.#ttl,
+      ttl: this.#ttl,
     };
     return cursor.made(() => makeClass(this.name.text, definition), this.#places, this.name);
   }
@@ -106,9 +106,10 @@ class ClassParser {
 
   #timeToLive(): void {
     const { clause, policy } = parseTimeToLive(this.scope);
-    if (Object.keys(policy).some((property) => property in this.#ttl))
+    const before = this.#ttl ?? {};
+    if (Object.keys(policy).some((property) => property in before))
       this.scope.cursor.fail(clause, `${clause.text} is declared twice`);
-    Object.assign(this.#ttl, policy);
+    this.#ttl = { ...before, ...policy };
     this.#places.set('ttl', clause);
   }
 

@@ -15,9 +15,8 @@ export class Cursor {
     this.#end = { kind: 'end', text: 'the end of the text', offset: source.text.length };
   }
 
-  /** The token that comes next, or after so many others. */
-  peek(ahead = 0): Token {
-    return this.#tokens[this.#position + ahead] ?? this.#end;
+  peek(): Token {
+    return this.#tokens[this.#position] ?? this.#end;
   }
 
   take(): Token {

@@ -10,7 +10,7 @@ export interface Token {
 /** Macros made of macros would grow without bound. */
 const LONGEST_MACRO = 64;
 
-const TEXT_OR_COMMENT = /"[^"\r\n]*"|'[^'\r\n]*'|\/\/.*|\/\*[\s\S]*?\*\//g;
+const TEXT_OR_COMMENT = /"[^"\r\n]*"|'[^'\r\n]*'|\/\/.*|\/\*[\s\S]*?(\*\/|$)/g;
 const SPACE = /\s*/y;
 const DIRECTIVE = /#[ \t]*(\w*)/y;
 const TOKEN =
@@ -33,7 +33,10 @@ class Lexer {
   constructor(source: Source) {
     this.#source = source;
     this.#text = source.text
-      .replace(TEXT_OR_COMMENT, (part) => (part.startsWith('/') ? part.replace(/[^\r\n]/g, ' ') : part))
+      .replace(TEXT_OR_COMMENT, (part: string, end: string | undefined, offset: number) => {
+        if (end === '') source.fail(offset, 'this comment has no end');
+        return part.startsWith('/') ? part.replace(/[^\r\n]/g, ' ') : part;
+      })
       .replaceAll('\r', '\n');
   }
 
@@ -55,7 +58,6 @@ class Lexer {
   #token(offset: number): Token {
     const match = this.#match(TOKEN, offset);
     if (match === undefined) {
-      if (this.#text.startsWith('/*', offset)) this.#source.fail(offset, 'this comment has no end');
       const character = String.fromCodePoint(this.#text.codePointAt(offset) ?? 0);
       this.#source.fail(offset, `unexpected character ${JSON.stringify(character)}`);
     }

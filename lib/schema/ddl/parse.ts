@@ -31,7 +31,8 @@ const MODIFIERS: ReadonlySet<string> = new Set(['compact', 'persistent', 'transi
  * Integers of 8 bytes are bigints; char<n>, nchar<n> and wchar<n> are strings of at most n UTF-16 code units; arrays
  * are vectors of a fixed length; nullable and optional members are optional fields; date and time are Dates; values of
  * enums are their names. The key of a class is its autoid, else its oid, else its first unique index (which stays an
- * index as well), else an autoid that is added. Events have the names that the text gives them.
+ * index as well), else an autoid that is added. A hash is unique unless it says nonunique. Events have the names that
+ * the text gives them.
  *
  * @throws DdlSyntaxError with line and column, for what is no schema and for what has no counterpart here.
  */
