@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import { InvalidArgumentError } from './errors';
 
 /** The error of a bad argument, which it names. */
@@ -6,13 +5,21 @@ export function invalidArgument(argument: string, message: string, cause?: unkno
   return new InvalidArgumentError(message, { cause, context: { argument } });
 }
 
-/** A value as a message shows it, whatever it is: no code of the value's runs, and nothing is thrown. */
+/** A value as a message shows it, short and on one line. None of the value's own code runs, and nothing is thrown. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
-  return inspect(value, { depth: 0, customInspect: false, breakLength: Number.POSITIVE_INFINITY }).slice(
-    0,
-    80,
-  );
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+    case 'bigint':
+      return `${value}n`;
+    case 'object':
+      if (value === null) return 'null';
+      return Array.isArray(value) ? 'an array' : 'an object';
+    case 'function':
+      return 'a function';
+    default:
+      return String(value);
+  }
 }
 
 /** Throws for what is no object with options in it. */

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 import type { EventDeclaration, EventDefinition, NamedEvents } from './events';
 import { nameEvents } from './events';
 import type { Field, FieldMap, OptionalField, OrderedField } from './field';
@@ -6,7 +6,7 @@ import { checkFields } from './field';
 import type { IndexMap } from './indexes';
 import { checkIndexes, checkOrderedFields } from './indexes';
 import { Made } from './made';
-import { checkName, checkOptions, spell } from './names';
+import { checkName, checkProperties } from './names';
 import { checkTimeToLive, type TimeToLive } from './ttl';
 
 /** A class of records. Frozen, and made by defineClass() only. */
@@ -91,7 +91,7 @@ export interface UncheckedDefinition {
 /** defineClass() where the names come from outside the program. */
 export function makeClass(name: string, definition: UncheckedDefinition): ClassDefinition {
   checkName(name, 'name');
-  checkOptions(definition, ['key', 'fields', 'indexes', 'events', 'ttl'], 'definition');
+  checkProperties(definition, ['key', 'fields', 'indexes', 'events', 'ttl'], 'definition');
   const fields = checkFields(definition.fields);
   const autoids = Object.keys(fields).filter((each) => fields[each]?.kind === 'autoid');
   if (autoids[1] !== undefined) {
@@ -113,14 +113,14 @@ export function makeClass(name: string, definition: UncheckedDefinition): ClassD
 /** The class given; InvalidArgumentError (`class`) for anything else. */
 export function checkClass(given: ClassDefinition): ClassDefinition {
   if (!classes.has(given))
-    throw invalidArgument('class', `class is made by defineClass(), not ${spell(given)}`);
+    throw invalidArgument('class', `class is made by defineClass(), not ${shown(given)}`);
   return given;
 }
 
 function checkKey(key: string | readonly string[], fields: FieldMap): string | readonly string[] {
   const names: readonly string[] = typeof key === 'string' ? [key] : key;
   if (!Array.isArray(names))
-    throw invalidArgument('key', `key is the name of a field or an array of names, not ${spell(key)}`);
+    throw invalidArgument('key', `key is the name of a field or an array of names, not ${shown(key)}`);
   checkOrderedFields(names, fields, 'key');
   const absent = names.find((name) => fields[name]?.kind === 'optional');
   if (absent !== undefined) throw invalidArgument('key', `key: ${absent} is optional, a key is never absent`);

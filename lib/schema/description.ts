@@ -1,9 +1,9 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 import { type ClassDefinition, makeClass } from './class';
 import { declareWhole, type EventDeclaration, isWholeKind, onFieldUpdate } from './events';
 import { type Field, type FieldMap, field, type MemberMap, type PresentField } from './field';
 import { type Index, type IndexedField, makeIndex } from './indexes';
-import { checkOptions, spell } from './names';
+import { checkProperties } from './names';
 import type { TimeToLive } from './ttl';
 
 /** The type of a field as JSON. */
@@ -63,7 +63,7 @@ export function describeClass(definition: ClassDefinition): ClassDescription {
  */
 export function classFromDescription(description: ClassDescription): ClassDefinition {
   const known = ['name', 'key', 'fields', 'indexes', 'events', 'ttl'];
-  const { name, key, fields, indexes, events, ttl } = checkOptions(description, known, 'description');
+  const { name, key, fields, indexes, events, ttl } = checkProperties(description, known, 'description');
   return makeClass(name as string, {
     key: key as string,
     fields: fieldsFrom(fields, 'description.fields'),
@@ -100,19 +100,19 @@ function describeField(type: Field): FieldDescription {
 
 function fieldsFrom(given: unknown, at: string): FieldMap {
   const entries = list(given, at).map((each, position) => {
-    const { name, type } = checkOptions(each, ['name', 'type'], `${at}[${position}]`);
+    const { name, type } = checkProperties(each, ['name', 'type'], `${at}[${position}]`);
     return [name, fieldFrom(type, `${at}[${position}].type`)] as const;
   });
   return named(entries, at);
 }
 
 function fieldFrom(given: unknown, at: string): Field {
-  const { kind, ...rest } = checkOptions(
+  const { kind, ...rest } = checkProperties(
     given,
     ['kind', 'maxLength', 'values', 'of', 'length', 'fields'],
     at,
   );
-  const only = (...known: string[]): Readonly<Record<string, unknown>> => checkOptions(rest, known, at);
+  const only = (...known: string[]): Readonly<Record<string, unknown>> => checkProperties(rest, known, at);
   switch (kind) {
     case 'uint8':
     case 'uint16':
@@ -143,42 +143,42 @@ function fieldFrom(given: unknown, at: string): Field {
     case 'struct':
       return field.struct(fieldsFrom(only('fields').fields, `${at}.fields`) as MemberMap);
     default:
-      throw invalidArgument(at, `${at}: there is no field of kind ${spell(kind)}`);
+      throw invalidArgument(at, `${at}: there is no field of kind ${shown(kind)}`);
   }
 }
 
 function indexFrom(given: unknown, at: string): readonly [unknown, Index] {
-  const { name, type, unique, fields } = checkOptions(given, ['name', 'type', 'unique', 'fields'], at);
+  const { name, type, unique, fields } = checkProperties(given, ['name', 'type', 'unique', 'fields'], at);
   if (type !== 'tree' && type !== 'hash')
-    throw invalidArgument(at, `${at}: there is no index of type ${spell(type)}`);
+    throw invalidArgument(at, `${at}: there is no index of type ${shown(type)}`);
   if (typeof unique !== 'boolean')
-    throw invalidArgument(at, `${at}.unique is a boolean, not ${spell(unique)}`);
+    throw invalidArgument(at, `${at}.unique is a boolean, not ${shown(unique)}`);
   const indexed = list(fields, `${at}.fields`).map((each, position) =>
-    checkOptions(each, ['field', 'order'], `${at}.fields[${position}]`),
+    checkProperties(each, ['field', 'order'], `${at}.fields[${position}]`),
   );
   return [name, makeIndex(type, unique, indexed as unknown as IndexedField[])];
 }
 
 function eventFrom(given: unknown, at: string): EventDeclaration {
-  const { kind, name, ...rest } = checkOptions(given, ['name', 'kind', 'field'], at);
-  if (typeof name !== 'string') throw invalidArgument(at, `${at}.name is a string, not ${spell(name)}`);
+  const { kind, name, ...rest } = checkProperties(given, ['name', 'kind', 'field'], at);
+  if (typeof name !== 'string') throw invalidArgument(at, `${at}.name is a string, not ${shown(name)}`);
   if (kind === 'fieldUpdate') return onFieldUpdate(rest.field as string, name);
-  checkOptions(rest, [], at);
-  if (!isWholeKind(kind)) throw invalidArgument(at, `${at}: there is no event of kind ${spell(kind)}`);
+  checkProperties(rest, [], at);
+  if (!isWholeKind(kind)) throw invalidArgument(at, `${at}: there is no event of kind ${shown(kind)}`);
   return declareWhole(kind, name);
 }
 
 function named<T>(entries: readonly (readonly [unknown, T])[], at: string): Record<string, T> {
   const names = new Set<unknown>();
   for (const [name] of entries) {
-    if (names.has(name)) throw invalidArgument(at, `${at}: ${spell(name)} is there twice`);
+    if (names.has(name)) throw invalidArgument(at, `${at}: ${shown(name)} is there twice`);
     names.add(name);
   }
   return Object.fromEntries(entries);
 }
 
 function list(given: unknown, at: string): readonly unknown[] {
-  if (!Array.isArray(given)) throw invalidArgument(at, `${at} is an array, not ${spell(given)}`);
+  if (!Array.isArray(given)) throw invalidArgument(at, `${at} is an array, not ${shown(given)}`);
   return given;
 }
 

@@ -1,7 +1,7 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 import { type FieldMap, fieldNamed, withoutOptional } from './field';
 import { Made } from './made';
-import { checkEventName, spell } from './names';
+import { checkEventName } from './names';
 
 const WHOLE_KINDS = ['new', 'update', 'delete', 'deleteAll', 'checkpoint', 'expire'] as const;
 
@@ -92,7 +92,7 @@ export function nameEvents(
   given: readonly EventDeclaration[],
   fields: FieldMap,
 ): readonly EventDefinition[] {
-  if (!Array.isArray(given)) throw invalidArgument('events', `events is an array, not ${spell(given)}`);
+  if (!Array.isArray(given)) throw invalidArgument('events', `events is an array, not ${shown(given)}`);
   const taken = new Set<string>();
   const claim = (argument: string, what: string): void => {
     if (taken.has(what)) throw invalidArgument(argument, `${argument}: ${what} is declared twice`);
@@ -102,7 +102,7 @@ export function nameEvents(
     given.map((each: EventDeclaration, position) => {
       const argument = `events[${position}]`;
       if (!declarations.has(each)) {
-        throw invalidArgument(argument, `${argument} is made by onNew() and its like, not ${spell(each)}`);
+        throw invalidArgument(argument, `${argument} is made by onNew() and its like, not ${shown(each)}`);
       }
       if (each.kind === 'fieldUpdate') checkUpdatedField(each.field, fields, argument);
       claim(argument, each.kind === 'fieldUpdate' ? `the update of ${each.field}` : `the kind ${each.kind}`);
@@ -119,7 +119,7 @@ export function defaultEventName(className: string, event: EventDeclaration): st
 
 function checkUpdatedField(name: string, fields: FieldMap, argument: string): void {
   const type = fieldNamed(name, fields);
-  if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${spell(name)}`);
+  if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${shown(name)}`);
   if (withoutOptional(type).kind === 'vector')
     throw invalidArgument(argument, `${argument}: ${name} is a vector, which has no update event of its own`);
 }

@@ -1,6 +1,6 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 import { Made } from './made';
-import { checkName, checkOptions, spell } from './names';
+import { checkName, checkProperties } from './names';
 
 /** The kinds that need nothing said about them, and what their values are in JavaScript. */
 export interface ScalarValues {
@@ -153,14 +153,14 @@ export const field = {
 /** A frozen copy of the fields of a class or struct; InvalidArgumentError (`fields`, `fields.name`) unless all are well. */
 export function checkFields<Fields extends FieldMap>(given: Fields): Fields {
   if (typeof given !== 'object' || given === null) {
-    throw invalidArgument('fields', `fields is an object of fields, not ${spell(given)}`);
+    throw invalidArgument('fields', `fields is an object of fields, not ${shown(given)}`);
   }
   const entries = Object.entries(given);
   if (entries.length === 0) throw invalidArgument('fields', 'fields is empty');
   for (const [name, each] of entries) {
     checkName(name, `fields.${name}`);
     if (!fields.has(each)) {
-      throw invalidArgument(`fields.${name}`, `fields.${name} is made by field.…(), not ${spell(each)}`);
+      throw invalidArgument(`fields.${name}`, `fields.${name} is made by field.…(), not ${shown(each)}`);
     }
   }
   return Object.freeze({ ...given });
@@ -181,7 +181,7 @@ export function isOrdered(type: Field): type is OrderedField {
 }
 
 function checkPresent<Of extends Field>(of: Of): Of {
-  if (!fields.has(of)) throw invalidArgument('of', `of is made by field.…(), not ${spell(of)}`);
+  if (!fields.has(of)) throw invalidArgument('of', `of is made by field.…(), not ${shown(of)}`);
   const { kind } = of;
   if (kind === 'optional' || kind === 'autoid') {
     throw invalidArgument(
@@ -193,10 +193,10 @@ function checkPresent<Of extends Field>(of: Of): Of {
 }
 
 function checkLength<Name extends string>(options: object, name: Name): { readonly [N in Name]?: number } {
-  const length = checkOptions(options, [name], 'options')[name];
+  const length = checkProperties(options, [name], 'options')[name];
   if (length === undefined) return {};
   if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 1) {
-    throw invalidArgument(name, `${name} is an integer, 1 or more, not ${spell(length)}`);
+    throw invalidArgument(name, `${name} is an integer, 1 or more, not ${shown(length)}`);
   }
   return { [name]: length } as { readonly [N in Name]?: number };
 }
@@ -205,9 +205,9 @@ function checkValues(values: readonly unknown[]): void {
   if (values.length === 0) throw invalidArgument('values', 'values: an enumeration has at least one');
   for (const value of values) {
     if (typeof value !== 'string') {
-      throw invalidArgument('values', `values: an enumeration is of strings, not ${spell(value)}`);
+      throw invalidArgument('values', `values: an enumeration is of strings, not ${shown(value)}`);
     }
   }
   const twice = values.find((value, index) => values.indexOf(value) !== index);
-  if (twice !== undefined) throw invalidArgument('values', `values: ${spell(twice)} is given twice`);
+  if (twice !== undefined) throw invalidArgument('values', `values: ${shown(twice)} is given twice`);
 }

@@ -1,7 +1,7 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 import { type FieldMap, fieldNamed, isOrdered, withoutOptional } from './field';
 import { Made } from './made';
-import { checkName, spell } from './names';
+import { checkName } from './names';
 
 export interface IndexedField<F extends string = string> {
   readonly field: F;
@@ -54,9 +54,9 @@ export function makeIndex<F extends string>(
   const ordered = fields.map((each): IndexedField<F> => {
     const { field, order } = typeof each === 'object' ? each : { field: each, order: 'asc' as const };
     if (order !== 'asc' && order !== 'desc')
-      throw invalidArgument('fields', `fields: the order of ${spell(field)} is asc or desc`);
+      throw invalidArgument('fields', `fields: the order of ${shown(field)} is asc or desc`);
     if (type === 'hash' && order === 'desc')
-      throw invalidArgument('fields', `fields: a hash has no order, ${spell(field)} cannot be descending`);
+      throw invalidArgument('fields', `fields: a hash has no order, ${shown(field)} cannot be descending`);
     return Object.freeze({ field, order });
   });
   return indexes.make({ type, unique, fields: Object.freeze(ordered) });
@@ -65,14 +65,14 @@ export function makeIndex<F extends string>(
 /** A frozen copy; InvalidArgumentError (`indexes.name`) for what is no index, or is by fields that cannot be indexed. */
 export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
   if (typeof given !== 'object')
-    throw invalidArgument('indexes', `indexes is an object of indexes, not ${spell(given)}`);
+    throw invalidArgument('indexes', `indexes is an object of indexes, not ${shown(given)}`);
   for (const [name, each] of Object.entries(given)) {
     const argument = `indexes.${name}`;
     checkName(name, argument);
     if (!indexes.has(each)) {
       throw invalidArgument(
         argument,
-        `${argument} is made by index(), uniqueIndex() and their like, not ${spell(each)}`,
+        `${argument} is made by index(), uniqueIndex() and their like, not ${shown(each)}`,
       );
     }
     checkOrderedFields(
@@ -89,7 +89,7 @@ export function checkOrderedFields(names: readonly string[], fields: FieldMap, a
   if (names.length === 0) throw invalidArgument(argument, `${argument} names no field`);
   for (const [position, name] of names.entries()) {
     const type = fieldNamed(name, fields);
-    if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${spell(name)}`);
+    if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${shown(name)}`);
     if (names.indexOf(name) !== position)
       throw invalidArgument(argument, `${argument} names the field ${name} twice`);
     const { kind } = withoutOptional(type);

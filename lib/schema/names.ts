@@ -1,4 +1,4 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 
 const IDENTIFIER = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
 // As properties of ordinary objects they would reach prototypes.
@@ -7,7 +7,7 @@ const RESERVED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prot
 /** A name of a class, field or index: an identifier, so that objects keep its place and paths can spell it. */
 export function checkName(name: unknown, argument: string): string {
   if (typeof name !== 'string' || !IDENTIFIER.test(name)) {
-    throw invalidArgument(argument, `${argument}: a name is an identifier, not ${spell(name)}`);
+    throw invalidArgument(argument, `${argument}: a name is an identifier, not ${shown(name)}`);
   }
   if (RESERVED.has(name)) throw invalidArgument(argument, `${argument}: the name ${name} is reserved`);
   return name;
@@ -18,44 +18,27 @@ export function checkEventName(name: unknown, argument: string): string {
   if (typeof name !== 'string' || !name.split('.').every((part) => IDENTIFIER.test(part))) {
     throw invalidArgument(
       argument,
-      `${argument}: a name of an event is identifiers joined by dots, not ${spell(name)}`,
+      `${argument}: a name of an event is identifiers joined by dots, not ${shown(name)}`,
     );
   }
   if (RESERVED.has(name)) throw invalidArgument(argument, `${argument}: the name ${name} is reserved`);
   return name;
 }
 
-/** A value for a message: short, and on one line. */
-export function spell(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-    case 'bigint':
-      return `${value}n`;
-    case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? 'an array' : 'an object';
-    case 'function':
-      return 'a function';
-    default:
-      return String(value);
-  }
-}
-
 /** An object of options: nothing but the properties it may have, or a typing error would go unnoticed. */
-export function checkOptions(
+export function checkProperties(
   options: unknown,
   known: readonly string[],
   argument: string,
 ): Readonly<Record<string, unknown>> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidArgument(argument, `${argument} is an object, not ${spell(options)}`);
+    throw invalidArgument(argument, `${argument} is an object, not ${shown(options)}`);
   }
   const stranger = Object.keys(options).find((name) => !known.includes(name));
   if (stranger !== undefined) {
     throw invalidArgument(
       argument,
-      `${argument} has no property ${spell(stranger)}, only ${known.join(', ')}`,
+      `${argument} has no property ${shown(stranger)}, only ${known.join(', ')}`,
     );
   }
   return options as Readonly<Record<string, unknown>>;

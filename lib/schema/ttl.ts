@@ -1,5 +1,5 @@
-import { invalidArgument } from '../arguments';
-import { checkOptions, spell } from './names';
+import { invalidArgument, shown } from '../arguments';
+import { checkProperties } from './names';
 
 /** When records of a class expire; at least one of `age` and `count`. */
 export interface TimeToLive {
@@ -13,15 +13,15 @@ export interface TimeToLive {
 
 /** A frozen copy; InvalidArgumentError (`ttl`, `ttl.age`, …) for a policy that is none. */
 export function checkTimeToLive(given: unknown): TimeToLive {
-  const { age, count, renewOnUpdate } = checkOptions(given, ['age', 'count', 'renewOnUpdate'], 'ttl');
+  const { age, count, renewOnUpdate } = checkProperties(given, ['age', 'count', 'renewOnUpdate'], 'ttl');
   if (age === undefined && count === undefined)
     throw invalidArgument('ttl', 'ttl has an age, a count or both');
   if (age !== undefined && !(typeof age === 'number' && age > 0 && age < Number.POSITIVE_INFINITY))
-    throw invalidArgument('ttl.age', `ttl.age is a number of seconds, more than 0, not ${spell(age)}`);
+    throw invalidArgument('ttl.age', `ttl.age is a number of seconds, more than 0, not ${shown(age)}`);
   if (count !== undefined && !(typeof count === 'number' && Number.isSafeInteger(count) && count > 0))
-    throw invalidArgument('ttl.count', `ttl.count is an integer, 1 or more, not ${spell(count)}`);
+    throw invalidArgument('ttl.count', `ttl.count is an integer, 1 or more, not ${shown(count)}`);
   if (renewOnUpdate !== undefined && typeof renewOnUpdate !== 'boolean')
-    throw invalidArgument('ttl.renewOnUpdate', `ttl.renewOnUpdate is a boolean, not ${spell(renewOnUpdate)}`);
+    throw invalidArgument('ttl.renewOnUpdate', `ttl.renewOnUpdate is a boolean, not ${shown(renewOnUpdate)}`);
   return Object.freeze({
     ...(age !== undefined && { age }),
     ...(count !== undefined && { count }),

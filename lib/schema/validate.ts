@@ -1,8 +1,8 @@
 import { isDate, isUint8Array } from 'node:util/types';
+import { shown } from '../arguments';
 import { ValidationError } from '../errors';
 import { type ClassDefinition, checkClass } from './class';
 import type { Field, FieldMap, VectorField } from './field';
-import { spell } from './names';
 import type { InsertOf } from './record';
 
 const INTEGERS = {
@@ -56,7 +56,7 @@ class Path {
   }
 
   expected(what: string, value: unknown): never {
-    this.fail(value === undefined ? 'is missing' : `is ${what}, not ${spell(value)}`);
+    this.fail(value === undefined ? 'is missing' : `is ${what}, not ${shown(value)}`);
   }
 }
 
