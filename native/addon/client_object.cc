@@ -1,5 +1,6 @@
 #include "addon/client_object.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -171,7 +172,9 @@ void ClientObject::flush(pipeline::Flush how) {
 
 uint32_t ClientObject::take(uint32_t offset) {
   if (offset > slab_.size()) return 0;  // a terminating worker could not hand its slab over
-  const uint32_t taken = client_->take(records_, layout::kRecordsPerTake, slab_.subspan(offset), offset);
+  const uint32_t most = std::min(layout::kRecordsPerTake, budget_);
+  const uint32_t taken = client_->take(records_, most, slab_.subspan(offset), offset);
+  if (budget_ != UINT32_MAX) budget_ -= taken;
   update_liveness();
   if (closing_ && taken > 0) {  // what ends a client is the last record of all
     const uint32_t* last = records_ + size_t{taken - 1} * layout::kRecordWords;
@@ -236,7 +239,14 @@ void ClientObject::update_liveness() {
 void ClientObject::deliver() {
   const std::shared_ptr<ClientObject> alive = shared_from_this();
   if (drain_ == nullptr) return;
-  make_callback(driver_->env(), drain_, 0, nullptr);
+  // A thread may have gathered all the answers there are. JavaScript hears of about half at a time: what it
+  // starts then is on its way while it hears of the rest. (On a host base the reads are bounded in the same
+  // way.)
+  do {
+    if (driver_->threaded()) budget_ = std::max(client_->active() / 2, kFewRecords);
+    make_callback(driver_->env(), drain_, 0, nullptr);
+    budget_ = UINT32_MAX;
+  } while (client_->has_rest() && drain_ != nullptr);
   if (!ended_ || drain_ == nullptr) return;
   driver_->run([alive] {});  // the base's thread may still be on its way out of the call that announced this
   drop_references();
@@ -244,6 +254,7 @@ void ClientObject::deliver() {
 }
 
 void ClientObject::tear_down() {
+  budget_ = UINT32_MAX;  // what is left is taken at once, be it from inside deliver()
   client_->tear_down();
   drop_references();
 }

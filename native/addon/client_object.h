@@ -45,6 +45,8 @@ class ClientObject final : public Messenger,
   void tear_down() override;
 
  private:
+  // Not worth splitting.
+  static constexpr uint32_t kFewRecords = 64;
   // A key is at most 250 bytes; one that does not fit here, cut at a character, is still longer than that.
   static constexpr size_t kKeyBuffer = 260;
   struct Key {
@@ -74,6 +76,7 @@ class ClientObject final : public Messenger,
   bool closing_ = false;
   bool ended_ = false;  // the last completion was taken: nothing of this is needed any more
   size_t max_value_ = 0;
+  uint32_t budget_ = UINT32_MAX;  // records that take() gives before it says that there are no more
   const uint32_t* parameters_ = nullptr;
   uint32_t* records_ = nullptr;
   std::span<std::byte> slab_;

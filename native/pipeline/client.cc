@@ -227,11 +227,13 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
     record[layout::kRecordValueLength] = completion.value_length;
     record[layout::kRecordCasHigh] = static_cast<uint32_t>(completion.cas >> 32);
     record[layout::kRecordCasLow] = static_cast<uint32_t>(completion.cas);
-    record[layout::kRecordDetail] = completion.detail;
-    record[layout::kRecordLate] = completion.late ? 1 : 0;
-    record[layout::kRecordDeadlineHigh] = static_cast<uint32_t>(completion.deadline >> 32);
-    record[layout::kRecordDeadlineLow] = static_cast<uint32_t>(completion.deadline);
     ++next_record_;
+    if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeAnswered) {
+      record[layout::kRecordDetail] = completion.detail;
+      record[layout::kRecordLate] = completion.late ? 1 : 0;
+      record[layout::kRecordDeadlineHigh] = static_cast<uint32_t>(completion.deadline >> 32);
+      record[layout::kRecordDeadlineLow] = static_cast<uint32_t>(completion.deadline);
+    }
     if (completion.slot == layout::kControlSlot) continue;
     if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased)
       slots_.settle(completion.slot);

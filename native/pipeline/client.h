@@ -70,6 +70,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // values into `slab`, whose offsets begin at `offset`. Fewer when the slab is full. Slots released by the
   // records of the last call are free from here on.
   uint32_t take(uint32_t* records, uint32_t max_records, std::span<std::byte> slab, uint32_t offset);
+  // take() would go on without looking at the I/O side.
+  bool has_rest() const { return next_record_ < inbox_.records.size(); }
   // By the index in a record of the last take().
   std::unique_ptr<LargeValue> take_large(uint32_t index);
 
