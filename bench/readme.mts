@@ -53,7 +53,7 @@ connection to \`memcached -t 1\` on the same machine, median of ${run.rounds} ro
 |---|${contenders.map(() => '---:').join('|')}|
 ${rows.join('\n')}
 
-${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${versions.node}, memcached ${versions.memcached},
+${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${versions.node}, memcached ${versions.memcached},
 ${run.date.slice(0, 10)}. \`raw-cpp\` is a bare epoll loop in C++: the floor. Client and server share the two cores, so ratios
 within a row tell more than the figures. \`npm run bench\` measures it; [the run](${file}),
 [a chart](${file.replace(/json$/, 'svg')}), [what is measured and how](bench/README.md).
