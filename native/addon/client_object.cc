@@ -241,12 +241,15 @@ void ClientObject::deliver() {
   if (drain_ == nullptr) return;
   // A thread may have gathered all the answers there are. JavaScript hears of about half at a time: what it
   // starts then is on its way while it hears of the rest. (On a host base the reads are bounded in the same
-  // way.)
+  // way.) Nothing is taken where JavaScript cannot be called any more, in a worker that is being terminated.
+  bool has_taken = true;
   do {
-    if (driver_->threaded()) budget_ = std::max(client_->active() / 2, kFewRecords);
+    const uint32_t budget = driver_->threaded() ? std::max(client_->active() / 2, kFewRecords) : UINT32_MAX;
+    budget_ = budget;
     make_callback(driver_->env(), drain_, 0, nullptr);
+    has_taken = budget_ != budget;
     budget_ = UINT32_MAX;
-  } while (client_->has_rest() && drain_ != nullptr);
+  } while (has_taken && client_->has_rest() && drain_ != nullptr);
   if (!ended_ || drain_ == nullptr) return;
   driver_->run([alive] {});  // the base's thread may still be on its way out of the call that announced this
   drop_references();
