@@ -114,6 +114,33 @@ for (const model of models) {
       assert.deepEqual(counters(), before);
     });
 
+    test('terminated between two halves of the answers that were there', { timeout: 30_000 }, async () => {
+      await using shared = await startServer();
+      const worker = inWorker(
+        async ({ evenkeel, workers }, { url, model }) => {
+          const { EventBase, connect } = evenkeel;
+          const db = await connect(url, {
+            eventBase: model === 'host' ? EventBase.host : EventBase.create(),
+          });
+          const gets = Array.from({ length: 2000 }, () => db.get('k'));
+          void gets[0]?.then(() => {
+            workers.parentPort?.postMessage('half way');
+            for (;;); // until it is terminated
+          });
+          // What is called leaves at the end of the tick, and all answers come while nobody takes them.
+          queueMicrotask(() =>
+            process.nextTick(() => {
+              const end = performance.now() + 200;
+              while (performance.now() < end);
+            }),
+          );
+        },
+        { url: shared.url, model },
+      );
+      await messageOf(worker);
+      await worker.terminate();
+    });
+
     test('terminated as the only threads that loaded the addon, then the process ends', async () => {
       const ended = await inProcess(
         async ({ workers, say }, { url, model, dist }) => {
