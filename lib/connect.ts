@@ -1,61 +1,95 @@
 import { checkFlag, checkOptions, invalidArgument } from './arguments';
 import { parseConnectionString } from './cluster/connection-string';
-import { Endpoint } from './cluster/endpoint';
 import { Database } from './database';
-import type { Capabilities, Transport } from './engines/engine';
-import { type ClientOptions, resolveClientOptions } from './engines/memcached/options';
-import { MemcachedTransport } from './engines/memcached/transport';
+import { openEmbedded } from './engines/embedded/open';
+import type { EmbeddedOptions } from './engines/embedded/options';
+import type { Engine } from './engines/engine';
+import { openMemcached } from './engines/memcached/open';
+import type { ClientOptions } from './engines/memcached/options';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
+import type { ClassDefinition } from './schema/class';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
-export interface ConnectOptions extends ClientOptions {
+interface CommonOptions {
   /** Where operations run that name no base. Default EventBase.host. */
   readonly eventBase?: EventBase;
-  /** Where the cluster is managed. A single memcached server has nothing to manage: only 'shared' is taken for now. */
-  readonly managementBase?: 'shared';
-  /** true: resolve at once and connect behind the scenes; operations wait within their deadlines. Default false. */
-  readonly lazy?: boolean;
   /** How values become bytes. Default: strings, Buffers and JSON under Couchbase's common flags. */
   readonly transcoder?: Transcoder;
 }
 
-const MEMCACHED: Capabilities = {
-  engine: 'memcached',
-  transactions: false,
-  events: false,
-  durability: false,
-  subDocument: false,
-};
+export interface ConnectOptions extends ClientOptions, CommonOptions {
+  /** Where the cluster is managed. A single memcached server has nothing to manage: only 'shared' is taken for now. */
+  readonly managementBase?: 'shared';
+  /** true: resolve at once and connect behind the scenes; operations wait within their deadlines. Default false. */
+  readonly lazy?: boolean;
+}
 
+export interface EmbeddedConnectOptions<
+  Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+> extends EmbeddedOptions,
+    CommonOptions {
+  readonly classes?: Classes;
+  /**
+   * Where the sweeper's timer and the watch for commits of other processes are: 'shared' (the transactions' base),
+   * 'internal' (one that the database makes for itself) or one of your own.
+   */
+  readonly managementBase?: 'shared' | 'internal' | EventBase;
+}
+
+/**
+ * Opens a database in this process: `embedded:` (temporary) or `embedded:///dir`, which is made if it is not there.
+ *
+ * Rejects with StorageError when the directory cannot be had, with SchemaMismatchError when classes are stored
+ * otherwise, with InvalidArgumentError for a bad url or option.
+ */
+export function connect<const Classes extends readonly ClassDefinition[] = readonly []>(
+  url: `embedded:${string}`,
+  options?: EmbeddedConnectOptions<Classes>,
+): Promise<Database<Classes>>;
 /**
  * Opens a database: `memcached://host:port`, `memcached:///path/of/socket`.
  *
  * Resolves when the server has answered a handshake. Rejects with ConnectionError when it has not within
  * `connectTimeout`, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
  */
-export async function connect(url: string, options: ConnectOptions = {}): Promise<Database> {
+export function connect(url: string, options?: ConnectOptions): Promise<Database>;
+export async function connect(
+  url: string,
+  options: ConnectOptions | EmbeddedConnectOptions = {},
+): Promise<Database> {
   checkOptions(options);
-  const { servers } = parseConnectionString(url);
-  const server = servers[0];
-  if (server === undefined) throw invalidArgument('url', 'url names no server');
-  const settings = resolveClientOptions(options);
-  const { lazy = false, managementBase = 'shared', transcoder = commonFlagsTranscoder } = options;
+  const target = parseConnectionString(url);
+  const { transcoder = commonFlagsTranscoder } = options;
+  if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
+    throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
+  }
+  const eventBase =
+    options.eventBase === undefined ? EventBase.host : EventBase.check(options.eventBase, 'eventBase');
+  if (target.engine === 'embedded') {
+    const engine = await openEmbedded(target.path, options as EmbeddedConnectOptions, transcoder);
+    return new Database(engine, eventBase, engine.createTransport(eventBase));
+  }
+  return connectMemcached(
+    openMemcached(target.servers, options as ConnectOptions, transcoder),
+    eventBase,
+    options,
+  );
+}
+
+async function connectMemcached(
+  engine: Engine,
+  eventBase: EventBase,
+  options: Pick<ConnectOptions, 'lazy'> & { readonly managementBase?: unknown },
+): Promise<Database> {
+  const { lazy = false, managementBase = 'shared' } = options;
   checkFlag('lazy', lazy);
   if (managementBase !== 'shared') {
     throw new UnsupportedError("memcached: managementBase other than 'shared'", {
       context: { argument: 'managementBase' },
     });
   }
-  if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
-    throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
-  }
-  const eventBase =
-    options.eventBase === undefined ? EventBase.host : EventBase.check(options.eventBase, 'eventBase');
-  const endpoint = new Endpoint(server);
-  const createTransport = (base: EventBase): Transport =>
-    new MemcachedTransport(base, endpoint, settings, transcoder);
-  const transport = createTransport(eventBase);
+  const transport = engine.createTransport(eventBase);
   const ready = transport.ready();
   if (lazy) {
     ready.catch(() => {}); // operations tell, each within its deadline
@@ -63,15 +97,9 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     try {
       await ready;
     } catch (error) {
-      await transport.close(settings.timeout);
+      await transport.close(engine.drainTimeout);
       throw error;
     }
   }
-  return new Database({
-    eventBase,
-    transport,
-    createTransport,
-    capabilities: MEMCACHED,
-    drainTimeout: settings.timeout,
-  });
+  return new Database(engine, eventBase, transport);
 }

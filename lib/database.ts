@@ -1,8 +1,11 @@
 import { checkOptions, checkTimeout, invalidArgument } from './arguments';
-import type { Capabilities, Transport } from './engines/engine';
-import { ClosedError } from './errors';
+import type { Capabilities, Engine, MultiRecord, Transport } from './engines/engine';
+import { ClosedError, UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import { SchedulingContext } from './scheduling/context';
+import type { ClassDefinition } from './schema/class';
+import type { Records } from './transactions/records';
+import type { Transaction, TransactionOptions } from './transactions/transaction';
 import { Transactions } from './transactions/transactions';
 
 /** The results of what a scheduling function returned: of each member of an array, or of the one thing. */
@@ -11,14 +14,36 @@ export type Scheduled<R> = R extends readonly unknown[]
   : Awaited<R>;
 
 /** A database as seen from one event base: its operations start and complete there. */
-export class BaseView extends Transactions {
-  readonly #transport: Transport;
+export class BaseView<
+  Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+> extends Transactions {
+  readonly capabilities: Capabilities;
   readonly eventBase: EventBase;
+  readonly #transport: Transport;
 
-  constructor(eventBase: EventBase, transport: Transport) {
+  constructor(capabilities: Capabilities, eventBase: EventBase, transport: Transport) {
     super(transport);
+    this.capabilities = capabilities;
     this.eventBase = eventBase;
     this.#transport = transport;
+  }
+
+  /** The records of a class. UnsupportedError on engines that have none (see `capabilities`). */
+  records<C extends Classes[number]>(definition: C): Records<C> {
+    return this.#multiRecord('classes').records(definition);
+  }
+
+  /**
+   * Runs `fn` with a transaction and commits what it has done when it has ended, all or nothing; what it throws gives
+   * it up. It is run again when others have changed what it writes: what it does elsewhere may happen more than once.
+   * Rejects with ConflictError when that has happened too often. UnsupportedError on engines that have none.
+   */
+  async transaction<R>(
+    fn: (transaction: Transaction) => Promise<R> | R,
+    options: TransactionOptions = {},
+  ): Promise<R> {
+    checkOptions(options);
+    return this.#multiRecord('transactions').transaction(fn, options);
   }
 
   /** Opens a scheduling context. Forgotten without leave() or fail(), its promises stay pending. */
@@ -44,6 +69,12 @@ export class BaseView extends Transactions {
     return (Array.isArray(returned) ? await Promise.all(returned) : await returned) as Scheduled<R>;
   }
 
+  #multiRecord(feature: string): MultiRecord {
+    const { multiRecord } = this.#transport;
+    if (multiRecord !== undefined) return multiRecord;
+    throw new UnsupportedError(`the ${this.capabilities.engine} engine has no ${feature}`);
+  }
+
   /** Writes what waits for it; needed only with `implicitFlush: false`. */
   flush(): void {
     this.#transport.flush();
@@ -62,38 +93,30 @@ export interface CloseOptions {
 }
 
 /** A database, from connect(). Its own operations run on the event base given there. */
-export class Database extends BaseView {
-  readonly capabilities: Capabilities;
-  readonly #createTransport: (base: EventBase) => Transport;
-  readonly #views = new Map<EventBase, { readonly view: BaseView; readonly transport: Transport }>();
-  readonly #drainTimeout: number;
+export class Database<
+  Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+> extends BaseView<Classes> {
+  readonly #engine: Engine;
+  readonly #views = new Map<EventBase, { readonly view: BaseView<Classes>; readonly transport: Transport }>();
   #closing: Promise<void> | undefined;
 
-  constructor(setup: {
-    eventBase: EventBase;
-    transport: Transport;
-    createTransport: (base: EventBase) => Transport;
-    capabilities: Capabilities;
-    drainTimeout: number;
-  }) {
-    super(setup.eventBase, setup.transport);
-    this.capabilities = setup.capabilities;
-    this.#createTransport = setup.createTransport;
-    this.#drainTimeout = setup.drainTimeout;
-    this.#views.set(setup.eventBase, { view: this, transport: setup.transport });
+  constructor(engine: Engine, eventBase: EventBase, transport: Transport) {
+    super(engine.capabilities, eventBase, transport);
+    this.#engine = engine;
+    this.#views.set(eventBase, { view: this, transport });
   }
 
   /**
    * The database on another base, with a connection of its own, made at the first use of the base.
    * Throws CrossThreadError for a base of another thread, ClosedError when either is closed.
    */
-  via(base: EventBase): BaseView {
+  via(base: EventBase): BaseView<Classes> {
     EventBase.check(base);
     if (this.closed) throw new ClosedError('the database is closed');
     const known = this.#views.get(base);
     if (known !== undefined) return known.view;
-    const transport = this.#createTransport(base);
-    const view = new BaseView(base, transport);
+    const transport = this.#engine.createTransport(base);
+    const view = new BaseView<Classes>(this.capabilities, base, transport);
     // What ran on bases that are closed by now has ended with them.
     for (const each of this.#views.keys())
       if (each.closed && each !== this.eventBase) this.#views.delete(each);
@@ -111,7 +134,7 @@ export class Database extends BaseView {
    */
   close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options);
-    const timeout = options.timeout === undefined ? this.#drainTimeout : checkTimeout(options.timeout);
+    const timeout = options.timeout === undefined ? this.#engine.drainTimeout : checkTimeout(options.timeout);
     this.#closing ??= this.#close(timeout);
     return this.#closing;
   }
@@ -122,5 +145,6 @@ export class Database extends BaseView {
 
   async #close(timeout: number): Promise<void> {
     await Promise.all([...this.#views.values()].map(({ transport }) => transport.close(timeout)));
+    await this.#engine.close();
   }
 }

@@ -11,6 +11,14 @@ export interface ErrorContext {
   readonly status?: number;
   /** The argument at fault, of an InvalidArgumentError. */
   readonly argument?: string;
+  /** The class of the record, event or index concerned. */
+  readonly class?: string;
+  /** The unique index whose value another record has already, of a KeyExistsError. */
+  readonly index?: string;
+  /** Positions of events: the one asked for, the oldest that is kept, the one to go on from. */
+  readonly requested?: string;
+  readonly oldest?: string;
+  readonly resumeFrom?: string;
   /** The value at fault, of a ValidationError: `lines[3].price`; empty for the record itself. */
   readonly path?: string;
   /** Where a text is at fault, of a DdlSyntaxError: both from 1, the column in UTF-16 code units. */
@@ -127,6 +135,47 @@ export class ValidationError extends EvenkeelError {
 /** A schema text that cannot be read, or has no counterpart here; `context.line` and `context.column` say where. */
 export class DdlSyntaxError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_DDL_SYNTAX';
+}
+
+/** The embedded database cannot be opened, read or written: disk or map full, no permission, corrupt, another format. */
+export class StorageError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_STORAGE';
+}
+
+/** A class is not as it is stored: only optional fields, indexes and events may be added. */
+export class SchemaMismatchError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_SCHEMA_MISMATCH';
+}
+
+/** A subscription to an event that its class does not declare, or a wait for a name that no class has. */
+export class EventNotDeclaredError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_EVENT_NOT_DECLARED';
+}
+
+/** A position of another database, or of this one before it was restored. */
+export class EpochMismatchError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_EPOCH_MISMATCH';
+}
+
+/** What follows the position is not kept any more; `context.oldest` is where events can be had from. */
+export class PositionLostError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_POSITION_LOST';
+}
+
+/** A subscription with `overflow: 'error'` fell behind; another can go on without loss from `context.resumeFrom`. */
+export class OverflowError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_OVERFLOW';
+}
+
+/** A durable subscription of this name is held by somebody who is alive. */
+export class SubscriptionBusyError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_SUBSCRIPTION_BUSY';
+  static override readonly retryable = true;
+}
+
+/** A durable subscription was made with another specification; `migrate: true` replaces it. */
+export class SpecChangedError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_SPEC_CHANGED';
 }
 
 /** A transaction lost against others as often as it may be retried. */

@@ -1,7 +1,9 @@
-export type { ConnectOptions } from './connect';
+export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
 export { connect } from './connect';
 export type { CloseOptions, Scheduled } from './database';
 export { BaseView, Database } from './database';
+export type { IndexProgress } from './engines/embedded/catalog';
+export type { EmbeddedOptions } from './engines/embedded/options';
 export type { Capabilities } from './engines/engine';
 export type { ClientOptions } from './engines/memcached/options';
 export type { ErrorContext } from './errors';
@@ -76,7 +78,18 @@ export type {
   OperationOptions,
   WriteOptions,
 } from './transactions/options';
+export type {
+  Bound,
+  ConditionalRecordWriteOptions,
+  FindOptions,
+  IndexNames,
+  Query,
+  Records,
+  RecordWriteOptions,
+  VersionedRecord,
+} from './transactions/records';
 export { MutationResult, RecordResult } from './transactions/results';
+export type { Transaction, TransactionOptions } from './transactions/transaction';
 export { Transactions } from './transactions/transactions';
 export type { EncodedValue, Transcoder } from './transactions/transcoder';
 export { commonFlagsTranscoder } from './transactions/transcoder';

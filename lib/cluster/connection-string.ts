@@ -9,16 +9,16 @@ export interface HostPort {
 /** Where servers listen, as the user said it: names are not resolved yet. */
 export type ServerAddress = HostPort | { readonly path: string };
 
-export interface ConnectionString {
-  readonly engine: 'memcached';
-  readonly servers: readonly ServerAddress[];
-}
+export type ConnectionString =
+  | { readonly engine: 'memcached'; readonly servers: readonly ServerAddress[] }
+  /** Without a path the database is temporary. */
+  | { readonly engine: 'embedded'; readonly path: string | undefined };
 
 const DEFAULT_PORT = 11211;
-const PLANNED = ['embedded:', 'couchbase:', 'couchbases:', 'aerospike:'];
+const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 
 /**
- * `memcached://host[:port]` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`.
+ * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port]` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`.
  * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
  */
 export function parseConnectionString(url: string): ConnectionString {
@@ -29,9 +29,10 @@ export function parseConnectionString(url: string): ConnectionString {
       context: { argument: 'url' },
     });
   }
+  if (scheme === 'embedded:') return { engine: 'embedded', path: parseDirectory(url) };
   const rest = /^memcached:\/\/([^?#]*)$/.exec(url)?.[1];
   if (rest === undefined)
-    throw invalidArgument('url', `url begins with memcached:// and has no query: ${url}`);
+    throw invalidArgument('url', `url begins with memcached:// or embedded: and has no query: ${url}`);
   if (rest.startsWith('/')) {
     const path = decodePath(rest);
     if (Buffer.byteLength(path) > 103)
@@ -49,6 +50,14 @@ export function parseConnectionString(url: string): ConnectionString {
     );
   }
   return { engine: 'memcached', servers };
+}
+
+function parseDirectory(url: string): string | undefined {
+  if (url === 'embedded:') return undefined;
+  const path = decodePath(/^embedded:\/\/(\/[^?#]*)$/.exec(url)?.[1] ?? '');
+  if (path === '' || path.includes('\0'))
+    throw invalidArgument('url', `url: embedded: alone, or embedded:// and an absolute path, not ${url}`);
+  return path;
 }
 
 function parseServer(text: string): HostPort {

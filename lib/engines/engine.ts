@@ -1,10 +1,14 @@
+import type { EventBase } from '../event-base/event-base';
+import type { ClassDefinition } from '../schema/class';
 import type { Submitter } from '../transactions/get-many';
+import type { Records } from '../transactions/records';
+import type { Transaction, TransactionOptions } from '../transactions/transaction';
 import type { Target } from '../transactions/transactions';
 
 /** What an engine can do beyond single-record operations. */
 export interface Capabilities {
   readonly engine: 'embedded' | 'memcached' | 'couchbase' | 'aerospike';
-  /** Multi-record transactions. */
+  /** Multi-record transactions, and classes. */
   readonly transactions: boolean;
   /** Database events. */
   readonly events: boolean;
@@ -12,11 +16,23 @@ export interface Capabilities {
   readonly subDocument: boolean;
 }
 
+/** A kind of database, opened: it makes the ways to it, one for each event base. */
+export interface Engine {
+  readonly capabilities: Capabilities;
+  /** ms that close() gives operations under way, unless it is told otherwise. */
+  readonly drainTimeout: number;
+  createTransport(base: EventBase): Transport;
+  /** Ends what belongs to no event base; after the transports. */
+  close(): Promise<void>;
+}
+
 /** One event base's way to the servers: what the facets above know of an engine. */
 export interface Transport extends Target, Submitter {
   /** Resolves once operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */
   ready(): Promise<void>;
   flush(): void;
+  /** What `start` submits belongs together: it leaves in one run or, where the engine has transactions, is one. */
+  together(start: () => void): void;
   /** Throws what dispatching the operation would throw for its arguments; starts nothing. */
   check(key: string, value: string | Uint8Array | undefined): void;
   /** The server's version while there is a connection. */
@@ -26,4 +42,12 @@ export interface Transport extends Target, Submitter {
    * nothing native is left.
    */
   close(drainTimeout: number): Promise<void>;
+  /** Of engines that have classes and transactions. */
+  readonly multiRecord?: MultiRecord;
+}
+
+export interface MultiRecord {
+  /** Throws InvalidArgumentError (`class`) for a class that is not of the database. */
+  records<C extends ClassDefinition>(definition: C): Records<C>;
+  transaction<R>(fn: (transaction: Transaction) => Promise<R> | R, options: TransactionOptions): Promise<R>;
 }

@@ -262,13 +262,17 @@ export class EventBase {
     drain: () => void,
     onClosed: () => void,
   ): NativeClient {
-    this.#assertOpen();
-    this.#onClose.add(onClosed);
+    this.attach(onClosed);
     return this.#native.createClient(options, parameters, records, drain);
   }
 
-  /** For engines: the client whose `onClosed` this is has ended. */
-  releaseClient(onClosed: () => void): void {
+  /** For engines: `onClosed` is called when the base goes away, until it is released. */
+  attach(onClosed: () => void): void {
+    this.#assertOpen();
+    this.#onClose.add(onClosed);
+  }
+
+  release(onClosed: () => void): void {
     this.#onClose.delete(onClosed);
   }
 

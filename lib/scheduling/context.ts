@@ -66,6 +66,10 @@ class Stage implements Target {
     return size;
   }
 
+  now(): number {
+    return this.#transport.now();
+  }
+
   dispatch<T>(operation: Operation): Promise<T> {
     this.#assertOpen();
     this.#transport.check(operation.key, operation.value);
@@ -105,13 +109,15 @@ class Stage implements Target {
       for (const each of staged) discard(each, error);
       return;
     }
-    for (const each of staged) {
-      try {
-        each.start();
-      } catch (error) {
-        discard(each, error); // what the call would throw by now: the database was closed since, for instance
+    this.#transport.together(() => {
+      for (const each of staged) {
+        try {
+          each.start();
+        } catch (error) {
+          discard(each, error); // what the call would throw by now: the database was closed since, for instance
+        }
       }
-    }
+    });
   }
 
   fail(): void {

@@ -34,6 +34,13 @@ export function validate<C extends ClassDefinition>(definition: C, record: unkno
   return copyObject(fields, record, new Path(name)) as InsertOf<C>;
 }
 
+/** The value of a field that stands outside of a record, in a key or a filter; `path` is what messages call it. */
+export function validateValue(className: string, path: string, type: Field, value: unknown): unknown {
+  const at = new Path(className);
+  at.step = path;
+  return copy(type, value, at);
+}
+
 /** Where a value stands in its record. The step moves along, and is spelt out only when something is wrong. */
 class Path {
   step: string | number = '';

@@ -80,6 +80,7 @@ export class GetMany<T> implements Collector, Waiting {
       this.#withdraw();
       throw error;
     }
+    if (this.#settled) return; // where reads are answered at once
     if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.discard(signal.reason));
     if (this.#started < this.keys.length) {
       submitter.wait(this);

@@ -15,6 +15,8 @@ import type { EncodedValue, Transcoder } from './transcoder';
 /** Where operations go: to an engine at once, or into a scheduling context. */
 export interface Target {
   readonly transcoder: Transcoder;
+  /** ms since 1970, as the engine counts them. */
+  now(): number;
   /** Throws what the call should throw; otherwise the operation settles by itself. */
   dispatch<T>(operation: Operation): Promise<T>;
   dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>>;
@@ -91,12 +93,12 @@ export class Transactions {
 
   /** Gives the record a new time to live; whether there was one. */
   touch(key: string, options: ExpiryOptions & OperationOptions): Promise<boolean> {
-    return this.#dispatch(Kind.touch, key, undefined, newExpiry(options));
+    return this.#dispatch(Kind.touch, key, undefined, newExpiry(options, this.#target));
   }
 
   /** The value, with a new time to live; undefined when there is none. */
   getAndTouch<T = unknown>(key: string, options: ExpiryOptions & OperationOptions): Promise<T | undefined> {
-    return this.#dispatch(Kind.getAndTouch, key, undefined, newExpiry(options));
+    return this.#dispatch(Kind.getAndTouch, key, undefined, newExpiry(options, this.#target));
   }
 
   /** The counter after adding; it wraps at 2^64. undefined when there is none and no `initial` was given. */
@@ -136,7 +138,8 @@ export class Transactions {
   ): Promise<MutationResult> {
     const { data, flags } = checkEncoded(this.#target.transcoder.encode(value));
     const detail = versionOf(options);
-    if (options !== undefined && detail !== undefined) detail.expiry = encodeExpiry(options);
+    if (options !== undefined && detail !== undefined)
+      detail.expiry = encodeExpiry(options, () => this.#target.now());
     const operation = new Operation(kind, key, data, detail, undefined);
     operation.flags = flags;
     return this.#target.dispatch(operation);
@@ -160,7 +163,7 @@ export class Transactions {
     const { delta = 1n, initial } = options;
     detail.delta = unsigned('delta', delta);
     detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
-    const expiry = encodeExpiry(options);
+    const expiry = encodeExpiry(options, () => this.#target.now());
     detail.expiry = initial === undefined ? DO_NOT_CREATE : expiry;
     return this.#dispatch(kind, key, undefined, detail);
   }
@@ -198,12 +201,12 @@ function isInPlace(view: Uint8Array): boolean {
   }
 }
 
-function newExpiry(options: ExpiryOptions & OperationOptions): Details {
+function newExpiry(options: ExpiryOptions & OperationOptions, target: Target): Details {
   if (options?.ttl === undefined && options?.expiresAt === undefined) {
     throw invalidArgument('ttl', 'touch needs ttl or expiresAt');
   }
   const detail = timing(options, details());
-  detail.expiry = encodeExpiry(options);
+  detail.expiry = encodeExpiry(options, () => target.now());
   return detail;
 }
 

@@ -70,6 +70,10 @@ export class MemcachedTransport implements Transport {
     this.#connector = new Connector(endpoint, this.#native, options);
   }
 
+  now(): number {
+    return Date.now();
+  }
+
   get timeout(): number {
     return this.#options.timeout;
   }
@@ -138,6 +142,11 @@ export class MemcachedTransport implements Transport {
     this.#native.flush(layout.FLUSH_ALL);
   }
 
+  /** The end of the tick sends it as one run. */
+  together(start: () => void): void {
+    start();
+  }
+
   version(): string | undefined {
     return this.#connector.version;
   }
@@ -159,7 +168,7 @@ export class MemcachedTransport implements Transport {
       this.#native.close();
       await ended;
     }
-    this.#base.releaseClient(this.#onBaseClosed);
+    this.#base.release(this.#onBaseClosed);
     this.#base.unref();
   }
 

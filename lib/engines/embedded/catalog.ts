@@ -1,0 +1,234 @@
+import { isDeepStrictEqual } from 'node:util';
+import { invalidArgument } from '../../arguments';
+import { SchemaMismatchError } from '../../errors';
+import { type ClassDefinition, checkClass } from '../../schema/class';
+import {
+  type ClassDescription,
+  classFromDescription,
+  describeClass,
+  type NamedField,
+} from '../../schema/description';
+import { ClassStore } from './class-store';
+import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
+import { type Shape, shapesOf } from './record-codec';
+import { readState, writeState } from './state';
+
+const KEY = Buffer.from('schema');
+/** Records that get their entries in a new index before others have a turn. */
+const BUILD_PAGE = 500;
+
+interface StoredClass {
+  readonly id: number;
+  readonly description: ClassDescription;
+  /** Fields in the order in which the class got them. */
+  readonly names: readonly string[];
+  readonly shapes: readonly Shape[];
+}
+
+/** How far an index that an existing class was given has been built. */
+export interface IndexProgress {
+  readonly class: string;
+  readonly index: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** The classes of a database, as they are stored in it. */
+export class Catalog {
+  readonly #root: Root;
+  readonly #meta: Tree;
+  readonly #path: string;
+  readonly #byName = new Map<string, ClassStore>();
+  readonly #byId = new Map<number, ClassStore>();
+  #version: number;
+
+  /** Knows the classes that are stored. */
+  constructor(root: Root, meta: Tree, path: string) {
+    this.#root = root;
+    this.#meta = meta;
+    this.#path = path;
+    this.#version = readState(meta).schemaVersion;
+    for (const each of this.#read()) this.#add(each, classFromDescription(each.description));
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get stores(): Iterable<ClassStore> {
+    return this.#byName.values();
+  }
+
+  byName(name: string): ClassStore | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** InvalidArgumentError (`class`) for a class that the database was not opened with. */
+  storeOf(definition: ClassDefinition): ClassStore {
+    const store = this.#byName.get(checkClass(definition).name);
+    if (store?.definition === definition) return store;
+    throw invalidArgument('class', `class ${definition.name} is not one that the database was opened with`);
+  }
+
+  byId(id: number): ClassStore | undefined {
+    return this.#byId.get(id);
+  }
+
+  /**
+   * Makes the classes those of the database: stores what is new and builds indexes that are. SchemaMismatchError when a
+   * class is stored otherwise; nothing is changed then.
+   */
+  async declare(
+    definitions: readonly ClassDefinition[],
+    readOnly: boolean,
+    onProgress: (progress: IndexProgress) => void,
+  ): Promise<void> {
+    if (this.#additions(definitions).length > 0) {
+      if (readOnly)
+        throw new SchemaMismatchError(
+          `${this.#path}: the classes are not those stored, and it is opened to be read`,
+        );
+      await this.#root.childTransaction(async () => {
+        const added = this.#additions(definitions); // as it is under the lock
+        const stored = new Map(this.#read().map((each) => [each.id, each]));
+        for (const each of added) stored.set(each.id, each);
+        this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
+        const state = readState(this.#meta);
+        state.schemaVersion += 1;
+        writeState(this.#meta, state);
+        for (const each of added) await this.#buildIndexes(each, onProgress);
+      });
+    }
+    this.#version = readState(this.#meta).schemaVersion;
+    const given = new Map(definitions.map((each) => [each.name, each]));
+    for (const each of this.#read()) {
+      const { name } = each.description;
+      this.#add(
+        each,
+        given.get(name) ?? this.#byName.get(name)?.definition ?? classFromDescription(each.description),
+      );
+    }
+  }
+
+  #read(): StoredClass[] {
+    const bytes = peek(this.#meta, KEY);
+    return bytes === undefined ? [] : JSON.parse(bytes.toString());
+  }
+
+  /** The classes as they are to be stored, where that is not how they are. */
+  #additions(definitions: readonly ClassDefinition[]): StoredClass[] {
+    const stored = this.#read();
+    let lastId = Math.max(0, ...stored.map(({ id }) => id));
+    const additions: StoredClass[] = [];
+    for (const definition of definitions) {
+      const description = describeClass(definition);
+      const old = stored.find((each) => each.description.name === definition.name);
+      if (old === undefined) {
+        lastId += 1;
+        const names = Object.keys(definition.fields);
+        additions.push({ id: lastId, description, names, shapes: shapesOf(definition.fields) });
+      } else if (!isDeepStrictEqual(old.description, JSON.parse(JSON.stringify(description)))) {
+        additions.push(merge(old, definition, description, this.#path));
+      }
+    }
+    return additions;
+  }
+
+  #add(stored: StoredClass, definition: ClassDefinition): void {
+    const { id, names, shapes } = stored;
+    const tree = (name: string): Tree => this.#root.openDB(name, BINARY) as Tree;
+    const store = new ClassStore(id, definition, names, shapes, {
+      records: tree(`records:${id}`),
+      indexes: new Map(Object.keys(definition.indexes).map((name) => [name, tree(`index:${id}:${name}`)])),
+      order: definition.ttl?.count === undefined ? undefined : tree(`order:${id}`),
+    });
+    this.#byName.set(definition.name, store);
+    this.#byId.set(id, store);
+  }
+
+  /** In the write transaction, which is open while others have their turns between the pages. */
+  async #buildIndexes(stored: StoredClass, onProgress: (progress: IndexProgress) => void): Promise<void> {
+    const before = this.#byId.get(stored.id);
+    if (before === undefined) return;
+    const definition = classFromDescription(stored.description);
+    this.#add(stored, definition);
+    const store = this.#byId.get(stored.id) as ClassStore;
+    const total = (store.records.getStats() as { entryCount: number }).entryCount;
+    for (const index of store.indexes) {
+      if (before.index(index.name) !== undefined) continue;
+      let done = 0;
+      for (
+        let page = nextPage(store.records, undefined);
+        page.length > 0;
+        page = nextPage(store.records, page.at(-1)?.key)
+      ) {
+        for (const { key, value } of page) {
+          const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+          const { record } = store.codec.decode(bytes, bytes.length);
+          const indexKey = store.indexKey(index, record, Buffer.from(key));
+          if (peek(index.tree, indexKey) !== undefined) {
+            throw new SchemaMismatchError(
+              `${definition.name}: the unique index ${index.name} cannot be added: two records have the same value`,
+              { context: { class: definition.name, index: index.name } },
+            );
+          }
+          index.tree.putSync(indexKey, key);
+        }
+        done += page.length;
+        onProgress({ class: definition.name, index: index.name, done, total });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  }
+}
+
+function nextPage(tree: Tree, after: Uint8Array | undefined): { key: Uint8Array; value: Uint8Array }[] {
+  const range = after === undefined ? FROM_FIRST : { start: after, end: undefined, exclusiveStart: true };
+  return [...tree.getRange({ ...range, limit: BUILD_PAGE })];
+}
+
+/** The stored class with what the given one adds; SchemaMismatchError for anything else. */
+function merge(
+  old: StoredClass,
+  definition: ClassDefinition,
+  description: ClassDescription,
+  path: string,
+): StoredClass {
+  const { name } = description;
+  const refuse = (problem: string): never => {
+    throw new SchemaMismatchError(`${path}: class ${name} is not as it is stored: ${problem}`, {
+      context: { class: name },
+    });
+  };
+  const was = old.description;
+  if (!isDeepStrictEqual(was.key, description.key)) refuse('its key is another');
+  if (!isDeepStrictEqual(was.ttl, description.ttl)) refuse('its Time-To-Live is another');
+  const added = compareByName('field', was.fields, description.fields, refuse);
+  const required = added.find(({ type }) => type.kind !== 'optional');
+  if (required !== undefined) refuse(`the new field ${required.name} is not optional`);
+  compareByName('index', was.indexes, description.indexes, refuse);
+  compareByName('event', was.events, description.events, refuse);
+  const known = new Set(old.shapes.map((shape) => shape.join('\n')));
+  return {
+    id: old.id,
+    description: JSON.parse(JSON.stringify(description)) as ClassDescription,
+    names: [...old.names, ...added.map((each: NamedField) => each.name)],
+    shapes: [...old.shapes, ...shapesOf(definition.fields).filter((shape) => !known.has(shape.join('\n')))],
+  };
+}
+
+/** What is only in the second list; all of the first has to be in it as it was. */
+function compareByName<T extends { readonly name: string }>(
+  what: string,
+  before: readonly T[],
+  now: readonly T[],
+  refuse: (problem: string) => never,
+): T[] {
+  for (const each of before) {
+    const same = now.find(({ name }) => name === each.name);
+    if (same === undefined) refuse(`the ${what} ${each.name} is missing`);
+    else if (!isDeepStrictEqual(each, JSON.parse(JSON.stringify(same))))
+      refuse(`the ${what} ${each.name} is another`);
+  }
+  return now.filter(({ name }) => !before.some((each) => each.name === name));
+}

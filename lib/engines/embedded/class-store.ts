@@ -1,0 +1,237 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ValidationError } from '../../errors';
+import type { ClassDefinition } from '../../schema/class';
+import type { Field } from '../../schema/field';
+import type { Index } from '../../schema/indexes';
+import { type Change, ChangeFlag, ChangeKind } from './change';
+import { KeyCodec, type KeyPart } from './key-codec';
+import { peekRaw, type Snapshot, type Tree } from './lmdb';
+import { type AnyRecord, RecordCodec, type Shape, type Stored } from './record-codec';
+
+/** Behind a primary key stands, in other trees, the rest of a key: LMDB allows 1978 bytes in all. */
+export const LARGEST_PRIMARY_KEY = 900;
+const LARGEST_INDEX_KEY = 1000;
+
+/** A record as it shall be stored; its version is given by whoever writes it. */
+export interface Draft {
+  readonly record: AnyRecord;
+  readonly expiresAt: number | undefined;
+  readonly order: number | undefined;
+}
+
+export interface IndexStore {
+  readonly name: string;
+  readonly index: Index;
+  readonly codec: KeyCodec;
+  readonly tree: Tree;
+}
+
+export interface ClassTrees {
+  readonly records: Tree;
+  readonly indexes: ReadonlyMap<string, Tree>;
+  /** By place in the order of insertion; only of classes that keep a number of records. */
+  readonly order: Tree | undefined;
+}
+
+/** A class as it is stored: how its records and keys become bytes, and the trees they are in. */
+export class ClassStore {
+  readonly name: string;
+  readonly codec: RecordCodec;
+  readonly key: KeyCodec;
+  readonly keyNames: readonly string[];
+  readonly indexes: readonly IndexStore[];
+  readonly records: Tree;
+  readonly order: Tree | undefined;
+  readonly autoid: string | undefined;
+  readonly declared: Declared;
+
+  /** `fieldNames` are numbered as they came: those that were added later come last, wherever the class has them. */
+  constructor(
+    readonly id: number,
+    readonly definition: ClassDefinition,
+    readonly fieldNames: readonly string[],
+    shapes: readonly Shape[],
+    trees: ClassTrees,
+  ) {
+    const { name, fields, key, indexes } = definition;
+    this.name = name;
+    this.codec = new RecordCodec(shapes);
+    this.keyNames = typeof key === 'string' ? [key] : key;
+    this.key = new KeyCodec(name, parts(definition, this.keyNames));
+    this.autoid = fieldNames.find((each) => fields[each]?.kind === 'autoid');
+    this.records = trees.records;
+    this.order = trees.order;
+    this.indexes = Object.entries(indexes).map(([indexName, index]) => ({
+      name: indexName,
+      index,
+      codec: new KeyCodec(
+        name,
+        index.fields.map(({ field, order }) => part(definition, field, order === 'desc')),
+      ),
+      tree: trees.indexes.get(indexName) as Tree,
+    }));
+    this.declared = new Declared(definition, fieldNames);
+  }
+
+  index(name: string): IndexStore | undefined {
+    return this.indexes.find((each) => each.name === name);
+  }
+
+  /** The primary key of a record, as bytes. */
+  keyOf(record: AnyRecord): Buffer {
+    const key = this.key.encodeFrom(record);
+    if (key.length > LARGEST_PRIMARY_KEY) {
+      throw new ValidationError(
+        `${this.name}: the key has ${key.length} bytes, ${LARGEST_PRIMARY_KEY} are the most`,
+        { context: { path: this.keyNames.join(), class: this.name } },
+      );
+    }
+    return key;
+  }
+
+  /** The key as users know it. */
+  userKeyOf(record: AnyRecord): unknown {
+    const { key } = this.definition;
+    return typeof key === 'string' ? record[key] : key.map((name) => record[name]);
+  }
+
+  read(key: Uint8Array, snapshot?: Snapshot): Stored | undefined {
+    const bytes = peekRaw(this.records, key, snapshot);
+    return bytes && this.codec.decode(bytes, bytes.length);
+  }
+
+  /**
+   * The key of a record in an index. Where only one record may have the value that is all; otherwise, and where a field
+   * is absent, the primary key follows and makes it unique.
+   */
+  indexKey({ index, codec, name }: IndexStore, record: AnyRecord, primary: Buffer): Buffer {
+    const values = codec.encodeFrom(record);
+    if (values.length > LARGEST_INDEX_KEY) {
+      throw new ValidationError(
+        `${this.name}: the index ${name} allows ${LARGEST_INDEX_KEY} bytes, the record has ${values.length}`,
+        { context: { path: index.fields.map(({ field }) => field).join(), class: this.name } },
+      );
+    }
+    return this.isUnique(index, record) ? values : Buffer.concat([values, primary]);
+  }
+
+  isUnique(index: Index, record: AnyRecord): boolean {
+    return index.unique && index.fields.every(({ field }) => record[field] !== undefined);
+  }
+
+  /** A bit for each field, set where the values differ; undefined when none do. */
+  changedFields(before: AnyRecord, after: AnyRecord): Buffer | undefined {
+    let bits: Buffer | undefined;
+    for (let i = 0; i < this.fieldNames.length; i += 1) {
+      const name = this.fieldNames[i] as string;
+      if (isSame(before[name], after[name])) continue;
+      bits ??= Buffer.alloc((this.fieldNames.length + 7) >> 3);
+      bits[i >> 3] = (bits[i >> 3] as number) | (1 << (i & 7));
+    }
+    return bits;
+  }
+
+  /**
+   * The change to journal for a record that was `before` and is `after`, or undefined when nobody can have subscribed
+   * to it. `views` are those in which it is seen; a change that changes nothing is none in the net view.
+   */
+  changeOf(
+    before: { readonly record: AnyRecord; readonly payload: () => Buffer } | undefined,
+    after: { readonly record: AnyRecord; readonly payload: () => Buffer } | undefined,
+    views: number,
+  ): Change | undefined {
+    const { declared } = this;
+    if (before === undefined) {
+      if (after === undefined || !declared.new) return undefined;
+      return this.#change(ChangeKind.new, views, undefined, after.payload(), undefined, 0);
+    }
+    if (after === undefined) {
+      if (!declared.delete) return undefined;
+      return this.#change(ChangeKind.delete, views, before.payload(), undefined, undefined, 0);
+    }
+    if (!declared.update && declared.updatedFields === undefined) return undefined;
+    const changed = this.changedFields(before.record, after.record);
+    const seen = changed === undefined ? views & ~ChangeFlag.net : views;
+    if (seen === 0) return undefined;
+    if (!declared.update && (changed === undefined || !intersects(changed, declared.updatedFields)))
+      return undefined;
+    return this.#change(ChangeKind.update, seen, before.payload(), after.payload(), changed, 0);
+  }
+
+  expireChange(before: Buffer, dueAt: number, byCount: boolean): Change | undefined {
+    if (!this.declared.expire && !this.declared.delete) return undefined;
+    const flags = ChangeFlag.net | ChangeFlag.each | (byCount ? ChangeFlag.ttlCount : 0);
+    return this.#change(ChangeKind.expire, flags, before, undefined, undefined, dueAt);
+  }
+
+  deleteAllChange(count: number, views: number): Change | undefined {
+    if (!this.declared.deleteAll || count === 0) return undefined;
+    return this.#change(ChangeKind.deleteAll, views, undefined, undefined, undefined, count);
+  }
+
+  checkpointChange(after: Buffer, times: number, views: number): Change | undefined {
+    if (!this.declared.checkpoint) return undefined;
+    return this.#change(ChangeKind.checkpoint, views, undefined, after, undefined, times);
+  }
+
+  #change(
+    kind: ChangeKind,
+    flags: number,
+    before: Buffer | undefined,
+    after: Buffer | undefined,
+    changed: Buffer | undefined,
+    extra: number,
+  ): Change {
+    return { kind, flags, classId: this.id, before, after, changed, extra };
+  }
+}
+
+/** Which events the class declares. */
+export class Declared {
+  readonly new: boolean;
+  readonly update: boolean;
+  readonly delete: boolean;
+  readonly deleteAll: boolean;
+  readonly checkpoint: boolean;
+  readonly expire: boolean;
+  /** A bit for each field that has an update event of its own; undefined when none has. */
+  readonly updatedFields: Buffer | undefined;
+
+  constructor({ events }: ClassDefinition, fieldNames: readonly string[]) {
+    const has = (kind: string): boolean => events.some((event) => event.kind === kind);
+    this.new = has('new');
+    this.update = has('update');
+    this.delete = has('delete');
+    this.deleteAll = has('deleteAll');
+    this.checkpoint = has('checkpoint');
+    this.expire = has('expire');
+    if (!has('fieldUpdate')) return;
+    const bits = Buffer.alloc((fieldNames.length + 7) >> 3);
+    for (const event of events) {
+      if (event.kind !== 'fieldUpdate') continue;
+      const i = fieldNames.indexOf(event.field);
+      bits[i >> 3] = (bits[i >> 3] as number) | (1 << (i & 7));
+    }
+    this.updatedFields = bits;
+  }
+}
+
+export function hasBit(bits: Uint8Array, position: number): boolean {
+  return ((bits[position >> 3] ?? 0) & (1 << (position & 7))) !== 0;
+}
+
+function intersects(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return b !== undefined && a.some((byte, i) => (byte & (b[i] ?? 0)) !== 0);
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || (typeof a === 'object' && typeof b === 'object' && isDeepStrictEqual(a, b));
+}
+
+function parts(definition: ClassDefinition, names: readonly string[]): KeyPart[] {
+  return names.map((name) => part(definition, name, false));
+}
+
+function part({ fields }: ClassDefinition, name: string, descending: boolean): KeyPart {
+  return { name, type: fields[name] as Field, descending };
+}

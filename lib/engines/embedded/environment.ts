@@ -1,0 +1,282 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { invalidArgument } from '../../arguments';
+import { SchemaMismatchError, StorageError } from '../../errors';
+import { Catalog } from './catalog';
+import type { ClassStore } from './class-store';
+import type { Retention } from './journal';
+import {
+  BINARY,
+  FROM_FIRST,
+  loadLmdb,
+  peek,
+  type Root,
+  type Snapshot,
+  storageError,
+  type Tree,
+} from './lmdb';
+import { readState } from './state';
+
+/** Of the files as a whole: what this version reads and writes. */
+const FORMAT = 1;
+/** Classes and indexes are trees of their own; LMDB wants to know beforehand how many there may be. */
+const MOST_TREES = 1024;
+const FORMAT_KEY = Buffer.from('format');
+
+export interface EnvironmentOptions {
+  /** A directory; undefined for a database that ends with its last connection. */
+  readonly path: string | undefined;
+  readonly durability: 'commit' | 'none';
+  readonly readOnly: boolean;
+  readonly clock: () => number;
+  readonly retention: Retention;
+}
+
+interface Trees {
+  readonly meta: Tree;
+  readonly plain: Tree;
+  readonly expiry: Tree;
+  readonly journal: Tree;
+  /** Durable subscriptions, their parked events, and who wants the victims of deleteAll. */
+  readonly subscriptions: Tree;
+}
+
+interface Format {
+  readonly format: number;
+  /** Random: positions of another database, or of this one before it was restored, are of another epoch. */
+  readonly epoch: string;
+}
+
+/** The open environments of this JavaScript thread: a directory opened twice is one, or its write locks would wait for each other. */
+const open = new Map<string, Environment>();
+
+/** An LMDB environment and what this package keeps in it; shared by all databases of a thread on one directory. */
+export class Environment {
+  readonly clock: () => number;
+  readonly retention: Retention;
+  readonly readOnly: boolean;
+  readonly autoids = new Map<number, { next: bigint; end: bigint }>();
+  readonly #listeners = new Set<() => void>();
+  #exclusive: Promise<void> | undefined;
+  #references = 0;
+  #lastTime = 0;
+  #nextExpiry = Number.POSITIVE_INFINITY;
+
+  private constructor(
+    readonly path: string,
+    readonly root: Root,
+    readonly trees: Trees,
+    readonly epoch: string,
+    readonly catalog: Catalog,
+    readonly options: EnvironmentOptions,
+  ) {
+    this.clock = options.clock;
+    this.retention = options.retention;
+    this.readOnly = options.readOnly;
+  }
+
+  /** Opens the directory, or takes part in what this thread has open there. StorageError when it cannot be had. */
+  static async open(options: EnvironmentOptions): Promise<Environment> {
+    const { open: openLmdb } = await loadLmdb();
+    const path =
+      options.path === undefined ? temporaryPath() : prepareDirectory(options.path, options.readOnly);
+    const known = open.get(path);
+    if (known !== undefined) {
+      checkSame(known.options, options);
+      known.#references += 1;
+      return known;
+    }
+    let root: Root | undefined;
+    try {
+      root = openLmdb<Uint8Array, Uint8Array>({
+        ...BINARY,
+        path,
+        noSubdir: options.path === undefined,
+        maxDbs: MOST_TREES,
+        maxReaders: 512,
+        // A commit is seen when it is safe, not before.
+        overlappingSync: false,
+        noSync: options.durability === 'none' || options.path === undefined,
+        readOnly: options.readOnly,
+        ...(options.path === undefined && { deleteOnClose: true }),
+      });
+      checkFile(root, path, options.path === undefined);
+      const environment = Environment.#prepare(root, path, options);
+      environment.#references = 1;
+      open.set(path, environment);
+      return environment;
+    } catch (error) {
+      await root?.close();
+      throw error instanceof StorageError || error instanceof SchemaMismatchError
+        ? error
+        : storageError(error, path);
+    }
+  }
+
+  static #prepare(root: Root, path: string, options: EnvironmentOptions): Environment {
+    const names = [...root.getKeys({ ...FROM_FIRST })].map((key) => Buffer.from(key).toString());
+    const isNew = names.length === 0;
+    // The lmdb package ends the names of trees with a zero.
+    if (!isNew && !names.includes('meta\0')) throw new StorageError(`${path}: this is no evenkeel database`);
+    if (isNew && options.readOnly) throw new StorageError(`${path}: there is no database to read`);
+    const tree = (name: string): Tree => root.openDB(name, BINARY) as Tree;
+    const trees: Trees = {
+      meta: tree('meta'),
+      plain: tree('plain'),
+      expiry: tree('expiry'),
+      journal: tree('journal'),
+      subscriptions: tree('subscriptions'),
+    };
+    const { epoch } = readFormat(root, trees.meta, path, options.readOnly);
+    return new Environment(path, root, trees, epoch, new Catalog(root, trees.meta, path), options);
+  }
+
+  get isTemporary(): boolean {
+    return this.options.path === undefined;
+  }
+
+  /** ms since 1970, never less than at any commit that was seen. */
+  now(): number {
+    this.#lastTime = Math.max(this.#lastTime, this.clock());
+    return this.#lastTime;
+  }
+
+  /** The number of the newest journalled transaction. */
+  head(): { readonly seq: number; readonly oldest: number } {
+    const { seq, oldest, time } = readState(this.trees.meta);
+    this.#lastTime = Math.max(this.#lastTime, time);
+    return { seq, oldest };
+  }
+
+  /** What others have committed is seen from now on. */
+  refresh(): void {
+    this.root.resetReadTxn();
+  }
+
+  snapshot(): Snapshot {
+    return this.root.useReadTransaction();
+  }
+
+  checkSchemaVersion(version: number): void {
+    if (version !== this.catalog.version) {
+      throw new SchemaMismatchError(
+        `${this.path}: another process has changed the schema; open the database again`,
+      );
+    }
+  }
+
+  /** Whether records of the class can have a moment of expiry: any can, it is an option of the write. */
+  mayExpire(_store: ClassStore): boolean {
+    for (const _key of this.trees.expiry.getKeys({ ...FROM_FIRST, limit: 1 })) return true;
+    return false;
+  }
+
+  /** Whether there is a number left of those that were taken for the class. */
+  hasAutoid({ id }: ClassStore): boolean {
+    const block = this.autoids.get(id);
+    return block !== undefined && block.next < block.end;
+  }
+
+  /** The earliest moment of expiry that was written since it was last asked for. */
+  takeNextExpiry(): number {
+    const next = this.#nextExpiry;
+    this.#nextExpiry = Number.POSITIVE_INFINITY;
+    return next;
+  }
+
+  noteExpiry(moment: number): void {
+    this.#nextExpiry = Math.min(this.#nextExpiry, moment);
+  }
+
+  /** Runs `work` alone: what others would write waits until it has ended. */
+  async exclusively(work: () => Promise<void>): Promise<void> {
+    const before = this.#exclusive;
+    this.#exclusive = (async () => {
+      await before?.catch(() => {});
+      await work();
+    })();
+    const mine = this.#exclusive;
+    try {
+      await mine;
+    } finally {
+      if (this.#exclusive === mine) this.#exclusive = undefined;
+    }
+  }
+
+  /** Calls back once nobody is alone any more: at once, as a rule. */
+  whenFree(callback: () => void): void {
+    if (this.#exclusive === undefined) callback();
+    else void this.#exclusive.catch(() => {}).then(() => this.whenFree(callback));
+  }
+
+  /** Calls back after each commit of this thread. */
+  onCommit(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  committed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Gives up one share; the last closes. */
+  async release(): Promise<void> {
+    this.#references -= 1;
+    if (this.#references > 0) return;
+    open.delete(this.path);
+    await this.root.close();
+  }
+}
+
+/** A file beside others: LMDB removes it when it is closed. */
+function temporaryPath(): string {
+  return join(tmpdir(), `evenkeel-${process.pid}-${randomBytes(6).toString('hex')}.mdb`);
+}
+
+function prepareDirectory(path: string, readOnly: boolean): string {
+  try {
+    if (!readOnly) mkdirSync(path, { recursive: true });
+    return realpathSync(path);
+  } catch (error) {
+    throw storageError(error, path);
+  }
+}
+
+/** Pages that the file ought to have and has not would be touched through the map, which ends the process. */
+function checkFile(root: Root, path: string, isFile: boolean): void {
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+  const { size } = statSync(isFile ? path : join(path, 'data.mdb'));
+  if (size > 0 && size < (lastPageNumber + 1) * pageSize)
+    throw new StorageError(`${path}: the file is corrupt: it ends before its last page`);
+}
+
+function readFormat(root: Root, meta: Tree, path: string, readOnly: boolean): Format {
+  const stored = peek(meta, FORMAT_KEY);
+  if (stored !== undefined) {
+    const format = JSON.parse(stored.toString()) as Format;
+    if (format.format !== FORMAT) {
+      throw new StorageError(
+        `${path}: the database has format ${format.format}, this version reads ${FORMAT}`,
+      );
+    }
+    return format;
+  }
+  if (readOnly) throw new StorageError(`${path}: there is no database to read`);
+  return root.transactionSync(() => {
+    // Another process may have been faster.
+    const fresh = peek(meta, FORMAT_KEY);
+    if (fresh !== undefined) return JSON.parse(fresh.toString()) as Format;
+    const format: Format = { format: FORMAT, epoch: randomBytes(6).toString('hex') };
+    meta.putSync(FORMAT_KEY, Buffer.from(JSON.stringify(format)));
+    return format;
+  });
+}
+
+function checkSame(known: EnvironmentOptions, given: EnvironmentOptions): void {
+  for (const name of ['durability', 'readOnly'] as const) {
+    if (known[name] !== given[name])
+      throw invalidArgument(name, `${name}: this thread has the directory open with ${name} ${known[name]}`);
+  }
+}

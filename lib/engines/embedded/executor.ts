@@ -1,0 +1,109 @@
+import type { ClassStore } from './class-store';
+import type { Environment } from './environment';
+import type { Stored } from './record-codec';
+import type { RecordExecutor, RecordWrite, Timing } from './records';
+import { type Range, scan } from './scan';
+import { submit } from './transaction';
+import type { Writer } from './writer';
+
+/** Writes under way of a class. */
+interface Writing {
+  readonly keys: Map<string, number>;
+  /** Those that concern all records. */
+  all: number;
+  count: number;
+}
+
+/** Records of the database itself: reads are answered at once unless what they read is being written. */
+export class DirectExecutor implements RecordExecutor {
+  readonly #environment: Environment;
+  readonly #writer: Writer;
+  readonly #timeout: number;
+  readonly #writing = new Map<ClassStore, Writing>();
+
+  constructor(environment: Environment, writer: Writer, timeout: number) {
+    this.#environment = environment;
+    this.#writer = writer;
+    this.#timeout = timeout;
+  }
+
+  async write<T>({ name, store, key, timing, run }: RecordWrite<T>): Promise<T> {
+    let result: T | undefined;
+    const done = this.#begin(store, key);
+    try {
+      await this.#submit(name, timing, (batch) => {
+        result = run(batch);
+        batch.endTransaction();
+      });
+    } finally {
+      done();
+    }
+    return result as T;
+  }
+
+  read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined> {
+    const writing = this.#writing.get(store);
+    if (writing !== undefined && (writing.all > 0 || writing.keys.has(key.toString('latin1'))))
+      return this.#readInOrder(store, key, timing);
+    this.#writer.assertOpen();
+    return this.#read(store, key);
+  }
+
+  async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
+    this.#writer.assertOpen();
+    if (this.#writing.has(store))
+      await this.#submit('find', { timeout: undefined, signal: undefined }, () => {});
+    return this.#scan(store, range);
+  }
+
+  *#scan(store: ClassStore, range: Range): Generator<Stored> {
+    const snapshot = this.#environment.snapshot();
+    try {
+      yield* scan(store, range, this.#environment.now(), snapshot, undefined);
+    } finally {
+      snapshot.done();
+    }
+  }
+
+  #read(store: ClassStore, key: Buffer): Stored | undefined {
+    const stored = store.read(key);
+    const { expiresAt } = stored ?? {};
+    return expiresAt !== undefined && expiresAt <= this.#environment.now() ? undefined : stored;
+  }
+
+  async #readInOrder(store: ClassStore, key: Buffer, timing: Timing): Promise<Stored | undefined> {
+    let stored: Stored | undefined;
+    await this.#submit('get', timing, (batch) => {
+      stored = batch.read(store, key);
+      batch.endTransaction();
+    });
+    return stored;
+  }
+
+  #submit(name: string, timing: Timing, run: Parameters<typeof submit>[1]['run']): Promise<void> {
+    const { timeout = this.#timeout, signal } = timing;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return submit(this.#writer, { name, timeout, signal, size: 1, run });
+  }
+
+  /** Notes a write, until the returned function is called. */
+  #begin(store: ClassStore, key: Buffer | undefined): () => void {
+    let writing = this.#writing.get(store);
+    if (writing === undefined) {
+      writing = { keys: new Map(), all: 0, count: 0 };
+      this.#writing.set(store, writing);
+    }
+    const { keys } = writing;
+    const name = key?.toString('latin1');
+    writing.count += 1;
+    if (name === undefined) writing.all += 1;
+    else keys.set(name, (keys.get(name) ?? 0) + 1);
+    return () => {
+      writing.count -= 1;
+      if (name === undefined) writing.all -= 1;
+      else if (keys.get(name) === 1) keys.delete(name);
+      else keys.set(name, (keys.get(name) as number) - 1);
+      if (writing.count === 0) this.#writing.delete(store);
+    };
+  }
+}

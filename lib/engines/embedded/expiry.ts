@@ -1,0 +1,20 @@
+/** f64 moment in ms (positive, so that its bytes are in its order), u16 number of the class or 0, the primary key. */
+export function expiryKey(moment: number, classId: number, key: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(10 + key.length);
+  bytes.writeDoubleBE(moment, 0);
+  bytes.writeUInt16BE(classId, 8);
+  key.copy(bytes, 10);
+  return bytes;
+}
+
+export interface Due {
+  readonly moment: number;
+  /** 0 for plain keys. */
+  readonly classId: number;
+  readonly key: Buffer;
+}
+
+export function readExpiryKey(key: Uint8Array): Due {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return { moment: bytes.readDoubleBE(0), classId: bytes.readUInt16BE(8), key: bytes.subarray(10) };
+}

@@ -1,0 +1,208 @@
+import { pack } from 'msgpackr';
+import { type Change, ChangeFlag, type TransactionMarks } from './change';
+import { FROM_FIRST, peek, type Tree } from './lmdb';
+import type { State } from './state';
+
+// docs/journal.md describes the format.
+export const BLOCK_KEY = 12;
+export const FRAGMENT_HEADER = 40;
+export const EVENT_HEADER = 24;
+/** Set in the fragment that ends its transaction. */
+export const FRAGMENT_LAST = 1;
+/** A block is put when it has grown beyond this; only a single event can make it much larger. */
+const BLOCK_BYTES = 32 * 1024;
+/** How many blocks one commit drops at most: more than it makes, and few enough not to be felt. */
+const TRIM_BLOCKS = 8;
+
+export interface Retention {
+  /** Seconds. */
+  readonly maxAge: number;
+  readonly maxBytes: number;
+}
+
+export function blockKey(seq: number, part: number): Buffer {
+  const key = Buffer.allocUnsafe(BLOCK_KEY);
+  key.writeUInt32BE(Math.floor(seq / 2 ** 32), 0);
+  key.writeUInt32BE(seq % 2 ** 32, 4);
+  key.writeUInt32BE(part, 8);
+  return key;
+}
+
+export function seqOfBlock(key: Uint8Array): number {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return bytes.readUInt32BE(0) * 2 ** 32 + bytes.readUInt32BE(4);
+}
+
+const partOfBlock = (key: Uint8Array): number =>
+  Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUInt32BE(8);
+
+/** Where to put the changes of one write transaction of LMDB, which holds any number of ours. */
+export class JournalWriter {
+  readonly #tree: Tree;
+  readonly #state: State;
+  #block = Buffer.allocUnsafe(BLOCK_BYTES);
+  #length = 0;
+  #blockSeq = 0;
+  #blockPart = 0;
+  #hasPut = false;
+
+  constructor(tree: Tree, state: State) {
+    this.#tree = tree;
+    this.#state = state;
+  }
+
+  /** One transaction, which gets the next number; `total` is how many changes there are. */
+  append(changes: Iterable<Change>, total: number, marks: TransactionMarks | undefined): number {
+    this.#state.seq += 1;
+    const seq = this.#state.seq;
+    const meta = marks === undefined ? undefined : pack(marks);
+    let part = 0;
+    let index = 0;
+    let start = this.#openFragment(seq, part, index, total, meta);
+    let first = index;
+    for (const change of changes) {
+      if (this.#length > BLOCK_BYTES && index > first) {
+        this.#closeFragment(start, index - first, false);
+        this.#put();
+        part += 1;
+        first = index;
+        start = this.#openFragment(seq, part, index, total, meta);
+      }
+      this.#event(change);
+      index += 1;
+    }
+    this.#closeFragment(start, index - first, true);
+    if (this.#length > BLOCK_BYTES) this.#put();
+    return seq;
+  }
+
+  /** Puts what is still in memory, and drops what nobody can expect to be kept. */
+  flush(retention: Retention): void {
+    if (this.#length === 0 && !this.#hasPut) return;
+    this.#put();
+    // The age of the oldest block costs a look at it: once in a while is soon enough.
+    if (this.#state.journalBytes > retention.maxBytes || this.#state.seq % 256 === 0) this.#trim(retention);
+  }
+
+  /** Whole transactions from the old end, while there are too many bytes or they are too old. */
+  #trim({ maxAge, maxBytes }: Retention): void {
+    const state = this.#state;
+    const horizon = state.time - maxAge * 1000;
+    const keys = [...this.#tree.getKeys({ ...FROM_FIRST, limit: TRIM_BLOCKS + 1 })];
+    let dropping: Uint8Array[] = [];
+    let bytes = 0;
+    for (const key of keys) {
+      const block = peek(this.#tree, key);
+      if (block === undefined) return;
+      if (partOfBlock(key) === 0) {
+        for (const each of dropping) this.#tree.removeSync(each);
+        if (dropping.length > 0) {
+          state.journalBytes -= bytes;
+          state.oldest = seqOfBlock(key);
+        }
+        dropping = [];
+        bytes = 0;
+        if (state.journalBytes <= maxBytes && timeOfBlock(block) >= horizon) return;
+      }
+      dropping.push(key);
+      bytes += block.length;
+    }
+  }
+
+  #openFragment(seq: number, part: number, index: number, total: number, meta: Buffer | undefined): number {
+    if (this.#length === 0) {
+      this.#blockSeq = seq;
+      this.#blockPart = part;
+    }
+    const metaLength = meta?.length ?? 0;
+    const at = this.#reserve(FRAGMENT_HEADER + metaLength);
+    const block = this.#block;
+    block.writeUInt32LE(0, at + 4);
+    block.writeDoubleLE(seq, at + 8);
+    block.writeDoubleLE(this.#state.time, at + 16);
+    block.writeUInt32LE(index, at + 24);
+    block.writeUInt32LE(total, at + 32);
+    block.writeUInt32LE(metaLength, at + 36);
+    meta?.copy(block, at + FRAGMENT_HEADER);
+    return at;
+  }
+
+  #closeFragment(start: number, count: number, isLast: boolean): void {
+    this.#block.writeUInt32LE(this.#length - start, start);
+    this.#block[start + 4] = isLast ? FRAGMENT_LAST : 0;
+    this.#block.writeUInt32LE(count, start + 28);
+  }
+
+  #event({ kind, flags, classId, before, after, changed, extra }: Change): void {
+    const beforeLength = before?.length ?? 0;
+    const afterLength = after?.length ?? 0;
+    const changedLength = changed?.length ?? 0;
+    let at = this.#reserve(EVENT_HEADER + changedLength + beforeLength + afterLength);
+    const block = this.#block;
+    block[at] = kind;
+    block[at + 1] =
+      flags | (before === undefined ? 0 : ChangeFlag.before) | (after === undefined ? 0 : ChangeFlag.after);
+    block.writeUInt16LE(classId, at + 2);
+    block.writeUInt32LE(changedLength, at + 4);
+    block.writeUInt32LE(beforeLength, at + 8);
+    block.writeUInt32LE(afterLength, at + 12);
+    block.writeDoubleLE(extra, at + 16);
+    at += EVENT_HEADER;
+    if (changed !== undefined) changed.copy(block, at);
+    if (before !== undefined) before.copy(block, at + changedLength);
+    if (after !== undefined) after.copy(block, at + changedLength + beforeLength);
+  }
+
+  #reserve(length: number): number {
+    const at = this.#length;
+    const needed = at + length;
+    if (needed > this.#block.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#block.length));
+      this.#block.copy(larger, 0, 0, at);
+      this.#block = larger;
+    }
+    this.#length = needed;
+    return at;
+  }
+
+  #put(): void {
+    if (this.#length === 0) return;
+    this.#tree.putSync(blockKey(this.#blockSeq, this.#blockPart), this.#block.subarray(0, this.#length));
+    this.#state.journalBytes += this.#length;
+    this.#hasPut = true;
+    this.#length = 0;
+  }
+}
+
+const timeOfBlock = (block: Uint8Array): number =>
+  Buffer.from(block.buffer, block.byteOffset, block.byteLength).readDoubleLE(16);
+
+/** The block in which the transaction of the number begins, or the first after it; undefined beyond the newest. */
+export function blockFrom(tree: Tree, seq: number): { key: Uint8Array; block: Buffer } | undefined {
+  const range = { start: blockKey(seq, 0), end: undefined, reverse: true, limit: 1 };
+  for (const { key, value } of tree.getRange(range)) {
+    if (lastSeqOf(value) >= seq) return { key, block: asBuffer(value) };
+  }
+  return blockAfter(tree, blockKey(seq, 0));
+}
+
+/** The next block after the one of the key. */
+export function blockAfter(tree: Tree, after: Uint8Array): { key: Uint8Array; block: Buffer } | undefined {
+  for (const { key, value } of tree.getRange({
+    start: after,
+    end: undefined,
+    exclusiveStart: true,
+    limit: 1,
+  }))
+    return { key, block: asBuffer(value) };
+  return undefined;
+}
+
+function lastSeqOf(value: Uint8Array): number {
+  const block = asBuffer(value);
+  let last = 0;
+  for (let at = 0; at < block.length; at += block.readUInt32LE(at)) last = block.readDoubleLE(at + 8);
+  return last;
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,57 @@
+import type * as lmdb from 'lmdb';
+import { StorageError } from '../../errors';
+
+/** What stored bytes are to LMDB here: binary keys, binary values. */
+export type Tree = lmdb.Database<Uint8Array, Uint8Array>;
+export type Root = lmdb.RootDatabase<Uint8Array, Uint8Array>;
+/** A snapshot that is held until done(). */
+export type Snapshot = lmdb.Transaction;
+
+/** Read only when somebody opens a database: other engines do without. */
+export const loadLmdb = (): Promise<typeof lmdb> => import('lmdb');
+
+export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
+
+/** Everything from the smallest key on: without a start, the lmdb package leaves out what begins with a byte below 5. */
+export const FROM_FIRST = { start: undefined, end: undefined } as const;
+
+interface Reader {
+  getBinaryFast(key: Uint8Array, options?: { readonly transaction?: Snapshot }): Buffer | undefined;
+  lastSize: number;
+}
+
+/**
+ * The memory that has the bytes under a key at its beginning, until the next read. Only its `length` tells how many
+ * they are: whatever goes by another way sees the memory behind them, too.
+ */
+export function peekRaw(tree: Tree, key: Uint8Array, snapshot?: Snapshot): Buffer | undefined {
+  return (tree as unknown as Reader).getBinaryFast(key, snapshot && { transaction: snapshot });
+}
+
+/** The bytes under a key, good until the next read. */
+export function peek(tree: Tree, key: Uint8Array, snapshot?: Snapshot): Buffer | undefined {
+  const bytes = peekRaw(tree, key, snapshot);
+  return bytes?.subarray(0, bytes.length);
+}
+
+/** Inside a write transaction; false when the key was there. */
+export function putNew(tree: Tree, key: Uint8Array, value: Uint8Array): boolean {
+  return (tree.putSync as (...args: unknown[]) => unknown)(key, value, { noOverwrite: true }) === true;
+}
+
+const CAUSES: readonly (readonly [RegExp, string])[] = [
+  [/MDB_MAP_FULL/, 'the map is full: the database has reached its largest size'],
+  [/MDB_(CORRUPTED|PAGE_NOTFOUND|PANIC|INVALID)|not an LMDB file/, 'the file is corrupt, or no database'],
+  [/MDB_VERSION_MISMATCH/, 'the file is of another version of LMDB'],
+  [/MDB_READERS_FULL/, 'too many processes and threads read at once'],
+  [/No space left|ENOSPC|File too large|EFBIG/, 'the disk is full'],
+  [/Permission denied|EACCES|EPERM|Read-only file system|EROFS/, 'the directory cannot be written'],
+];
+
+/** The typed error of what LMDB or the file system said. */
+export function storageError(cause: unknown, path: string): StorageError {
+  const text =
+    cause instanceof Error ? `${cause.message} ${(cause as { code?: string }).code ?? ''}` : String(cause);
+  const known = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
+  return new StorageError(`${path}: ${known ?? text.trim()}`, { cause, context: { node: path } });
+}

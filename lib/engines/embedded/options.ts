@@ -1,0 +1,95 @@
+import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
+import { type ClassDefinition, checkClass } from '../../schema/class';
+import type { IndexProgress } from './catalog';
+
+/** How an embedded database is opened. */
+export interface EmbeddedOptions {
+  /** The classes of the database. What is new in them is stored; what is stored otherwise is a SchemaMismatchError. */
+  readonly classes?: readonly ClassDefinition[];
+  /**
+   * 'commit': what has resolved survives the end of the process and of the machine. 'none': faster; it survives the end
+   * of the process, and after that of the machine the file may be damaged. Default 'commit', 'none' for temporary ones.
+   */
+  readonly durability?: 'commit' | 'none';
+  /** Nothing is written: the directory may be one that cannot be. Default false. */
+  readonly readOnly?: boolean;
+  /** ms within which a write is committed, unless it gives its own. Default 10000. */
+  readonly timeout?: number;
+  /** Operations waiting to be written; further ones reject with BackpressureError. Default 131072. */
+  readonly maxQueued?: number;
+  /** How much of the past events are kept: `maxAge` seconds (default 7 days), `maxBytes` (default 256 MiB). */
+  readonly retention?: { readonly maxAge?: number; readonly maxBytes?: number };
+  /** What has expired is removed without being asked for. Default true; otherwise with the next write, and by expireNow(). */
+  readonly sweeper?: boolean;
+  /** ms since 1970; for tests. Default Date.now. */
+  readonly clock?: () => number;
+  /** Called while an index that an existing class was given is built. */
+  readonly onProgress?: (progress: IndexProgress) => void;
+}
+
+export type ResolvedEmbeddedOptions = Required<Omit<EmbeddedOptions, 'retention'>> & {
+  readonly retention: { readonly maxAge: number; readonly maxBytes: number };
+};
+
+export function resolveEmbeddedOptions(
+  given: EmbeddedOptions,
+  isTemporary: boolean,
+): ResolvedEmbeddedOptions {
+  const {
+    classes = [],
+    durability = isTemporary ? 'none' : 'commit',
+    clock = Date.now,
+    onProgress = () => {},
+  } = given;
+  if (!Array.isArray(classes)) throw invalidArgument('classes', `classes is an array, not ${shown(classes)}`);
+  const names = new Set<string>();
+  for (const each of classes) {
+    checkClass(each);
+    if (names.has(each.name)) throw invalidArgument('classes', `classes has ${each.name} twice`);
+    names.add(each.name);
+  }
+  checkEventNames(classes);
+  if (durability !== 'commit' && durability !== 'none')
+    throw invalidArgument('durability', `durability is 'commit' or 'none', not ${shown(durability)}`);
+  for (const [name, value] of Object.entries({ clock, onProgress }))
+    if (typeof value !== 'function')
+      throw invalidArgument(name, `${name} is a function, not ${shown(value)}`);
+  if (given.retention !== undefined) checkOptions(given.retention, 'retention');
+  const { maxAge = 7 * 24 * 60 * 60, maxBytes = 256 << 20 } = given.retention ?? {};
+  const readOnly = checkFlag('readOnly', given.readOnly ?? false);
+  if (readOnly && isTemporary)
+    throw invalidArgument('readOnly', 'readOnly: a temporary database has nothing to read');
+  return {
+    classes,
+    durability,
+    readOnly,
+    timeout: checkTimeout(given.timeout ?? 10_000),
+    maxQueued: checkPositive('maxQueued', given.maxQueued ?? 131_072),
+    retention: {
+      maxAge: checkPositive('retention.maxAge', maxAge),
+      maxBytes: checkPositive('retention.maxBytes', maxBytes),
+    },
+    sweeper: checkFlag('sweeper', given.sweeper ?? true),
+    clock,
+    onProgress,
+  };
+}
+
+/** Events are waited for by name alone. */
+function checkEventNames(classes: readonly ClassDefinition[]): void {
+  const owners = new Map<string, string>();
+  for (const { name, events } of classes) {
+    for (const event of events) {
+      const owner = owners.get(event.name);
+      if (owner !== undefined)
+        throw invalidArgument('classes', `classes: ${owner} and ${name} both have an event ${event.name}`);
+      owners.set(event.name, name);
+    }
+  }
+}
+
+function checkPositive(argument: string, value: number): number {
+  if (typeof value !== 'number' || !(value >= 1))
+    throw invalidArgument(argument, `${argument} is a number, 1 or more, not ${shown(value)}`);
+  return value;
+}

@@ -1,0 +1,323 @@
+import { ConflictError, type EvenkeelError } from '../../errors';
+import { BOTH_VIEWS, type Change, ChangeFlag } from './change';
+import type { ClassStore, Draft, IndexStore } from './class-store';
+import type { PlainDraft, PlainRecord } from './plain-store';
+import type { AnyRecord, Stored } from './record-codec';
+import type { Scope } from './scope';
+import { isSameVersion, type PendingVersion, type Version } from './version';
+import type { WriteBatch } from './write-batch';
+
+/** What a transaction reads where it has not written: a snapshot, or the write transaction it is part of. */
+export type Base = Pick<
+  Scope,
+  'read' | 'holder' | 'readPlain' | 'nextAutoid' | 'noteAutoid' | 'nextOrder'
+> & {
+  countOf(store: ClassStore): number;
+};
+
+/** A record that a transaction has written. */
+export interface Entry {
+  readonly key: Buffer;
+  /** As it is without the transaction. */
+  readonly base: Stored | undefined;
+  current: Stored | undefined;
+  /** Known when it is applied. */
+  readonly version: PendingVersion;
+  /** It was removed and made anew. */
+  isRecreated: boolean;
+  /** Changed since the last checkpoint. */
+  isDirty: boolean;
+  checkpoints: number;
+  operations: number;
+}
+
+interface PlainEntry {
+  readonly key: Buffer;
+  readonly base: PlainRecord | undefined;
+  current: PlainRecord | undefined;
+  readonly version: PendingVersion;
+}
+
+interface Step {
+  readonly store: ClassStore;
+  readonly kind: 'write' | 'clear' | 'checkpoint';
+  readonly before: AnyRecord | undefined;
+  readonly after: AnyRecord | undefined;
+  readonly count: number;
+  readonly isSameTransaction: boolean;
+}
+
+/** What a transaction has done to a class. */
+class ClassWrites {
+  readonly entries = new Map<string, Entry>();
+  /** Who has a value of a unique index by now; undefined: nobody. */
+  readonly holders = new Map<string, Buffer | undefined>();
+  isCleared = false;
+}
+
+/** The place in the order of insertion of what is not committed yet. */
+export const PENDING_ORDER = Number.POSITIVE_INFINITY;
+
+const UNVERSIONED: Version = { high: 0, low: 0 };
+
+/**
+ * What a transaction has written, over what it reads. Nothing of it is in the database before applyTo(), and nothing
+ * has to be taken back when it is given up.
+ */
+export class Overlay implements Scope {
+  readonly #base: Base;
+  readonly #classes = new Map<ClassStore, ClassWrites>();
+  readonly #plain = new Map<string, PlainEntry>();
+  /** Every operation in its order, of classes with events. */
+  readonly #steps: Step[] = [];
+  #isNetEach = true;
+
+  constructor(
+    base: Base,
+    readonly now: number,
+  ) {
+    this.#base = base;
+  }
+
+  read(store: ClassStore, key: Buffer): Stored | undefined {
+    const writes = this.#classes.get(store);
+    const entry = writes?.entries.get(key.toString('latin1'));
+    if (entry !== undefined) return entry.current;
+    return writes?.isCleared ? undefined : this.#base.read(store, key);
+  }
+
+  /** What the transaction has written of the class, for those who look through all of it. */
+  writesOf(
+    store: ClassStore,
+  ): { readonly entries: ReadonlyMap<string, Entry>; readonly isCleared: boolean } | undefined {
+    return this.#classes.get(store);
+  }
+
+  holder(store: ClassStore, index: IndexStore, indexKey: Buffer): Buffer | undefined {
+    const writes = this.#classes.get(store);
+    const name = holderName(index, indexKey);
+    if (writes?.holders.has(name)) return writes.holders.get(name);
+    if (writes?.isCleared) return undefined;
+    return this.#base.holder(store, index, indexKey);
+  }
+
+  write(store: ClassStore, key: Buffer, before: Stored | undefined, after: Draft | undefined): Version {
+    const writes = this.#writes(store);
+    const name = key.toString('latin1');
+    let entry = writes.entries.get(name);
+    if (entry === undefined) {
+      const base = writes.isCleared ? undefined : before;
+      const version = { ...UNVERSIONED };
+      entry = {
+        key,
+        base,
+        current: base,
+        version,
+        isRecreated: false,
+        isDirty: false,
+        checkpoints: 0,
+        operations: 0,
+      };
+      writes.entries.set(name, entry);
+    } else {
+      this.#isNetEach = false;
+    }
+    if (entry.base !== undefined && entry.current === undefined && after !== undefined)
+      entry.isRecreated = true;
+    this.#claim(store, writes, key, before, after);
+    entry.current = after && { ...after, version: entry.version };
+    entry.isDirty = true;
+    entry.operations += 1;
+    const isSameTransaction = entry.base === undefined || entry.isRecreated;
+    this.#step(store, { kind: 'write', before: before?.record, after: after?.record, isSameTransaction });
+    return entry.version;
+  }
+
+  clear(store: ClassStore): number {
+    const writes = this.#writes(store);
+    let count = writes.isCleared ? 0 : this.#base.countOf(store);
+    for (const { base, current } of writes.entries.values())
+      count += Number(current !== undefined) - Number(base !== undefined);
+    if (writes.entries.size > 0) this.#isNetEach = false;
+    writes.entries.clear();
+    writes.holders.clear();
+    writes.isCleared = true;
+    this.#step(store, { kind: 'clear', count });
+    return count;
+  }
+
+  nextAutoid(store: ClassStore): bigint {
+    return this.#base.nextAutoid(store);
+  }
+
+  noteAutoid(store: ClassStore, given: bigint): void {
+    this.#base.noteAutoid(store, given);
+  }
+
+  nextOrder(): number {
+    return this.#base.nextOrder();
+  }
+
+  readPlain(key: Buffer): PlainRecord | undefined {
+    const entry = this.#plain.get(key.toString('latin1'));
+    return entry === undefined ? this.#base.readPlain(key) : entry.current;
+  }
+
+  writePlain(key: Buffer, before: PlainRecord | undefined, after: PlainDraft | undefined): Version {
+    const name = key.toString('latin1');
+    let entry = this.#plain.get(name);
+    if (entry === undefined) {
+      entry = { base: before, current: before, version: { ...UNVERSIONED }, key };
+      this.#plain.set(name, entry);
+    }
+    const version = after?.version ?? entry.version;
+    entry.current = after && { data: after.data, flags: after.flags, expiresAt: after.expiresAt, version };
+    return version;
+  }
+
+  /** Counts the changes since the last checkpoint as checked in. */
+  checkpoint(): void {
+    for (const [store, { entries }] of this.#classes) {
+      for (const entry of entries.values()) {
+        if (!entry.isDirty) continue;
+        entry.isDirty = false;
+        if (entry.current === undefined) continue;
+        entry.checkpoints += 1;
+        this.#step(store, { kind: 'checkpoint', after: entry.current.record });
+      }
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#classes.size === 0 && this.#plain.size === 0;
+  }
+
+  /** ConflictError when somebody has changed what the transaction writes since it was read. */
+  checkAgainst(batch: WriteBatch): void {
+    for (const [store, { entries, holders, isCleared }] of this.#classes) {
+      for (const { key, base } of entries.values()) {
+        if (!isCleared && !isSameVersion(batch.read(store, key)?.version, base?.version))
+          throw conflict(store.name);
+      }
+      if (isCleared) continue;
+      for (const index of store.indexes) {
+        for (const [name, holder] of holders) {
+          if (holder === undefined || !name.startsWith(`${index.name}\0`)) continue;
+          const other = batch.holder(store, index, Buffer.from(name.slice(index.name.length + 1), 'latin1'));
+          // One that this transaction has written gives the value up, or the transaction would not have it.
+          if (other !== undefined && !other.equals(holder) && !entries.has(other.toString('latin1')))
+            throw conflict(store.name);
+        }
+      }
+    }
+    for (const { key, base } of this.#plain.values())
+      if (!isSameVersion(batch.readPlain(key)?.version, base?.version)) throw conflict(key.toString());
+  }
+
+  /** Writes it all and tells the journal. */
+  applyTo(batch: WriteBatch): void {
+    const changes: (Change | undefined)[] = [];
+    for (const [store, writes] of this.#classes) {
+      if (writes.isCleared) changes.push(store.deleteAllChange(batch.empty(store), this.#netFlag));
+      for (const entry of writes.entries.values()) this.#applyEntry(batch, store, entry, changes);
+    }
+    for (const { key, base, current, version } of this.#plain.values()) {
+      const kept = current?.version === version ? undefined : current?.version;
+      Object.assign(version, batch.writePlain(key, base, current && { ...current, version: kept }));
+    }
+    for (const change of changes) batch.record(change);
+    if (this.#isNetEach) return;
+    for (const step of this.#steps) batch.record(eachChange(step));
+  }
+
+  #applyEntry(batch: WriteBatch, store: ClassStore, entry: Entry, changes: (Change | undefined)[]): void {
+    const { key, base, current, isRecreated, checkpoints } = entry;
+    if (base === undefined && current === undefined) return;
+    const isOrdered = current?.order === PENDING_ORDER;
+    const draft = isOrdered ? { ...current, order: batch.nextOrder() } : current;
+    const { payload, version } = batch.put(store, key, base, draft);
+    if (base === undefined && store.autoid !== undefined)
+      batch.noteAutoid(store, current?.record[store.autoid] as bigint);
+    Object.assign(entry.version, version);
+    const before = base && {
+      record: base.record,
+      payload: () => store.codec.encode(base.record, base).payload,
+    };
+    const after = current && { record: current.record, payload: () => payload as Buffer };
+    if (isRecreated && before !== undefined && after !== undefined) {
+      changes.push(store.changeOf(before, undefined, ChangeFlag.net));
+      changes.push(store.changeOf(undefined, after, ChangeFlag.net));
+    } else {
+      changes.push(store.changeOf(before, after, this.#netFlag));
+    }
+    if (checkpoints > 0 && payload !== undefined)
+      changes.push(store.checkpointChange(payload, checkpoints, this.#netFlag));
+  }
+
+  /** Where each record was written once, the two views are one. */
+  get #netFlag(): number {
+    return this.#isNetEach ? BOTH_VIEWS : ChangeFlag.net;
+  }
+
+  #claim(
+    store: ClassStore,
+    { holders }: ClassWrites,
+    key: Buffer,
+    before: Stored | undefined,
+    after: Draft | undefined,
+  ): void {
+    for (const index of store.indexes) {
+      if (!index.index.unique) continue;
+      const old = before && store.indexKey(index, before.record, key);
+      const fresh = after && store.indexKey(index, after.record, key);
+      if (old !== undefined && fresh?.equals(old)) continue;
+      if (old !== undefined) holders.set(holderName(index, old), undefined);
+      if (fresh !== undefined) holders.set(holderName(index, fresh), key);
+    }
+  }
+
+  #step(store: ClassStore, step: Partial<Step> & Pick<Step, 'kind'>): void {
+    if (store.definition.events.length === 0) return;
+    if (step.kind !== 'write') this.#isNetEach = false;
+    this.#steps.push({
+      store,
+      before: undefined,
+      after: undefined,
+      count: 0,
+      isSameTransaction: false,
+      ...step,
+    });
+  }
+
+  #writes(store: ClassStore): ClassWrites {
+    let writes = this.#classes.get(store);
+    if (writes === undefined) {
+      writes = new ClassWrites();
+      this.#classes.set(store, writes);
+    }
+    return writes;
+  }
+}
+
+function eachChange(step: Step): Change | undefined {
+  const { store, kind, before, after, count, isSameTransaction } = step;
+  const flags =
+    ChangeFlag.each | (isSameTransaction && before !== undefined ? ChangeFlag.sameTransaction : 0);
+  const image = (record: AnyRecord | undefined) =>
+    record && { record, payload: () => payloadOf(store, record) };
+  if (kind === 'clear') return store.deleteAllChange(count, flags);
+  if (kind === 'checkpoint') return after && store.checkpointChange(payloadOf(store, after), 1, flags);
+  return store.changeOf(image(before), image(after), flags);
+}
+
+function payloadOf(store: ClassStore, record: AnyRecord): Buffer {
+  return store.codec.encode(record, { version: UNVERSIONED, expiresAt: undefined, order: undefined }).payload;
+}
+
+function holderName({ name }: IndexStore, indexKey: Buffer): string {
+  return `${name}\0${indexKey.toString('latin1')}`;
+}
+
+function conflict(what: string): EvenkeelError {
+  return new ConflictError(`the transaction writes ${what}, which others have changed since it was read`);
+}

@@ -1,0 +1,111 @@
+import { Encoder } from 'msgpackr';
+import type { FieldMap, MemberMap, PresentField } from '../../schema/field';
+import { withoutOptional } from '../../schema/field';
+import type { Version } from './version';
+
+/** The names of the fields of a class, or of a struct in it, in the order in which their values are stored. */
+export type Shape = readonly string[];
+
+export type AnyRecord = Record<string, unknown>;
+
+const RESERVE_START_SPACE = 2048;
+const FLAG_EXPIRES = 1;
+const FLAG_ORDERED = 2;
+const HEADER = 12;
+const WORD = 8;
+
+/** A record as it lies in its tree. */
+export interface Stored {
+  readonly record: AnyRecord;
+  readonly version: Version;
+  /** ms since 1970, or undefined when the record stays. */
+  readonly expiresAt: number | undefined;
+  /** Its place in the order of insertion, in classes that keep a number of records. */
+  readonly order: number | undefined;
+}
+
+/** What is written: the stored bytes, and where in them the record itself begins. */
+export interface Written {
+  readonly bytes: Buffer;
+  readonly payload: Buffer;
+}
+
+/**
+ * Records as bytes: a header (u32 flags, u64 version, and as the flags say: f64 moment of expiry, f64 order; all
+ * little-endian), then the record as MessagePack in which an object is the number of its shape and its values. The
+ * shapes are kept with the schema: one list for all there ever were, so that old records and events stay readable.
+ */
+export class RecordCodec {
+  readonly #encoder: Encoder;
+
+  constructor(readonly shapes: readonly Shape[]) {
+    this.#encoder = new Encoder({
+      structures: shapes.map((shape) => [...shape]),
+      maxSharedStructures: shapes.length,
+      copyBuffers: true,
+    } as ConstructorParameters<typeof Encoder>[0]);
+  }
+
+  encode(record: AnyRecord, system: Omit<Stored, 'record'>): Written {
+    const { expiresAt, order } = system;
+    const start = HEADER + (expiresAt === undefined ? 0 : WORD) + (order === undefined ? 0 : WORD);
+    const bytes = this.#encoder.encode(record, RESERVE_START_SPACE | start);
+    const flags = (expiresAt === undefined ? 0 : FLAG_EXPIRES) | (order === undefined ? 0 : FLAG_ORDERED);
+    bytes.writeUInt32LE(flags, 0);
+    bytes.writeUInt32LE(system.version.low, 4);
+    bytes.writeUInt32LE(system.version.high, 8);
+    let at = HEADER;
+    if (expiresAt !== undefined) at = bytes.writeDoubleLE(expiresAt, at);
+    if (order !== undefined) at = bytes.writeDoubleLE(order, at);
+    return { bytes, payload: bytes.subarray(start) };
+  }
+
+  decode(bytes: Buffer, length: number): Stored {
+    const flags = bytes[0] as number;
+    let at = HEADER;
+    let expiresAt: number | undefined;
+    let order: number | undefined;
+    if (flags !== 0) {
+      if (flags & FLAG_EXPIRES) {
+        expiresAt = bytes.readDoubleLE(at);
+        at += WORD;
+      }
+      if (flags & FLAG_ORDERED) {
+        order = bytes.readDoubleLE(at);
+        at += WORD;
+      }
+    }
+    return {
+      record: this.#encoder.decode(bytes, { start: at, end: length } as never) as AnyRecord,
+      version: { high: bytes.readUInt32LE(8), low: bytes.readUInt32LE(4) },
+      expiresAt,
+      order,
+    };
+  }
+
+  /** The record whose bytes begin at `start`: what is in the payload of an event. */
+  decodePayload(bytes: Buffer, start: number, end: number): AnyRecord {
+    return this.#encoder.decode(bytes, { start, end } as never) as AnyRecord;
+  }
+}
+
+/** The moment of expiry in stored bytes, without decoding the rest; Infinity when there is none. */
+export function expiryOf(bytes: Buffer): number {
+  return (bytes[0] as number) & FLAG_EXPIRES ? bytes.readDoubleLE(HEADER) : Number.POSITIVE_INFINITY;
+}
+
+/** The shapes of a class and of the structs in it, without repetition; the class's own comes first. */
+export function shapesOf(fields: FieldMap): Shape[] {
+  const shapes = new Map<string, Shape>();
+  const add = (members: FieldMap | MemberMap): void => {
+    const shape = Object.keys(members);
+    shapes.set(shape.join('\n'), shape);
+    for (const each of Object.values(members)) visit(withoutOptional(each) as PresentField);
+  };
+  const visit = (type: PresentField): void => {
+    if (type.kind === 'struct') add(type.fields);
+    else if (type.kind === 'vector') visit(type.of);
+  };
+  add(fields);
+  return [...shapes.values()];
+}

@@ -1,0 +1,265 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { invalidArgument } from '../../arguments';
+import { ClosedError, ConflictError, EvenkeelError } from '../../errors';
+import type { ClassDefinition } from '../../schema/class';
+import type { GetMany } from '../../transactions/get-many';
+import type { Operation } from '../../transactions/operation';
+import type { Records } from '../../transactions/records';
+import type { Transaction as PublicTransaction, TransactionOptions } from '../../transactions/transaction';
+import { type Target, Transactions } from '../../transactions/transactions';
+import type { Transcoder } from '../../transactions/transcoder';
+import type { TransactionMarks } from './change';
+import type { ClassStore, IndexStore } from './class-store';
+import type { Environment } from './environment';
+import { peek, type Snapshot } from './lmdb';
+import { type Base, Overlay, PENDING_ORDER } from './overlay';
+import { executePlain } from './plain-operations';
+import { readPlain } from './plain-store';
+import type { Stored } from './record-codec';
+import { EmbeddedRecords, type RecordExecutor, type RecordWrite } from './records';
+import { type Range, scan } from './scan';
+import type { Unit, Writer } from './writer';
+
+const RETRIES = 10;
+/** ms; doubles with every conflict, and is random up to that. */
+const FIRST_PAUSE = 1;
+const LONGEST_PAUSE = 200;
+
+export interface Surroundings {
+  readonly environment: Environment;
+  readonly writer: Writer;
+  readonly transcoder: Transcoder;
+  readonly timeout: number;
+  store(definition: ClassDefinition): ClassStore;
+}
+
+/** Runs `fn` until what it has done is committed: again, when others were faster, up to `retries` times. */
+export async function transact<R>(
+  surroundings: Surroundings,
+  fn: (transaction: PublicTransaction) => Promise<R> | R,
+  options: TransactionOptions,
+): Promise<R> {
+  const { retries = RETRIES, signal, timeout = surroundings.timeout, origin, meta } = options;
+  if (typeof fn !== 'function') throw invalidArgument('fn', 'fn is a function');
+  if (!Number.isSafeInteger(retries) || retries < 0)
+    throw invalidArgument('retries', 'retries is an integer, 0 or more');
+  const marks: TransactionMarks | undefined =
+    origin === undefined && meta === undefined ? undefined : { origin, meta };
+  for (let attempt = 0; ; attempt += 1) {
+    if (signal?.aborted) throw signal.reason;
+    const transaction = new Transaction(surroundings);
+    try {
+      const result = await fn(transaction);
+      await transaction.commit({ timeout, signal, marks });
+      return result;
+    } catch (error) {
+      if (!(error instanceof ConflictError) || error !== transaction.conflict || attempt >= retries)
+        throw error;
+    } finally {
+      transaction.end();
+    }
+    await delay(Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt));
+  }
+}
+
+/** One attempt: what is read is a snapshot, what is written is held back until commit(). */
+export class Transaction extends Transactions implements PublicTransaction {
+  readonly #surroundings: Surroundings;
+  readonly #stage: Stage;
+  /** The error of a commit that others were faster than. */
+  conflict: unknown;
+
+  constructor(surroundings: Surroundings) {
+    const stage = new Stage(surroundings);
+    super(stage);
+    this.#surroundings = surroundings;
+    this.#stage = stage;
+  }
+
+  records<C extends ClassDefinition>(definition: C): Records<C> {
+    return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#stage.open().checkpoint();
+  }
+
+  async commit(how: {
+    readonly timeout: number;
+    readonly signal: AbortSignal | undefined;
+    readonly marks: TransactionMarks | undefined;
+  }): Promise<void> {
+    const overlay = this.#stage.open();
+    this.#stage.end();
+    if (overlay.isEmpty) return;
+    await submit(this.#surroundings.writer, {
+      name: 'transaction',
+      timeout: how.timeout,
+      signal: how.signal,
+      size: 1,
+      run: (batch) => {
+        try {
+          overlay.checkAgainst(batch);
+        } catch (error) {
+          this.conflict = error;
+          throw error;
+        }
+        overlay.applyTo(batch);
+        batch.endTransaction(how.marks);
+      },
+    });
+  }
+
+  end(): void {
+    this.#stage.end();
+  }
+}
+
+/** The unit's outcome as a promise. */
+export function submit(writer: Writer, unit: Omit<Unit, 'succeed' | 'fail'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    writer.submit({ ...unit, succeed: resolve, fail: reject });
+  });
+}
+
+/** Where a transaction's operations go. */
+class Stage implements Target, RecordExecutor {
+  readonly transcoder: Transcoder;
+  readonly #surroundings: Surroundings;
+  readonly #snapshot: Snapshot;
+  readonly #overlay: Overlay;
+  #isOpen = true;
+
+  constructor(surroundings: Surroundings) {
+    const { environment } = surroundings;
+    this.#surroundings = surroundings;
+    this.transcoder = surroundings.transcoder;
+    this.#snapshot = environment.snapshot();
+    this.#overlay = new Overlay(new SnapshotBase(environment, this.#snapshot), environment.now());
+  }
+
+  now(): number {
+    return this.#overlay.now;
+  }
+
+  open(): Overlay {
+    if (!this.#isOpen) throw new ClosedError('the transaction has ended');
+    return this.#overlay;
+  }
+
+  end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#snapshot.done();
+  }
+
+  dispatch<T>(operation: Operation): Promise<T> {
+    const overlay = this.open();
+    const promise = operation.promise<T>();
+    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
+    this.#execute(overlay, operation);
+    return promise;
+  }
+
+  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+    const overlay = this.open();
+    many.start({
+      timeout: this.#surroundings.timeout,
+      available: () => Number.MAX_SAFE_INTEGER,
+      check: () => {},
+      submit: (operation) => this.#execute(overlay, operation),
+      cancel: () => {},
+      wait: () => {},
+      stopWaiting: () => {},
+    });
+    return many.promise;
+  }
+
+  async write<T>({ store, run, name }: RecordWrite<T>): Promise<T> {
+    const overlay = this.open();
+    if (name === 'insert' && store.autoid !== undefined) {
+      while (!this.#surroundings.environment.hasAutoid(store)) await this.#reserveAutoids(store);
+    }
+    return run(overlay);
+  }
+
+  read(store: ClassStore, key: Buffer): Stored | undefined {
+    return this.open().read(store, key);
+  }
+
+  async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
+    const overlay = this.open();
+    return scan(store, range, overlay.now, this.#snapshot, overlay);
+  }
+
+  #execute(overlay: Overlay, operation: Operation): void {
+    try {
+      operation.succeed(executePlain(overlay, operation, Buffer.from(operation.key), this.transcoder)());
+    } catch (error) {
+      operation.fail(error);
+    }
+  }
+
+  /** Numbers are taken from the database before they are needed: in the transaction they would be another's, too. */
+  async #reserveAutoids(store: ClassStore): Promise<void> {
+    const { writer, timeout } = this.#surroundings;
+    await submit(writer, {
+      name: 'insert',
+      timeout,
+      signal: undefined,
+      size: 1,
+      run: (batch) => batch.refillAutoids(store),
+    });
+  }
+}
+
+/** A snapshot of what is committed. */
+class SnapshotBase implements Base {
+  readonly #environment: Environment;
+  readonly #snapshot: Snapshot;
+
+  constructor(environment: Environment, snapshot: Snapshot) {
+    this.#environment = environment;
+    this.#snapshot = snapshot;
+  }
+
+  read(store: ClassStore, key: Buffer): Stored | undefined {
+    const stored = store.read(key, this.#snapshot);
+    return this.#isGone(stored?.expiresAt) ? undefined : stored;
+  }
+
+  holder(_store: ClassStore, { tree }: IndexStore, indexKey: Buffer): Buffer | undefined {
+    const key = peek(tree, indexKey, this.#snapshot);
+    return key && Buffer.from(key);
+  }
+
+  readPlain(key: Buffer) {
+    const record = readPlain(this.#environment.trees.plain, key, this.#snapshot);
+    return this.#isGone(record?.expiresAt) ? undefined : record;
+  }
+
+  countOf({ records }: ClassStore): number {
+    return (records.getStats() as { entryCount: number }).entryCount;
+  }
+
+  nextAutoid(store: ClassStore): bigint {
+    const cached = this.#environment.autoids.get(store.id);
+    if (cached === undefined || cached.next >= cached.end)
+      throw new EvenkeelError(`${store.name}: more autoids were taken at once than were reserved`, {
+        retryable: true,
+      });
+    cached.next += 1n;
+    return cached.next - 1n;
+  }
+
+  /** Known when the record is committed. */
+  noteAutoid(): void {}
+
+  nextOrder(): number {
+    return PENDING_ORDER;
+  }
+
+  #isGone(expiresAt: number | undefined): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#environment.now();
+  }
+}

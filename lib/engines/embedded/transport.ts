@@ -1,0 +1,344 @@
+import { invalidArgument } from '../../arguments';
+import { BackpressureError, ClosedError, DiscardedError, EvenkeelError } from '../../errors';
+import type { EventBase } from '../../event-base/event-base';
+import type { ClassDefinition } from '../../schema/class';
+import type { GetMany, Waiting } from '../../transactions/get-many';
+import { nameOf, type Operation } from '../../transactions/operation';
+import type { Transcoder } from '../../transactions/transcoder';
+import type { MultiRecord, Transport } from '../engine';
+import type { ClassStore } from './class-store';
+import type { Environment } from './environment';
+import { DirectExecutor } from './executor';
+import type { ResolvedEmbeddedOptions } from './options';
+import { Overlay } from './overlay';
+import { contextOf, executePlain, isRead, readResult } from './plain-operations';
+import { readPlain } from './plain-store';
+import { EmbeddedRecords } from './records';
+import { transact } from './transaction';
+import type { WriteBatch } from './write-batch';
+import { type Unit, Writer } from './writer';
+
+const LARGEST_KEY = 250;
+const LARGEST_VALUE = 1 << 30;
+const FORBIDDEN = /[\0-\x20\x7f]/;
+
+/** One event base's way to the database: reads at once, writes through its writer. */
+export class EmbeddedTransport implements Transport {
+  readonly transcoder: Transcoder;
+  readonly timeout: number;
+  readonly writer: Writer;
+  readonly multiRecord: MultiRecord;
+  readonly #environment: Environment;
+  readonly #base: EventBase;
+  /** Writes under way by key: a read of one of them comes after them. */
+  readonly #writing = new Map<string, number>();
+  readonly #waiting = new Set<Waiting>();
+  /** What is submitted together, while it is. */
+  #group: Group | undefined;
+  #closed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    base: EventBase,
+    environment: Environment,
+    options: ResolvedEmbeddedOptions,
+    transcoder: Transcoder,
+  ) {
+    this.#base = base;
+    this.#environment = environment;
+    this.transcoder = transcoder;
+    this.timeout = options.timeout;
+    this.writer = new Writer(environment, options.maxQueued, (isBusy) =>
+      isBusy ? base.ref() : base.unref(),
+    );
+    this.multiRecord = this.#multiRecord(options);
+    base.attach(this.#onBaseClosed);
+  }
+
+  #multiRecord({ timeout }: ResolvedEmbeddedOptions): MultiRecord {
+    const environment = this.#environment;
+    const { writer, transcoder } = this;
+    const store = (definition: ClassDefinition): ClassStore => environment.catalog.storeOf(definition);
+    const executor = new DirectExecutor(environment, writer, timeout);
+    return {
+      records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
+      transaction: (fn, given) => {
+        writer.assertOpen();
+        return transact({ environment, writer, transcoder, timeout, store }, fn, given);
+      },
+    };
+  }
+
+  now(): number {
+    return this.#environment.now();
+  }
+
+  ready(): Promise<void> {
+    return this.#closed ? Promise.reject(this.#closedError()) : Promise.resolve();
+  }
+
+  /** Of the engine, which runs in this process. */
+  version(): string {
+    return 'embedded';
+  }
+
+  flush(): void {}
+
+  available(): number {
+    return this.writer.room;
+  }
+
+  check(key: string, value: string | Uint8Array | undefined): void {
+    if (this.#closed) throw this.#closedError();
+    checkKey(key);
+    if (value !== undefined && value.length > LARGEST_VALUE)
+      throw invalidArgument('value', `value is larger than ${LARGEST_VALUE} bytes`);
+  }
+
+  dispatch<T>(operation: Operation): Promise<T> {
+    const promise = operation.promise<T>();
+    try {
+      this.submit(operation);
+    } catch (error) {
+      promise.catch(() => {});
+      if (!(error instanceof BackpressureError)) throw error;
+      return Promise.reject(error);
+    }
+    return promise;
+  }
+
+  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+    many.start(this);
+    return many.promise;
+  }
+
+  submit(operation: Operation): void {
+    this.check(operation.key, operation.value);
+    const signal = operation.details?.signal;
+    if (signal?.aborted) {
+      process.nextTick(() => operation.fail(signal.reason));
+      return;
+    }
+    // The caller may use its memory again as soon as the call has returned.
+    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
+    if (this.#group !== undefined) {
+      this.#group.add(operation);
+    } else if (isRead(operation) && !this.#writing.has(operation.key)) {
+      this.#read(operation);
+    } else {
+      const { details } = operation;
+      this.#write({
+        name: nameOf(operation.kind),
+        timeout: details?.timeout ?? this.timeout,
+        signal,
+        operations: [operation],
+        run: (batch) => {
+          const result = executePlain(batch, operation, Buffer.from(operation.key), this.transcoder);
+          return [result];
+        },
+      });
+    }
+  }
+
+  /** What `start` submits is one transaction of the database: all of it, or DiscardedError for what did not fail itself. */
+  together(start: () => void): void {
+    const group = new Group();
+    this.#group = group;
+    try {
+      start();
+    } finally {
+      this.#group = undefined;
+    }
+    if (group.operations.length === 0) return;
+    try {
+      this.#write({
+        name: 'leave',
+        timeout: group.timeout(this.timeout),
+        signal: group.signal(),
+        operations: group.operations,
+        run: (batch) => executeTogether(batch, group.operations, this.transcoder),
+      });
+    } catch (error) {
+      for (const operation of group.operations) operation.fail(error);
+    }
+  }
+
+  cancel(): void {
+    // A read is over as soon as it is begun, and what is being written is left to its outcome.
+  }
+
+  wait(waiting: Waiting): void {
+    this.#waiting.add(waiting);
+  }
+
+  stopWaiting(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
+  }
+
+  close(drainTimeout: number): Promise<void> {
+    this.#closing ??= this.#close(drainTimeout);
+    return this.#closing;
+  }
+
+  async #close(drainTimeout: number): Promise<void> {
+    this.#closed = true;
+    this.#base.ref();
+    await this.writer.close(drainTimeout);
+    for (const waiting of this.#waiting) waiting.discard(this.#closedError());
+    this.#base.release(this.#onBaseClosed);
+    this.#base.unref();
+  }
+
+  readonly #onBaseClosed = (): void => {
+    this.#closed = true;
+    this.writer.refuse('its event base');
+  };
+
+  #read(operation: Operation): void {
+    // The outcome comes after the call, as on every engine.
+    try {
+      const record = readPlain(this.#environment.trees.plain, Buffer.from(operation.key));
+      const { expiresAt } = record ?? {};
+      const isGone = expiresAt !== undefined && expiresAt <= this.#environment.now();
+      operation.succeed(readResult(operation, isGone ? undefined : record, this.transcoder));
+    } catch (error) {
+      operation.fail(completed(error, operation));
+    }
+  }
+
+  #write(work: {
+    name: string;
+    timeout: number;
+    signal: AbortSignal | undefined;
+    operations: readonly Operation[];
+    run: (batch: WriteBatch) => (() => unknown)[];
+  }): void {
+    const { operations, ...rest } = work;
+    let results: (() => unknown)[] = [];
+    const end = (): void => {
+      for (const { key } of operations) this.#doneWriting(key);
+      for (const waiting of this.#waiting) waiting.proceed();
+    };
+    const unit: Unit = {
+      ...rest,
+      size: operations.length,
+      run: (batch) => {
+        results = work.run(batch);
+        batch.endTransaction();
+      },
+      succeed: () => {
+        end();
+        for (const [i, operation] of operations.entries()) settle(operation, results[i]);
+      },
+      fail: (error) => {
+        end();
+        failAll(operations, withOperationAtFault(operations, error));
+      },
+    };
+    this.writer.submit(unit);
+    for (const { key } of operations) this.#writing.set(key, (this.#writing.get(key) ?? 0) + 1);
+  }
+
+  #doneWriting(key: string): void {
+    const left = (this.#writing.get(key) ?? 1) - 1;
+    if (left === 0) this.#writing.delete(key);
+    else this.#writing.set(key, left);
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError('the database is closed', { context: { node: this.#environment.path } });
+  }
+}
+
+/** Operations of a scheduling context. */
+class Group {
+  readonly operations: Operation[] = [];
+
+  add(operation: Operation): void {
+    this.operations.push(operation);
+  }
+
+  signal(): AbortSignal | undefined {
+    const signals = new Set(this.operations.flatMap(({ details }) => details?.signal ?? []));
+    return signals.size === 0 ? undefined : AbortSignal.any([...signals]);
+  }
+
+  /** The shortest of any of them: they have one outcome. */
+  timeout(standard: number): number {
+    return Math.min(...this.operations.map(({ details }) => details?.timeout ?? standard));
+  }
+}
+
+/** The operation at fault, for those that fail with it. */
+class GroupFailure extends EvenkeelError {
+  constructor(
+    readonly operation: Operation,
+    override readonly cause: unknown,
+  ) {
+    super('an operation of the scheduling context failed');
+  }
+}
+
+function executeTogether(
+  batch: WriteBatch,
+  operations: readonly Operation[],
+  transcoder: Transcoder,
+): (() => unknown)[] {
+  const overlay = new Overlay(batch, batch.now);
+  const results = operations.map((operation) => {
+    try {
+      return executePlain(overlay, operation, Buffer.from(operation.key), transcoder);
+    } catch (error) {
+      throw error instanceof EvenkeelError ? new GroupFailure(operation, error) : error;
+    }
+  });
+  overlay.applyTo(batch);
+  return results;
+}
+
+/** An abort is of one operation, and ends the others with it. */
+function withOperationAtFault(operations: readonly Operation[], error: unknown): unknown {
+  if (operations.length === 1) return error;
+  const aborted = operations.find(
+    ({ details }) => details?.signal?.aborted && details.signal.reason === error,
+  );
+  return aborted === undefined ? error : new GroupFailure(aborted, error);
+}
+
+function failAll(operations: readonly Operation[], error: unknown): void {
+  for (const operation of operations) {
+    if (!(error instanceof GroupFailure)) operation.fail(error);
+    else if (operation === error.operation) operation.fail(error.cause);
+    else {
+      operation.fail(
+        new DiscardedError(`${nameOf(operation.kind)}: another operation of the scheduling context failed`, {
+          cause: error.cause,
+          context: contextOf(operation),
+        }),
+      );
+    }
+  }
+}
+
+function settle(operation: Operation, result: (() => unknown) | undefined): void {
+  try {
+    operation.succeed(result?.());
+  } catch (error) {
+    operation.fail(completed(error, operation));
+  }
+}
+
+/** Errors of ours that were made where the operation was not known learn of it. */
+function completed(error: unknown, operation: Operation): unknown {
+  if (!(error instanceof EvenkeelError) || Object.isFrozen(error)) return error;
+  return Object.assign(error, { context: { ...contextOf(operation), ...error.context } });
+}
+
+function checkKey(key: string): void {
+  if (typeof key !== 'string') throw invalidArgument('key', 'key is a string');
+  if (key.length === 0) throw invalidArgument('key', 'key is empty');
+  if (!key.isWellFormed()) throw invalidArgument('key', 'key has a lone surrogate, which UTF-8 cannot say');
+  if (FORBIDDEN.test(key)) throw invalidArgument('key', 'key has a space or a control character');
+  if (key.length * 3 > LARGEST_KEY && Buffer.byteLength(key) > LARGEST_KEY)
+    throw invalidArgument('key', `key is longer than ${LARGEST_KEY} bytes in UTF-8`);
+}

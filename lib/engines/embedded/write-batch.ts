@@ -1,0 +1,287 @@
+import { BOTH_VIEWS, type Change, type TransactionMarks } from './change';
+import type { ClassStore, Draft, IndexStore } from './class-store';
+import type { Environment } from './environment';
+import { expiryKey } from './expiry';
+import { JournalWriter } from './journal';
+import { FROM_FIRST, peek, type Tree } from './lmdb';
+import { encodePlain, type PlainDraft, type PlainRecord, readPlain } from './plain-store';
+import type { Stored } from './record-codec';
+import type { Scope } from './scope';
+import { readState, type State, writeState } from './state';
+import type { Version } from './version';
+
+const PRESENT = Buffer.from([1]);
+const PLAIN_CLASS = 0;
+/** Numbers of an autoid that are taken at once, so that its counter is not written with every record. */
+const AUTOID_BLOCK = 64n;
+
+/** One write transaction of LMDB, in which any number of ours are executed one after the other. */
+export class WriteBatch implements Scope {
+  readonly now: number;
+  readonly #environment: Environment;
+  readonly #state: State;
+  readonly #journal: JournalWriter;
+  readonly #transaction: number;
+  #writes = 0;
+  #changes: Change[] = [];
+  /** Classes that keep a number of records, and got some. */
+  #grown = new Set<ClassStore>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+    this.#state = readState(environment.trees.meta);
+    environment.checkSchemaVersion(this.#state.schemaVersion);
+    this.#state.time = Math.max(this.#state.time, environment.clock());
+    this.now = this.#state.time;
+    this.#journal = new JournalWriter(environment.trees.journal, this.#state);
+    this.#transaction = environment.root.getWriteTxnId();
+  }
+
+  /** Of the newest transaction journalled. */
+  get seq(): number {
+    return this.#state.seq;
+  }
+
+  /** Ends one of our transactions: what it changed is journalled. The number it got, or 0 when there was nothing. */
+  endTransaction(marks?: TransactionMarks): number {
+    if (this.#grown.size > 0) this.#removeSurplus();
+    if (this.#changes.length === 0) return 0;
+    const changes = this.#changes;
+    this.#changes = [];
+    return this.#journal.append(changes, changes.length, marks);
+  }
+
+  /** A change that whoever staged it tells. */
+  record(change: Change | undefined): void {
+    if (change !== undefined) this.#changes.push(change);
+  }
+
+  finish(): void {
+    this.#journal.flush(this.#environment.retention);
+    writeState(this.#environment.trees.meta, this.#state);
+  }
+
+  read(store: ClassStore, key: Buffer): Stored | undefined {
+    const stored = store.read(key);
+    if (stored === undefined || !this.#isDue(stored.expiresAt)) return stored;
+    this.expire(store, key, stored, false);
+    return undefined;
+  }
+
+  /** Also what is due already but not yet removed. */
+  holder(_store: ClassStore, { tree }: IndexStore, indexKey: Buffer): Buffer | undefined {
+    const key = peek(tree, indexKey);
+    return key && Buffer.from(key);
+  }
+
+  write(store: ClassStore, key: Buffer, before: Stored | undefined, after: Draft | undefined): Version {
+    const version = this.#nextVersion();
+    const payload = this.#store(store, key, before, after, version);
+    this.record(
+      store.changeOf(
+        before && { record: before.record, payload: () => store.codec.encode(before.record, before).payload },
+        after && { record: after.record, payload: () => payload as Buffer },
+        BOTH_VIEWS,
+      ),
+    );
+    return version;
+  }
+
+  /** write() without a word to the journal; the record's bytes in its form, when there is one after. */
+  put(
+    store: ClassStore,
+    key: Buffer,
+    before: Stored | undefined,
+    after: Draft | undefined,
+  ): { readonly payload: Buffer | undefined; readonly version: Version } {
+    const version = this.#nextVersion();
+    return { payload: this.#store(store, key, before, after, version), version };
+  }
+
+  /** Removes a record whose time has come, or which is one too many. */
+  expire(store: ClassStore, key: Buffer, stored: Stored, byCount: boolean): void {
+    this.#store(store, key, stored, undefined, this.#nextVersion());
+    const { payload } = store.codec.encode(stored.record, stored);
+    this.record(store.expireChange(payload, stored.expiresAt ?? this.now, byCount));
+  }
+
+  clear(store: ClassStore): number {
+    const count = this.empty(store);
+    this.record(store.deleteAllChange(count, BOTH_VIEWS));
+    return count;
+  }
+
+  /** clear() without a word to the journal. */
+  empty(store: ClassStore): number {
+    const count = this.countOf(store);
+    if (count === 0) return 0;
+    if (this.#environment.mayExpire(store)) this.#forgetExpiries(store);
+    store.records.clearSync();
+    for (const { tree } of store.indexes) tree.clearSync();
+    store.order?.clearSync();
+    return count;
+  }
+
+  /** Records stored, those included that are due but not yet removed. */
+  countOf({ records }: ClassStore): number {
+    return (records.getStats() as { entryCount: number }).entryCount;
+  }
+
+  nextAutoid(store: ClassStore): bigint {
+    let block = this.#environment.autoids.get(store.id);
+    if (block === undefined || block.next >= block.end) block = this.refillAutoids(store);
+    block.next += 1n;
+    return block.next - 1n;
+  }
+
+  /** Takes numbers that nobody else gets. */
+  refillAutoids({ id }: ClassStore): { next: bigint; readonly end: bigint } {
+    const { meta } = this.#environment.trees;
+    const next = peek(meta, autoidKey(id))?.readBigUInt64LE() ?? 1n;
+    const block = { next, end: next + AUTOID_BLOCK };
+    putCounter(meta, id, block.end);
+    this.#environment.autoids.set(id, block);
+    return block;
+  }
+
+  noteAutoid({ id }: ClassStore, given: bigint): void {
+    const { meta } = this.#environment.trees;
+    const next = peek(meta, autoidKey(id))?.readBigUInt64LE() ?? 1n;
+    if (given >= next) putCounter(meta, id, given + 1n);
+  }
+
+  nextOrder(): number {
+    this.#state.order += 1;
+    return this.#state.order;
+  }
+
+  readPlain(key: Buffer): PlainRecord | undefined {
+    const record = readPlain(this.#environment.trees.plain, key);
+    if (record === undefined || !this.#isDue(record.expiresAt)) return record;
+    this.removePlain(key, record);
+    return undefined;
+  }
+
+  writePlain(key: Buffer, before: PlainRecord | undefined, after: PlainDraft | undefined): Version {
+    const version = after?.version ?? this.#nextVersion();
+    if (after === undefined) {
+      if (before !== undefined) this.removePlain(key, before);
+      return version;
+    }
+    this.#environment.trees.plain.putSync(key, encodePlain(after, version));
+    this.#moveExpiry(PLAIN_CLASS, key, before?.expiresAt, after.expiresAt);
+    return version;
+  }
+
+  removePlain(key: Buffer, record: PlainRecord): void {
+    this.#environment.trees.plain.removeSync(key);
+    this.#moveExpiry(PLAIN_CLASS, key, record.expiresAt, undefined);
+  }
+
+  #isDue(expiresAt: number | undefined): boolean {
+    return expiresAt !== undefined && expiresAt <= this.now;
+  }
+
+  /** The record's bytes in the journal's form, when there is one after. */
+  #store(
+    store: ClassStore,
+    key: Buffer,
+    before: Stored | undefined,
+    after: Draft | undefined,
+    version: Version,
+  ): Buffer | undefined {
+    let payload: Buffer | undefined;
+    if (after === undefined) {
+      store.records.removeSync(key);
+    } else {
+      const written = store.codec.encode(after.record, { ...after, version });
+      store.records.putSync(key, written.bytes);
+      payload = written.payload;
+    }
+    for (const index of store.indexes) {
+      const old = before && store.indexKey(index, before.record, key);
+      const fresh = after && store.indexKey(index, after.record, key);
+      if (old !== undefined && fresh !== undefined && old.equals(fresh)) continue;
+      if (old !== undefined && this.#holds(store, index, old, before, key)) index.tree.removeSync(old);
+      if (fresh !== undefined) index.tree.putSync(fresh, key);
+    }
+    this.#moveExpiry(store.id, key, before?.expiresAt, after?.expiresAt);
+    if (store.order !== undefined && before?.order !== after?.order) {
+      if (before?.order !== undefined) store.order.removeSync(orderKey(before.order));
+      if (after?.order !== undefined) store.order.putSync(orderKey(after.order), key);
+      if (before === undefined) this.#grown.add(store);
+    }
+    return payload;
+  }
+
+  /** The oldest records of classes that keep a number of them. */
+  #removeSurplus(): void {
+    for (const store of this.#grown) {
+      const most = store.definition.ttl?.count ?? Number.POSITIVE_INFINITY;
+      const surplus = this.countOf(store) - most;
+      if (surplus <= 0 || store.order === undefined) continue;
+      const oldest = [...store.order.getRange({ ...FROM_FIRST, limit: surplus })];
+      for (const { value } of oldest) {
+        const key = Buffer.from(value);
+        const stored = store.read(key);
+        if (stored !== undefined) this.expire(store, key, stored, true);
+      }
+    }
+    this.#grown.clear();
+  }
+
+  /** Where values are unique, another record may have taken the place in the same transaction. */
+  #holds(
+    store: ClassStore,
+    { index, tree }: IndexStore,
+    indexKey: Buffer,
+    before: Stored | undefined,
+    key: Buffer,
+  ): boolean {
+    if (before === undefined || !store.isUnique(index, before.record)) return true;
+    return peek(tree, indexKey)?.equals(key) ?? false;
+  }
+
+  #moveExpiry(classId: number, key: Buffer, from: number | undefined, to: number | undefined): void {
+    if (from === to) return;
+    const { expiry } = this.#environment.trees;
+    if (from !== undefined) expiry.removeSync(expiryKey(from, classId, key));
+    if (to === undefined) return;
+    expiry.putSync(expiryKey(to, classId, key), PRESENT);
+    this.#environment.noteExpiry(to);
+  }
+
+  /** Where records can expire, each has its entry among the moments. */
+  #forgetExpiries(store: ClassStore): void {
+    const { expiry } = this.#environment.trees;
+    for (const { key, value } of store.records.getRange({ start: undefined, end: undefined })) {
+      const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+      const { expiresAt } = store.codec.decode(bytes, bytes.length);
+      if (expiresAt !== undefined) expiry.removeSync(expiryKey(expiresAt, store.id, Buffer.from(key)));
+    }
+  }
+
+  #nextVersion(): Version {
+    this.#writes += 1;
+    return {
+      high: Math.floor(this.#transaction / 2 ** 8) % 2 ** 32,
+      low: (this.#transaction % 2 ** 8) * 2 ** 24 + (this.#writes % 2 ** 24),
+    };
+  }
+}
+
+function autoidKey(classId: number): Buffer {
+  return Buffer.from(`autoid:${classId}`);
+}
+
+function putCounter(meta: Tree, classId: number, next: bigint): void {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64LE(next);
+  meta.putSync(autoidKey(classId), bytes);
+}
+
+export function orderKey(order: number): Buffer {
+  const key = Buffer.allocUnsafe(8);
+  key.writeDoubleBE(order);
+  return key;
+}

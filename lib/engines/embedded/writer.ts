@@ -1,0 +1,201 @@
+import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutError } from '../../errors';
+import { onAbort } from '../../transactions/abort';
+import type { Environment } from './environment';
+import { storageError } from './lmdb';
+import { WriteBatch } from './write-batch';
+
+/** How long one write transaction goes on taking in what waits: the loop is not held up for longer by it. */
+const BATCH_MS = 8;
+
+/** What is written at once and settles together: one operation, a scheduling context, a transaction. */
+export interface Unit {
+  /** For messages. */
+  readonly name: string;
+  /** ms from when it is submitted; undefined: it waits as long as it takes. */
+  readonly timeout: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** How many operations it counts for. */
+  readonly size: number;
+  /** In the write transaction. What it throws it throws before it has written anything. */
+  run(batch: WriteBatch): void;
+  /** What it wrote is safe. */
+  succeed(): void;
+  fail(error: unknown): void;
+}
+
+interface Entry {
+  readonly unit: Unit;
+  isWritten: boolean;
+  isSettled: boolean;
+  timer: NodeJS.Timeout | undefined;
+  stopListening: (() => void) | undefined;
+}
+
+/**
+ * The one way to write: what is submitted while a commit is under way is taken together into the next. In the order of
+ * submission, each unit to its end before the next.
+ */
+export class Writer {
+  readonly #environment: Environment;
+  readonly #maxQueued: number;
+  readonly #onBusy: (isBusy: boolean) => void;
+  #queue: Entry[] = [];
+  #pending = 0;
+  #isRequested = false;
+  #closed = false;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(environment: Environment, maxQueued: number, onBusy: (isBusy: boolean) => void) {
+    this.#environment = environment;
+    this.#maxQueued = maxQueued;
+    this.#onBusy = onBusy;
+  }
+
+  get room(): number {
+    return this.#maxQueued - this.#pending;
+  }
+
+  /** BackpressureError when too much waits already; ClosedError after close(). */
+  submit(unit: Unit): void {
+    this.assertOpen();
+    if (this.#environment.readOnly)
+      throw new StorageError(`${this.#environment.path}: the database was opened to be read only`);
+    if (unit.size > this.room) {
+      throw new BackpressureError(`${this.#pending} operations wait to be written already (maxQueued)`, {
+        context: { op: unit.name, node: this.#environment.path },
+      });
+    }
+    const entry: Entry = {
+      unit,
+      isWritten: false,
+      isSettled: false,
+      timer: undefined,
+      stopListening: undefined,
+    };
+    if (unit.timeout !== undefined) entry.timer = setTimeout(() => this.#timeOut(entry), unit.timeout);
+    const { signal } = unit;
+    if (signal !== undefined) entry.stopListening = onAbort(signal, () => this.#fail(entry, signal.reason));
+    if (this.#pending === 0) this.#onBusy(true);
+    this.#pending += unit.size;
+    this.#queue.push(entry);
+    this.#request();
+  }
+
+  assertOpen(): void {
+    if (this.#closed)
+      throw new ClosedError('the database is closed', { context: { node: this.#environment.path } });
+  }
+
+  /** Takes nothing more; resolves when all is written, or after `timeout` ms when what was not written has failed. */
+  async close(timeout: number): Promise<void> {
+    this.#closed = true;
+    if (this.#pending === 0) return;
+    const idle = new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    const timer = setTimeout(() => this.refuse('the database'), timeout);
+    await idle;
+    clearTimeout(timer);
+  }
+
+  /** Fails what has not been written yet. */
+  refuse(what: string): void {
+    this.#closed = true;
+    for (const entry of this.#queue) {
+      const { name } = entry.unit;
+      this.#fail(entry, new ClosedError(`${name}: ${what} was closed`, { context: { op: name } }));
+    }
+  }
+
+  #request(): void {
+    if (this.#isRequested) return;
+    this.#isRequested = true;
+    this.#environment.whenFree(() => {
+      let batch: Entry[] = [];
+      this.#environment.root
+        .childTransaction(() => {
+          this.#isRequested = false;
+          batch = this.#run();
+        })
+        .then(
+          () => this.#commit(batch),
+          async (error: unknown) => this.#abort(batch, await causeOf(error)),
+        );
+    });
+  }
+
+  #run(): Entry[] {
+    const batch: Entry[] = [];
+    const write = new WriteBatch(this.#environment);
+    const deadline = performance.now() + BATCH_MS;
+    let taken = 0;
+    try {
+      for (const entry of this.#queue) {
+        taken += 1;
+        if (entry.isSettled) continue;
+        batch.push(entry);
+        entry.isWritten = true;
+        try {
+          entry.unit.run(write);
+        } catch (error) {
+          if (!(error instanceof EvenkeelError) || error instanceof StorageError) throw error;
+          this.#fail(entry, error);
+        }
+        if ((taken & 15) === 0 && performance.now() > deadline) break;
+      }
+      write.finish();
+    } catch (error) {
+      this.#queue = this.#queue.slice(taken);
+      this.#abort(batch, error);
+      throw error;
+    }
+    this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
+    // Not from in here: it would become part of this one.
+    if (this.#queue.length > 0) queueMicrotask(() => this.#request());
+    return batch;
+  }
+
+  #commit(batch: readonly Entry[]): void {
+    for (const entry of batch) {
+      if (entry.isSettled) continue;
+      this.#settle(entry);
+      entry.unit.succeed();
+    }
+    this.#environment.committed();
+  }
+
+  #abort(batch: readonly Entry[], cause: unknown): void {
+    // Numbers that were handed out in it are not taken.
+    this.#environment.autoids.clear();
+    const error = cause instanceof EvenkeelError ? cause : storageError(cause, this.#environment.path);
+    for (const entry of batch) this.#fail(entry, error);
+    if (this.#queue.length > 0) this.#request();
+  }
+
+  #timeOut(entry: Entry): void {
+    const { name, timeout } = entry.unit;
+    const message = `${name}: not ${entry.isWritten ? 'committed' : 'written'} within ${timeout} ms`;
+    this.#fail(entry, new TimeoutError(message, { ambiguous: entry.isWritten, context: { op: name } }));
+  }
+
+  #fail(entry: Entry, error: unknown): void {
+    if (entry.isSettled) return;
+    this.#settle(entry);
+    entry.unit.fail(error);
+  }
+
+  #settle(entry: Entry): void {
+    entry.isSettled = true;
+    clearTimeout(entry.timer);
+    entry.stopListening?.();
+    this.#pending -= entry.unit.size;
+    if (this.#pending > 0) return;
+    this.#onBusy(false);
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+}
+
+/** A failed commit says why in a promise of its own. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  const later = new Promise((resolve) => setTimeout(resolve, 100, error));
+  return Promise.race([(error.commitError as Promise<never>).catch((cause: unknown) => cause), later]);
+}

@@ -1,0 +1,34 @@
+import { invalidArgument } from '../../arguments';
+import type { ServerAddress } from '../../cluster/connection-string';
+import { Endpoint } from '../../cluster/endpoint';
+import type { EventBase } from '../../event-base/event-base';
+import type { Transcoder } from '../../transactions/transcoder';
+import type { Capabilities, Engine, Transport } from '../engine';
+import { type ClientOptions, resolveClientOptions } from './options';
+import { MemcachedTransport } from './transport';
+
+const CAPABILITIES: Capabilities = {
+  engine: 'memcached',
+  transactions: false,
+  events: false,
+  durability: false,
+  subDocument: false,
+};
+
+export function openMemcached(
+  servers: readonly ServerAddress[],
+  given: ClientOptions,
+  transcoder: Transcoder,
+): Engine {
+  const server = servers[0];
+  if (server === undefined) throw invalidArgument('url', 'url names no server');
+  const options = resolveClientOptions(given);
+  const endpoint = new Endpoint(server);
+  return {
+    capabilities: CAPABILITIES,
+    drainTimeout: options.timeout,
+    createTransport: (base: EventBase): Transport =>
+      new MemcachedTransport(base, endpoint, options, transcoder),
+    close: async () => {},
+  };
+}

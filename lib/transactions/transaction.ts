@@ -1,0 +1,27 @@
+import type { ClassDefinition } from '../schema/class';
+import type { Records } from './records';
+import type { Transactions } from './transactions';
+
+export interface TransactionOptions {
+  /** How often it is begun anew when others have changed what it writes. Default 10; then ConflictError. */
+  readonly retries?: number;
+  /** ms within which it is committed once its function has ended. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+  /** Who writes: subscriptions can leave out what they cause themselves (`ignoreOrigin`). */
+  readonly origin?: string;
+  /** Told with its events; anything MessagePack can say. */
+  readonly meta?: unknown;
+}
+
+/**
+ * A transaction under way. It reads the database as it was when it began and what it has written itself; nothing that it
+ * writes is seen by others before all of it is. When others have changed meanwhile what it writes, its function is run
+ * again.
+ */
+export interface Transaction extends Transactions {
+  /** The records of a class, in this transaction. */
+  records<C extends ClassDefinition>(definition: C): Records<C>;
+  /** Emits a checkpoint event for each record that was changed since the last one; commits nothing. */
+  checkpoint(): Promise<void>;
+}
