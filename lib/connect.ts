@@ -67,7 +67,9 @@ export async function connect(
   const eventBase =
     options.eventBase === undefined ? EventBase.host : EventBase.check(options.eventBase, 'eventBase');
   if (target.engine === 'embedded') {
-    const engine = await openEmbedded(target.path, options as EmbeddedConnectOptions, transcoder);
+    const { managementBase } = options;
+    const bases = { eventBase, managementBase };
+    const engine = await openEmbedded(target.path, options as EmbeddedConnectOptions, transcoder, bases);
     return new Database(engine, eventBase, engine.createTransport(eventBase));
   }
   return connectMemcached(

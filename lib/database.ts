@@ -1,9 +1,11 @@
 import { checkOptions, checkTimeout, invalidArgument } from './arguments';
-import type { Capabilities, Engine, MultiRecord, Transport } from './engines/engine';
-import { ClosedError, UnsupportedError } from './errors';
+import type { Capabilities, Engine, Transport } from './engines/engine';
+import { ClosedError } from './errors';
 import { EventBase } from './event-base/event-base';
+import type { Events } from './events/events';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
+import { Side } from './side';
 import type { Records } from './transactions/records';
 import type { Transaction, TransactionOptions } from './transactions/transaction';
 import { Transactions } from './transactions/transactions';
@@ -17,20 +19,30 @@ export type Scheduled<R> = R extends readonly unknown[]
 export class BaseView<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
 > extends Transactions {
-  readonly capabilities: Capabilities;
-  readonly eventBase: EventBase;
-  readonly #transport: Transport;
+  readonly #side: Side;
 
-  constructor(capabilities: Capabilities, eventBase: EventBase, transport: Transport) {
-    super(transport);
-    this.capabilities = capabilities;
-    this.eventBase = eventBase;
-    this.#transport = transport;
+  constructor(side: Side) {
+    super(side.transport);
+    this.#side = side;
   }
 
-  /** The records of a class. UnsupportedError on engines that have none (see `capabilities`). */
+  /** What the engine can do. */
+  get capabilities(): Capabilities {
+    return this.#side.capabilities;
+  }
+
+  get eventBase(): EventBase {
+    return this.#side.eventBase;
+  }
+
+  /** The events of the database. UnsupportedError on engines that have none. */
+  get events(): Events<Classes> {
+    return this.#side.events as unknown as Events<Classes>;
+  }
+
+  /** The records of a class. UnsupportedError on engines that have none. */
   records<C extends Classes[number]>(definition: C): Records<C> {
-    return this.#multiRecord('classes').records(definition);
+    return this.#side.multiRecord('classes').records(definition);
   }
 
   /**
@@ -43,12 +55,20 @@ export class BaseView<
     options: TransactionOptions = {},
   ): Promise<R> {
     checkOptions(options);
-    return this.#multiRecord('transactions').transaction(fn, options);
+    return this.#side.multiRecord('transactions').transaction(fn, options);
+  }
+
+  /**
+   * Removes the records whose time has come, instead of waiting for the sweeper or the next write; how many.
+   * UnsupportedError on engines whose servers do that by themselves.
+   */
+  async expireNow(): Promise<number> {
+    return this.#side.multiRecord('expireNow').expireNow();
   }
 
   /** Opens a scheduling context. Forgotten without leave() or fail(), its promises stay pending. */
   enter(): SchedulingContext {
-    return new SchedulingContext(this.#transport);
+    return new SchedulingContext(this.#side.transport);
   }
 
   /**
@@ -69,21 +89,15 @@ export class BaseView<
     return (Array.isArray(returned) ? await Promise.all(returned) : await returned) as Scheduled<R>;
   }
 
-  #multiRecord(feature: string): MultiRecord {
-    const { multiRecord } = this.#transport;
-    if (multiRecord !== undefined) return multiRecord;
-    throw new UnsupportedError(`the ${this.capabilities.engine} engine has no ${feature}`);
-  }
-
   /** Writes what waits for it; needed only with `implicitFlush: false`. */
   flush(): void {
-    this.#transport.flush();
+    this.#side.transport.flush();
   }
 
   /** The server's version as of the last handshake; rejects with ConnectionError when there is no connection in time. */
   async version(): Promise<string> {
-    await this.#transport.ready();
-    return this.#transport.version() ?? '';
+    await this.#side.transport.ready();
+    return this.#side.transport.version() ?? '';
   }
 }
 
@@ -97,13 +111,14 @@ export class Database<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
 > extends BaseView<Classes> {
   readonly #engine: Engine;
-  readonly #views = new Map<EventBase, { readonly view: BaseView<Classes>; readonly transport: Transport }>();
+  readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: BaseView<Classes> }>();
   #closing: Promise<void> | undefined;
 
   constructor(engine: Engine, eventBase: EventBase, transport: Transport) {
-    super(engine.capabilities, eventBase, transport);
+    const side = new Side(engine.capabilities, eventBase, transport);
+    super(side);
     this.#engine = engine;
-    this.#views.set(eventBase, { view: this, transport });
+    this.#sides.set(eventBase, { side, view: this });
   }
 
   /**
@@ -113,14 +128,14 @@ export class Database<
   via(base: EventBase): BaseView<Classes> {
     EventBase.check(base);
     if (this.closed) throw new ClosedError('the database is closed');
-    const known = this.#views.get(base);
+    const known = this.#sides.get(base);
     if (known !== undefined) return known.view;
-    const transport = this.#engine.createTransport(base);
-    const view = new BaseView<Classes>(this.capabilities, base, transport);
+    const side = new Side(this.capabilities, base, this.#engine.createTransport(base));
+    const view = new BaseView<Classes>(side);
     // What ran on bases that are closed by now has ended with them.
-    for (const each of this.#views.keys())
-      if (each.closed && each !== this.eventBase) this.#views.delete(each);
-    this.#views.set(base, { view, transport });
+    for (const each of this.#sides.keys())
+      if (each.closed && each !== this.eventBase) this.#sides.delete(each);
+    this.#sides.set(base, { side, view });
     return view;
   }
 
@@ -144,7 +159,9 @@ export class Database<
   }
 
   async #close(timeout: number): Promise<void> {
-    await Promise.all([...this.#views.values()].map(({ transport }) => transport.close(timeout)));
+    const sides = [...this.#sides.values()].map(({ side }) => side);
+    await Promise.all(sides.map((side) => side.endEvents(timeout)));
+    await Promise.all(sides.map(({ transport }) => transport.close(timeout)));
     await this.#engine.close();
   }
 }

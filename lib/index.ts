@@ -16,6 +16,43 @@ export type {
   WatchOptions,
 } from './event-base/event-base';
 export { EventBase } from './event-base/event-base';
+export type { DurableMarks, ParkedEvent } from './events/durable';
+export type {
+  DurableEventOf,
+  DurableOptions,
+  DurableSubscription,
+  Events,
+  FeedOptions,
+  HandlerOptions,
+  SnapshotEvent,
+  Start,
+  SubscriptionOptions,
+  Told,
+  WhereOptions,
+} from './events/events';
+export type { Feed } from './events/feed';
+export type { Overflow } from './events/puller';
+export type { ErrorPolicy, Handler, SubscriptionStats } from './events/subscription';
+export { Subscription } from './events/subscription';
+export type { TransactionFeed, TransactionOfEvents } from './events/transactions';
+export type {
+  AnyEvent,
+  Cause,
+  CheckpointEvent,
+  DeleteAllEvent,
+  DeleteEvent,
+  EventNamed,
+  EventOf,
+  ExpireEvent,
+  FieldChangeEvent,
+  GapEvent,
+  KindOf,
+  NewEvent,
+  TransactionInfo,
+  Transition,
+  UpdateEvent,
+} from './events/types';
+export type { EventWaits, WaitOptions, WaitResult } from './events/waits';
 export { SchedulingContext } from './scheduling/context';
 export type {
   ClassDefinition,

@@ -1,4 +1,5 @@
 import type { EventBase } from '../event-base/event-base';
+import type { ChangeLog } from '../events/change-log';
 import type { ClassDefinition } from '../schema/class';
 import type { Submitter } from '../transactions/get-many';
 import type { Records } from '../transactions/records';
@@ -47,7 +48,13 @@ export interface Transport extends Target, Submitter {
 }
 
 export interface MultiRecord {
+  /** The classes that the database was opened with. */
+  readonly classes: readonly ClassDefinition[];
+  /** What was committed, for subscriptions. */
+  readonly changes: ChangeLog;
   /** Throws InvalidArgumentError (`class`) for a class that is not of the database. */
   records<C extends ClassDefinition>(definition: C): Records<C>;
+  /** Removes what has expired by now; how many records. */
+  expireNow(): Promise<number>;
   transaction<R>(fn: (transaction: Transaction) => Promise<R> | R, options: TransactionOptions): Promise<R>;
 }

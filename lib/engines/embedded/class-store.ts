@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ValidationError } from '../../errors';
+import { BOTH_VIEWS, ChangeFlag, ChangeKind } from '../../events/change-kind';
 import type { ClassDefinition } from '../../schema/class';
 import type { Field } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
-import { type Change, ChangeFlag, ChangeKind } from './change';
+import type { Change } from './change';
 import { KeyCodec, type KeyPart } from './key-codec';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
 import { type AnyRecord, RecordCodec, type Shape, type Stored } from './record-codec';
@@ -160,7 +161,7 @@ export class ClassStore {
 
   expireChange(before: Buffer, dueAt: number, byCount: boolean): Change | undefined {
     if (!this.declared.expire && !this.declared.delete) return undefined;
-    const flags = ChangeFlag.net | ChangeFlag.each | (byCount ? ChangeFlag.ttlCount : 0);
+    const flags = BOTH_VIEWS | (byCount ? ChangeFlag.ttlCount : 0);
     return this.#change(ChangeKind.expire, flags, before, undefined, undefined, dueAt);
   }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
 import { SchemaMismatchError, StorageError } from '../../errors';
+import type { EventBase } from '../../event-base/event-base';
 import { Catalog } from './catalog';
 import type { ClassStore } from './class-store';
 import type { Retention } from './journal';
@@ -17,6 +18,7 @@ import {
   storageError,
   type Tree,
 } from './lmdb';
+import { Notifier } from './notifier';
 import { readState } from './state';
 
 /** Of the files as a whole: what this version reads and writes. */
@@ -62,6 +64,9 @@ export class Environment {
   #exclusive: Promise<void> | undefined;
   #references = 0;
   #lastTime = 0;
+  readonly #expiryListeners = new Set<() => void>();
+  #hasNewExpiry = false;
+  #notifier: Notifier | undefined;
   #nextExpiry = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -150,6 +155,10 @@ export class Environment {
     return { seq, oldest };
   }
 
+  headOf(snapshot: Snapshot): number {
+    return readState(this.trees.meta, snapshot).seq;
+  }
+
   /** What others have committed is seen from now on. */
   refresh(): void {
     this.root.resetReadTxn();
@@ -179,15 +188,25 @@ export class Environment {
     return block !== undefined && block.next < block.end;
   }
 
-  /** The earliest moment of expiry that was written since it was last asked for. */
-  takeNextExpiry(): number {
-    const next = this.#nextExpiry;
-    this.#nextExpiry = Number.POSITIVE_INFINITY;
-    return next;
+  /** The earliest moment of expiry there is, as far as this thread knows. */
+  get nextExpiry(): number {
+    return this.#nextExpiry;
+  }
+
+  set nextExpiry(moment: number) {
+    this.#nextExpiry = moment;
   }
 
   noteExpiry(moment: number): void {
-    this.#nextExpiry = Math.min(this.#nextExpiry, moment);
+    if (moment >= this.#nextExpiry) return;
+    this.#nextExpiry = moment;
+    this.#hasNewExpiry = true;
+  }
+
+  /** Calls back after a commit that wrote an earlier moment of expiry than any since the last call. */
+  onExpiryNoted(listener: () => void): () => void {
+    this.#expiryListeners.add(listener);
+    return () => this.#expiryListeners.delete(listener);
   }
 
   /** Runs `work` alone: what others would write waits until it has ended. */
@@ -211,14 +230,35 @@ export class Environment {
     else void this.#exclusive.catch(() => {}).then(() => this.whenFree(callback));
   }
 
-  /** Calls back after each commit of this thread. */
-  onCommit(listener: () => void): () => void {
+  /** Calls back when something was committed by this thread, or may have been by another or another process. */
+  onMore(listener: () => void): () => void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#notifier?.listen();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#notifier?.ignore();
+    };
   }
 
-  committed(): void {
+  /** A write transaction of this thread is safe; whether it had events. */
+  committed(hasEvents: boolean): void {
+    if (this.#hasNewExpiry) {
+      this.#hasNewExpiry = false;
+      for (const listener of this.#expiryListeners) listener();
+    }
+    if (!hasEvents) return;
+    this.#notifier?.tell();
+    this.wake();
+  }
+
+  wake(): void {
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Has commits of others told to listeners, and others told of these; on the base of whoever opened it first. */
+  startNotifier(base: EventBase): void {
+    if (this.isTemporary) return;
+    if (this.#notifier === undefined) this.#notifier = new Notifier(this, base);
   }
 
   /** Gives up one share; the last closes. */
@@ -226,6 +266,7 @@ export class Environment {
     this.#references -= 1;
     if (this.#references > 0) return;
     open.delete(this.path);
+    this.#notifier?.close();
     await this.root.close();
   }
 }

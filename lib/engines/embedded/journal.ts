@@ -1,5 +1,6 @@
 import { pack } from 'msgpackr';
-import { type Change, ChangeFlag, type TransactionMarks } from './change';
+import { ChangeFlag } from '../../events/change-kind';
+import type { Change, TransactionMarks } from './change';
 import { FROM_FIRST, peek, type Tree } from './lmdb';
 import type { State } from './state';
 

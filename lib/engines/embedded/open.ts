@@ -1,9 +1,12 @@
-import type { EventBase } from '../../event-base/event-base';
+import { invalidArgument } from '../../arguments';
+import { EventBase } from '../../event-base/event-base';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
 import { Environment } from './environment';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './options';
+import { Sweeper } from './sweeper';
 import { EmbeddedTransport } from './transport';
+import { Writer } from './writer';
 
 const CAPABILITIES: Capabilities = {
   engine: 'embedded',
@@ -13,27 +16,50 @@ const CAPABILITIES: Capabilities = {
   subDocument: false,
 };
 
+export interface Bases {
+  /** Of the transactions that name none. */
+  readonly eventBase: EventBase;
+  readonly managementBase: unknown;
+}
+
 /** Opens a directory, or a database that ends with its connection when there is no path. */
 export async function openEmbedded(
   path: string | undefined,
   given: EmbeddedOptions,
   transcoder: Transcoder,
+  { eventBase, managementBase = 'shared' }: Bases,
 ): Promise<Engine> {
   const options = resolveEmbeddedOptions(given, path === undefined);
+  const isInternal = managementBase === 'internal';
+  if (managementBase !== 'shared' && !isInternal) EventBase.check(managementBase, 'managementBase');
   const environment = await Environment.open({ ...options, path });
   try {
     await environment.exclusively(() =>
       environment.catalog.declare(options.classes, options.readOnly, options.onProgress),
     );
+    if (eventBase.closed) throw invalidArgument('eventBase', 'eventBase is closed');
   } catch (error) {
     await environment.release();
     throw error;
   }
+  const base = isInternal ? EventBase.create({ name: 'evenkeel-admin' }) : otherOr(managementBase, eventBase);
+  const writer = new Writer(environment, options.maxQueued, () => {});
+  environment.startNotifier(base);
+  const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
   return {
     capabilities: CAPABILITIES,
     drainTimeout: options.timeout,
-    createTransport: (base: EventBase): Transport =>
-      new EmbeddedTransport(base, environment, options, transcoder),
-    close: () => environment.release(),
+    createTransport: (each: EventBase): Transport =>
+      new EmbeddedTransport(each, environment, options, transcoder),
+    async close() {
+      sweeper?.close();
+      await writer.close(options.timeout);
+      await environment.release();
+      if (isInternal) await base.close();
+    },
   };
+}
+
+function otherOr(given: unknown, standard: EventBase): EventBase {
+  return given === 'shared' ? standard : EventBase.check(given, 'managementBase');
 }

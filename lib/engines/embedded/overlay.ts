@@ -1,5 +1,6 @@
 import { ConflictError, type EvenkeelError } from '../../errors';
-import { BOTH_VIEWS, type Change, ChangeFlag } from './change';
+import { BOTH_VIEWS, ChangeFlag } from '../../events/change-kind';
+import type { Change } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
 import type { PlainDraft, PlainRecord } from './plain-store';
 import type { AnyRecord, Stored } from './record-codec';

@@ -1,4 +1,4 @@
-import { peek, type Tree } from './lmdb';
+import { peek, type Snapshot, type Tree } from './lmdb';
 
 const KEY = Buffer.from('state');
 const FIELDS = 6;
@@ -21,8 +21,8 @@ export function initialState(): State {
   return { seq: 0, oldest: 1, journalBytes: 0, time: 0, order: 0, schemaVersion: 0 };
 }
 
-export function readState(meta: Tree): State {
-  const bytes = peek(meta, KEY);
+export function readState(meta: Tree, snapshot?: Snapshot): State {
+  const bytes = peek(meta, KEY, snapshot);
   if (bytes === undefined) return initialState();
   return {
     seq: bytes.readDoubleLE(0),

@@ -66,6 +66,7 @@ export async function transact<R>(
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
+  readonly #enlisted: (() => void)[] = [];
   /** The error of a commit that others were faster than. */
   conflict: unknown;
 
@@ -80,6 +81,12 @@ export class Transaction extends Transactions implements PublicTransaction {
     return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
   }
 
+  /** Has `work` done in the commit; what it throws ends the transaction. */
+  enlist(work: () => void): void {
+    this.#stage.open();
+    this.#enlisted.push(work);
+  }
+
   async checkpoint(): Promise<void> {
     this.#stage.open().checkpoint();
   }
@@ -91,7 +98,7 @@ export class Transaction extends Transactions implements PublicTransaction {
   }): Promise<void> {
     const overlay = this.#stage.open();
     this.#stage.end();
-    if (overlay.isEmpty) return;
+    if (overlay.isEmpty && this.#enlisted.length === 0) return;
     await submit(this.#surroundings.writer, {
       name: 'transaction',
       timeout: how.timeout,
@@ -104,6 +111,7 @@ export class Transaction extends Transactions implements PublicTransaction {
           this.conflict = error;
           throw error;
         }
+        for (const work of this.#enlisted) work();
         overlay.applyTo(batch);
         batch.endTransaction(how.marks);
       },

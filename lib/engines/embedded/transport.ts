@@ -9,11 +9,14 @@ import type { MultiRecord, Transport } from '../engine';
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { DirectExecutor } from './executor';
+import { JournalLog } from './journal-reader';
+import { TreeNotes } from './notes';
 import type { ResolvedEmbeddedOptions } from './options';
 import { Overlay } from './overlay';
 import { contextOf, executePlain, isRead, readResult } from './plain-operations';
 import { readPlain } from './plain-store';
 import { EmbeddedRecords } from './records';
+import { expireSome } from './sweeper';
 import { transact } from './transaction';
 import type { WriteBatch } from './write-batch';
 import { type Unit, Writer } from './writer';
@@ -61,7 +64,14 @@ export class EmbeddedTransport implements Transport {
     const store = (definition: ClassDefinition): ClassStore => environment.catalog.storeOf(definition);
     const executor = new DirectExecutor(environment, writer, timeout);
     return {
+      classes: [...environment.catalog.stores].map(({ definition }) => definition),
+      changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
+      expireNow: async () => {
+        let removed = 0;
+        for (let some = await expireSome(writer); some > 0; some = await expireSome(writer)) removed += some;
+        return removed;
+      },
       transaction: (fn, given) => {
         writer.assertOpen();
         return transact({ environment, writer, transcoder, timeout, store }, fn, given);

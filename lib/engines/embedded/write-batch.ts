@@ -1,7 +1,8 @@
-import { BOTH_VIEWS, type Change, type TransactionMarks } from './change';
+import { BOTH_VIEWS } from '../../events/change-kind';
+import type { Change, TransactionMarks } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
 import type { Environment } from './environment';
-import { expiryKey } from './expiry';
+import { type Due, expiryKey } from './expiry';
 import { JournalWriter } from './journal';
 import { FROM_FIRST, peek, type Tree } from './lmdb';
 import { encodePlain, type PlainDraft, type PlainRecord, readPlain } from './plain-store';
@@ -22,6 +23,7 @@ export class WriteBatch implements Scope {
   readonly #state: State;
   readonly #journal: JournalWriter;
   readonly #transaction: number;
+  readonly #firstSeq: number;
   #writes = 0;
   #changes: Change[] = [];
   /** Classes that keep a number of records, and got some. */
@@ -30,6 +32,7 @@ export class WriteBatch implements Scope {
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#state = readState(environment.trees.meta);
+    this.#firstSeq = this.#state.seq;
     environment.checkSchemaVersion(this.#state.schemaVersion);
     this.#state.time = Math.max(this.#state.time, environment.clock());
     this.now = this.#state.time;
@@ -37,9 +40,8 @@ export class WriteBatch implements Scope {
     this.#transaction = environment.root.getWriteTxnId();
   }
 
-  /** Of the newest transaction journalled. */
-  get seq(): number {
-    return this.#state.seq;
+  get hasEvents(): boolean {
+    return this.#state.seq > this.#firstSeq;
   }
 
   /** Ends one of our transactions: what it changed is journalled. The number it got, or 0 when there was nothing. */
@@ -103,6 +105,25 @@ export class WriteBatch implements Scope {
     this.#store(store, key, stored, undefined, this.#nextVersion());
     const { payload } = store.codec.encode(stored.record, stored);
     this.record(store.expireChange(payload, stored.expiresAt ?? this.now, byCount));
+  }
+
+  get expiryTree(): Tree {
+    return this.#environment.trees.expiry;
+  }
+
+  /** Removes a record that was found to be due. */
+  removeDue({ moment, classId, key }: Due): void {
+    if (classId === PLAIN_CLASS) {
+      const record = readPlain(this.#environment.trees.plain, key);
+      if (record !== undefined && record.expiresAt === moment) this.removePlain(key, record);
+      else this.expiryTree.removeSync(expiryKey(moment, classId, key));
+      return;
+    }
+    const store = this.#environment.catalog.byId(classId);
+    const stored = store?.read(key);
+    if (store !== undefined && stored !== undefined && stored.expiresAt === moment)
+      this.expire(store, key, stored, false);
+    else this.expiryTree.removeSync(expiryKey(moment, classId, key));
   }
 
   clear(store: ClassStore): number {

@@ -2,6 +2,7 @@ import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutErr
 import { onAbort } from '../../transactions/abort';
 import type { Environment } from './environment';
 import { storageError } from './lmdb';
+import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
 
 /** How long one write transaction goes on taking in what waits: the loop is not held up for longer by it. */
@@ -29,6 +30,12 @@ interface Entry {
   isSettled: boolean;
   timer: NodeJS.Timeout | undefined;
   stopListening: (() => void) | undefined;
+}
+
+/** What one write transaction of LMDB holds. */
+interface Batch {
+  readonly entries: readonly Entry[];
+  readonly hasEvents: boolean;
 }
 
 /**
@@ -109,7 +116,7 @@ export class Writer {
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.#environment.whenFree(() => {
-      let batch: Entry[] = [];
+      let batch: Batch = { entries: [], hasEvents: false };
       this.#environment.root
         .childTransaction(() => {
           this.#isRequested = false;
@@ -117,17 +124,19 @@ export class Writer {
         })
         .then(
           () => this.#commit(batch),
-          async (error: unknown) => this.#abort(batch, await causeOf(error)),
+          async (error: unknown) => this.#abort(batch.entries, await causeOf(error)),
         );
     });
   }
 
-  #run(): Entry[] {
+  #run(): Batch {
     const batch: Entry[] = [];
     const write = new WriteBatch(this.#environment);
     const deadline = performance.now() + BATCH_MS;
     let taken = 0;
     try {
+      // What is due goes first, so that nobody meets it: a little with every commit, the sweeper does the rest.
+      removeExpired(write, 0);
       for (const entry of this.#queue) {
         taken += 1;
         if (entry.isSettled) continue;
@@ -150,16 +159,16 @@ export class Writer {
     this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
     // Not from in here: it would become part of this one.
     if (this.#queue.length > 0) queueMicrotask(() => this.#request());
-    return batch;
+    return { entries: batch, hasEvents: write.hasEvents };
   }
 
-  #commit(batch: readonly Entry[]): void {
-    for (const entry of batch) {
+  #commit({ entries, hasEvents }: Batch): void {
+    for (const entry of entries) {
       if (entry.isSettled) continue;
       this.#settle(entry);
       entry.unit.succeed();
     }
-    this.#environment.committed();
+    this.#environment.committed(hasEvents);
   }
 
   #abort(batch: readonly Entry[], cause: unknown): void {

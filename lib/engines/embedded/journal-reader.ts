@@ -1,0 +1,258 @@
+import { unpack } from 'msgpackr';
+import { PositionLostError } from '../../errors';
+import {
+  type ChangeCursor,
+  type ChangeLog,
+  type ChangeView,
+  type Fragment,
+  type LoggedClass,
+  type Notes,
+  type Place,
+  WHOLE,
+} from '../../events/change-log';
+import { formatPosition } from '../../events/position';
+import type { ClassDefinition } from '../../schema/class';
+import type { TransactionMarks } from './change';
+import { type ClassStore, hasBit } from './class-store';
+import type { Environment } from './environment';
+import { blockAfter, blockFrom, EVENT_HEADER, FRAGMENT_HEADER, FRAGMENT_LAST } from './journal';
+import type { Snapshot } from './lmdb';
+import { type Range, scan } from './scan';
+
+/** The journal as subscriptions see it. */
+export class JournalLog implements ChangeLog {
+  readonly epoch: string;
+  readonly notes: Notes;
+  readonly #environment: Environment;
+
+  constructor(environment: Environment, notes: Notes) {
+    this.#environment = environment;
+    this.epoch = environment.epoch;
+    this.notes = notes;
+  }
+
+  head(): { readonly seq: number; readonly oldest: number } {
+    return this.#environment.head();
+  }
+
+  cursor(after: Place): ChangeCursor {
+    return new JournalCursor(this.#environment, after);
+  }
+
+  reopen(copy: Uint8Array): Fragment {
+    return new JournalFragment(this.#environment, Buffer.from(copy), 0, 0);
+  }
+
+  classOf(definition: ClassDefinition): LoggedClass {
+    return this.#environment.catalog.storeOf(definition);
+  }
+
+  get classes(): Iterable<LoggedClass> {
+    return this.#environment.catalog.stores;
+  }
+
+  snapshot(classes: readonly LoggedClass[]) {
+    const environment = this.#environment;
+    const snapshot = environment.snapshot();
+    const place = { seq: environment.headOf(snapshot), index: WHOLE };
+    return { place, records: () => recordsIn(environment, snapshot, classes) };
+  }
+
+  onMore(listener: () => void): () => void {
+    return this.#environment.onMore(listener);
+  }
+}
+
+function* recordsIn(environment: Environment, snapshot: Snapshot, classes: readonly LoggedClass[]) {
+  try {
+    for (const logged of classes) {
+      const store = environment.catalog.byId(logged.id) as ClassStore;
+      for (const { record } of scan(store, EVERYTHING, environment.now(), snapshot, undefined))
+        yield { logged, record };
+    }
+  } finally {
+    snapshot.done();
+  }
+}
+
+const EVERYTHING: Range = {
+  index: undefined,
+  start: undefined,
+  end: undefined,
+  reverse: false,
+  limit: Number.MAX_SAFE_INTEGER,
+};
+
+class JournalCursor implements ChangeCursor {
+  readonly #environment: Environment;
+  #place: Place;
+  /** Whether all of the place's transaction lies before it. */
+  #isWhole: boolean;
+  #key: Uint8Array | undefined;
+  #block: Buffer | undefined;
+  #at = 0;
+
+  constructor(environment: Environment, after: Place) {
+    this.#environment = environment;
+    // Of a change that was told in part, the rest is still to come.
+    this.#place = after.part === undefined ? after : { seq: after.seq, index: after.index - 1 };
+    this.#isWhole = after.index === WHOLE;
+  }
+
+  next(): Fragment | undefined {
+    for (;;) {
+      if (this.#block === undefined || this.#at >= this.#block.length) {
+        if (!this.#nextBlock()) return undefined;
+      }
+      const block = this.#block as Buffer;
+      const at = this.#at;
+      this.#at += block.readUInt32LE(at);
+      const seq = block.readDoubleLE(at + 8);
+      const end = block.readUInt32LE(at + 24) + block.readUInt32LE(at + 28);
+      const { seq: after, index } = this.#place;
+      if (seq < after || (seq === after && end <= index + 1)) continue;
+      const skipped = seq === after ? index + 1 : 0;
+      const fragment = new JournalFragment(this.#environment, block, at, skipped);
+      this.#place = { seq, index: end - 1 };
+      this.#isWhole = fragment.isLast;
+      return fragment;
+    }
+  }
+
+  /** False when there is none. What lies between the place and the oldest that is kept is lost. */
+  #nextBlock(): boolean {
+    const { journal } = this.#environment.trees;
+    const from = this.#isWhole ? this.#place.seq + 1 : this.#place.seq;
+    const { oldest } = this.#environment.head();
+    if (from < oldest) {
+      const requested = formatPosition(this.#environment.epoch, this.#place);
+      const kept = formatPosition(this.#environment.epoch, { seq: oldest - 1, index: WHOLE });
+      throw new PositionLostError('the events after the position are not kept any more', {
+        context: { requested, oldest: kept },
+      });
+    }
+    const next = this.#key === undefined ? blockFrom(journal, from) : blockAfter(journal, this.#key);
+    this.#at = 0;
+    this.#block = next?.block;
+    if (next === undefined) return false;
+    this.#key = next.key;
+    return true;
+  }
+}
+
+class JournalFragment implements Fragment {
+  readonly seq: number;
+  readonly time: number;
+  readonly first: number;
+  readonly count: number;
+  readonly isLast: boolean;
+  readonly #environment: Environment;
+  readonly #block: Buffer;
+  readonly #start: number;
+  readonly #skipped: number;
+  #marks: TransactionMarks | undefined;
+
+  /** `skipped`: the place of the first change that is told. */
+  constructor(environment: Environment, block: Buffer, start: number, skipped: number) {
+    this.#environment = environment;
+    this.#block = block;
+    this.#start = start;
+    const first = block.readUInt32LE(start + 24);
+    this.#skipped = Math.max(0, skipped - first);
+    this.seq = block.readDoubleLE(start + 8);
+    this.time = block.readDoubleLE(start + 16);
+    this.first = first + this.#skipped;
+    this.count = block.readUInt32LE(start + 28) - this.#skipped;
+    this.isLast = ((block[start + 4] as number) & FRAGMENT_LAST) !== 0;
+  }
+
+  get origin(): string | undefined {
+    return this.#read()?.origin;
+  }
+
+  get meta(): unknown {
+    return this.#read()?.meta;
+  }
+
+  *changes(): Generator<ChangeView> {
+    const block = this.#block;
+    const view = new JournalChange(this.#environment, block, this.#start);
+    let at = this.#start + FRAGMENT_HEADER + block.readUInt32LE(this.#start + 36);
+    for (let i = -this.#skipped; i < this.count; i += 1) {
+      view.moveTo(at);
+      if (i >= 0) yield view;
+      at = view.end;
+    }
+  }
+
+  #read(): TransactionMarks | undefined {
+    const length = this.#block.readUInt32LE(this.#start + 36);
+    if (length === 0) return undefined;
+    const start = this.#start + FRAGMENT_HEADER;
+    this.#marks ??= unpack(this.#block.subarray(start, start + length)) as TransactionMarks;
+    return this.#marks;
+  }
+}
+
+class JournalChange implements ChangeView {
+  kind = 0;
+  flags = 0;
+  classId = 0;
+  extra = 0;
+  end = 0;
+  readonly #environment: Environment;
+  readonly #block: Buffer;
+  readonly #fragment: number;
+  #start = 0;
+  #changed = 0;
+  #before = 0;
+  #after = 0;
+
+  constructor(environment: Environment, block: Buffer, fragment: number) {
+    this.#environment = environment;
+    this.#block = block;
+    this.#fragment = fragment;
+  }
+
+  moveTo(at: number): void {
+    const block = this.#block;
+    this.kind = block[at] as number;
+    this.flags = block[at + 1] as number;
+    this.classId = block.readUInt16LE(at + 2);
+    this.extra = block.readDoubleLE(at + 16);
+    this.#start = at;
+    this.#changed = at + EVENT_HEADER;
+    this.#before = this.#changed + block.readUInt32LE(at + 4);
+    this.#after = this.#before + block.readUInt32LE(at + 8);
+    this.end = this.#after + block.readUInt32LE(at + 12);
+  }
+
+  before(): Readonly<Record<string, unknown>> {
+    return this.#store().codec.decodePayload(this.#block, this.#before, this.#after);
+  }
+
+  after(): Readonly<Record<string, unknown>> {
+    return this.#store().codec.decodePayload(this.#block, this.#after, this.end);
+  }
+
+  hasChanged(field: number): boolean {
+    const at = this.#changed + (field >> 3);
+    return at < this.#before && hasBit(this.#block, (at << 3) | (field & 7));
+  }
+
+  copy(): Uint8Array {
+    const marks = this.#block.readUInt32LE(this.#fragment + 36);
+    const header = Buffer.from(
+      this.#block.subarray(this.#fragment, this.#fragment + FRAGMENT_HEADER + marks),
+    );
+    const copy = Buffer.concat([header, this.#block.subarray(this.#start, this.end)]);
+    copy.writeUInt32LE(copy.length, 0);
+    copy[4] = FRAGMENT_LAST;
+    copy.writeUInt32LE(1, 28);
+    return copy;
+  }
+
+  #store(): ClassStore {
+    return this.#environment.catalog.byId(this.classId) as ClassStore;
+  }
+}

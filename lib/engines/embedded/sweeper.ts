@@ -1,0 +1,92 @@
+import type { EventBase, Registration } from '../../event-base/event-base';
+import type { Environment } from './environment';
+import { readExpiryKey } from './expiry';
+import { FROM_FIRST } from './lmdb';
+import { removeExpired } from './removal';
+import { submit } from './transaction';
+import type { Writer } from './writer';
+
+/** Others may have written what is due before: so often it is looked, at the latest. */
+const LONGEST_PAUSE_MS = 30_000;
+
+/** Removes what has expired, a few at a time, when it is due. */
+export class Sweeper {
+  readonly #environment: Environment;
+  readonly #writer: Writer;
+  readonly #base: EventBase;
+  readonly #stopListening: () => void;
+  #timer: Registration | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #isSweeping = false;
+  #isClosed = false;
+
+  constructor(environment: Environment, writer: Writer, base: EventBase) {
+    this.#environment = environment;
+    this.#writer = writer;
+    this.#base = base;
+    this.#stopListening = environment.onExpiryNoted(() => this.#schedule(environment.nextExpiry));
+    this.#lookAhead();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stopListening();
+    this.#timer?.cancel();
+  }
+
+  #lookAhead(): void {
+    if (this.#isClosed) return;
+    const earliest = this.#earliest();
+    this.#environment.nextExpiry = earliest;
+    this.#schedule(earliest);
+  }
+
+  #earliest(): number {
+    for (const key of this.#environment.trees.expiry.getKeys({ ...FROM_FIRST, limit: 1 }))
+      return readExpiryKey(key).moment;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #schedule(moment: number): void {
+    if (this.#isClosed || this.#base.closed) return;
+    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(1, moment - this.#environment.now()));
+    const at = performance.now() + pause;
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#base.timer(pause, () => {
+      this.#timer = undefined;
+      void this.#sweep();
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#isSweeping || this.#isClosed) return;
+    this.#isSweeping = true;
+    try {
+      while (!this.#isClosed && this.#earliest() <= this.#environment.now()) await expireSome(this.#writer);
+    } catch {
+      // The disk may be full, or another process in a long transaction: what is due stays so and is tried again.
+    } finally {
+      this.#isSweeping = false;
+      this.#lookAhead();
+    }
+  }
+}
+
+/** Removes as much of what is due as does not keep the loop for long; how many records. */
+export async function expireSome(writer: Writer): Promise<number> {
+  let removed = 0;
+  await submit(writer, {
+    name: 'expire',
+    timeout: undefined,
+    signal: undefined,
+    size: 1,
+    run: (batch) => {
+      removed = removeExpired(batch, SLICE_MS);
+    },
+  });
+  return removed;
+}
+
+const SLICE_MS = 2;

@@ -1,0 +1,366 @@
+import { PositionLostError, SpecChangedError, SubscriptionBusyError } from '../errors';
+import type { Transaction } from '../transactions/transaction';
+import { type ChangeLog, type Fragment, type Pen, type Place, WHOLE } from './change-log';
+import type { Draft, Filter } from './filter';
+import { isAlive, type Lease, newLease, RENEWAL_MS } from './lease';
+import { formatPosition, isLater, parsePosition, placeIn } from './position';
+import { isGap, type Pulled } from './puller';
+import type { Keeper } from './subscription';
+
+/** Positions that were passed without being written down: a crash has at most so many events told again. */
+const ACKNOWLEDGED_AT_ONCE = 100;
+const ACKNOWLEDGED_AFTER_MS = 50;
+
+/** What the database knows of a durable subscription. */
+interface Note {
+  readonly spec: string;
+  readonly place: Place;
+  /** The records themselves are still to be told before what follows the place. */
+  readonly isSnapshotDue: boolean;
+  readonly lease: Lease | undefined;
+  /** Grows with each holder: what an earlier one still writes is refused. */
+  readonly fence: number;
+  /** How often what follows the place has been begun by holders that did not end well. */
+  readonly attempts: number;
+  /** The transaction up to which they may have come; undefined: nobody knows. */
+  readonly toldUpTo: number | undefined;
+}
+
+/** How an event of a durable subscription is marked. */
+export interface DurableMarks {
+  /** It may have been told before: to a holder that did not come to acknowledge it. */
+  readonly redelivered: boolean;
+  /** 1 for the first time. */
+  readonly attempt: number;
+  /**
+   * Acknowledges this event and all before it. With a transaction the acknowledgement is part of it: what it writes and
+   * the position are committed together or not at all.
+   */
+  ack(transaction?: Transaction): Promise<void>;
+}
+
+export interface ParkedEvent<E> {
+  readonly event: E;
+  /** What its handler last failed with. */
+  readonly error: string;
+  readonly attempts: number;
+}
+
+interface ParkedNote {
+  readonly error: string;
+  readonly attempts: number;
+  /** The change, in base64. */
+  readonly change: string;
+}
+
+export interface DurableSetup {
+  readonly name: string;
+  readonly spec: string;
+  /** Where it begins when the name is new. */
+  readonly from: Place;
+  readonly withSnapshot: boolean;
+  readonly migrate: boolean;
+  readonly isManual: boolean;
+  /** Positions are acknowledged within transactions, too, not only at their ends. */
+  readonly ackWithin: boolean;
+  readonly onLost: 'error' | 'snapshot';
+  /** ms to wait for the holder there is to go. */
+  readonly wait: number;
+}
+
+const noteName = (name: string): string => `durable:${name}`;
+const parkedPrefix = (name: string): string => `parked:${name}:`;
+
+/** Holds a durable subscription: its position and lease are in the database. */
+export class DurableKeeper implements Keeper {
+  readonly #log: ChangeLog;
+  readonly #setup: DurableSetup;
+  readonly #fence: number;
+  readonly #attempts: number;
+  /** Up to here, earlier holders may have told. */
+  readonly #toldUpTo: number;
+  readonly place: Place;
+  readonly isSnapshotDue: boolean;
+  #lease: Lease;
+  #acknowledged: Place;
+  #written: Place;
+  #unwritten = 0;
+  #outstanding = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #renewal: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #onLost: (error: unknown) => void = () => {};
+  #failedAt: number | undefined;
+
+  private constructor(
+    log: ChangeLog,
+    setup: DurableSetup,
+    note: Note & { readonly lease: Lease },
+    toldUpTo: number,
+  ) {
+    this.#log = log;
+    this.#setup = setup;
+    this.#lease = note.lease;
+    this.#fence = note.fence;
+    this.#attempts = note.attempts;
+    this.#toldUpTo = toldUpTo;
+    this.place = note.place;
+    this.isSnapshotDue = note.isSnapshotDue;
+    this.#acknowledged = note.place;
+    this.#written = note.place;
+  }
+
+  /** SubscriptionBusyError, SpecChangedError, PositionLostError. */
+  static async open(log: ChangeLog, setup: DurableSetup): Promise<DurableKeeper> {
+    const deadline = Date.now() + setup.wait;
+    for (;;) {
+      try {
+        return await DurableKeeper.#take(log, setup);
+      } catch (error) {
+        if (!(error instanceof SubscriptionBusyError) || Date.now() >= deadline) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+
+  static async #take(log: ChangeLog, setup: DurableSetup): Promise<DurableKeeper> {
+    const { name } = setup;
+    const lease = newLease();
+    const head = log.head();
+    const note = await log.notes.write((pen) => {
+      const note = succeed(log, setup, readNote(pen, name), head, lease);
+      pen.write(noteName(name), JSON.stringify(note));
+      return note;
+    });
+    return new DurableKeeper(log, setup, note, note.toldUpTo ?? head.seq);
+  }
+
+  /** Calls back once, when somebody else has become the holder; keeps the lease until then. */
+  hold(onLost: (error: unknown) => void): void {
+    this.#onLost = onLost;
+    this.#renewal = setInterval(() => {
+      this.#lease = newLease(this.#lease.holder);
+      this.#write().catch((error: unknown) => this.#onLost(error));
+    }, RENEWAL_MS);
+    this.#renewal.unref();
+  }
+
+  decorate(event: Pulled): Pulled {
+    if (isGap(event)) return event;
+    this.#outstanding += 1;
+    const place = placeIn(event.position);
+    const redelivered = place.seq <= this.#toldUpTo && this.#attempts > 0;
+    const marks: DurableMarks = {
+      redelivered,
+      attempt: redelivered ? this.#attempts + 1 : 1,
+      ack: (transaction) => this.#acknowledge(event, transaction),
+    };
+    return Object.assign(event, marks);
+  }
+
+  done(place: Place, isTransactionEnd: boolean): void {
+    if (this.#setup.isManual && this.#outstanding > 0) return;
+    if (!isTransactionEnd && !this.#setup.ackWithin) return;
+    this.#pass(place);
+  }
+
+  async park(event: Pulled, error: unknown, attempts: number): Promise<void> {
+    if (isGap(event)) return;
+    const place = placeIn(event.position);
+    const note: ParkedNote = {
+      error: error instanceof Error ? error.message : String(error),
+      attempts,
+      change: Buffer.from(changeAt(this.#log, place)).toString('base64'),
+    };
+    const at = `${String(place.seq).padStart(16, '0')}:${String(place.index).padStart(10, '0')}`;
+    await this.#log.notes.write((pen) =>
+      pen.write(parkedPrefix(this.#setup.name) + at, JSON.stringify(note)),
+    );
+  }
+
+  async failed(event: Pulled): Promise<void> {
+    if (!isGap(event)) this.#failedAt = placeIn(event.position).seq;
+  }
+
+  /** Writes down where it is and gives the name free. */
+  async close(): Promise<void> {
+    clearInterval(this.#renewal);
+    clearTimeout(this.#timer);
+    await this.#writing.catch(() => {});
+    // Who has lost it has nothing to give back; who cannot write leaves it to run out.
+    await this.#write(true).catch(() => {});
+  }
+
+  parked(filter: Filter): ParkedEvent<unknown>[] {
+    return this.#parkedNotes().flatMap(({ note }) => {
+      const event = eventOf(this.#log, filter, note);
+      return event === undefined ? [] : [{ event, error: note.error, attempts: note.attempts }];
+    });
+  }
+
+  /** Gives the handler what was parked, in its order; what it fails with again stays. How many it did not. */
+  async replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
+    let replayed = 0;
+    for (const { name, note } of this.#parkedNotes()) {
+      const event = eventOf(this.#log, filter, note);
+      if (event === undefined) continue;
+      const marks = { redelivered: true, attempt: note.attempts + 1, ack: async () => {} };
+      try {
+        await handler(Object.assign(event, marks));
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        const again: ParkedNote = { ...note, error: message, attempts: note.attempts + 1 };
+        await this.#log.notes.write((pen) => pen.write(name, JSON.stringify(again)));
+        continue;
+      }
+      await this.#log.notes.write((pen) => pen.write(name, undefined));
+      replayed += 1;
+    }
+    return replayed;
+  }
+
+  #parkedNotes(): { readonly name: string; readonly note: ParkedNote }[] {
+    const { notes } = this.#log;
+    return notes.list(parkedPrefix(this.#setup.name)).flatMap((name) => {
+      const text = notes.read(name);
+      return text === undefined ? [] : [{ name, note: JSON.parse(text) as ParkedNote }];
+    });
+  }
+
+  async #acknowledge(event: Draft, transaction: Transaction | undefined): Promise<void> {
+    const within = placeIn(event.position);
+    const { seq } = within;
+    const isEnd = event.transaction?.last === true;
+    // Within a transaction it is its beginning that counts, unless positions in the middle were asked for.
+    const middle = this.#setup.ackWithin ? within : { seq: seq - 1, index: WHOLE };
+    const place = isEnd ? { seq, index: WHOLE } : middle;
+    this.#outstanding = 0;
+    if (transaction === undefined) {
+      this.#pass(place);
+      await this.#flush();
+      return;
+    }
+    this.#log.notes.enlist(transaction, (pen) => {
+      this.#put(pen, place, this.#lease);
+    });
+    if (isLater(place, this.#acknowledged)) this.#acknowledged = place;
+  }
+
+  #pass(place: Place): void {
+    if (!isLater(place, this.#acknowledged)) return;
+    this.#acknowledged = place;
+    this.#unwritten += 1;
+    if (this.#unwritten >= ACKNOWLEDGED_AT_ONCE)
+      void this.#flush().catch((error: unknown) => this.#onLost(error));
+    else
+      this.#timer ??= setTimeout(() => {
+        void this.#flush().catch((error: unknown) => this.#onLost(error));
+      }, ACKNOWLEDGED_AFTER_MS);
+  }
+
+  #flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#unwritten = 0;
+    return isLater(this.#acknowledged, this.#written) ? this.#write() : this.#writing;
+  }
+
+  #write(isLast = false): Promise<void> {
+    const place = this.#acknowledged;
+    this.#writing = this.#log.notes
+      .write((pen) => this.#put(pen, place, isLast ? undefined : this.#lease))
+      .then(() => {
+        this.#written = place;
+      });
+    return this.#writing;
+  }
+
+  /** SubscriptionBusyError when somebody else holds the name by now. */
+  #put(pen: Pen, place: Place, lease: Lease | undefined): void {
+    const { name } = this.#setup;
+    const note = readNote(pen, name);
+    if (note?.fence !== this.#fence) throw busy(name);
+    const moved = isLater(place, note.place);
+    const attempts = moved ? 0 : note.attempts;
+    const next: Note = {
+      ...note,
+      lease,
+      place: moved ? place : note.place,
+      isSnapshotDue: note.isSnapshotDue && !moved,
+      attempts: this.#failedAt === undefined ? (lease === undefined ? 0 : attempts) : attempts + 1,
+      toldUpTo: this.#failedAt,
+    };
+    pen.write(noteName(name), JSON.stringify(next));
+  }
+}
+
+/** The note of the next holder. */
+function succeed(
+  log: ChangeLog,
+  setup: DurableSetup,
+  old: Note | undefined,
+  head: { readonly seq: number; readonly oldest: number },
+  lease: Lease,
+): Note & { readonly lease: Lease } {
+  const { name, spec, migrate, onLost } = setup;
+  if (old === undefined) {
+    const { from: place, withSnapshot: isSnapshotDue } = setup;
+    return { spec, place, isSnapshotDue, lease, fence: 1, attempts: 0, toldUpTo: undefined };
+  }
+  if (old.lease !== undefined && isAlive(old.lease)) throw busy(name);
+  if (old.spec !== spec && !migrate)
+    throw new SpecChangedError(`the durable subscription ${name} was made for other events`);
+  const crashed = old.lease !== undefined && { attempts: old.attempts + 1, toldUpTo: undefined };
+  const next = { ...old, spec, lease, fence: old.fence + 1, ...crashed };
+  const following = old.place.index === WHOLE ? old.place.seq + 1 : old.place.seq;
+  if (following >= head.oldest || old.isSnapshotDue) return next;
+  if (onLost === 'snapshot') return { ...next, place: { seq: head.seq, index: WHOLE }, isSnapshotDue: true };
+  throw new PositionLostError(`the events after the position of ${name} are not kept any more`, {
+    context: {
+      requested: formatPosition(log.epoch, old.place),
+      oldest: formatPosition(log.epoch, { seq: head.oldest - 1, index: WHOLE }),
+    },
+  });
+}
+
+function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {
+  const text = pen.read(noteName(name));
+  return text === undefined ? undefined : (JSON.parse(text) as Note);
+}
+
+function busy(name: string): SubscriptionBusyError {
+  return new SubscriptionBusyError(`the durable subscription ${name} is held by somebody else`);
+}
+
+/** The change that an event was made of. */
+function changeAt(log: ChangeLog, { seq, index }: Place): Uint8Array {
+  const cursor = log.cursor({ seq: seq - 1, index: WHOLE });
+  let copy: Uint8Array = new Uint8Array();
+  for (let each = cursor.next(); each !== undefined && each.seq === seq; each = cursor.next()) {
+    let at = each.first;
+    for (const change of each.changes()) {
+      if (at === index || index === WHOLE) copy = change.copy();
+      if (at === index) return copy;
+      at += 1;
+    }
+    if (each.isLast) break;
+  }
+  return copy;
+}
+
+function eventOf(log: ChangeLog, filter: Filter, { change }: ParkedNote): Draft | undefined {
+  const fragment: Fragment = log.reopen(Buffer.from(change, 'base64'));
+  const { seq, origin, meta } = fragment;
+  const [event] = filter.eventsOf(fragment, () => formatPosition(log.epoch, { seq, index: WHOLE }));
+  if (event === undefined) return undefined;
+  const time = new Date(fragment.time);
+  event.transaction = { seq: BigInt(seq), time, origin, meta, index: 0, count: 1, last: true };
+  return event;
+}
+
+export function placeOfStart(log: ChangeLog, from: unknown): Place {
+  const { seq, oldest } = log.head();
+  if (from === 'now') return { seq, index: WHOLE };
+  if (from === 'beginning') return { seq: oldest - 1, index: WHOLE };
+  return parsePosition(log.epoch, from, 'from');
+}

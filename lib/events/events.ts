@@ -1,0 +1,346 @@
+import { createHash } from 'node:crypto';
+import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
+import type { ClassDefinition } from '../schema/class';
+import { checkProperties } from '../schema/names';
+import type { ChangeLog, Place } from './change-log';
+import {
+  DurableKeeper,
+  type DurableMarks,
+  type DurableSetup,
+  type ParkedEvent,
+  placeOfStart,
+} from './durable';
+import { Feed } from './feed';
+import { Filter, type FilterOptions } from './filter';
+import type { Hub } from './hub';
+import { formatPosition } from './position';
+import { type Overflow, Puller, type Source } from './puller';
+import { SnapshotSource } from './snapshot-source';
+import { type ErrorPolicy, type Handler, Subscription } from './subscription';
+import { type TransactionFeed, transactionsOf } from './transactions';
+import type { EventOf, GapEvent, KindOf } from './types';
+import { EventWaits } from './waits';
+
+/** Where a subscription begins: with what is committed from now on, with all that is kept, or after a position. */
+export type Start = 'now' | 'beginning' | (string & {});
+
+type OneOrMore<C> = C | readonly C[];
+
+/** Which records' events are wanted. */
+export interface WhereOptions<C extends ClassDefinition> {
+  /** Of updates: only those of at least one of these fields. */
+  readonly fields?: readonly (keyof C['fields'] & string)[];
+  /** Only records whose fields have these values, before or after: `transition` says which. */
+  readonly where?: Partial<{ readonly [F in keyof C['fields']]: unknown }>;
+  /** Leaves out transactions of this origin, such as the subscriber's own. */
+  readonly ignoreOrigin?: string;
+  /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
+  readonly granularity?: 'net' | 'each';
+}
+
+export interface SubscriptionOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
+  extends WhereOptions<C> {
+  readonly from?: Start;
+  /**
+   * What happens when more than `queue` events wait. 'spill' (default): they wait in the database, none is lost.
+   * 'dropOldest': the oldest transactions are dropped, with a gap in their place. 'latest': the last event of each
+   * record, with how many it stands for. 'error': it ends with OverflowError.
+   */
+  readonly overflow?: O;
+  /** How many events may wait; default 1024. Not of importance for 'spill'. */
+  readonly queue?: number;
+}
+
+export interface FeedOptions<C extends ClassDefinition, K extends string, O extends Overflow = 'spill'>
+  extends SubscriptionOptions<C, O> {
+  /** Default: all that the classes declare. */
+  readonly kinds?: readonly K[];
+}
+
+export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
+  extends SubscriptionOptions<C, O> {
+  readonly onError?: Omit<ErrorPolicy, 'then'> & { readonly then?: 'stop' | 'skip' };
+}
+
+export interface DurableOptions<C extends ClassDefinition> extends WhereOptions<C> {
+  readonly kinds?: readonly KindOf<C>[];
+  /** Of a new name. `{ snapshot: true }`: the records there are, as events of kind 'snapshot', then what follows. */
+  readonly from?: Start | { readonly snapshot: true };
+  /** 'auto' (default): when the handler has settled. 'manual': by `ack()` of the event. */
+  readonly ack?: 'auto' | 'manual';
+  /** A position in the middle of a transaction is kept, too. Default false: a transaction is told again as a whole. */
+  readonly ackWithin?: boolean;
+  readonly onError?: ErrorPolicy;
+  /** When what follows the position is not kept any more: 'error' (default) rejects with PositionLostError. */
+  readonly onLost?: 'error' | 'snapshot';
+  /** Takes over a name that was made for other events, with its position. */
+  readonly migrate?: boolean;
+  /** ms to wait for a holder that is alive to go. Default 0: SubscriptionBusyError. */
+  readonly wait?: number;
+}
+
+/** A record that was there when the subscription began. */
+export interface SnapshotEvent<C extends ClassDefinition> {
+  readonly kind: 'snapshot';
+  readonly class: C['name'];
+  readonly key: EventOf<C, 'new'>['key'];
+  readonly after: EventOf<C, 'new'>['after'];
+  readonly position: string;
+}
+
+type SnapshotOf<C extends ClassDefinition> = C extends ClassDefinition ? SnapshotEvent<C> : never;
+export type DurableEventOf<C extends ClassDefinition> = (EventOf<C> | SnapshotOf<C>) & DurableMarks;
+
+/** What the overflow of a subscription makes of its events. */
+export type Told<E, O extends Overflow> = O extends 'dropOldest'
+  ? E | GapEvent
+  : O extends 'latest'
+    ? E & { /** How many events it stands for. */ readonly coalesced: number }
+    : E;
+
+const STANDARD_QUEUE = 1024;
+const FILTER_NAMES = ['fields', 'where', 'ignoreOrigin', 'granularity', 'expandDeleteAll'] as const;
+const SUBSCRIPTION_NAMES = ['from', 'overflow', 'queue', ...FILTER_NAMES];
+
+/**
+ * The events of a database: what was committed, after it was, in the order in which it was, the same for everybody.
+ * Only what a class declares is told; a subscription to anything else throws EventNotDeclaredError at the call.
+ */
+export class Events<
+  Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+> extends EventWaits<Classes> {
+  readonly #hub: Hub;
+  readonly #definitions: readonly ClassDefinition[];
+  readonly #connections = new Set<EventWaits<Classes>>();
+
+  constructor(hub: Hub, definitions: readonly ClassDefinition[]) {
+    super(hub, definitions);
+    this.#hub = hub;
+    this.#definitions = definitions;
+  }
+
+  /** The position of what was committed last: a subscription from there is told what follows. */
+  get position(): string {
+    const { log } = this.#hub;
+    return formatPosition(log.epoch, this.#hub.now());
+  }
+
+  /** Calls the handler with each event. Resolves when the subscription is live: every commit after that is told. */
+  async on<C extends Classes[number], const K extends KindOf<C>, const O extends Overflow = 'spill'>(
+    classes: OneOrMore<C>,
+    kinds: OneOrMore<K>,
+    handler: Handler<Told<EventOf<C, K>, O>>,
+    options: HandlerOptions<C, O> = {},
+  ): Promise<Subscription<Told<EventOf<C, K>, O>>> {
+    checkProperties(options, ['onError', ...SUBSCRIPTION_NAMES], 'options');
+    checkHandler(handler);
+    const policy = checkPolicy(options.onError, ['stop', 'skip']);
+    const puller = this.#puller(
+      listOf(classes),
+      listOf(kinds) as readonly string[],
+      options as SubscriptionOptions<C, O>,
+    );
+    return new Subscription(this.#hub, puller, handler, policy);
+  }
+
+  /** The events to be asked for, `for await`. It is live when the call returns. */
+  feed<C extends Classes[number], const K extends KindOf<C> = KindOf<C>, const O extends Overflow = 'spill'>(
+    classes: OneOrMore<C>,
+    options: FeedOptions<C, K, O> = {},
+  ): Feed<Told<EventOf<C, K>, O>> {
+    checkProperties(options, ['kinds', ...SUBSCRIPTION_NAMES], 'options');
+    return new Feed(this.#hub, this.#puller(listOf(classes), options.kinds as string[] | undefined, options));
+  }
+
+  /** The transactions to be asked for, each with its events. It is live when the call returns. */
+  transactions<C extends Classes[number], const K extends KindOf<C> = KindOf<C>>(
+    classes: OneOrMore<C>,
+    options: Omit<FeedOptions<C, K>, 'overflow' | 'queue'> = {},
+  ): TransactionFeed<EventOf<C, K>> {
+    checkProperties(options, ['kinds', 'from', ...FILTER_NAMES], 'options');
+    const source = this.#puller(listOf(classes), options.kinds as string[] | undefined, options);
+    return transactionsOf(new Feed<EventOf<C, K>>(this.#hub, source));
+  }
+
+  /**
+   * A subscription whose position is kept in the database under `name`: what its handler was not done with when it, the
+   * process or the machine ended is told again to the next holder of the name, marked as such. One holder at a time.
+   *
+   * SubscriptionBusyError while another is alive; SpecChangedError when the name was made for other events, unless
+   * `migrate`; PositionLostError when what follows is not kept any more, unless `onLost: 'snapshot'`.
+   */
+  async durable<C extends Classes[number]>(
+    name: string,
+    classes: OneOrMore<C>,
+    handler: Handler<DurableEventOf<C>>,
+    options: DurableOptions<C> = {},
+  ): Promise<DurableSubscription<DurableEventOf<C>>> {
+    const { log } = this.#hub;
+    const definitions = listOf(classes);
+    checkHandler(handler);
+    const setup = setupOf(log, name, definitions, options);
+    const policy = checkPolicy(options.onError, ['stop', 'skip', 'park']);
+    const filter = new Filter(
+      log,
+      definitions,
+      options.kinds as string[] | undefined,
+      options as FilterOptions,
+    );
+    const keeper = await DurableKeeper.open(log, setup);
+    const pullerAfter = (place: Place): Puller => new Puller(log, filter, place, 'spill', STANDARD_QUEUE);
+    const logged = definitions.map((each) => log.classOf(each));
+    const source: Source = keeper.isSnapshotDue
+      ? new SnapshotSource(log, logged, pullerAfter)
+      : pullerAfter(keeper.place);
+    return new DurableSubscription(this.#hub, source, handler, policy, keeper, filter);
+  }
+
+  /** Waits of its own: other cursors, and a release of its own. */
+  connection(): EventWaits<Classes> {
+    const connection = new EventWaits<Classes>(this.#hub, this.#definitions);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Releases all waits, ends all subscriptions; resolves when no handler runs any more. */
+  async end(): Promise<void> {
+    this.close();
+    for (const each of this.#connections) each.close();
+    await this.#hub.end(undefined);
+  }
+
+  #puller(
+    definitions: readonly ClassDefinition[],
+    kinds: readonly string[] | undefined,
+    options: SubscriptionOptions<ClassDefinition, Overflow>,
+  ): Puller {
+    const { log } = this.#hub;
+    const { from = 'now', overflow = 'spill', queue = STANDARD_QUEUE } = options;
+    if (!['spill', 'dropOldest', 'latest', 'error'].includes(overflow))
+      throw invalidArgument(
+        'overflow',
+        `overflow is 'spill', 'dropOldest', 'latest' or 'error', not ${shown(overflow)}`,
+      );
+    if (!Number.isSafeInteger(queue) || queue < 1)
+      throw invalidArgument('queue', `queue is an integer, 1 or more, not ${shown(queue)}`);
+    const filter = new Filter(log, definitions, kinds, options as FilterOptions);
+    return new Puller(log, filter, placeOfStart(log, from), overflow, queue);
+  }
+}
+
+/** A subscription that goes on where the last of its name was. */
+export class DurableSubscription<E = unknown> extends Subscription<E> {
+  readonly #keeper: DurableKeeper;
+  readonly #filter: Filter;
+  readonly #handlerOfParked: Handler<E>;
+
+  constructor(
+    hub: Hub,
+    source: Source,
+    handler: Handler<E>,
+    policy: Required<ErrorPolicy>,
+    keeper: DurableKeeper,
+    filter: Filter,
+  ) {
+    super(hub, source, handler, policy, keeper);
+    this.#keeper = keeper;
+    this.#filter = filter;
+    this.#handlerOfParked = handler;
+    keeper.hold((error) => this.stop(error));
+  }
+
+  /** Events that were given up, with what their handler failed with; in their order. */
+  parked(): ParkedEvent<E>[] {
+    return this.#keeper.parked(this.#filter) as ParkedEvent<E>[];
+  }
+
+  /** Gives the handler what was parked once more; how many events it was done with. */
+  replayParked(): Promise<number> {
+    return this.#keeper.replay(this.#filter, this.#handlerOfParked as Handler<unknown>);
+  }
+}
+
+function setupOf<C extends ClassDefinition>(
+  log: ChangeLog,
+  name: string,
+  definitions: readonly ClassDefinition[],
+  options: DurableOptions<C>,
+): DurableSetup {
+  const known = [
+    'kinds',
+    'from',
+    'ack',
+    'ackWithin',
+    'onError',
+    'onLost',
+    'migrate',
+    'wait',
+    ...FILTER_NAMES,
+  ];
+  checkProperties(options, known, 'options');
+  const {
+    from = 'now',
+    ack = 'auto',
+    ackWithin = false,
+    onLost = 'error',
+    migrate = false,
+    wait = 0,
+  } = options;
+  if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
+    throw invalidArgument(
+      'name',
+      `name is 1 to 128 letters, digits, dots, dashes and underscores, not ${shown(name)}`,
+    );
+  if (ack !== 'auto' && ack !== 'manual')
+    throw invalidArgument('ack', `ack is 'auto' or 'manual', not ${shown(ack)}`);
+  if (onLost !== 'error' && onLost !== 'snapshot')
+    throw invalidArgument('onLost', `onLost is 'error' or 'snapshot', not ${shown(onLost)}`);
+  if (typeof wait !== 'number' || !(wait >= 0))
+    throw invalidArgument('wait', `wait is ms, 0 or more, not ${shown(wait)}`);
+  const withSnapshot = typeof from === 'object' && from !== null && from.snapshot === true;
+  const { kinds, fields, where, ignoreOrigin, granularity } = options;
+  const spec = {
+    classes: definitions.map((each) => each.name).sort(),
+    kinds,
+    fields,
+    where,
+    ignoreOrigin,
+    granularity,
+  };
+  const text = JSON.stringify(spec, (_name, value) => (typeof value === 'bigint' ? `${value}n` : value));
+  return {
+    name,
+    spec: createHash('sha256').update(text).digest('base64url'),
+    from: placeOfStart(log, withSnapshot ? 'now' : from),
+    withSnapshot,
+    migrate: checkFlag('migrate', migrate),
+    isManual: ack === 'manual',
+    ackWithin: checkFlag('ackWithin', ackWithin),
+    onLost,
+    wait,
+  };
+}
+
+function listOf<T>(given: OneOrMore<T>): readonly T[] {
+  return Array.isArray(given) ? given : [given as T];
+}
+
+function checkHandler(handler: unknown): void {
+  if (typeof handler !== 'function')
+    throw invalidArgument('handler', `handler is a function, not ${shown(handler)}`);
+}
+
+function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Required<ErrorPolicy> {
+  if (given !== undefined) checkOptions(given, 'onError');
+  const { retries = 0, backoff = 100, then = 'stop' } = given ?? {};
+  if (!Number.isSafeInteger(retries) || retries < 0)
+    throw invalidArgument(
+      'onError.retries',
+      `onError.retries is an integer, 0 or more, not ${shown(retries)}`,
+    );
+  if (typeof backoff !== 'number' || !(backoff >= 0))
+    throw invalidArgument('onError.backoff', `onError.backoff is ms, 0 or more, not ${shown(backoff)}`);
+  if (!endings.includes(then))
+    throw invalidArgument('onError.then', `onError.then is one of ${endings.join(', ')}, not ${shown(then)}`);
+  return { retries, backoff, then };
+}

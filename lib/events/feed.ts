@@ -1,0 +1,94 @@
+import type { Hub } from './hub';
+import { formatPosition } from './position';
+import { isGap, type Pulled, type Source } from './puller';
+import { Tail } from './tail';
+
+const DONE = { done: true, value: undefined } as const;
+
+/**
+ * Events to be asked for one after the other: `for await` over it. It is live from the call that made it. Leaving the
+ * loop closes it, and so does the end of the database, after which the loop just ends; a feed that has fallen too far
+ * behind ends with its error. One consumer at a time.
+ */
+export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
+  readonly #hub: Hub;
+  readonly #tail: Tail;
+  #queue: Pulled[] = [];
+  #next = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(hub: Hub, source: Source) {
+    this.#hub = hub;
+    this.#tail = new Tail(hub, source, () => {});
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Everything up to here has been asked for; another subscription can begin after it. */
+  get position(): string {
+    const { log } = this.#hub;
+    const last = this.#queue[this.#next - 1];
+    if (this.#next < this.#queue.length && last !== undefined) return isGap(last) ? last.to : last.position;
+    return formatPosition(log.epoch, this.#tail.source.place);
+  }
+
+  get closed(): boolean {
+    return this.#tail.isEnded;
+  }
+
+  next(): Promise<IteratorResult<E, undefined>> {
+    const event = this.#take();
+    if (event !== undefined) return Promise.resolve({ done: false, value: event as E });
+    return this.#wait();
+  }
+
+  async return(): Promise<IteratorResult<E, undefined>> {
+    this.close();
+    return DONE;
+  }
+
+  /** Ends it: nothing more is told. */
+  close(): void {
+    this.#tail.leave();
+    this.#queue = [];
+    this.#next = 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /** The event that next() would tell, without a wait. For what is built upon feeds. */
+  #take(): Pulled | undefined {
+    if (this.#next >= this.#queue.length) {
+      if (this.#failure !== undefined || this.#tail.isEnded) return undefined;
+      try {
+        this.#queue = this.#tail.take();
+      } catch (error) {
+        this.#failure = { error };
+        this.#tail.leave();
+        return undefined;
+      }
+      this.#next = 0;
+    }
+    const event = this.#queue[this.#next];
+    if (event !== undefined) this.#next += 1;
+    return event;
+  }
+
+  async #wait(): Promise<IteratorResult<E, undefined>> {
+    for (;;) {
+      if (this.#failure !== undefined) {
+        const { error } = this.#failure;
+        this.#failure = undefined;
+        throw error;
+      }
+      if (this.#tail.isEnded) return DONE;
+      await this.#tail.more();
+      const event = this.#take();
+      if (event !== undefined) return { done: false, value: event as E };
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import { isDeepStrictEqual } from 'node:util';
+import { invalidArgument, shown } from '../arguments';
+import { EventNotDeclaredError } from '../errors';
+import type { ClassDefinition } from '../schema/class';
+import { checkProperties } from '../schema/names';
+import { validateValue } from '../schema/validate';
+import { ChangeFlag, ChangeKind } from './change-kind';
+import type { ChangeLog, ChangeView, Fragment, LoggedClass } from './change-log';
+import { type Kinds, kindsOf } from './kinds';
+import type { TransactionInfo, Transition } from './types';
+
+type AnyRecord = Readonly<Record<string, unknown>>;
+
+/** What a subscription wants of the changes. */
+export interface FilterOptions {
+  /** Of updates: only those of at least one of these fields. */
+  readonly fields?: readonly string[];
+  /** Only records whose fields have these values, before or after. */
+  readonly where?: AnyRecord;
+  /** Leaves out transactions of this origin. */
+  readonly ignoreOrigin?: string;
+  /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
+  readonly granularity?: 'net' | 'each';
+  /** The records that a deleteAll removed, as delete events after the one for all. */
+  readonly expandDeleteAll?: boolean;
+}
+
+/** The position after a change or, of an update that is several events, after a part of it. */
+export type PositionOf = (index: number, part?: number) => string;
+
+/** An event as it is made: what its type says of it is not known here. */
+export interface Draft {
+  readonly kind: string;
+  readonly class: string;
+  readonly field?: string;
+  readonly key?: unknown;
+  readonly position: string;
+  /** Set when the whole transaction is known. */
+  transaction: TransactionInfo | undefined;
+  readonly coalesced?: number;
+}
+
+interface ClassFilter {
+  readonly logged: LoggedClass;
+  readonly kinds: Kinds;
+  /** Numbers of fields, of which one has to have changed. */
+  readonly fields: readonly number[] | undefined;
+  readonly where: AnyRecord | undefined;
+}
+
+/** Which changes a subscription sees, and as which events. */
+export class Filter {
+  readonly #classes = new Map<number, ClassFilter>();
+  readonly #view: number;
+  readonly #ignoredOrigin: string | undefined;
+  readonly #isExpanding: boolean;
+
+  /**
+   * InvalidArgumentError for what cannot be asked for; EventNotDeclaredError for a kind that a class does not declare.
+   * Without kinds: all that the classes declare.
+   */
+  constructor(
+    log: ChangeLog,
+    definitions: readonly ClassDefinition[],
+    kinds: readonly string[] | undefined,
+    options: FilterOptions,
+  ) {
+    const { fields, where, ignoreOrigin, granularity = 'net', expandDeleteAll = false } = options;
+    if (granularity !== 'net' && granularity !== 'each')
+      throw invalidArgument('granularity', `granularity is 'net' or 'each', not ${shown(granularity)}`);
+    if (typeof expandDeleteAll !== 'boolean')
+      throw invalidArgument(
+        'expandDeleteAll',
+        `expandDeleteAll is true or false, not ${shown(expandDeleteAll)}`,
+      );
+    this.#view = granularity === 'net' ? ChangeFlag.net : ChangeFlag.each;
+    this.#ignoredOrigin = ignoreOrigin;
+    this.#isExpanding = expandDeleteAll;
+    for (const definition of definitions) {
+      const logged = log.classOf(definition);
+      this.#classes.set(logged.id, {
+        logged,
+        kinds: kindsOf(definition, kinds),
+        fields: fields && numbersOf(logged, fields),
+        where: where && conditionOf(definition, where),
+      });
+    }
+    if (this.#classes.size === 0) throw invalidArgument('classes', 'classes names no class');
+    if (kinds !== undefined) checkDeclared(definitions, kinds);
+  }
+
+  /** The events of a fragment, in their order. */
+  eventsOf(fragment: Fragment, positionOf: PositionOf): Draft[] {
+    const events: Draft[] = [];
+    if (this.#ignoredOrigin !== undefined && fragment.origin === this.#ignoredOrigin) return events;
+    let index = fragment.first;
+    for (const change of fragment.changes()) {
+      const filter = this.#classes.get(change.classId);
+      if (filter !== undefined && this.#isSeen(change)) emit(events, filter, change, index, positionOf);
+      index += 1;
+    }
+    return events;
+  }
+
+  #isSeen({ flags }: ChangeView): boolean {
+    if ((flags & ChangeFlag.expanded) !== 0) return this.#isExpanding;
+    return (flags & this.#view) !== 0;
+  }
+}
+
+function emit(
+  events: Draft[],
+  { logged, kinds, fields, where }: ClassFilter,
+  change: ChangeView,
+  index: number,
+  positionOf: PositionOf,
+): void {
+  const { kind } = change;
+  const { name } = logged.definition;
+  if (kind === ChangeKind.deleteAll) {
+    if (kinds.deleteAll) {
+      const count = change.extra;
+      events.push({
+        kind: 'deleteAll',
+        class: name,
+        count,
+        position: positionOf(index),
+        transaction: undefined,
+      } as Draft);
+    }
+    return;
+  }
+  if (!concerns(kinds, kind)) return;
+  if (kind === ChangeKind.update && fields !== undefined && !fields.some((field) => change.hasChanged(field)))
+    return;
+  const before = kind === ChangeKind.new || kind === ChangeKind.checkpoint ? undefined : change.before();
+  const after = kind === ChangeKind.delete || kind === ChangeKind.expire ? undefined : change.after();
+  const transition = where === undefined ? undefined : transitionOf(where, before, after);
+  if (where !== undefined && transition === undefined) return;
+  const common = {
+    class: name,
+    key: logged.userKeyOf((after ?? before) as AnyRecord),
+    position: positionOf(index),
+    transaction: undefined,
+    ...(transition !== undefined && { transition }),
+  };
+  switch (kind) {
+    case ChangeKind.new:
+      events.push({ kind: 'new', before: undefined, after, ...common } as Draft);
+      return;
+    case ChangeKind.delete:
+      events.push({ kind: 'delete', before, after: undefined, cause: 'explicit', ...common } as Draft);
+      return;
+    case ChangeKind.checkpoint:
+      events.push({ kind: 'checkpoint', after, times: change.extra, ...common } as Draft);
+      return;
+    case ChangeKind.expire: {
+      const cause = change.flags & ChangeFlag.ttlCount ? 'ttl-count' : 'ttl-age';
+      const removal = kinds.expire
+        ? { kind: 'expire', before, after: undefined, cause, deadline: new Date(change.extra) }
+        : { kind: 'delete', before, after: undefined, cause };
+      events.push({ ...removal, ...common } as Draft);
+      return;
+    }
+    default:
+      emitUpdate(events, logged, kinds, change, before as AnyRecord, after as AnyRecord, common, (part) =>
+        positionOf(index, part),
+      );
+  }
+}
+
+function emitUpdate(
+  events: Draft[],
+  { fieldNames, definition }: LoggedClass,
+  kinds: Kinds,
+  change: ChangeView,
+  before: AnyRecord,
+  after: AnyRecord,
+  common: { readonly position: string },
+  positionOf: (part?: number) => string,
+): void {
+  const updated = kinds.fields.filter((field) => change.hasChanged(fieldNames.indexOf(field)));
+  if (kinds.update) {
+    const changed = Object.keys(definition.fields).filter((name) =>
+      change.hasChanged(fieldNames.indexOf(name)),
+    );
+    const same = change.flags & ChangeFlag.sameTransaction ? { sameTransaction: true } : undefined;
+    const event = { kind: 'update', before, after, changed, ...same, ...common };
+    events.push((updated.length === 0 ? event : { ...event, position: positionOf(0) }) as unknown as Draft);
+  }
+  for (const [i, field] of updated.entries()) {
+    const values = { before: before[field], after: after[field] };
+    const event = { kind: 'fieldUpdate', field, ...values, ...common };
+    const position = i === updated.length - 1 ? common.position : positionOf(1 + fieldNames.indexOf(field));
+    events.push({ ...event, position } as unknown as Draft);
+  }
+}
+
+function concerns(kinds: Kinds, kind: number): boolean {
+  switch (kind) {
+    case ChangeKind.new:
+      return kinds.new;
+    case ChangeKind.update:
+      return kinds.update || kinds.fields.length > 0;
+    case ChangeKind.delete:
+      return kinds.delete;
+    case ChangeKind.expire:
+      return kinds.expire || kinds.delete;
+    case ChangeKind.checkpoint:
+      return kinds.checkpoint;
+    default:
+      return false;
+  }
+}
+
+function transitionOf(
+  where: AnyRecord,
+  before: AnyRecord | undefined,
+  after: AnyRecord | undefined,
+): Transition | undefined {
+  const was = before !== undefined && matches(where, before);
+  const is = after !== undefined && matches(where, after);
+  if (was) return is ? 'stay' : 'leave';
+  return is ? 'enter' : undefined;
+}
+
+function matches(where: AnyRecord, record: AnyRecord): boolean {
+  for (const name in where) {
+    const wanted = where[name];
+    const value = record[name];
+    if (wanted !== value && !(typeof wanted === 'object' && isDeepStrictEqual(wanted, value))) return false;
+  }
+  return true;
+}
+
+function numbersOf({ definition, fieldNames }: LoggedClass, fields: readonly string[]): number[] {
+  if (!Array.isArray(fields))
+    throw invalidArgument('fields', `fields is an array of names, not ${shown(fields)}`);
+  return fields.map((name) => {
+    const number = fieldNames.indexOf(name);
+    if (number < 0) throw invalidArgument('fields', `fields: ${definition.name} has no field ${shown(name)}`);
+    return number;
+  });
+}
+
+function conditionOf({ name, fields }: ClassDefinition, where: AnyRecord): AnyRecord {
+  const given = checkProperties(where, Object.keys(fields), 'where');
+  return Object.fromEntries(
+    Object.entries(given).map(([field, value]) => {
+      const type = fields[field];
+      return [field, type && validateValue(name, field, type, value)];
+    }),
+  );
+}
+
+/** Each kind is declared by at least one of the classes. */
+function checkDeclared(definitions: readonly ClassDefinition[], kinds: readonly string[]): void {
+  for (const kind of kinds) {
+    if (definitions.some(({ events }) => events.some((event) => spelt(event) === kind))) continue;
+    const names = definitions.map(({ name }) => name).join(', ');
+    throw new EventNotDeclaredError(`${names}: there is no event ${shown(kind)} declared`, {
+      context: { class: names },
+    });
+  }
+}
+
+function spelt(event: ClassDefinition['events'][number]): string {
+  return event.kind === 'fieldUpdate' ? `fieldUpdate:${event.field}` : event.kind;
+}

@@ -1,0 +1,62 @@
+import type { EventBase } from '../event-base/event-base';
+import type { ChangeLog, Place } from './change-log';
+import { WHOLE } from './change-log';
+
+/** What hears that there may be more, and is ended with the database. */
+export interface Listener {
+  wake(): void;
+  /** `reason`: undefined when the database is closed. Resolves when nothing of it runs any more. */
+  end(reason: unknown): Promise<void>;
+}
+
+/** The live subscriptions of a database on one event base. */
+export class Hub {
+  readonly log: ChangeLog;
+  readonly #base: EventBase;
+  readonly #listeners = new Set<Listener>();
+  #stop: (() => void) | undefined;
+  #isScheduled = false;
+
+  constructor(log: ChangeLog, base: EventBase) {
+    this.log = log;
+    this.#base = base;
+  }
+
+  /** After all that is committed by now. */
+  now(): Place {
+    return { seq: this.log.head().seq, index: WHOLE };
+  }
+
+  /** Has the listener woken until it leaves; meanwhile the process is kept alive. */
+  join(listener: Listener): void {
+    this.#stop ??= this.log.onMore(() => this.#schedule());
+    this.#listeners.add(listener);
+    this.#base.ref();
+  }
+
+  leave(listener: Listener): void {
+    if (!this.#listeners.delete(listener)) return;
+    this.#base.unref();
+    if (this.#listeners.size > 0) return;
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  get size(): number {
+    return this.#listeners.size;
+  }
+
+  async end(reason: unknown): Promise<void> {
+    await Promise.all([...this.#listeners].map((each) => each.end(reason)));
+  }
+
+  /** In a turn of its own: whoever waited for the commit has been told of it before. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      for (const each of this.#listeners) each.wake();
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+
+/** Who holds a durable subscription. */
+export interface Lease {
+  readonly holder: string;
+  readonly pid: number;
+  readonly host: string;
+  /** ms since 1970; renewed long before. */
+  readonly until: number;
+}
+
+const LEASE_MS = 10_000;
+export const RENEWAL_MS = 3000;
+
+export function newLease(holder: string = randomUUID()): Lease {
+  return { holder, pid: process.pid, host: hostname(), until: Date.now() + LEASE_MS };
+}
+
+/** Whether its holder may still be at work: not past its time, nor when its process on this machine is gone. */
+export function isAlive({ pid, host, until }: Lease): boolean {
+  if (until <= Date.now()) return false;
+  if (host !== hostname()) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code !== 'ESRCH';
+  }
+}

@@ -1,0 +1,38 @@
+import { invalidArgument, shown } from '../arguments';
+import { EpochMismatchError } from '../errors';
+import type { Place } from './change-log';
+
+const FORM = /^([0-9a-f]{12})\.([0-9a-z]{1,11})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1,4}))?$/;
+
+/** A place as users hold it: a text that says nothing to them. */
+export function formatPosition(epoch: string, { seq, index, part }: Place): string {
+  const position = `${epoch}.${seq.toString(36)}.${index.toString(36)}`;
+  return part === undefined ? position : `${position}.${part.toString(36)}`;
+}
+
+/** InvalidArgumentError for what is no position; EpochMismatchError for one of another database. */
+export function parsePosition(epoch: string, given: unknown, argument: string): Place {
+  const parts = typeof given === 'string' ? FORM.exec(given) : null;
+  if (parts === null)
+    throw invalidArgument(argument, `${argument} is a position from an event, not ${shown(given)}`);
+  if (parts[1] !== epoch) {
+    throw new EpochMismatchError(
+      `${argument} is a position of another database, or of this one before it was restored`,
+      { context: { argument } },
+    );
+  }
+  return placeIn(given as string);
+}
+
+/** The place of a position that is one of ours. */
+export function placeIn(position: string): Place {
+  const [, seq = '', index = '', part] = position.split('.');
+  const place = { seq: Number.parseInt(seq, 36), index: Number.parseInt(index, 36) };
+  return part === undefined ? place : { ...place, part: Number.parseInt(part, 36) };
+}
+
+export function isLater(a: Place, b: Place): boolean {
+  if (a.seq !== b.seq) return a.seq > b.seq;
+  if (a.index !== b.index) return a.index > b.index;
+  return (a.part ?? Number.POSITIVE_INFINITY) > (b.part ?? Number.POSITIVE_INFINITY);
+}

@@ -1,0 +1,239 @@
+import { OverflowError } from '../errors';
+import { type ChangeCursor, type ChangeLog, type Fragment, type Place, WHOLE } from './change-log';
+import type { Draft, Filter } from './filter';
+import { formatPosition, isLater, placeIn } from './position';
+import type { GapEvent } from './types';
+
+/** What happens to a subscription that more has been committed for than it may have waiting. */
+export type Overflow = 'spill' | 'dropOldest' | 'latest' | 'error';
+
+export type Pulled = Draft | GapEvent;
+
+export function isGap(event: Pulled): event is GapEvent {
+  return event.kind === 'gap';
+}
+
+/** Where a subscription gets its events from. */
+export interface Source {
+  readonly place: Place;
+  readonly isAtEnd: boolean;
+  pull(): Pulled[];
+  /** Lets go of what it holds. */
+  end?(): void;
+}
+
+/** What is read at once: neither the memory nor the time of anybody else is to be felt. */
+const PAGE_EVENTS = 256;
+const PAGE_FRAGMENTS = 1024;
+
+/**
+ * The events of a subscription, read from the log when they are wanted: what waits, waits there and takes no memory.
+ * Whole transactions, except very large ones, which come in pieces.
+ */
+export class Puller implements Source {
+  readonly #log: ChangeLog;
+  readonly #filter: Filter;
+  readonly #overflow: Overflow;
+  readonly #most: number;
+  #cursor: ChangeCursor;
+  #place: Place;
+  /** Of a transaction that comes in pieces: how many events it has, and how many have been told. */
+  #toldInPart: Place | undefined;
+  #isAtEnd = false;
+  #large: { count: number; told: number } | undefined;
+
+  /** `most` is how many events may wait where that is limited. */
+  constructor(log: ChangeLog, filter: Filter, after: Place, overflow: Overflow, most: number) {
+    this.#log = log;
+    this.#filter = filter;
+    this.#overflow = overflow;
+    this.#most = most;
+    this.#place = after;
+    this.#toldInPart = after.part === undefined ? undefined : after;
+    this.#cursor = log.cursor(after);
+  }
+
+  /** Everything up to here has been pulled. */
+  get place(): Place {
+    return this.#place;
+  }
+
+  /** Whether the last look found nothing more committed. */
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
+  /** The next events; none where nothing is left or, unless it is at the end, nothing fits so far. PositionLostError, OverflowError: there will be no more. */
+  pull(): Pulled[] {
+    switch (this.#overflow) {
+      case 'spill':
+        return this.#page();
+      case 'error':
+        return this.#limited();
+      case 'dropOldest':
+        return this.#newest();
+      case 'latest':
+        return this.#latest();
+    }
+  }
+
+  /** Goes on elsewhere. */
+  skipTo(place: Place): void {
+    this.#place = place;
+    this.#cursor = this.#log.cursor(place);
+    this.#large = undefined;
+  }
+
+  #page(): Draft[] {
+    const events: Draft[] = [];
+    for (let i = 0; i < PAGE_FRAGMENTS && events.length < PAGE_EVENTS; i += 1) {
+      const fragment = this.#next();
+      if (fragment === undefined) break;
+      this.#read(fragment, events);
+    }
+    return events;
+  }
+
+  #next(): Fragment | undefined {
+    const fragment = this.#cursor.next();
+    this.#isAtEnd = fragment === undefined;
+    if (fragment === undefined) return undefined;
+    const { seq, first, count, isLast } = fragment;
+    this.#place = { seq, index: isLast ? WHOLE : first + count - 1 };
+    return fragment;
+  }
+
+  #read(fragment: Fragment, into: Draft[]): void {
+    const { seq, first, count, isLast } = fragment;
+    const end = isLast ? first + count - 1 : -1;
+    const found: Draft[] = this.#filter.eventsOf(fragment, (index, part) =>
+      formatPosition(this.#log.epoch, {
+        seq,
+        index: index === end && part === undefined ? WHOLE : index,
+        part,
+      }),
+    );
+    this.#leaveOutTold(found);
+    if (!isLast && this.#large === undefined)
+      this.#large = { count: found.length + this.#countRest(fragment), told: 0 };
+    if (found.length > 0) {
+      const { origin, meta } = fragment;
+      const time = new Date(fragment.time);
+      const number = BigInt(seq);
+      const total = this.#large?.count ?? found.length;
+      let index = this.#large?.told ?? 0;
+      for (const event of found) {
+        event.transaction = {
+          seq: number,
+          time,
+          origin,
+          meta,
+          index,
+          count: total,
+          last: index === total - 1,
+        };
+        index += 1;
+        into.push(event);
+      }
+      if (this.#large !== undefined) this.#large.told = index;
+    }
+    if (isLast) this.#large = undefined;
+  }
+
+  /** Where it began within an update that is several events, the first of them were told before. */
+  #leaveOutTold(found: Draft[]): void {
+    const told = this.#toldInPart;
+    if (told === undefined || found.length === 0) return;
+    this.#toldInPart = undefined;
+    while (found[0] !== undefined && !isLater(placeIn(found[0].position), told)) found.shift();
+  }
+
+  /** The events of a transaction that its later pieces have. */
+  #countRest({ seq, first, count }: Fragment): number {
+    const cursor = this.#log.cursor({ seq, index: first + count - 1 });
+    let rest = 0;
+    for (let each = cursor.next(); each !== undefined && each.seq === seq; each = cursor.next()) {
+      rest += this.#filter.eventsOf(each, () => '').length;
+      if (each.isLast) break;
+    }
+    return rest;
+  }
+
+  #limited(): Draft[] {
+    const before = this.#place;
+    const lag = this.#lag(this.#most);
+    if (lag > this.#most) {
+      const resumeFrom = formatPosition(this.#log.epoch, before);
+      throw new OverflowError(`more than ${this.#most} events wait for the subscription`, {
+        context: { resumeFrom },
+      });
+    }
+    return this.#page();
+  }
+
+  /** How many events wait; at least one more than `most` when there are more. */
+  #lag(most: number): number {
+    const cursor = this.#log.cursor(this.#place);
+    let lag = 0;
+    for (let each = cursor.next(); each !== undefined && lag <= most; each = cursor.next())
+      lag += this.#filter.eventsOf(each, () => '').length;
+    return lag;
+  }
+
+  /** Drops whole transactions from the old end while more wait than may, and says so in their place. */
+  #newest(): Pulled[] {
+    if (this.#large !== undefined) return this.#page();
+    const from = this.#place;
+    const cursor = this.#log.cursor(from);
+    const sizes: { readonly place: Place; readonly count: number }[] = [];
+    let waiting = 0;
+    let current = 0;
+    for (let each = cursor.next(); each !== undefined; each = cursor.next()) {
+      current += this.#filter.eventsOf(each, () => '').length;
+      if (!each.isLast) continue;
+      sizes.push({ place: { seq: each.seq, index: WHOLE }, count: current });
+      waiting += current;
+      current = 0;
+    }
+    let dropped = 0;
+    let to = from;
+    for (const { place, count } of sizes) {
+      if (waiting <= this.#most) break;
+      waiting -= count;
+      dropped += count;
+      to = place;
+    }
+    if (dropped === 0) return this.#page();
+    this.skipTo(to);
+    const { epoch } = this.#log;
+    const gap: GapEvent = {
+      kind: 'gap',
+      from: formatPosition(epoch, from),
+      to: formatPosition(epoch, to),
+      dropped,
+    };
+    return [gap, ...this.#page()];
+  }
+
+  /** The last event of each record, with how many it stands for. */
+  #latest(): Pulled[] {
+    const latest = new Map<string, Draft & { coalesced: number }>();
+    while (latest.size < this.#most) {
+      const page = this.#page();
+      if (this.#isAtEnd && page.length === 0) break;
+      for (const event of page) {
+        const name = identityOf(event);
+        const coalesced = (latest.get(name)?.coalesced ?? 0) + 1;
+        latest.delete(name); // so that it stands where its last event does
+        latest.set(name, { ...event, coalesced });
+      }
+    }
+    return [...latest.values()];
+  }
+}
+
+function identityOf(event: Draft): string {
+  const key = event.key instanceof Date ? event.key.getTime() : event.key;
+  const text = Array.isArray(key) ? key.map(String).join('\0') : String(key);
+  return `${event.class}\0${event.field ?? ''}\0${event.key === undefined ? event.kind : text}`;
+}

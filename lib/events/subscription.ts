@@ -1,0 +1,226 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClosedError } from '../errors';
+import type { Place } from './change-log';
+import { WHOLE } from './change-log';
+import type { Hub } from './hub';
+import { formatPosition } from './position';
+import { isGap, type Pulled, type Source } from './puller';
+import { Tail } from './tail';
+
+/** What happens when a handler throws or rejects, after the retries. */
+export interface ErrorPolicy {
+  /** How often the same event is given to it again. Default 0. */
+  readonly retries?: number;
+  /** ms before the first retry; it doubles. Default 100. */
+  readonly backoff?: number;
+  /** 'stop' (default): the subscription ends, and `closed` rejects with the error. 'skip': it goes on with the next. */
+  readonly then?: 'stop' | 'skip' | 'park';
+}
+
+export type Handler<E> = (event: E) => unknown;
+
+export interface SubscriptionStats {
+  readonly delivered: number;
+  readonly retried: number;
+  readonly dropped: number;
+  /** Events given up with their error: skipped or parked. */
+  readonly failed: number;
+  /** Transactions committed and not yet looked at. */
+  readonly lag: number;
+}
+
+/** What a durable subscription adds to one that only lives in the process. */
+export interface Keeper {
+  /** Before an event is handed over: what to tell of earlier attempts. */
+  decorate(event: Pulled): Pulled;
+  /** All up to here is done with. */
+  done(place: Place, isTransactionEnd: boolean): void;
+  park(event: Pulled, error: unknown, attempts: number): Promise<void>;
+  /** It stops at this event. */
+  failed(event: Pulled): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * A handler that is given event after event, each when what it returned for the one before has settled, in the order of
+ * the commits. It is live from when the call that made it has resolved.
+ */
+export class Subscription<E = unknown> implements AsyncDisposable {
+  readonly #hub: Hub;
+  readonly #tail: Tail;
+  readonly #handler: Handler<E>;
+  readonly #policy: Required<ErrorPolicy>;
+  readonly #keeper: Keeper | undefined;
+  readonly #running: Promise<void>;
+  readonly #whenCaughtUp: {
+    readonly seq: number;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
+  #place: Place;
+  #delivered = 0;
+  #retried = 0;
+  #dropped = 0;
+  #failed = 0;
+  #isObserved = false;
+  #stopped: { readonly error: unknown } | undefined;
+
+  constructor(hub: Hub, source: Source, handler: Handler<E>, policy: Required<ErrorPolicy>, keeper?: Keeper) {
+    this.#hub = hub;
+    this.#handler = handler;
+    this.#policy = policy;
+    this.#keeper = keeper;
+    this.#place = source.place;
+    this.#tail = new Tail(hub, source, () => this.#running.catch(() => {}));
+    this.#running = this.#run();
+    this.#running.catch((error: unknown) => {
+      // Nobody may have asked how it ends: then at least it is said.
+      if (!this.#isObserved) process.emitWarning(warningOf(error));
+    });
+  }
+
+  /** Resolves when it has ended and its last call has settled; rejects with the error that stopped it. */
+  get closed(): Promise<void> {
+    this.#isObserved = true;
+    return this.#running;
+  }
+
+  /** Everything up to here was handled; another subscription can begin after it. */
+  get position(): string {
+    return formatPosition(this.#hub.log.epoch, this.#place);
+  }
+
+  get stats(): SubscriptionStats {
+    return {
+      delivered: this.#delivered,
+      retried: this.#retried,
+      dropped: this.#dropped,
+      failed: this.#failed,
+      lag: Math.max(0, this.#hub.log.head().seq - this.#place.seq),
+    };
+  }
+
+  /** Nothing more is handed over: at once, also from within its own handler. A call under way goes on; see `closed`. */
+  async close(): Promise<void> {
+    this.#tail.leave();
+  }
+
+  /** Ends it with an error, as a handler that fails does. */
+  protected stop(error: unknown): void {
+    this.#stopped ??= { error };
+    this.#tail.leave();
+  }
+
+  /**
+   * Resolves when everything up to the transaction `seq`, or all that is committed by now, has been handled; rejects
+   * when it ends before.
+   */
+  caughtUp(seq?: bigint): Promise<void> {
+    const wanted = seq === undefined ? this.#hub.log.head().seq : Number(seq);
+    if (this.#hasHandled(wanted)) return Promise.resolve();
+    if (this.#tail.isEnded) return Promise.reject(new ClosedError('the subscription has ended'));
+    return new Promise((resolve, reject) => {
+      this.#whenCaughtUp.push({ seq: wanted, resolve, reject });
+      this.#tail.wake();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #hasHandled(seq: number): boolean {
+    return this.#place.seq > seq || (this.#place.seq === seq && this.#place.index === WHOLE);
+  }
+
+  async #run(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      // Not within the call that makes it.
+      await new Promise((resolve) => setImmediate(resolve));
+      while (!this.#tail.isEnded) {
+        const events = this.#tail.take();
+        if (events.length > 0) await this.#handleAll(events);
+        if (!this.#tail.isEnded) this.#advance(this.#tail.source.place);
+        await this.#tail.more();
+      }
+    } catch (error) {
+      failure = { error };
+    }
+    this.#tail.leave();
+    failure ??= this.#stopped;
+    const ended = failure ?? { error: new ClosedError('the subscription has ended') };
+    for (const { reject } of this.#whenCaughtUp.splice(0)) reject(ended.error);
+    await this.#keeper?.close();
+    if (failure !== undefined) throw failure.error;
+  }
+
+  async #handleAll(events: readonly Pulled[]): Promise<void> {
+    for (const event of events) {
+      if (this.#tail.isEnded) return;
+      if (isGap(event)) this.#dropped += event.dropped ?? 0;
+      const given = this.#keeper?.decorate(event) ?? event;
+      try {
+        const returned = this.#handler(given as E);
+        if (isThenable(returned)) await returned;
+      } catch (error) {
+        await this.#retry(given, error);
+      }
+      this.#delivered += 1;
+      this.#keeper?.done(placeOf(event, this.#place), isEndOfTransaction(event));
+    }
+  }
+
+  async #retry(event: Pulled, first: unknown): Promise<void> {
+    const { retries, backoff, then } = this.#policy;
+    let error = first;
+    for (let attempt = 0; attempt < retries && !this.#tail.isEnded; attempt += 1) {
+      await delay(backoff * 2 ** attempt);
+      this.#retried += 1;
+      try {
+        await this.#handler(event as E);
+        return;
+      } catch (again) {
+        error = again;
+      }
+    }
+    this.#failed += 1;
+    if (then === 'skip') return;
+    if (then === 'park' && this.#keeper !== undefined) return this.#keeper.park(event, error, retries + 1);
+    await this.#keeper?.failed(event);
+    throw error;
+  }
+
+  #advance(place: Place): void {
+    this.#place = place;
+    this.#keeper?.done(place, place.index === WHOLE);
+    const waiting = this.#whenCaughtUp;
+    for (let i = waiting.length - 1; i >= 0; i -= 1) {
+      const each = waiting[i];
+      if (each === undefined || !this.#hasHandled(each.seq)) continue;
+      waiting.splice(i, 1);
+      each.resolve();
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function isEndOfTransaction(event: Pulled): boolean {
+  return isGap(event) || event.transaction?.last === true;
+}
+
+function placeOf(event: Pulled, otherwise: Place): Place {
+  const transaction = isGap(event) ? undefined : event.transaction;
+  if (transaction === undefined) return otherwise;
+  const seq = Number(transaction.seq);
+  return transaction.last ? { seq, index: WHOLE } : { seq: seq - 1, index: WHOLE };
+}
+
+function warningOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(`a subscription was stopped by ${String(error)}`);
+}

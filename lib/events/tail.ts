@@ -1,0 +1,63 @@
+import type { Hub, Listener } from './hub';
+import type { Pulled, Source } from './puller';
+
+/** The events of one subscription as they come, until it ends. */
+export class Tail implements Listener {
+  readonly source: Source;
+  readonly #hub: Hub;
+  readonly #onEnd: (reason: unknown) => Promise<void> | void;
+  #isEnded = false;
+  /** Something was committed since the last look. */
+  #hasMore = false;
+  #wake: (() => void) | undefined;
+
+  /** `onEnd` is called when the database ends it, not by leave(). */
+  constructor(hub: Hub, source: Source, onEnd: (reason: unknown) => Promise<void> | void) {
+    this.#hub = hub;
+    this.source = source;
+    this.#onEnd = onEnd;
+    hub.join(this);
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** What there is now; throws what the source throws. */
+  take(): Pulled[] {
+    this.#hasMore = false;
+    return this.#isEnded ? [] : this.source.pull();
+  }
+
+  /** Resolves when there is more to take, or it has ended. */
+  async more(): Promise<void> {
+    if (this.#isEnded) return;
+    if (!this.source.isAtEnd || this.#hasMore) {
+      await new Promise((resolve) => setImmediate(resolve)); // others have their turn
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  wake(): void {
+    this.#hasMore = true;
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  leave(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#hub.leave(this);
+    this.source.end?.();
+    this.wake();
+  }
+
+  async end(reason: unknown): Promise<void> {
+    this.leave();
+    await this.#onEnd(reason);
+  }
+}

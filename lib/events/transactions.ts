@@ -1,0 +1,80 @@
+import type { Feed } from './feed';
+import type { TransactionInfo } from './types';
+
+/** A transaction with the events of it that a subscription sees. */
+export interface TransactionOfEvents<E> extends Omit<TransactionInfo, 'index' | 'last'> {
+  /** To be gone through before the next transaction is asked for; what is left of them then is passed over. */
+  readonly events: AsyncIterable<E>;
+}
+
+/** Transactions to be asked for one after the other. Leaving the loop closes it. */
+export interface TransactionFeed<E> extends AsyncIterableIterator<TransactionOfEvents<E>>, AsyncDisposable {
+  readonly position: string;
+  close(): void;
+}
+
+interface Told {
+  readonly transaction: TransactionInfo;
+}
+
+/** The same feed, by transactions. */
+export function transactionsOf<E>(feed: Feed<E>): TransactionFeed<E> {
+  return new Grouped(feed as unknown as Feed<E & Told>) as TransactionFeed<E>;
+}
+
+class Grouped<E extends Told> implements TransactionFeed<E> {
+  readonly #feed: Feed<E>;
+  /** Whether events of the last transaction told may be left. */
+  #isOpen = false;
+
+  constructor(feed: Feed<E>) {
+    this.#feed = feed;
+  }
+
+  get position(): string {
+    return this.#feed.position;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<TransactionOfEvents<E>, undefined>> {
+    let first = await this.#feed.next();
+    while (!first.done && this.#isOpen) {
+      if (first.value.transaction.last) this.#isOpen = false;
+      first = await this.#feed.next();
+    }
+    if (first.done) return { done: true, value: undefined };
+    const event = first.value;
+    const { index: _index, last, ...info } = event.transaction;
+    this.#isOpen = !last;
+    return { done: false, value: { ...info, events: this.#eventsFrom(event) } };
+  }
+
+  async return(): Promise<IteratorResult<TransactionOfEvents<E>, undefined>> {
+    this.close();
+    return { done: true, value: undefined };
+  }
+
+  close(): void {
+    this.#feed.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  async *#eventsFrom(first: E): AsyncGenerator<E, void, undefined> {
+    yield first;
+    if (first.transaction.last) return;
+    const { seq } = first.transaction;
+    while (this.#isOpen) {
+      const next = await this.#feed.next();
+      if (next.done) return;
+      if (next.value.transaction.seq !== seq) return;
+      if (next.value.transaction.last) this.#isOpen = false;
+      yield next.value;
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import { checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
+import { ClosedError, EventNotDeclaredError, PositionLostError } from '../errors';
+import type { ClassDefinition } from '../schema/class';
+import { onAbort } from '../transactions/abort';
+import { WHOLE } from './change-log';
+import { Filter } from './filter';
+import type { Hub } from './hub';
+import { formatPosition } from './position';
+import { type Pulled, Puller } from './puller';
+import { Tail } from './tail';
+import type { EventNamed, GapEvent } from './types';
+
+export interface WaitOptions {
+  /** ms; 0 only looks. Without one it waits for as long as it takes. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** How a wait ended. Only an abort, and an end of the database while it was not released, are errors. */
+export type WaitResult<E> =
+  | { readonly status: 'event'; readonly event: E }
+  | { readonly status: 'timeout' }
+  | { readonly status: 'released' }
+  /** Events after the one before are not kept any more; the next wait goes on behind the gap. */
+  | { readonly status: 'gap'; readonly gap: GapEvent };
+
+type AnyResult = WaitResult<unknown>;
+
+/**
+ * Waiting for events by name, as with eXtremeDB, and without its losses: the first wait for a name, or listen(), opens a
+ * cursor, which stays open between waits, so that each event is told by one wait after the other. Those who wait at the
+ * same time are all told the same event.
+ */
+export class EventWaits<Classes extends readonly ClassDefinition[] = readonly ClassDefinition[]> {
+  readonly #hub: Hub;
+  readonly #definitions: readonly ClassDefinition[];
+  readonly #cursors = new Map<string, NamedCursor>();
+  readonly #released = new Set<string>();
+  #isReleased = false;
+
+  constructor(hub: Hub, definitions: readonly ClassDefinition[]) {
+    this.#hub = hub;
+    this.#definitions = definitions;
+  }
+
+  /** Opens the cursor of a name: what is committed from now on will be told. EventNotDeclaredError for a name no class has. */
+  listen(name: Classes[number]['events'][number]['name']): void {
+    this.#cursor(name);
+  }
+
+  /** The next event of the name. */
+  async wait<const Name extends Classes[number]['events'][number]['name']>(
+    name: Name,
+    options: WaitOptions = {},
+  ): Promise<WaitResult<EventNamed<Classes[number], Name>>> {
+    checkOptions(options);
+    const { signal, timeout } = options;
+    if (timeout !== undefined && timeout !== 0) checkTimeout(timeout);
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw invalidArgument('signal', 'signal is an AbortSignal');
+    const cursor = this.#cursor(name);
+    if (signal?.aborted) throw signal.reason;
+    if (this.#isReleased || this.#released.has(name)) return { status: 'released' };
+    return cursor.wait(timeout, signal) as Promise<WaitResult<EventNamed<Classes[number], Name>>>;
+  }
+
+  /** wait(), by the name it has in eXtremeDB. */
+  waitEvent<const Name extends Classes[number]['events'][number]['name']>(
+    name: Name,
+    options: WaitOptions = {},
+  ): Promise<WaitResult<EventNamed<Classes[number], Name>>> {
+    return this.wait(name, options);
+  }
+
+  /** Ends all waits for the name as 'released', those to come included, until reset(). */
+  release(name: Classes[number]['events'][number]['name']): void {
+    this.#checkName(name);
+    this.#released.add(name);
+    this.#cursors.get(name)?.release();
+  }
+
+  /** Ends all waits as 'released', those to come included, until reset(). Other connections are not concerned. */
+  releaseAll(): void {
+    this.#isReleased = true;
+    for (const each of this.#cursors.values()) each.release();
+  }
+
+  /** releaseAll(), by the name it has in eXtremeDB. */
+  releaseAllEvents(): void {
+    this.releaseAll();
+  }
+
+  /** Waits wait again; what was committed meanwhile is told. */
+  reset(): void {
+    this.#isReleased = false;
+    this.#released.clear();
+  }
+
+  /** Ends the cursors. */
+  close(): void {
+    this.releaseAll();
+    for (const each of this.#cursors.values()) each.close();
+    this.#cursors.clear();
+  }
+
+  #cursor(name: string): NamedCursor {
+    const known = this.#cursors.get(name);
+    if (known !== undefined) return known;
+    const cursor = new NamedCursor(this.#hub, this.#checkName(name), name);
+    this.#cursors.set(name, cursor);
+    return cursor;
+  }
+
+  #checkName(name: unknown): ClassDefinition {
+    const definition = this.#definitions.find(({ events }) => events.some((event) => event.name === name));
+    if (definition === undefined) throw new EventNotDeclaredError(`no class has an event ${shown(name)}`);
+    return definition;
+  }
+}
+
+interface Waiter {
+  settle(result: AnyResult): void;
+  fail(error: unknown): void;
+}
+
+/** The events of one name, one after the other. Only while somebody waits does it keep the process alive. */
+class NamedCursor {
+  readonly #hub: Hub;
+  readonly #puller: Puller;
+  readonly #waiters = new Set<Waiter>();
+  #queue: Pulled[] = [];
+  #tail: Tail | undefined;
+
+  constructor(hub: Hub, definition: ClassDefinition, name: string) {
+    this.#hub = hub;
+    const event = definition.events.find((each) => each.name === name);
+    const kind = event?.kind === 'fieldUpdate' ? `fieldUpdate:${event.field}` : String(event?.kind);
+    const filter = new Filter(hub.log, [definition], [kind], {});
+    this.#puller = new Puller(hub.log, filter, hub.now(), 'spill', 0);
+  }
+
+  async wait(timeout: number | undefined, signal: AbortSignal | undefined): Promise<AnyResult> {
+    const result = this.#waiters.size === 0 ? await this.#look() : undefined;
+    if (result !== undefined) return result;
+    if (timeout === 0) return { status: 'timeout' };
+    return new Promise((resolve, reject) => {
+      let stopListening = (): void => {};
+      const timer =
+        timeout === undefined ? undefined : setTimeout(() => waiter.settle({ status: 'timeout' }), timeout);
+      const end = (): void => {
+        clearTimeout(timer);
+        stopListening();
+        this.#waiters.delete(waiter);
+        if (this.#waiters.size === 0) this.#tail?.leave();
+      };
+      const waiter: Waiter = {
+        settle: (result) => {
+          end();
+          resolve(result);
+        },
+        fail: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      if (signal !== undefined) stopListening = onAbort(signal, () => waiter.fail(signal.reason));
+      this.#waiters.add(waiter);
+      if (this.#waiters.size === 1) void this.#follow();
+    });
+  }
+
+  release(): void {
+    for (const each of this.#waiters) each.settle({ status: 'released' });
+  }
+
+  close(): void {
+    this.release();
+    this.#tail?.leave();
+  }
+
+  /** Tells those who wait the next event there is. */
+  async #follow(): Promise<void> {
+    const tail = new Tail(this.#hub, this.#puller, () => {
+      for (const each of this.#waiters) each.fail(new ClosedError('the database was closed'));
+    });
+    this.#tail = tail;
+    while (!tail.isEnded) {
+      let result: AnyResult | undefined;
+      try {
+        result = await this.#look(tail);
+      } catch (error) {
+        for (const each of this.#waiters) each.fail(error);
+        return;
+      }
+      if (result !== undefined) {
+        for (const each of this.#waiters) each.settle(result);
+        return;
+      }
+      await tail.more();
+    }
+  }
+
+  /** The next event, when there is one. */
+  async #look(tail?: Tail): Promise<AnyResult | undefined> {
+    for (;;) {
+      const event = this.#queue.shift();
+      if (event !== undefined) return { status: 'event', event };
+      try {
+        this.#queue = tail === undefined ? this.#puller.pull() : tail.take();
+      } catch (error) {
+        if (!(error instanceof PositionLostError)) throw error;
+        return this.#skipLost();
+      }
+      if (this.#queue.length > 0) continue;
+      if (tail !== undefined || this.#puller.isAtEnd) return undefined;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #skipLost(): AnyResult {
+    const { log } = this.#hub;
+    const { place } = this.#puller;
+    const to = { seq: log.head().oldest - 1, index: WHOLE };
+    const from = formatPosition(log.epoch, place);
+    this.#puller.skipTo(to);
+    return {
+      status: 'gap',
+      gap: { kind: 'gap', from, to: formatPosition(log.epoch, to), dropped: undefined },
+    };
+  }
+}

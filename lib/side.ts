@@ -1,0 +1,48 @@
+import type { Capabilities, MultiRecord, Transport } from './engines/engine';
+import { ClosedError, UnsupportedError } from './errors';
+import type { EventBase } from './event-base/event-base';
+import { Events } from './events/events';
+import { Hub } from './events/hub';
+
+/** What one event base has of a database: its way there, and what listens on it. */
+export class Side {
+  readonly capabilities: Capabilities;
+  readonly eventBase: EventBase;
+  readonly transport: Transport;
+  #events: Events | undefined;
+  #isClosed = false;
+
+  constructor(capabilities: Capabilities, eventBase: EventBase, transport: Transport) {
+    this.capabilities = capabilities;
+    this.eventBase = eventBase;
+    this.transport = transport;
+  }
+
+  /** UnsupportedError on engines that have no such feature. */
+  multiRecord(feature: string): MultiRecord {
+    const { multiRecord } = this.transport;
+    if (multiRecord !== undefined) return multiRecord;
+    throw new UnsupportedError(`the ${this.capabilities.engine} engine has no ${feature}`);
+  }
+
+  get events(): Events {
+    if (this.#events === undefined) {
+      const { classes, changes } = this.multiRecord('events');
+      if (this.#isClosed) throw new ClosedError('the database is closed');
+      this.#events = new Events(new Hub(changes, this.eventBase), classes);
+    }
+    return this.#events;
+  }
+
+  /** Ends what listens; waits for handlers at work, but for at most `timeout` ms. */
+  async endEvents(timeout: number): Promise<void> {
+    this.#isClosed = true;
+    if (this.#events === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeout);
+    });
+    await Promise.race([this.#events.end(), late]);
+    clearTimeout(timer);
+  }
+}
