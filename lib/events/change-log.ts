@@ -73,6 +73,12 @@ export interface Pen {
   write(name: string, text: string | undefined): void;
 }
 
+export interface Expansion {
+  /** Resolves when other processes keep to it, too. */
+  readonly ready: Promise<void>;
+  end(): void;
+}
+
 /** The journal of a database that tells what was committed, in the order in which it was. */
 export interface ChangeLog {
   readonly epoch: string;
@@ -89,6 +95,8 @@ export interface ChangeLog {
     records(): Iterator<{ readonly logged: LoggedClass; readonly record: Readonly<Record<string, unknown>> }>;
   };
   readonly notes: Notes;
+  /** Has each record told that a deleteAll of the classes removes; of a durable subscription also while it is away. */
+  expand(classes: readonly LoggedClass[], holder: string, isPermanent: boolean): Expansion;
   /** Calls back when there may be more, of this process or another, until the returned function is called. */
   onMore(listener: () => void): () => void;
 }

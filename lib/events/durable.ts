@@ -323,6 +323,19 @@ function succeed(
   });
 }
 
+/** Removes all that the database knows of the name. */
+export function forget(log: ChangeLog, name: string): Promise<boolean> {
+  return log.notes.write((pen) => {
+    const note = readNote(pen, name);
+    if (note === undefined) return false;
+    if (note.lease !== undefined && isAlive(note.lease)) throw busy(name);
+    pen.write(noteName(name), undefined);
+    for (const parked of log.notes.list(parkedPrefix(name))) pen.write(parked, undefined);
+    for (const { id } of log.classes) pen.write(`expand:${id}:durable:${name}`, undefined);
+    return true;
+  });
+}
+
 function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {
   const text = pen.read(noteName(name));
   return text === undefined ? undefined : (JSON.parse(text) as Note);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
@@ -7,6 +7,7 @@ import {
   DurableKeeper,
   type DurableMarks,
   type DurableSetup,
+  forget,
   type ParkedEvent,
   placeOfStart,
 } from './durable';
@@ -18,7 +19,7 @@ import { type Overflow, Puller, type Source } from './puller';
 import { SnapshotSource } from './snapshot-source';
 import { type ErrorPolicy, type Handler, Subscription } from './subscription';
 import { type TransactionFeed, transactionsOf } from './transactions';
-import type { EventOf, GapEvent, KindOf } from './types';
+import type { EventOf, GapEvent, KindOf, WantedKind } from './types';
 import { EventWaits } from './waits';
 
 /** Where a subscription begins: with what is committed from now on, with all that is kept, or after a position. */
@@ -36,6 +37,11 @@ export interface WhereOptions<C extends ClassDefinition> {
   readonly ignoreOrigin?: string;
   /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
   readonly granularity?: 'net' | 'each';
+  /**
+   * The records that a deleteAll removes, each as a delete event after the one for all. Where a feed asks for it, other
+   * processes keep to it a moment after the call; everybody else has it from when the call has resolved.
+   */
+  readonly expandDeleteAll?: boolean;
 }
 
 export interface SubscriptionOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
@@ -126,7 +132,7 @@ export class Events<
   }
 
   /** Calls the handler with each event. Resolves when the subscription is live: every commit after that is told. */
-  async on<C extends Classes[number], const K extends KindOf<C>, const O extends Overflow = 'spill'>(
+  async on<C extends Classes[number], const K extends WantedKind<C>, const O extends Overflow = 'spill'>(
     classes: OneOrMore<C>,
     kinds: OneOrMore<K>,
     handler: Handler<Told<EventOf<C, K>, O>>,
@@ -135,30 +141,36 @@ export class Events<
     checkProperties(options, ['onError', ...SUBSCRIPTION_NAMES], 'options');
     checkHandler(handler);
     const policy = checkPolicy(options.onError, ['stop', 'skip']);
-    const puller = this.#puller(
+    const { source, ready } = this.#source(
       listOf(classes),
       listOf(kinds) as readonly string[],
       options as SubscriptionOptions<C, O>,
     );
-    return new Subscription(this.#hub, puller, handler, policy);
+    const subscription = new Subscription(this.#hub, source, handler, policy);
+    await ready;
+    return subscription;
   }
 
   /** The events to be asked for, `for await`. It is live when the call returns. */
-  feed<C extends Classes[number], const K extends KindOf<C> = KindOf<C>, const O extends Overflow = 'spill'>(
-    classes: OneOrMore<C>,
-    options: FeedOptions<C, K, O> = {},
-  ): Feed<Told<EventOf<C, K>, O>> {
+  feed<
+    C extends Classes[number],
+    const K extends WantedKind<C> = KindOf<C>,
+    const O extends Overflow = 'spill',
+  >(classes: OneOrMore<C>, options: FeedOptions<C, K, O> = {}): Feed<Told<EventOf<C, K>, O>> {
     checkProperties(options, ['kinds', ...SUBSCRIPTION_NAMES], 'options');
-    return new Feed(this.#hub, this.#puller(listOf(classes), options.kinds as string[] | undefined, options));
+    const { source, ready } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
+    ready.catch(() => {}); // what is asked for has been begun in this thread
+    return new Feed(this.#hub, source);
   }
 
   /** The transactions to be asked for, each with its events. It is live when the call returns. */
-  transactions<C extends Classes[number], const K extends KindOf<C> = KindOf<C>>(
+  transactions<C extends Classes[number], const K extends WantedKind<C> = KindOf<C>>(
     classes: OneOrMore<C>,
     options: Omit<FeedOptions<C, K>, 'overflow' | 'queue'> = {},
   ): TransactionFeed<EventOf<C, K>> {
     checkProperties(options, ['kinds', 'from', ...FILTER_NAMES], 'options');
-    const source = this.#puller(listOf(classes), options.kinds as string[] | undefined, options);
+    const { source, ready } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
+    ready.catch(() => {});
     return transactionsOf(new Feed<EventOf<C, K>>(this.#hub, source));
   }
 
@@ -186,13 +198,22 @@ export class Events<
       options.kinds as string[] | undefined,
       options as FilterOptions,
     );
-    const keeper = await DurableKeeper.open(log, setup);
-    const pullerAfter = (place: Place): Puller => new Puller(log, filter, place, 'spill', STANDARD_QUEUE);
     const logged = definitions.map((each) => log.classOf(each));
+    const keeper = await DurableKeeper.open(log, setup);
+    if (filter.isExpanding) await log.expand(logged, `durable:${name}`, true).ready;
+    const pullerAfter = (place: Place): Puller => new Puller(log, filter, place, 'spill', STANDARD_QUEUE);
     const source: Source = keeper.isSnapshotDue
       ? new SnapshotSource(log, logged, pullerAfter)
       : pullerAfter(keeper.place);
     return new DurableSubscription(this.#hub, source, handler, policy, keeper, filter);
+  }
+
+  /**
+   * Gives up a durable subscription with its position and what was parked; whether there was one. The name can be used
+   * as if it had never been. SubscriptionBusyError while somebody holds it.
+   */
+  forget(name: string): Promise<boolean> {
+    return forget(this.#hub.log, checkDurableName(name));
   }
 
   /** Waits of its own: other cursors, and a release of its own. */
@@ -209,11 +230,11 @@ export class Events<
     await this.#hub.end(undefined);
   }
 
-  #puller(
+  #source(
     definitions: readonly ClassDefinition[],
     kinds: readonly string[] | undefined,
     options: SubscriptionOptions<ClassDefinition, Overflow>,
-  ): Puller {
+  ): { readonly source: Source; readonly ready: Promise<void> } {
     const { log } = this.#hub;
     const { from = 'now', overflow = 'spill', queue = STANDARD_QUEUE } = options;
     if (!['spill', 'dropOldest', 'latest', 'error'].includes(overflow))
@@ -224,7 +245,12 @@ export class Events<
     if (!Number.isSafeInteger(queue) || queue < 1)
       throw invalidArgument('queue', `queue is an integer, 1 or more, not ${shown(queue)}`);
     const filter = new Filter(log, definitions, kinds, options as FilterOptions);
-    return new Puller(log, filter, placeOfStart(log, from), overflow, queue);
+    const puller = new Puller(log, filter, placeOfStart(log, from), overflow, queue);
+    if (!filter.isExpanding) return { source: puller, ready: Promise.resolve() };
+    const logged = definitions.map((each) => log.classOf(each));
+    const expansion = log.expand(logged, randomUUID(), false);
+    puller.onEnd(() => expansion.end());
+    return { source: puller, ready: expansion.ready };
   }
 }
 
@@ -286,11 +312,6 @@ function setupOf<C extends ClassDefinition>(
     migrate = false,
     wait = 0,
   } = options;
-  if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
-    throw invalidArgument(
-      'name',
-      `name is 1 to 128 letters, digits, dots, dashes and underscores, not ${shown(name)}`,
-    );
   if (ack !== 'auto' && ack !== 'manual')
     throw invalidArgument('ack', `ack is 'auto' or 'manual', not ${shown(ack)}`);
   if (onLost !== 'error' && onLost !== 'snapshot')
@@ -309,7 +330,7 @@ function setupOf<C extends ClassDefinition>(
   };
   const text = JSON.stringify(spec, (_name, value) => (typeof value === 'bigint' ? `${value}n` : value));
   return {
-    name,
+    name: checkDurableName(name),
     spec: createHash('sha256').update(text).digest('base64url'),
     from: placeOfStart(log, withSnapshot ? 'now' : from),
     withSnapshot,
@@ -319,6 +340,15 @@ function setupOf<C extends ClassDefinition>(
     onLost,
     wait,
   };
+}
+
+function checkDurableName(name: unknown): string {
+  if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
+    throw invalidArgument(
+      'name',
+      `name is 1 to 128 letters, digits, dots, dashes and underscores, not ${shown(name)}`,
+    );
+  return name;
 }
 
 function listOf<T>(given: OneOrMore<T>): readonly T[] {

@@ -102,6 +102,10 @@ export class Filter {
     return events;
   }
 
+  get isExpanding(): boolean {
+    return this.#isExpanding;
+  }
+
   #isSeen({ flags }: ChangeView): boolean {
     if ((flags & ChangeFlag.expanded) !== 0) return this.#isExpanding;
     return (flags & this.#view) !== 0;
@@ -124,6 +128,19 @@ function emit(
         kind: 'deleteAll',
         class: name,
         count,
+        position: positionOf(index),
+        transaction: undefined,
+      } as Draft);
+    }
+    return;
+  }
+  if (kind === ChangeKind.schema) {
+    if (kinds.schema) {
+      const version = change.extra;
+      events.push({
+        kind: 'schema',
+        class: name,
+        version,
         position: positionOf(index),
         transaction: undefined,
       } as Draft);
@@ -256,7 +273,8 @@ function conditionOf({ name, fields }: ClassDefinition, where: AnyRecord): AnyRe
 /** Each kind is declared by at least one of the classes. */
 function checkDeclared(definitions: readonly ClassDefinition[], kinds: readonly string[]): void {
   for (const kind of kinds) {
-    if (definitions.some(({ events }) => events.some((event) => spelt(event) === kind))) continue;
+    if (kind === 'schema' || definitions.some(({ events }) => events.some((event) => spelt(event) === kind)))
+      continue;
     const names = definitions.map(({ name }) => name).join(', ');
     throw new EventNotDeclaredError(`${names}: there is no event ${shown(kind)} declared`, {
       context: { class: names },

@@ -9,6 +9,8 @@ export interface Kinds {
   readonly deleteAll: boolean;
   readonly checkpoint: boolean;
   readonly expire: boolean;
+  /** Changes of the class itself: what is not asked for by name is not told. */
+  readonly schema: boolean;
   /** Whose updates are events of their own, in the order of the class. */
   readonly fields: readonly string[];
 }
@@ -26,6 +28,7 @@ export function kindsOf({ events, fields }: ClassDefinition, wanted: readonly st
     deleteAll: has('deleteAll'),
     checkpoint: has('checkpoint'),
     expire: has('expire'),
+    schema: wanted?.includes('schema') ?? false,
     fields: Object.keys(fields).filter(
       (name) =>
         events.some((event) => event.kind === 'fieldUpdate' && event.field === name) &&

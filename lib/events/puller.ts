@@ -40,6 +40,7 @@ export class Puller implements Source {
   /** Of a transaction that comes in pieces: how many events it has, and how many have been told. */
   #toldInPart: Place | undefined;
   #isAtEnd = false;
+  #onEnd: (() => void) | undefined;
   #large: { count: number; told: number } | undefined;
 
   /** `most` is how many events may wait where that is limited. */
@@ -75,6 +76,16 @@ export class Puller implements Source {
       case 'latest':
         return this.#latest();
     }
+  }
+
+  /** Calls back when the subscription ends. */
+  onEnd(callback: () => void): void {
+    this.#onEnd = callback;
+  }
+
+  end(): void {
+    this.#onEnd?.();
+    this.#onEnd = undefined;
   }
 
   /** Goes on elsewhere. */

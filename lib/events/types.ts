@@ -87,6 +87,13 @@ export interface CheckpointEvent<C extends ClassDefinition> extends RecordEvent<
   readonly times: number;
 }
 
+/** The class was given fields, indexes or events; what follows is of its new form. Told only to who asks for the kind. */
+export interface SchemaEvent<C extends ClassDefinition> extends EventBase<C> {
+  readonly kind: 'schema';
+  /** Grows with each change of the schema of the database. */
+  readonly version: number;
+}
+
 /** Events that were dropped, in the place where they would have been. */
 export interface GapEvent {
   readonly kind: 'gap';
@@ -104,6 +111,9 @@ export type KindOf<C extends ClassDefinition> = C extends ClassDefinition
       | (UpdatedFields<C> extends infer F extends string ? `fieldUpdate:${F}` : never)
   : never;
 
+/** What a subscription can ask for: what the class declares, and changes of the class itself. */
+export type WantedKind<C extends ClassDefinition> = KindOf<C> | 'schema';
+
 /** The events of kinds of a class, discriminated by `kind` (and `class`, and `field`). */
 export type EventOf<C extends ClassDefinition, K extends string = KindOf<C>> = C extends ClassDefinition
   ? K extends 'new'
@@ -120,7 +130,9 @@ export type EventOf<C extends ClassDefinition, K extends string = KindOf<C>> = C
               ? DeleteAllEvent<C>
               : K extends 'checkpoint'
                 ? CheckpointEvent<C>
-                : never
+                : K extends 'schema'
+                  ? SchemaEvent<C>
+                  : never
   : never;
 
 type DefinitionNamed<C extends ClassDefinition, Name> = C extends ClassDefinition

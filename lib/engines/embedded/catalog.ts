@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { invalidArgument } from '../../arguments';
 import { SchemaMismatchError } from '../../errors';
+import { BOTH_VIEWS, ChangeKind } from '../../events/change-kind';
 import { type ClassDefinition, checkClass } from '../../schema/class';
 import {
   type ClassDescription,
@@ -9,13 +10,15 @@ import {
   type NamedField,
 } from '../../schema/description';
 import { ClassStore } from './class-store';
+import { JournalWriter } from './journal';
 import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
 import { type Shape, shapesOf } from './record-codec';
-import { readState, writeState } from './state';
+import { readState, type State, writeState } from './state';
 
 const KEY = Buffer.from('schema');
 /** Records that get their entries in a new index before others have a turn. */
 const BUILD_PAGE = 500;
+const KEEP_ALL = { maxAge: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
 
 interface StoredClass {
   readonly id: number;
@@ -38,14 +41,16 @@ export class Catalog {
   readonly #root: Root;
   readonly #meta: Tree;
   readonly #path: string;
+  readonly #journal: Tree;
   readonly #byName = new Map<string, ClassStore>();
   readonly #byId = new Map<number, ClassStore>();
   #version: number;
 
   /** Knows the classes that are stored. */
-  constructor(root: Root, meta: Tree, path: string) {
+  constructor(root: Root, { meta, journal }: { readonly meta: Tree; readonly journal: Tree }, path: string) {
     this.#root = root;
     this.#meta = meta;
+    this.#journal = journal;
     this.#path = path;
     this.#version = readState(meta).schemaVersion;
     for (const each of this.#read()) this.#add(each, classFromDescription(each.description));
@@ -95,6 +100,8 @@ export class Catalog {
         this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
         const state = readState(this.#meta);
         state.schemaVersion += 1;
+        const changed = added.filter(({ id }) => this.#byId.has(id));
+        this.#journalChanges(changed, state);
         writeState(this.#meta, state);
         for (const each of added) await this.#buildIndexes(each, onProgress);
       });
@@ -108,6 +115,23 @@ export class Catalog {
         given.get(name) ?? this.#byName.get(name)?.definition ?? classFromDescription(each.description),
       );
     }
+  }
+
+  /** Who follows the classes is told where their new form begins. */
+  #journalChanges(changed: readonly StoredClass[], state: State): void {
+    if (changed.length === 0) return;
+    const journal = new JournalWriter(this.#journal, state);
+    const none = { before: undefined, after: undefined, changed: undefined };
+    for (const { id: classId } of changed)
+      journal.add({
+        kind: ChangeKind.schema,
+        flags: BOTH_VIEWS,
+        classId,
+        ...none,
+        extra: state.schemaVersion,
+      });
+    journal.end();
+    journal.flush(KEEP_ALL);
   }
 
   #read(): StoredClass[] {
@@ -137,7 +161,8 @@ export class Catalog {
   #add(stored: StoredClass, definition: ClassDefinition): void {
     const { id, names, shapes } = stored;
     const tree = (name: string): Tree => this.#root.openDB(name, BINARY) as Tree;
-    const store = new ClassStore(id, definition, names, shapes, {
+    const reload = (): readonly Shape[] => this.#read().find((each) => each.id === id)?.shapes ?? shapes;
+    const store = new ClassStore(id, definition, names, shapes, reload, {
       records: tree(`records:${id}`),
       indexes: new Map(Object.keys(definition.indexes).map((name) => [name, tree(`index:${id}:${name}`)])),
       order: definition.ttl?.count === undefined ? undefined : tree(`order:${id}`),

@@ -7,7 +7,7 @@ import type { Index } from '../../schema/indexes';
 import type { Change } from './change';
 import { KeyCodec, type KeyPart } from './key-codec';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
-import { type AnyRecord, RecordCodec, type Shape, type Stored } from './record-codec';
+import { type AnyRecord, payloadOf, RecordCodec, type Shape, type Stored } from './record-codec';
 
 /** Behind a primary key stands, in other trees, the rest of a key: LMDB allows 1978 bytes in all. */
 export const LARGEST_PRIMARY_KEY = 900;
@@ -52,11 +52,12 @@ export class ClassStore {
     readonly definition: ClassDefinition,
     readonly fieldNames: readonly string[],
     shapes: readonly Shape[],
+    reload: () => readonly Shape[],
     trees: ClassTrees,
   ) {
     const { name, fields, key, indexes } = definition;
     this.name = name;
-    this.codec = new RecordCodec(shapes);
+    this.codec = new RecordCodec(shapes, reload);
     this.keyNames = typeof key === 'string' ? [key] : key;
     this.key = new KeyCodec(name, parts(definition, this.keyNames));
     this.autoid = fieldNames.find((each) => fields[each]?.kind === 'autoid');
@@ -168,6 +169,11 @@ export class ClassStore {
   deleteAllChange(count: number, views: number): Change | undefined {
     if (!this.declared.deleteAll || count === 0) return undefined;
     return this.#change(ChangeKind.deleteAll, views, undefined, undefined, undefined, count);
+  }
+
+  /** One of the records that a deleteAll removes, as it is stored. */
+  victimChange(stored: Buffer): Change {
+    return this.#change(ChangeKind.delete, ChangeFlag.expanded, payloadOf(stored), undefined, undefined, 0);
   }
 
   checkpointChange(after: Buffer, times: number, views: number): Change | undefined {

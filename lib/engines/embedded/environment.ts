@@ -7,6 +7,7 @@ import { SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { Catalog } from './catalog';
 import type { ClassStore } from './class-store';
+import { Expanders } from './expanders';
 import type { Retention } from './journal';
 import {
   BINARY,
@@ -60,6 +61,7 @@ export class Environment {
   readonly retention: Retention;
   readonly readOnly: boolean;
   readonly autoids = new Map<number, { next: bigint; end: bigint }>();
+  readonly expanders: Expanders;
   readonly #listeners = new Set<() => void>();
   #exclusive: Promise<void> | undefined;
   #references = 0;
@@ -80,6 +82,7 @@ export class Environment {
     this.clock = options.clock;
     this.retention = options.retention;
     this.readOnly = options.readOnly;
+    this.expanders = new Expanders(trees.subscriptions);
   }
 
   /** Opens the directory, or takes part in what this thread has open there. StorageError when it cannot be had. */
@@ -135,7 +138,7 @@ export class Environment {
       subscriptions: tree('subscriptions'),
     };
     const { epoch } = readFormat(root, trees.meta, path, options.readOnly);
-    return new Environment(path, root, trees, epoch, new Catalog(root, trees.meta, path), options);
+    return new Environment(path, root, trees, epoch, new Catalog(root, trees, path), options);
   }
 
   get isTemporary(): boolean {
@@ -176,8 +179,8 @@ export class Environment {
     }
   }
 
-  /** Whether records of the class can have a moment of expiry: any can, it is an option of the write. */
-  mayExpire(_store: ClassStore): boolean {
+  /** Whether any record has a moment of expiry. */
+  mayExpire(): boolean {
     for (const _key of this.trees.expiry.getKeys({ ...FROM_FIRST, limit: 1 })) return true;
     return false;
   }

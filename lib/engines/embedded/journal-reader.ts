@@ -4,6 +4,7 @@ import {
   type ChangeCursor,
   type ChangeLog,
   type ChangeView,
+  type Expansion,
   type Fragment,
   type LoggedClass,
   type Notes,
@@ -56,6 +57,11 @@ export class JournalLog implements ChangeLog {
     const snapshot = environment.snapshot();
     const place = { seq: environment.headOf(snapshot), index: WHOLE };
     return { place, records: () => recordsIn(environment, snapshot, classes) };
+  }
+
+  expand(classes: readonly LoggedClass[], holder: string, isPermanent: boolean): Expansion {
+    const ids = classes.map(({ id }) => id);
+    return this.#environment.expanders.begin(ids, holder, isPermanent, this.notes);
   }
 
   onMore(listener: () => void): () => void {
@@ -177,7 +183,7 @@ class JournalFragment implements Fragment {
   *changes(): Generator<ChangeView> {
     const block = this.#block;
     const view = new JournalChange(this.#environment, block, this.#start);
-    let at = this.#start + FRAGMENT_HEADER + block.readUInt32LE(this.#start + 36);
+    let at = this.#start + FRAGMENT_HEADER + block.readUInt32LE(this.#start + 32);
     for (let i = -this.#skipped; i < this.count; i += 1) {
       view.moveTo(at);
       if (i >= 0) yield view;
@@ -186,7 +192,7 @@ class JournalFragment implements Fragment {
   }
 
   #read(): TransactionMarks | undefined {
-    const length = this.#block.readUInt32LE(this.#start + 36);
+    const length = this.#block.readUInt32LE(this.#start + 32);
     if (length === 0) return undefined;
     const start = this.#start + FRAGMENT_HEADER;
     this.#marks ??= unpack(this.#block.subarray(start, start + length)) as TransactionMarks;
@@ -241,7 +247,7 @@ class JournalChange implements ChangeView {
   }
 
   copy(): Uint8Array {
-    const marks = this.#block.readUInt32LE(this.#fragment + 36);
+    const marks = this.#block.readUInt32LE(this.#fragment + 32);
     const header = Buffer.from(
       this.#block.subarray(this.#fragment, this.#fragment + FRAGMENT_HEADER + marks),
     );

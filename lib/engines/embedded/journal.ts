@@ -6,7 +6,7 @@ import type { State } from './state';
 
 // docs/journal.md describes the format.
 export const BLOCK_KEY = 12;
-export const FRAGMENT_HEADER = 40;
+export const FRAGMENT_HEADER = 36;
 export const EVENT_HEADER = 24;
 /** Set in the fragment that ends its transaction. */
 export const FRAGMENT_LAST = 1;
@@ -46,35 +46,45 @@ export class JournalWriter {
   #blockSeq = 0;
   #blockPart = 0;
   #hasPut = false;
+  /** Where the fragment under way begins, or -1. */
+  #fragment = -1;
+  #part = 0;
+  #index = 0;
+  #meta: Buffer | undefined;
 
   constructor(tree: Tree, state: State) {
     this.#tree = tree;
     this.#state = state;
   }
 
-  /** One transaction, which gets the next number; `total` is how many changes there are. */
-  append(changes: Iterable<Change>, total: number, marks: TransactionMarks | undefined): number {
-    this.#state.seq += 1;
-    const seq = this.#state.seq;
-    const meta = marks === undefined ? undefined : pack(marks);
-    let part = 0;
-    let index = 0;
-    let start = this.#openFragment(seq, part, index, total, meta);
-    let first = index;
-    for (const change of changes) {
-      if (this.#length > BLOCK_BYTES && index > first) {
-        this.#closeFragment(start, index - first, false);
-        this.#put();
-        part += 1;
-        first = index;
-        start = this.#openFragment(seq, part, index, total, meta);
-      }
-      this.#event(change);
-      index += 1;
+  /** The next change of the transaction under way, or the first of a new one, which gets the next number. */
+  add(change: Change, marks?: TransactionMarks): void {
+    if (this.#fragment < 0) {
+      this.#state.seq += 1;
+      this.#meta = marks === undefined ? undefined : pack(marks);
+      this.#part = 0;
+      this.#index = 0;
+      this.#openFragment();
+    } else if (this.#length > BLOCK_BYTES) {
+      this.#closeFragment(false);
+      this.#put();
+      this.#part += 1;
+      this.#openFragment();
     }
-    this.#closeFragment(start, index - first, true);
+    this.#event(change);
+    this.#index += 1;
+  }
+
+  /** Whether a transaction is under way. */
+  get isOpen(): boolean {
+    return this.#fragment >= 0;
+  }
+
+  /** Ends the transaction under way, if there is one. */
+  end(): void {
+    if (this.#fragment < 0) return;
+    this.#closeFragment(true);
     if (this.#length > BLOCK_BYTES) this.#put();
-    return seq;
   }
 
   /** Puts what is still in memory, and drops what nobody can expect to be kept. */
@@ -110,28 +120,30 @@ export class JournalWriter {
     }
   }
 
-  #openFragment(seq: number, part: number, index: number, total: number, meta: Buffer | undefined): number {
+  #openFragment(): void {
+    const { seq, time } = this.#state;
     if (this.#length === 0) {
       this.#blockSeq = seq;
-      this.#blockPart = part;
+      this.#blockPart = this.#part;
     }
-    const metaLength = meta?.length ?? 0;
+    const metaLength = this.#meta?.length ?? 0;
     const at = this.#reserve(FRAGMENT_HEADER + metaLength);
     const block = this.#block;
     block.writeUInt32LE(0, at + 4);
     block.writeDoubleLE(seq, at + 8);
-    block.writeDoubleLE(this.#state.time, at + 16);
-    block.writeUInt32LE(index, at + 24);
-    block.writeUInt32LE(total, at + 32);
-    block.writeUInt32LE(metaLength, at + 36);
-    meta?.copy(block, at + FRAGMENT_HEADER);
-    return at;
+    block.writeDoubleLE(time, at + 16);
+    block.writeUInt32LE(this.#index, at + 24);
+    block.writeUInt32LE(metaLength, at + 32);
+    this.#meta?.copy(block, at + FRAGMENT_HEADER);
+    this.#fragment = at;
   }
 
-  #closeFragment(start: number, count: number, isLast: boolean): void {
-    this.#block.writeUInt32LE(this.#length - start, start);
-    this.#block[start + 4] = isLast ? FRAGMENT_LAST : 0;
-    this.#block.writeUInt32LE(count, start + 28);
+  #closeFragment(isLast: boolean): void {
+    const at = this.#fragment;
+    this.#block.writeUInt32LE(this.#length - at, at);
+    this.#block[at + 4] = isLast ? FRAGMENT_LAST : 0;
+    this.#block.writeUInt32LE(this.#index - this.#block.readUInt32LE(at + 24), at + 28);
+    this.#fragment = -1;
   }
 
   #event({ kind, flags, classId, before, after, changed, extra }: Change): void {

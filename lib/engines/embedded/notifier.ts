@@ -1,4 +1,4 @@
-import { closeSync, type FSWatcher, openSync, watch, writeSync } from 'node:fs';
+import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventBase, Registration } from '../../event-base/event-base';
 import type { Environment } from './environment';
@@ -17,7 +17,8 @@ export class Notifier {
   #descriptor: number | undefined;
   #watcher: FSWatcher | undefined;
   #timer: Registration | undefined;
-  #known = 0;
+  /** Up to here listeners have been woken from here; of this thread's own commits they hear without. */
+  #seen = -1;
   #isScheduled = false;
   #isClosed = false;
 
@@ -25,65 +26,99 @@ export class Notifier {
     this.#environment = environment;
     this.#base = base;
     this.#path = join(environment.path, FILE);
-    this.#known = environment.head().seq;
-    if (!environment.readOnly) this.#descriptor = openSync(this.#path, 'a');
+    this.#openFile();
   }
 
   /** Others are told. More than once in a turn is once. */
   tell(): void {
     if (this.#isScheduled || this.#descriptor === undefined) return;
     this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#known = this.#environment.head().seq;
-      try {
-        if (this.#descriptor !== undefined) writeSync(this.#descriptor, BYTE, 0, 1, 0);
-      } catch {
-        // A full disk, for instance: others find it by themselves, a little later.
-      }
-    });
+    setImmediate(() => this.#write());
   }
 
   /** Calls the environment's listeners when others have committed, until ignore(). */
   listen(): void {
-    if (this.#watcher !== undefined || this.#isClosed) return;
-    try {
-      this.#watcher = watch(this.#path, { persistent: false }, () => this.#look());
-      this.#watcher.on('error', () => this.#watcher?.close());
-    } catch {
-      // No watches left on this system, or no file yet in a directory that is only read: the poll does it.
-    }
-    this.#poll();
+    if (this.#timer === undefined) this.#poll();
   }
 
   ignore(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
+    this.#unwatch();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   close(): void {
+    this.#write();
     this.#isClosed = true;
     this.ignore();
+    this.#closeFile();
+  }
+
+  #openFile(): void {
+    if (!this.#environment.readOnly)
+      this.#descriptor = openSync(this.#path, constants.O_RDWR | constants.O_CREAT);
+  }
+
+  #closeFile(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
   }
 
+  #write(): void {
+    if (!this.#isScheduled || this.#isClosed || this.#descriptor === undefined) return;
+    this.#isScheduled = false;
+    try {
+      writeSync(this.#descriptor, BYTE, 0, 1, 0);
+    } catch {
+      // A full disk, for instance: others find it by themselves, a little later.
+    }
+  }
+
   #poll(): void {
     if (this.#isClosed || this.#base.closed) return;
+    if (this.#watcher === undefined) this.#watch();
     this.#timer = this.#base.timer(POLL_MS, () => {
       this.#look();
       this.#poll();
     });
   }
 
+  #watch(): void {
+    try {
+      this.#watcher = watch(this.#path, { persistent: false }, (type) => {
+        if (type === 'rename') this.#renew();
+        this.#look();
+      });
+      this.#watcher.on('error', () => this.#unwatch());
+    } catch {
+      // No watches left on this system, or no file yet in a directory that is only read: the poll does it.
+    }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  /** Somebody has removed or replaced the file: others watch the one that is there now. */
+  #renew(): void {
+    if (this.#isClosed) return;
+    this.#unwatch();
+    this.#closeFile();
+    try {
+      this.#openFile();
+    } catch {
+      return; // nor can there be one
+    }
+    this.#watch();
+  }
+
   #look(): void {
     if (this.#isClosed) return;
     this.#environment.refresh();
     const { seq } = this.#environment.head();
-    if (seq === this.#known) return;
-    this.#known = seq;
+    if (seq === this.#seen) return;
+    this.#seen = seq;
     this.#environment.wake();
   }
 }

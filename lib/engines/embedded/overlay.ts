@@ -217,21 +217,19 @@ export class Overlay implements Scope {
 
   /** Writes it all and tells the journal. */
   applyTo(batch: WriteBatch): void {
-    const changes: (Change | undefined)[] = [];
     for (const [store, writes] of this.#classes) {
-      if (writes.isCleared) changes.push(store.deleteAllChange(batch.empty(store), this.#netFlag));
-      for (const entry of writes.entries.values()) this.#applyEntry(batch, store, entry, changes);
+      if (writes.isCleared) batch.clear(store, this.#netFlag);
+      for (const entry of writes.entries.values()) this.#applyEntry(batch, store, entry);
     }
     for (const { key, base, current, version } of this.#plain.values()) {
       const kept = current?.version === version ? undefined : current?.version;
       Object.assign(version, batch.writePlain(key, base, current && { ...current, version: kept }));
     }
-    for (const change of changes) batch.record(change);
     if (this.#isNetEach) return;
     for (const step of this.#steps) batch.record(eachChange(step));
   }
 
-  #applyEntry(batch: WriteBatch, store: ClassStore, entry: Entry, changes: (Change | undefined)[]): void {
+  #applyEntry(batch: WriteBatch, store: ClassStore, entry: Entry): void {
     const { key, base, current, isRecreated, checkpoints } = entry;
     if (base === undefined && current === undefined) return;
     const isOrdered = current?.order === PENDING_ORDER;
@@ -246,13 +244,13 @@ export class Overlay implements Scope {
     };
     const after = current && { record: current.record, payload: () => payload as Buffer };
     if (isRecreated && before !== undefined && after !== undefined) {
-      changes.push(store.changeOf(before, undefined, ChangeFlag.net));
-      changes.push(store.changeOf(undefined, after, ChangeFlag.net));
+      batch.record(store.changeOf(before, undefined, ChangeFlag.net));
+      batch.record(store.changeOf(undefined, after, ChangeFlag.net));
     } else {
-      changes.push(store.changeOf(before, after, this.#netFlag));
+      batch.record(store.changeOf(before, after, this.#netFlag));
     }
     if (checkpoints > 0 && payload !== undefined)
-      changes.push(store.checkpointChange(payload, checkpoints, this.#netFlag));
+      batch.record(store.checkpointChange(payload, checkpoints, this.#netFlag));
   }
 
   /** Where each record was written once, the two views are one. */

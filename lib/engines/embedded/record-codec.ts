@@ -38,9 +38,12 @@ export interface Written {
 export class RecordCodec {
   readonly #encoder: Encoder;
 
-  constructor(readonly shapes: readonly Shape[]) {
+  /** `reload` tells the shapes that there are by now: another process may have added some, and written records of them. */
+  constructor(shapes: readonly Shape[], reload: () => readonly Shape[] = () => shapes) {
+    const mutable = (all: readonly Shape[]): string[][] => all.map((shape) => [...shape]);
     this.#encoder = new Encoder({
-      structures: shapes.map((shape) => [...shape]),
+      structures: mutable(shapes),
+      getStructures: () => mutable(reload()),
       maxSharedStructures: shapes.length,
       copyBuffers: true,
     } as ConstructorParameters<typeof Encoder>[0]);
@@ -92,6 +95,13 @@ export class RecordCodec {
 /** The moment of expiry in stored bytes, without decoding the rest; Infinity when there is none. */
 export function expiryOf(bytes: Buffer): number {
   return (bytes[0] as number) & FLAG_EXPIRES ? bytes.readDoubleLE(HEADER) : Number.POSITIVE_INFINITY;
+}
+
+/** The record itself in stored bytes. */
+export function payloadOf(bytes: Buffer): Buffer {
+  const flags = bytes[0] as number;
+  const optional = (flags & FLAG_EXPIRES ? WORD : 0) + (flags & FLAG_ORDERED ? WORD : 0);
+  return bytes.subarray(HEADER + optional);
 }
 
 /** The shapes of a class and of the structs in it, without repetition; the class's own comes first. */

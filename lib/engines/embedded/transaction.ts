@@ -112,8 +112,9 @@ export class Transaction extends Transactions implements PublicTransaction {
           throw error;
         }
         for (const work of this.#enlisted) work();
+        batch.beginTransaction(how.marks);
         overlay.applyTo(batch);
-        batch.endTransaction(how.marks);
+        batch.endTransaction();
       },
     });
   }

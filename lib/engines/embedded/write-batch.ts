@@ -6,11 +6,13 @@ import { type Due, expiryKey } from './expiry';
 import { JournalWriter } from './journal';
 import { FROM_FIRST, peek, type Tree } from './lmdb';
 import { encodePlain, type PlainDraft, type PlainRecord, readPlain } from './plain-store';
-import type { Stored } from './record-codec';
+import { expiryOf, type Stored } from './record-codec';
 import type { Scope } from './scope';
 import { readState, type State, writeState } from './state';
 import type { Version } from './version';
 
+/** Of transactions in which nobody but Time-To-Live wrote. */
+export const TTL: TransactionMarks = { origin: 'ttl' };
 const PRESENT = Buffer.from([1]);
 const PLAIN_CLASS = 0;
 /** Numbers of an autoid that are taken at once, so that its counter is not written with every record. */
@@ -25,7 +27,7 @@ export class WriteBatch implements Scope {
   readonly #transaction: number;
   readonly #firstSeq: number;
   #writes = 0;
-  #changes: Change[] = [];
+  #marks: TransactionMarks | undefined;
   /** Classes that keep a number of records, and got some. */
   #grown = new Set<ClassStore>();
 
@@ -44,18 +46,20 @@ export class WriteBatch implements Scope {
     return this.#state.seq > this.#firstSeq;
   }
 
-  /** Ends one of our transactions: what it changed is journalled. The number it got, or 0 when there was nothing. */
-  endTransaction(marks?: TransactionMarks): number {
-    if (this.#grown.size > 0) this.#removeSurplus();
-    if (this.#changes.length === 0) return 0;
-    const changes = this.#changes;
-    this.#changes = [];
-    return this.#journal.append(changes, changes.length, marks);
+  /** What the writer of the transaction that begins says of it. */
+  beginTransaction(marks: TransactionMarks | undefined): void {
+    this.#marks = marks;
   }
 
-  /** A change that whoever staged it tells. */
+  /** What was changed since the last end becomes one transaction of the journal, if there was anything to journal. */
+  endTransaction(): void {
+    if (this.#grown.size > 0) this.#removeSurplus();
+    this.#journal.end();
+    this.#marks = undefined;
+  }
+
   record(change: Change | undefined): void {
-    if (change !== undefined) this.#changes.push(change);
+    if (change !== undefined) this.#journal.add(change, this.#marks);
   }
 
   finish(): void {
@@ -66,7 +70,7 @@ export class WriteBatch implements Scope {
   read(store: ClassStore, key: Buffer): Stored | undefined {
     const stored = store.read(key);
     if (stored === undefined || !this.#isDue(stored.expiresAt)) return stored;
-    this.expire(store, key, stored, false);
+    this.#expireAlone(store, key, stored);
     return undefined;
   }
 
@@ -126,17 +130,13 @@ export class WriteBatch implements Scope {
     else this.expiryTree.removeSync(expiryKey(moment, classId, key));
   }
 
-  clear(store: ClassStore): number {
-    const count = this.empty(store);
-    this.record(store.deleteAllChange(count, BOTH_VIEWS));
-    return count;
-  }
-
-  /** clear() without a word to the journal. */
-  empty(store: ClassStore): number {
+  /** Removes all records; `views` are those in which that is seen. How many there were. */
+  clear(store: ClassStore, views: number = BOTH_VIEWS): number {
     const count = this.countOf(store);
     if (count === 0) return 0;
-    if (this.#environment.mayExpire(store)) this.#forgetExpiries(store);
+    this.record(store.deleteAllChange(count, views));
+    if (this.#environment.expanders.wants(store)) this.#recordVictims(store);
+    if (this.#environment.mayExpire()) this.#forgetExpiries(store);
     store.records.clearSync();
     for (const { tree } of store.indexes) tree.clearSync();
     store.order?.clearSync();
@@ -197,6 +197,23 @@ export class WriteBatch implements Scope {
   removePlain(key: Buffer, record: PlainRecord): void {
     this.#environment.trees.plain.removeSync(key);
     this.#moveExpiry(PLAIN_CLASS, key, record.expiresAt, undefined);
+  }
+
+  /** Met by whoever reads it, before its transaction has changed anything: in a transaction of its own. */
+  #expireAlone(store: ClassStore, key: Buffer, stored: Stored): void {
+    const marks = this.#marks;
+    const isAlone = !this.#journal.isOpen;
+    if (isAlone) this.#marks = TTL;
+    this.expire(store, key, stored, false);
+    if (!isAlone) return;
+    this.#journal.end();
+    this.#marks = marks;
+  }
+
+  /** For those who want to know each record that a deleteAll removes. */
+  #recordVictims(store: ClassStore): void {
+    for (const { value } of store.records.getRange({ ...FROM_FIRST }))
+      this.record(store.victimChange(asBuffer(value)));
   }
 
   #isDue(expiresAt: number | undefined): boolean {
@@ -275,10 +292,9 @@ export class WriteBatch implements Scope {
   /** Where records can expire, each has its entry among the moments. */
   #forgetExpiries(store: ClassStore): void {
     const { expiry } = this.#environment.trees;
-    for (const { key, value } of store.records.getRange({ start: undefined, end: undefined })) {
-      const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-      const { expiresAt } = store.codec.decode(bytes, bytes.length);
-      if (expiresAt !== undefined) expiry.removeSync(expiryKey(expiresAt, store.id, Buffer.from(key)));
+    for (const { key, value } of store.records.getRange({ ...FROM_FIRST })) {
+      const moment = expiryOf(asBuffer(value));
+      if (moment < Number.POSITIVE_INFINITY) expiry.removeSync(expiryKey(moment, store.id, asBuffer(key)));
     }
   }
 
@@ -305,4 +321,8 @@ export function orderKey(order: number): Buffer {
   const key = Buffer.allocUnsafe(8);
   key.writeDoubleBE(order);
   return key;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,0 +1,51 @@
+import type { Expansion, Notes } from '../../events/change-log';
+import { isAlive, type Lease, newLease, RENEWAL_MS } from '../../events/lease';
+import type { ClassStore } from './class-store';
+import { peek, type Tree } from './lmdb';
+
+const prefixOf = (classId: number): string => `expand:${classId}:`;
+
+/** Which classes somebody wants to know each record of that a deleteAll removes: here, and in other processes. */
+export class Expanders {
+  readonly #tree: Tree;
+  readonly #here = new Map<number, number>();
+
+  constructor(subscriptions: Tree) {
+    this.#tree = subscriptions;
+  }
+
+  /** In a write transaction. */
+  wants({ id }: ClassStore): boolean {
+    if ((this.#here.get(id) ?? 0) > 0) return true;
+    const prefix = prefixOf(id);
+    for (const key of this.#tree.getKeys({ start: Buffer.from(prefix), end: Buffer.from(`expand:${id};`) })) {
+      const text = peek(this.#tree, key)?.toString() ?? '';
+      if (text === PERMANENT || isAlive(JSON.parse(text) as Lease)) return true;
+    }
+    return false;
+  }
+
+  /** From now on for writers of this thread; for all others once `ready` has resolved. */
+  begin(classIds: readonly number[], holder: string, isPermanent: boolean, notes: Notes): Expansion {
+    for (const id of classIds) this.#here.set(id, (this.#here.get(id) ?? 0) + 1);
+    const write = (text: string | undefined): Promise<void> =>
+      notes.write((pen) => {
+        for (const id of classIds) pen.write(prefixOf(id) + holder, text);
+      });
+    const renew = (): Promise<void> => write(isPermanent ? PERMANENT : JSON.stringify(newLease(holder)));
+    const timer = isPermanent ? undefined : setInterval(() => renew().catch(() => {}), RENEWAL_MS);
+    timer?.unref();
+    return {
+      ready: renew(),
+      end: () => {
+        clearInterval(timer);
+        for (const id of classIds) this.#here.set(id, (this.#here.get(id) ?? 1) - 1);
+        // What cannot be taken back runs out.
+        if (!isPermanent) write(undefined).catch(() => {});
+      },
+    };
+  }
+}
+
+/** Of durable subscriptions, which want it whether or not they are at work. */
+const PERMANENT = 'durable';
