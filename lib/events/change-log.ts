@@ -50,6 +50,11 @@ export interface LoggedClass {
   userKeyOf(record: Readonly<Record<string, unknown>>): unknown;
 }
 
+export interface LoggedRecord {
+  readonly logged: LoggedClass;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
 /** Reads on from a place; nothing is held between two reads. */
 export interface ChangeCursor {
   /** The next fragment, or undefined at the end of what is committed. PositionLostError when it is not kept any more. */
@@ -92,7 +97,8 @@ export interface ChangeLog {
   /** The records of a class as of now, and the place in the history that they are as of. */
   snapshot(classes: readonly LoggedClass[]): {
     readonly place: Place;
-    records(): Iterator<{ readonly logged: LoggedClass; readonly record: Readonly<Record<string, unknown>> }>;
+    /** To be ended by return() if not gone through. */
+    readonly records: Iterator<LoggedRecord>;
   };
   readonly notes: Notes;
   /** Has each record told that a deleteAll of the classes removes; of a durable subscription also while it is away. */

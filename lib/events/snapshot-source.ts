@@ -1,4 +1,4 @@
-import type { ChangeLog, LoggedClass, Place } from './change-log';
+import type { ChangeLog, LoggedClass, LoggedRecord, Place } from './change-log';
 import { formatPosition } from './position';
 import type { Pulled, Puller, Source } from './puller';
 
@@ -10,14 +10,12 @@ const NOWHERE: Place = { seq: 0, index: 0 };
 export class SnapshotSource implements Source {
   readonly #log: ChangeLog;
   readonly #after: Puller;
-  #records:
-    | Iterator<{ readonly logged: LoggedClass; readonly record: Readonly<Record<string, unknown>> }>
-    | undefined;
+  #records: Iterator<LoggedRecord> | undefined;
 
   constructor(log: ChangeLog, classes: readonly LoggedClass[], pullerAfter: (place: Place) => Puller) {
     const { place, records } = log.snapshot(classes);
     this.#log = log;
-    this.#records = records();
+    this.#records = records;
     this.#after = pullerAfter(place);
   }
 
@@ -36,7 +34,7 @@ export class SnapshotSource implements Source {
     while (page.length < PAGE) {
       const next = this.#records.next();
       if (next.done) {
-        this.#records = undefined;
+        this.end();
         break;
       }
       const { logged, record } = next.value;
@@ -48,7 +46,6 @@ export class SnapshotSource implements Source {
   }
 
   end(): void {
-    this.#records?.next(); // what has not begun holds on to its snapshot and has no end
     this.#records?.return?.();
     this.#records = undefined;
   }

@@ -25,7 +25,7 @@ export interface SubscriptionStats {
   readonly dropped: number;
   /** Events given up with their error: skipped or parked. */
   readonly failed: number;
-  /** Transactions committed and not yet looked at. */
+  /** Transactions committed and not yet looked at; 0 once it has ended. */
   readonly lag: number;
 }
 
@@ -96,7 +96,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       retried: this.#retried,
       dropped: this.#dropped,
       failed: this.#failed,
-      lag: Math.max(0, this.#hub.log.head().seq - this.#place.seq),
+      lag: this.#tail.isEnded ? 0 : Math.max(0, this.#hub.log.head().seq - this.#place.seq),
     };
   }
 
@@ -115,11 +115,12 @@ export class Subscription<E = unknown> implements AsyncDisposable {
    * Resolves when everything up to the transaction `seq`, or all that is committed by now, has been handled; rejects
    * when it ends before.
    */
-  caughtUp(seq?: bigint): Promise<void> {
+  async caughtUp(seq?: bigint): Promise<void> {
+    if (this.#tail.isEnded && (seq === undefined || !this.#hasHandled(Number(seq))))
+      throw new ClosedError('the subscription has ended');
     const wanted = seq === undefined ? this.#hub.log.head().seq : Number(seq);
-    if (this.#hasHandled(wanted)) return Promise.resolve();
-    if (this.#tail.isEnded) return Promise.reject(new ClosedError('the subscription has ended'));
-    return new Promise((resolve, reject) => {
+    if (this.#hasHandled(wanted)) return;
+    await new Promise<void>((resolve, reject) => {
       this.#whenCaughtUp.push({ seq: wanted, resolve, reject });
       this.#tail.wake();
     });

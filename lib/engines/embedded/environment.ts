@@ -3,7 +3,7 @@ import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
-import { SchemaMismatchError, StorageError } from '../../errors';
+import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { Catalog } from './catalog';
 import type { ClassStore } from './class-store';
@@ -37,6 +37,12 @@ export interface EnvironmentOptions {
   readonly retention: Retention;
 }
 
+/** A snapshot that somebody reads. */
+export interface Hold {
+  readonly transaction: Snapshot;
+  done(): void;
+}
+
 interface Trees {
   readonly meta: Tree;
   readonly plain: Tree;
@@ -63,6 +69,7 @@ export class Environment {
   readonly autoids = new Map<number, { next: bigint; end: bigint }>();
   readonly expanders: Expanders;
   readonly #listeners = new Set<() => void>();
+  readonly #holders = new Set<() => void>();
   #exclusive: Promise<void> | undefined;
   #references = 0;
   #lastTime = 0;
@@ -82,6 +89,7 @@ export class Environment {
     this.clock = options.clock;
     this.retention = options.retention;
     this.readOnly = options.readOnly;
+    this.#lastTime = readState(trees.meta).time;
     this.expanders = new Expanders(trees.subscriptions);
   }
 
@@ -153,6 +161,7 @@ export class Environment {
 
   /** The number of the newest journalled transaction. */
   head(): { readonly seq: number; readonly oldest: number } {
+    this.assertOpen();
     const { seq, oldest, time } = readState(this.trees.meta);
     this.#lastTime = Math.max(this.#lastTime, time);
     return { seq, oldest };
@@ -167,8 +176,25 @@ export class Environment {
     this.root.resetReadTxn();
   }
 
-  snapshot(): Snapshot {
-    return this.root.useReadTransaction();
+  /**
+   * What is committed by now, held until done() of it. `onClose` is called when the environment is closed before that:
+   * nothing may be read any more by way of it.
+   */
+  snapshot(onClose: () => void): Hold {
+    this.assertOpen();
+    const transaction = this.root.useReadTransaction();
+    this.#holders.add(onClose);
+    return {
+      transaction,
+      done: () => {
+        if (this.#holders.delete(onClose)) transaction.done();
+      },
+    };
+  }
+
+  assertOpen(): void {
+    if (this.#references === 0)
+      throw new ClosedError('the database is closed', { context: { node: this.path } });
   }
 
   checkSchemaVersion(version: number): void {
@@ -269,6 +295,7 @@ export class Environment {
     this.#references -= 1;
     if (this.#references > 0) return;
     open.delete(this.path);
+    for (const onClose of this.#holders) onClose();
     this.#notifier?.close();
     await this.root.close();
   }

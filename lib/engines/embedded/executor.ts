@@ -1,5 +1,6 @@
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
+import { held } from './held';
 import type { Stored } from './record-codec';
 import type { RecordExecutor, RecordWrite, Timing } from './records';
 import { type Range, scan } from './scan';
@@ -53,16 +54,9 @@ export class DirectExecutor implements RecordExecutor {
     this.#writer.assertOpen();
     if (this.#writing.has(store))
       await this.#submit('find', { timeout: undefined, signal: undefined }, () => {});
-    return this.#scan(store, range);
-  }
-
-  *#scan(store: ClassStore, range: Range): Generator<Stored> {
-    const snapshot = this.#environment.snapshot();
-    try {
-      yield* scan(store, range, this.#environment.now(), snapshot, undefined);
-    } finally {
-      snapshot.done();
-    }
+    return held(this.#environment, (snapshot) =>
+      scan(store, range, this.#environment.now(), snapshot, undefined),
+    );
   }
 
   #read(store: ClassStore, key: Buffer): Stored | undefined {

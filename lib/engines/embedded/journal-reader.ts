@@ -7,6 +7,7 @@ import {
   type Expansion,
   type Fragment,
   type LoggedClass,
+  type LoggedRecord,
   type Notes,
   type Place,
   WHOLE,
@@ -54,9 +55,26 @@ export class JournalLog implements ChangeLog {
 
   snapshot(classes: readonly LoggedClass[]) {
     const environment = this.#environment;
-    const snapshot = environment.snapshot();
-    const place = { seq: environment.headOf(snapshot), index: WHOLE };
-    return { place, records: () => recordsIn(environment, snapshot, classes) };
+    let isClosed = false;
+    const { transaction, done } = environment.snapshot(() => {
+      isClosed = true;
+      records.return?.();
+      done();
+    });
+    const place = { seq: environment.headOf(transaction), index: WHOLE };
+    const found = recordsIn(environment, transaction, classes);
+    const records: Iterator<LoggedRecord> = {
+      next: () => {
+        if (isClosed) environment.assertOpen();
+        return found.next();
+      },
+      return: () => {
+        found.return(undefined);
+        done();
+        return { done: true, value: undefined };
+      },
+    };
+    return { place, records };
   }
 
   expand(classes: readonly LoggedClass[], holder: string, isPermanent: boolean): Expansion {
@@ -69,15 +87,15 @@ export class JournalLog implements ChangeLog {
   }
 }
 
-function* recordsIn(environment: Environment, snapshot: Snapshot, classes: readonly LoggedClass[]) {
-  try {
-    for (const logged of classes) {
-      const store = environment.catalog.byId(logged.id) as ClassStore;
-      for (const { record } of scan(store, EVERYTHING, environment.now(), snapshot, undefined))
-        yield { logged, record };
-    }
-  } finally {
-    snapshot.done();
+function* recordsIn(
+  environment: Environment,
+  snapshot: Snapshot,
+  classes: readonly LoggedClass[],
+): Generator<LoggedRecord> {
+  for (const logged of classes) {
+    const store = environment.catalog.byId(logged.id) as ClassStore;
+    for (const { record } of scan(store, EVERYTHING, environment.now(), snapshot, undefined))
+      yield { logged, record };
   }
 }
 

@@ -7,21 +7,25 @@ import type { Writer } from './writer';
 
 /** Small texts in a tree of their own. */
 export class TreeNotes implements Notes {
+  readonly #environment: Environment;
   readonly #tree: Tree;
   readonly #writer: Writer;
   readonly #timeout: number;
 
   constructor(environment: Environment, writer: Writer, timeout: number) {
+    this.#environment = environment;
     this.#tree = environment.trees.subscriptions;
     this.#writer = writer;
     this.#timeout = timeout;
   }
 
   read(name: string): string | undefined {
+    this.#environment.assertOpen();
     return peek(this.#tree, Buffer.from(name))?.toString();
   }
 
   list(prefix: string): string[] {
+    this.#environment.assertOpen();
     const names: string[] = [];
     for (const key of this.#tree.getKeys({ start: Buffer.from(prefix), end: undefined })) {
       const name = Buffer.from(key).toString();

@@ -206,8 +206,8 @@ export class Overlay implements Scope {
           if (holder === undefined || !name.startsWith(`${index.name}\0`)) continue;
           const other = batch.holder(store, index, Buffer.from(name.slice(index.name.length + 1), 'latin1'));
           // One that this transaction has written gives the value up, or the transaction would not have it.
-          if (other !== undefined && !other.equals(holder) && !entries.has(other.toString('latin1')))
-            throw conflict(store.name);
+          if (other === undefined || other.equals(holder) || entries.has(other.toString('latin1'))) continue;
+          if (batch.read(store, other) !== undefined) throw conflict(store.name); // else it had expired
         }
       }
     }

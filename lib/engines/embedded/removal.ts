@@ -1,4 +1,4 @@
-import { readExpiryKey } from './expiry';
+import { type Due, readExpiryKey } from './expiry';
 import { FROM_FIRST } from './lmdb';
 import { TTL, type WriteBatch } from './write-batch';
 
@@ -10,8 +10,12 @@ export function removeExpired(batch: WriteBatch, limit: number): number {
   let removed = 0;
   batch.beginTransaction(TTL);
   do {
-    const page = [...batch.expiryTree.getKeys({ ...FROM_FIRST, limit: PAGE })].map(readExpiryKey);
-    const due = page.filter(({ moment }) => moment <= batch.now);
+    const due: Due[] = [];
+    for (const key of batch.expiryTree.getKeys({ ...FROM_FIRST, limit: PAGE })) {
+      const each = readExpiryKey(key);
+      if (each.moment > batch.now) break;
+      due.push(each);
+    }
     for (const each of due) batch.removeDue(each);
     removed += due.length;
     if (due.length < PAGE) break;

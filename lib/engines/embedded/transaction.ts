@@ -10,7 +10,7 @@ import { type Target, Transactions } from '../../transactions/transactions';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { TransactionMarks } from './change';
 import type { ClassStore, IndexStore } from './class-store';
-import type { Environment } from './environment';
+import type { Environment, Hold } from './environment';
 import { peek, type Snapshot } from './lmdb';
 import { type Base, Overlay, PENDING_ORDER } from './overlay';
 import { executePlain } from './plain-operations';
@@ -135,7 +135,7 @@ export function submit(writer: Writer, unit: Omit<Unit, 'succeed' | 'fail'>): Pr
 class Stage implements Target, RecordExecutor {
   readonly transcoder: Transcoder;
   readonly #surroundings: Surroundings;
-  readonly #snapshot: Snapshot;
+  readonly #hold: Hold;
   readonly #overlay: Overlay;
   #isOpen = true;
 
@@ -143,8 +143,9 @@ class Stage implements Target, RecordExecutor {
     const { environment } = surroundings;
     this.#surroundings = surroundings;
     this.transcoder = surroundings.transcoder;
-    this.#snapshot = environment.snapshot();
-    this.#overlay = new Overlay(new SnapshotBase(environment, this.#snapshot), environment.now());
+    this.#hold = environment.snapshot(() => this.end());
+    const { transaction } = this.#hold;
+    this.#overlay = new Overlay(new SnapshotBase(environment, transaction), environment.now());
   }
 
   now(): number {
@@ -159,7 +160,7 @@ class Stage implements Target, RecordExecutor {
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#snapshot.done();
+    this.#hold.done();
   }
 
   dispatch<T>(operation: Operation): Promise<T> {
@@ -197,8 +198,20 @@ class Stage implements Target, RecordExecutor {
   }
 
   async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
-    const overlay = this.open();
-    return scan(store, range, overlay.now, this.#snapshot, overlay);
+    this.open();
+    return this.#guarded(scan(store, range, this.now(), this.#hold.transaction, this.#overlay));
+  }
+
+  /** What is left of a loop when the transaction ends is not there to be read any more. */
+  *#guarded(found: Iterator<Stored>): Generator<Stored> {
+    try {
+      for (let each = found.next(); !each.done; each = found.next()) {
+        yield each.value;
+        this.open();
+      }
+    } finally {
+      if (this.#isOpen) found.return?.();
+    }
   }
 
   #execute(overlay: Overlay, operation: Operation): void {
