@@ -40,7 +40,7 @@ export class RecordCodec {
 
   /** `reload` tells the shapes that there are by now: another process may have added some, and written records of them. */
   constructor(shapes: readonly Shape[], reload: () => readonly Shape[] = () => shapes) {
-    const mutable = (all: readonly Shape[]): string[][] => all.map((shape) => [...shape]);
+    const mutable = (all: readonly Shape[]): string[][] => all.map(numbered);
     this.#encoder = new Encoder({
       structures: mutable(shapes),
       getStructures: () => mutable(reload()),
@@ -90,6 +90,11 @@ export class RecordCodec {
   decodePayload(bytes: Buffer, start: number, end: number): AnyRecord {
     return this.#encoder.decode(bytes, { start, end } as never) as AnyRecord;
   }
+}
+
+/** A shape as msgpackr has those it loads itself: from the 33rd on, the reader has to know of a second byte. */
+function numbered(shape: Shape, position: number): string[] {
+  return Object.assign([...shape], position < 32 ? {} : { highByte: (position - 32) >> 5 });
 }
 
 /** The moment of expiry in stored bytes, without decoding the rest; Infinity when there is none. */
