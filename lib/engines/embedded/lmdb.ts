@@ -16,7 +16,7 @@ export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 export const FROM_FIRST = { start: undefined, end: undefined } as const;
 
 interface Reader {
-  getBinaryFast(key: Uint8Array, options?: { readonly transaction?: Snapshot }): Buffer | undefined;
+  getBinaryFast(key: Uint8Array, options?: { readonly transaction?: Snapshot }): Uint8Array | undefined;
   lastSize: number;
 }
 
@@ -25,7 +25,11 @@ interface Reader {
  * they are: whatever goes by another way sees the memory behind them, too.
  */
 export function peekRaw(tree: Tree, key: Uint8Array, snapshot?: Snapshot): Buffer | undefined {
-  return (tree as unknown as Reader).getBinaryFast(key, snapshot && { transaction: snapshot });
+  const bytes = (tree as unknown as Reader).getBinaryFast(key, snapshot && { transaction: snapshot });
+  // What is large is not copied: it is the map itself.
+  return bytes === undefined || Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The bytes under a key, good until the next read. */
