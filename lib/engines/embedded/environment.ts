@@ -76,6 +76,7 @@ export class Environment {
   readonly #expiryListeners = new Set<() => void>();
   #hasNewExpiry = false;
   #notifier: Notifier | undefined;
+  #versioned = { transaction: 0, writes: 0 };
   #nextExpiry = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -157,6 +158,13 @@ export class Environment {
   now(): number {
     this.#lastTime = Math.max(this.#lastTime, this.clock());
     return this.#lastTime;
+  }
+
+  /** How many writes there have been in the write transaction of LMDB, this one included: batches may share one. */
+  countWrite(transaction: number): number {
+    if (transaction !== this.#versioned.transaction) this.#versioned = { transaction, writes: 0 };
+    this.#versioned.writes += 1;
+    return this.#versioned.writes;
   }
 
   /** The number of the newest journalled transaction. */

@@ -26,7 +26,6 @@ export class WriteBatch implements Scope {
   readonly #journal: JournalWriter;
   readonly #transaction: number;
   readonly #firstSeq: number;
-  #writes = 0;
   #marks: TransactionMarks | undefined;
   /** Classes that keep a number of records, and got some. */
   #grown = new Set<ClassStore>();
@@ -299,10 +298,10 @@ export class WriteBatch implements Scope {
   }
 
   #nextVersion(): Version {
-    this.#writes += 1;
+    const writes = this.#environment.countWrite(this.#transaction);
     return {
       high: Math.floor(this.#transaction / 2 ** 8) % 2 ** 32,
-      low: (this.#transaction % 2 ** 8) * 2 ** 24 + (this.#writes % 2 ** 24),
+      low: (this.#transaction % 2 ** 8) * 2 ** 24 + (writes % 2 ** 24),
     };
   }
 }
