@@ -1,3 +1,4 @@
+import { invalidArgument } from '../../arguments';
 import {
   CasMismatchError,
   type ErrorContext,
@@ -17,6 +18,22 @@ const DO_NOT_CREATE = 0xffffffff;
 const COUNTER = /^\d{1,20}$/;
 const LARGEST_COUNTER = 0xffffffffffffffffn;
 const NOT_NUMERIC = 6;
+
+const LARGEST_KEY = 250;
+const LARGEST_VALUE = 1 << 30;
+const FORBIDDEN = /[\0-\x20\x7f]/;
+
+/** InvalidArgumentError for a key or value that cannot be stored. */
+export function checkArguments(key: string, value: string | Uint8Array | undefined): void {
+  if (typeof key !== 'string') throw invalidArgument('key', 'key is a string');
+  if (key.length === 0) throw invalidArgument('key', 'key is empty');
+  if (!key.isWellFormed()) throw invalidArgument('key', 'key has a lone surrogate, which UTF-8 cannot say');
+  if (FORBIDDEN.test(key)) throw invalidArgument('key', 'key has a space or a control character');
+  if (key.length * 3 > LARGEST_KEY && Buffer.byteLength(key) > LARGEST_KEY)
+    throw invalidArgument('key', `key is longer than ${LARGEST_KEY} bytes in UTF-8`);
+  if (value !== undefined && value.length > LARGEST_VALUE)
+    throw invalidArgument('value', `value is larger than ${LARGEST_VALUE} bytes`);
+}
 
 export function isRead({ kind }: Operation): boolean {
   return kind === Kind.get || kind === Kind.getRecord || kind === Kind.exists;

@@ -13,7 +13,7 @@ import type { ClassStore, IndexStore } from './class-store';
 import type { Environment, Hold } from './environment';
 import { peek, type Snapshot } from './lmdb';
 import { type Base, Overlay, PENDING_ORDER } from './overlay';
-import { executePlain } from './plain-operations';
+import { checkArguments, executePlain } from './plain-operations';
 import { readPlain } from './plain-store';
 import type { Stored } from './record-codec';
 import { EmbeddedRecords, type RecordExecutor, type RecordWrite } from './records';
@@ -165,6 +165,7 @@ class Stage implements Target, RecordExecutor {
 
   dispatch<T>(operation: Operation): Promise<T> {
     const overlay = this.open();
+    checkArguments(operation.key, operation.value);
     const promise = operation.promise<T>();
     if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
     this.#execute(overlay, operation);
@@ -176,8 +177,11 @@ class Stage implements Target, RecordExecutor {
     many.start({
       timeout: this.#surroundings.timeout,
       available: () => Number.MAX_SAFE_INTEGER,
-      check: () => {},
-      submit: (operation) => this.#execute(overlay, operation),
+      check: checkArguments,
+      submit: (operation) => {
+        checkArguments(operation.key, undefined);
+        this.#execute(overlay, operation);
+      },
       cancel: () => {},
       wait: () => {},
       stopWaiting: () => {},
@@ -215,7 +219,9 @@ class Stage implements Target, RecordExecutor {
   }
 
   #execute(overlay: Overlay, operation: Operation): void {
+    const signal = operation.details?.signal;
     try {
+      if (signal?.aborted) throw signal.reason;
       operation.succeed(executePlain(overlay, operation, Buffer.from(operation.key), this.transcoder)());
     } catch (error) {
       operation.fail(error);

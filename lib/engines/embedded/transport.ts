@@ -1,4 +1,3 @@
-import { invalidArgument } from '../../arguments';
 import { BackpressureError, ClosedError, DiscardedError, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { ClassDefinition } from '../../schema/class';
@@ -13,17 +12,13 @@ import { JournalLog } from './journal-reader';
 import { TreeNotes } from './notes';
 import type { ResolvedEmbeddedOptions } from './options';
 import { Overlay } from './overlay';
-import { contextOf, executePlain, isRead, readResult } from './plain-operations';
+import { checkArguments, contextOf, executePlain, isRead, readResult } from './plain-operations';
 import { readPlain } from './plain-store';
 import { EmbeddedRecords } from './records';
 import { expireSome } from './sweeper';
 import { transact } from './transaction';
 import type { WriteBatch } from './write-batch';
 import { type Unit, Writer } from './writer';
-
-const LARGEST_KEY = 250;
-const LARGEST_VALUE = 1 << 30;
-const FORBIDDEN = /[\0-\x20\x7f]/;
 
 /** One event base's way to the database: reads at once, writes through its writer. */
 export class EmbeddedTransport implements Transport {
@@ -36,6 +31,7 @@ export class EmbeddedTransport implements Transport {
   /** Writes under way by key: a read of one of them comes after them. */
   readonly #writing = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
+  #isProceeding = false;
   /** What is submitted together, while it is. */
   #group: Group | undefined;
   #closed = false;
@@ -100,9 +96,7 @@ export class EmbeddedTransport implements Transport {
 
   check(key: string, value: string | Uint8Array | undefined): void {
     if (this.#closed) throw this.#closedError();
-    checkKey(key);
-    if (value !== undefined && value.length > LARGEST_VALUE)
-      throw invalidArgument('value', `value is larger than ${LARGEST_VALUE} bytes`);
+    checkArguments(key, value);
   }
 
   dispatch<T>(operation: Operation): Promise<T> {
@@ -160,6 +154,10 @@ export class EmbeddedTransport implements Transport {
       this.#group = undefined;
     }
     if (group.operations.length === 0) return;
+    if (group.operations.every((each) => isRead(each) && !this.#writing.has(each.key))) {
+      for (const each of group.operations) this.#read(each);
+      return;
+    }
     try {
       this.#write({
         name: 'leave',
@@ -179,10 +177,23 @@ export class EmbeddedTransport implements Transport {
 
   wait(waiting: Waiting): void {
     this.#waiting.add(waiting);
+    this.#proceedSoon();
   }
 
   stopWaiting(waiting: Waiting): void {
     this.#waiting.delete(waiting);
+  }
+
+  /** Reads take up no room for longer than their call: nothing tells of their end. */
+  #proceedSoon(): void {
+    if (this.#isProceeding || this.#waiting.size === 0) return;
+    this.#isProceeding = true;
+    setImmediate(() => {
+      this.#isProceeding = false;
+      for (const waiting of this.#waiting) waiting.proceed();
+      // Without room, the end of what has it goes on with this.
+      if (this.available() > 0) this.#proceedSoon();
+    });
   }
 
   close(drainTimeout: number): Promise<void> {
@@ -227,7 +238,7 @@ export class EmbeddedTransport implements Transport {
     let results: (() => unknown)[] = [];
     const end = (): void => {
       for (const { key } of operations) this.#doneWriting(key);
-      for (const waiting of this.#waiting) waiting.proceed();
+      this.#proceedSoon();
     };
     const unit: Unit = {
       ...rest,
@@ -342,13 +353,4 @@ function settle(operation: Operation, result: (() => unknown) | undefined): void
 function completed(error: unknown, operation: Operation): unknown {
   if (!(error instanceof EvenkeelError) || Object.isFrozen(error)) return error;
   return Object.assign(error, { context: { ...contextOf(operation), ...error.context } });
-}
-
-function checkKey(key: string): void {
-  if (typeof key !== 'string') throw invalidArgument('key', 'key is a string');
-  if (key.length === 0) throw invalidArgument('key', 'key is empty');
-  if (!key.isWellFormed()) throw invalidArgument('key', 'key has a lone surrogate, which UTF-8 cannot say');
-  if (FORBIDDEN.test(key)) throw invalidArgument('key', 'key has a space or a control character');
-  if (key.length * 3 > LARGEST_KEY && Buffer.byteLength(key) > LARGEST_KEY)
-    throw invalidArgument('key', `key is longer than ${LARGEST_KEY} bytes in UTF-8`);
 }
