@@ -1,4 +1,5 @@
 import { invalidArgument, shown } from '../../arguments';
+import { ValidationError } from '../../errors';
 import type { Field } from '../../schema/field';
 import { checkProperties } from '../../schema/names';
 import { validateValue } from '../../schema/validate';
@@ -41,12 +42,14 @@ export function rangeOf(store: ClassStore, given: unknown): Range {
   exclude('equals', equals, { from, after, to, before });
   exclude('from', from, { after });
   exclude('to', to, { before });
+  const behind = after && successor(after);
   return {
     index,
-    start: equals ?? from ?? (after && successor(after)),
+    start: equals ?? from ?? behind,
     end: (equals && successor(equals)) ?? (to && successor(to)) ?? before,
     reverse,
-    limit: limit as number,
+    // Nothing comes after the last of all keys.
+    limit: after !== undefined && behind === undefined ? 0 : (limit as number),
   };
 }
 
@@ -64,6 +67,8 @@ function boundOf(
   return codec.encode(
     values.map((value, i) => {
       const name = fields[i] as string;
+      if (value === undefined && types[name]?.kind !== 'optional')
+        throw new ValidationError(`${store.name}: ${name} is missing`, { context: { path: name } });
       return validateValue(store.name, name, types[name] as Field, value);
     }),
   );
