@@ -1,3 +1,4 @@
+import { ValidationError } from '../../errors';
 import { BOTH_VIEWS } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
@@ -17,6 +18,8 @@ const PRESENT = Buffer.from([1]);
 const PLAIN_CLASS = 0;
 /** Numbers of an autoid that are taken at once, so that its counter is not written with every record. */
 const AUTOID_BLOCK = 64n;
+/** Never assigned: as the next number, it says that there is none. */
+const LARGEST_AUTOID = 2n ** 64n - 1n;
 
 /** One write transaction of LMDB, in which any number of ours are executed one after the other. */
 export class WriteBatch implements Scope {
@@ -155,10 +158,15 @@ export class WriteBatch implements Scope {
   }
 
   /** Takes numbers that nobody else gets. */
-  refillAutoids({ id }: ClassStore): { next: bigint; readonly end: bigint } {
+  refillAutoids({ id, name, autoid }: ClassStore): { next: bigint; readonly end: bigint } {
     const { meta } = this.#environment.trees;
     const next = peek(meta, autoidKey(id))?.readBigUInt64LE() ?? 1n;
-    const block = { next, end: next + AUTOID_BLOCK };
+    if (next === LARGEST_AUTOID) {
+      throw new ValidationError(`${name}: ${autoid} has no number left`, {
+        context: { path: autoid, class: name },
+      });
+    }
+    const block = { next, end: atMost(LARGEST_AUTOID, next + AUTOID_BLOCK) };
     putCounter(meta, id, block.end);
     this.#environment.autoids.set(id, block);
     return block;
@@ -168,6 +176,8 @@ export class WriteBatch implements Scope {
     const { meta } = this.#environment.trees;
     const next = peek(meta, autoidKey(id))?.readBigUInt64LE() ?? 1n;
     if (given >= next) putCounter(meta, id, given + 1n);
+    const block = this.#environment.autoids.get(id);
+    if (block !== undefined && given >= block.next && given < block.end) block.next = given + 1n;
   }
 
   nextOrder(): number {
@@ -310,9 +320,11 @@ function autoidKey(classId: number): Buffer {
   return Buffer.from(`autoid:${classId}`);
 }
 
+const atMost = (most: bigint, value: bigint): bigint => (value < most ? value : most);
+
 function putCounter(meta: Tree, classId: number, next: bigint): void {
   const bytes = Buffer.allocUnsafe(8);
-  bytes.writeBigUInt64LE(next);
+  bytes.writeBigUInt64LE(atMost(LARGEST_AUTOID, next));
   meta.putSync(autoidKey(classId), bytes);
 }
 
