@@ -160,8 +160,7 @@ export class Database<
 
   async #close(timeout: number): Promise<void> {
     const sides = [...this.#sides.values()].map(({ side }) => side);
-    await Promise.all(sides.map((side) => side.endEvents(timeout)));
-    await Promise.all(sides.map(({ transport }) => transport.close(timeout)));
+    await Promise.all(sides.map((side) => side.close(timeout)));
     await this.#engine.close();
   }
 }

@@ -34,15 +34,23 @@ export class Side {
     return this.#events;
   }
 
-  /** Ends what listens; waits for handlers at work, but for at most `timeout` ms. */
-  async endEvents(timeout: number): Promise<void> {
+  /** Refuses what is new, ends what listens and then the rest, each within `timeout` ms. */
+  async close(timeout: number): Promise<void> {
     this.#isClosed = true;
-    if (this.#events === undefined) return;
+    if (this.#events !== undefined) {
+      this.transport.refuse();
+      await this.#endEvents(this.#events, timeout);
+    }
+    await this.transport.close(timeout);
+  }
+
+  /** Waits for handlers at work, which may take longer than there is time. */
+  async #endEvents(events: Events, timeout: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeout);
     });
-    await Promise.race([this.#events.end(), late]);
+    await Promise.race([events.end(), late]);
     clearTimeout(timer);
   }
 }

@@ -38,6 +38,8 @@ export interface Transport extends Target, Submitter {
   check(key: string, value: string | Uint8Array | undefined): void;
   /** The server's version while there is a connection. */
   version(): string | undefined;
+  /** Refuses new operations, and nothing else yet; before close() where something has to be ended first. */
+  refuse(): void;
   /**
    * Refuses new operations, gives those under way `drainTimeout` ms, rejects the rest with ClosedError; resolves when
    * nothing native is left.

@@ -20,15 +20,19 @@ export class DirectExecutor implements RecordExecutor {
   readonly #environment: Environment;
   readonly #writer: Writer;
   readonly #timeout: number;
+  readonly #assertOpen: () => void;
   readonly #writing = new Map<ClassStore, Writing>();
 
-  constructor(environment: Environment, writer: Writer, timeout: number) {
+  /** `assertOpen` throws when nothing may be asked for any more. */
+  constructor(environment: Environment, writer: Writer, timeout: number, assertOpen: () => void) {
     this.#environment = environment;
     this.#writer = writer;
     this.#timeout = timeout;
+    this.#assertOpen = assertOpen;
   }
 
   async write<T>({ name, store, key, timing, run }: RecordWrite<T>): Promise<T> {
+    this.#assertOpen();
     let result: T | undefined;
     const done = this.#begin(store, key);
     try {
@@ -46,12 +50,12 @@ export class DirectExecutor implements RecordExecutor {
     const writing = this.#writing.get(store);
     if (writing !== undefined && (writing.all > 0 || writing.keys.has(key.toString('latin1'))))
       return this.#readInOrder(store, key, timing);
-    this.#writer.assertOpen();
+    this.#assertOpen();
     return this.#read(store, key);
   }
 
   async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
-    this.#writer.assertOpen();
+    this.#assertOpen();
     if (this.#writing.has(store))
       await this.#submit('find', { timeout: undefined, signal: undefined }, () => {});
     return held(this.#environment, (snapshot) =>

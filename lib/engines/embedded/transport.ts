@@ -58,18 +58,22 @@ export class EmbeddedTransport implements Transport {
     const environment = this.#environment;
     const { writer, transcoder } = this;
     const store = (definition: ClassDefinition): ClassStore => environment.catalog.storeOf(definition);
-    const executor = new DirectExecutor(environment, writer, timeout);
+    const assertOpen = (): void => {
+      if (this.#closed) throw this.#closedError();
+    };
+    const executor = new DirectExecutor(environment, writer, timeout, assertOpen);
     return {
       classes: [...environment.catalog.stores].map(({ definition }) => definition),
       changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
       expireNow: async () => {
+        assertOpen();
         let removed = 0;
         for (let some = await expireSome(writer); some > 0; some = await expireSome(writer)) removed += some;
         return removed;
       },
       transaction: (fn, given) => {
-        writer.assertOpen();
+        assertOpen();
         return transact({ environment, writer, transcoder, timeout, store }, fn, given);
       },
     };
@@ -194,6 +198,10 @@ export class EmbeddedTransport implements Transport {
       // Without room, the end of what has it goes on with this.
       if (this.available() > 0) this.#proceedSoon();
     });
+  }
+
+  refuse(): void {
+    this.#closed = true;
   }
 
   close(drainTimeout: number): Promise<void> {

@@ -151,6 +151,10 @@ export class MemcachedTransport implements Transport {
     return this.#connector.version;
   }
 
+  refuse(): void {
+    this.#closed = true;
+  }
+
   close(drainTimeout: number): Promise<void> {
     this.#closing ??= this.#close(drainTimeout);
     return this.#closing;
