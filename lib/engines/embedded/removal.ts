@@ -4,10 +4,9 @@ import { TTL, type WriteBatch } from './write-batch';
 
 const PAGE = 64;
 
-/** Removes what is due, the longest due first, in a transaction of its own; stops after about `limit` ms. How many records. */
-export function removeExpired(batch: WriteBatch, limit: number): number {
+/** Removes what is due, the longest due first, in a transaction of its own; stops after about `limit` ms. */
+export function removeExpired(batch: WriteBatch, limit: number): void {
   const deadline = performance.now() + limit;
-  let removed = 0;
   batch.beginTransaction(TTL);
   do {
     const due: Due[] = [];
@@ -17,9 +16,7 @@ export function removeExpired(batch: WriteBatch, limit: number): number {
       due.push(each);
     }
     for (const each of due) batch.removeDue(each);
-    removed += due.length;
     if (due.length < PAGE) break;
   } while (performance.now() < deadline);
   batch.endTransaction();
-  return removed;
 }

@@ -8,6 +8,8 @@ import type { Writer } from './writer';
 
 /** Others may have written what is due before: so often it is looked, at the latest. */
 const LONGEST_PAUSE_MS = 30_000;
+/** A clock that is not the system's may jump at any moment. */
+const FOREIGN_CLOCK_PAUSE_MS = 20;
 
 /** Removes what has expired, a few at a time, when it is due. */
 export class Sweeper {
@@ -49,7 +51,8 @@ export class Sweeper {
 
   #schedule(moment: number): void {
     if (this.#isClosed || this.#base.closed) return;
-    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(1, moment - this.#environment.now()));
+    const longest = this.#environment.clock === Date.now ? LONGEST_PAUSE_MS : FOREIGN_CLOCK_PAUSE_MS;
+    const pause = Math.min(longest, Math.max(1, moment - this.#environment.now()));
     const at = performance.now() + pause;
     if (this.#timer !== undefined && this.#timerAt <= at) return;
     this.#timer?.cancel();
@@ -83,7 +86,8 @@ export async function expireSome(writer: Writer): Promise<number> {
     signal: undefined,
     size: 1,
     run: (batch) => {
-      removed = removeExpired(batch, SLICE_MS);
+      removeExpired(batch, SLICE_MS);
+      removed = batch.takeExpired();
     },
   });
   return removed;

@@ -30,6 +30,7 @@ export class WriteBatch implements Scope {
   readonly #transaction: number;
   readonly #firstSeq: number;
   #marks: TransactionMarks | undefined;
+  #expired = 0;
   /** Classes that keep a number of records, and got some. */
   #grown = new Set<ClassStore>();
 
@@ -117,8 +118,16 @@ export class WriteBatch implements Scope {
     return this.#environment.trees.expiry;
   }
 
+  /** How many records have expired in it and not been asked for. */
+  takeExpired(): number {
+    const expired = this.#expired;
+    this.#expired = 0;
+    return expired;
+  }
+
   /** Removes a record that was found to be due. */
   removeDue({ moment, classId, key }: Due): void {
+    this.#expired += 1;
     if (classId === PLAIN_CLASS) {
       const record = readPlain(this.#environment.trees.plain, key);
       if (record !== undefined && record.expiresAt === moment) this.removePlain(key, record);

@@ -1,0 +1,330 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import {
+  connect,
+  defineClass,
+  field,
+  InvalidArgumentError,
+  KeyExistsError,
+  onDelete,
+  onExpire,
+  onNew,
+  onUpdate,
+  uniqueIndex,
+} from '../../lib/index.ts';
+import { until } from './harness.mts';
+
+const START = Date.UTC(2030, 0, 1);
+
+/** A clock that stands still until it is told. */
+class Clock {
+  time = START;
+  readonly now = (): number => this.time;
+  advance(seconds: number): void {
+    this.time += seconds * 1000;
+  }
+}
+
+const fields = { id: field.uint32(), value: field.uint32() };
+const events = [onNew(), onUpdate(), onDelete(), onExpire()] as const;
+const Aged = defineClass('Aged', { key: 'id', fields, events, ttl: { age: 10 } });
+const Counted = defineClass('Counted', { key: 'id', fields, events, ttl: { count: 3 } });
+const Renewed = defineClass('Renewed', { key: 'id', fields, ttl: { age: 10, renewOnUpdate: true } });
+const RenewedCount = defineClass('RenewedCount', {
+  key: 'id',
+  fields,
+  ttl: { count: 3, renewOnUpdate: true },
+});
+const Plain = defineClass('Plain', { key: 'id', fields, events: [onNew(), onExpire()] });
+const Unique = defineClass('Unique', {
+  key: 'id',
+  fields,
+  indexes: { byValue: uniqueIndex('value') },
+  ttl: { age: 10 },
+});
+const classes = [Aged, Counted, Renewed, RenewedCount, Plain, Unique] as const;
+
+async function opened(clock: Clock, sweeper = false) {
+  return connect('embedded:', { classes, clock: clock.now, sweeper });
+}
+
+const record = (id: number, value = 0) => ({ id, value });
+const ids = (records: readonly { readonly id: number }[]): number[] => records.map(({ id }) => id);
+
+describe('Time-To-Live by age', () => {
+  test('a record is there until its age, and in no read from then on, removed or not', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const aged = db.records(Aged);
+    await aged.insert(record(1));
+    clock.advance(4);
+    await aged.insert(record(2));
+    clock.advance(5.999);
+    assert.deepEqual(ids(await aged.find().all()), [1, 2]);
+    clock.advance(0.001);
+    assert.equal(await aged.get(1), undefined);
+    assert.equal(await aged.getRecord(1), undefined);
+    assert.equal(await aged.exists(1), false);
+    assert.deepEqual(ids(await aged.find().all()), [2]);
+    assert.equal(await aged.find().count(), 1);
+    assert.equal(await db.transaction((tx) => tx.records(Aged).get(1)), undefined);
+    assert.equal((await aged.getRecord(2))?.expiresAt?.getTime(), START + 14_000);
+  });
+
+  test('an update leaves the time as it is, unless the class renews', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    await db.records(Aged).insert(record(1));
+    await db.records(Renewed).insert(record(1));
+    clock.advance(6);
+    await db.records(Aged).update(1, { value: 2 });
+    await db.records(Renewed).update(1, { value: 2 });
+    clock.advance(6);
+    assert.equal(await db.records(Aged).get(1), undefined);
+    assert.deepEqual(await db.records(Renewed).get(1), record(1, 2));
+  });
+
+  test('a record has a time of its own by ttl or expiresAt, in any class; ttl 0 is for ever', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const plain = db.records(Plain);
+    await plain.insert(record(1), { ttl: 0.5 });
+    await plain.insert(record(2), { expiresAt: new Date(START + 2000) });
+    await plain.insert(record(3));
+    await db.records(Aged).insert(record(1), { ttl: 0 });
+    await db.records(Aged).insert(record(2), { ttl: 100 });
+    clock.advance(0.5);
+    assert.deepEqual(ids(await plain.find().all()), [2, 3]);
+    clock.advance(1.5);
+    assert.deepEqual(ids(await plain.find().all()), [3]);
+    clock.advance(50);
+    assert.deepEqual(ids(await db.records(Aged).find().all()), [1, 2]);
+    await plain.update(3, { value: 1 }, { ttl: 1 });
+    clock.advance(1);
+    assert.equal(await plain.get(3), undefined);
+  });
+
+  test('what is no time is refused by name', async () => {
+    await using db = await opened(new Clock());
+    const plain = db.records(Plain);
+    const refused = (argument: string) => (error: unknown) =>
+      error instanceof InvalidArgumentError && error.context.argument === argument;
+    await assert.rejects(plain.insert(record(1), { ttl: -1 }), refused('ttl'));
+    await assert.rejects(plain.insert(record(1), { ttl: Number.NaN }), refused('ttl'));
+    await assert.rejects(plain.insert(record(1), { ttl: Number.POSITIVE_INFINITY }), refused('ttl'));
+    await assert.rejects(plain.insert(record(1), { expiresAt: new Date(Number.NaN) }), refused('expiresAt'));
+    await assert.rejects(plain.insert(record(1), { ttl: 1, expiresAt: new Date() }), refused('ttl'));
+  });
+
+  test('the key and the unique values of what has expired are free, and its expire comes before what takes them', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const feed = db.events.feed(Aged);
+    await db.records(Aged).insert(record(1, 1));
+    await db.records(Unique).insert(record(1, 7));
+    clock.advance(10);
+    await db.records(Aged).insert(record(1, 2));
+    await db.records(Unique).insert(record(2, 7));
+    await assert.rejects(db.records(Unique).insert(record(3, 7)), KeyExistsError);
+    const told = [];
+    for (let i = 0; i < 3; i += 1) told.push((await feed.next()).value);
+    assert.deepEqual(
+      told.map((event) => [event?.kind, event?.transaction.origin]),
+      [
+        ['new', undefined],
+        ['expire', 'ttl'],
+        ['new', undefined],
+      ],
+    );
+    feed.close();
+  });
+
+  test('a transaction may take the unique value of what has expired', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    for (let id = 0; id < 200; id += 1) await db.records(Unique).insert(record(id, id));
+    clock.advance(10);
+    await db.transaction((tx) => tx.records(Unique).insert(record(999, 150)), { retries: 0 });
+    assert.deepEqual(await db.records(Unique).find({ index: 'byValue', equals: 150 }).all(), [
+      record(999, 150),
+    ]);
+  });
+
+  test('expireNow removes what is due and tells how many records, plain keys included', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const feed = db.events.feed(Aged, { kinds: ['expire'] });
+    await db.transaction(async (tx) => {
+      for (let id = 0; id < 500; id += 1) await tx.records(Aged).insert(record(id));
+    });
+    await db.upsert('k', 1, { ttl: 10 });
+    await db.upsert('stays', 1);
+    assert.equal(await db.expireNow(), 0);
+    clock.advance(10);
+    // Each commit takes a few along by itself.
+    const removed = await db.expireNow();
+    assert.ok(removed > 0 && removed <= 501, `${removed}`);
+    assert.equal(await db.expireNow(), 0);
+    const seen = new Set<number>();
+    while (seen.size < 500) {
+      const { value } = await feed.next();
+      assert.ok(value);
+      assert.deepEqual(
+        [value.cause, value.deadline.getTime(), value.transaction.origin],
+        ['ttl-age', START + 10_000, 'ttl'],
+      );
+      assert.ok(!seen.has(value.key));
+      seen.add(value.key);
+    }
+    feed.close();
+    assert.equal(await db.get('stays'), 1);
+  });
+
+  test('who subscribes to delete alone is told of an expiry as a delete with its cause', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const deletes = db.events.feed(Aged, { kinds: ['delete'] });
+    const both = db.events.feed(Aged, { kinds: ['delete', 'expire'] });
+    await db.records(Aged).insert(record(1));
+    clock.advance(10);
+    await db.records(Aged).insert(record(2));
+    await db.records(Aged).remove(2);
+    const told = async (feed: typeof both | typeof deletes) => {
+      const { value } = await feed.next();
+      return value && [value.kind, value.cause, value.key];
+    };
+    assert.deepEqual(
+      [await told(deletes), await told(deletes)],
+      [
+        ['delete', 'ttl-age', 1],
+        ['delete', 'explicit', 2],
+      ],
+    );
+    assert.deepEqual(
+      [await told(both), await told(both)],
+      [
+        ['expire', 'ttl-age', 1],
+        ['delete', 'explicit', 2],
+      ],
+    );
+    deletes.close();
+    both.close();
+  });
+});
+
+describe('Time-To-Live by count', () => {
+  test('the oldest go with the commit that brings one too many, in its transaction', async () => {
+    await using db = await opened(new Clock());
+    const counted = db.records(Counted);
+    const feed = db.events.feed(Counted);
+    for (let id = 0; id < 4; id += 1) await counted.insert(record(10 - id));
+    assert.deepEqual(ids(await counted.find().all()), [7, 8, 9]);
+    const told = [];
+    for (let i = 0; i < 5; i += 1) told.push((await feed.next()).value);
+    const last = told
+      .slice(-2)
+      .map((event) => [event?.kind, event?.transaction.seq, event?.transaction.index]);
+    assert.deepEqual(last, [
+      ['new', 4n, 0],
+      ['expire', 4n, 1],
+    ]);
+    feed.close();
+  });
+
+  test('records of the same transaction count, too', async () => {
+    await using db = await opened(new Clock());
+    await db.transaction(async (tx) => {
+      for (let id = 0; id < 10; id += 1) await tx.records(Counted).insert(record(id));
+    });
+    assert.deepEqual(ids(await db.records(Counted).find().all()), [7, 8, 9]);
+  });
+
+  test('an update makes a record as good as new where the class renews, and only there', async () => {
+    await using db = await opened(new Clock());
+    for (const each of [Counted, RenewedCount] as const) {
+      const records = db.records(each);
+      for (let id = 0; id < 3; id += 1) await records.insert(record(id));
+      await records.update(0, { value: 1 });
+      await records.insert(record(3));
+    }
+    assert.deepEqual(ids(await db.records(Counted).find().all()), [1, 2, 3]);
+    assert.deepEqual(ids(await db.records(RenewedCount).find().all()), [0, 2, 3]);
+  });
+});
+
+describe('the sweeper', () => {
+  test('removes what is due without a write of anybody, with an injected clock as well', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock, true);
+    const feed = db.events.feed([Aged, Plain], { kinds: ['expire'] });
+    await db.records(Aged).insert(record(1));
+    await db.records(Plain).insert(record(2), { ttl: 20 });
+    clock.advance(10);
+    assert.deepEqual([(await feed.next()).value?.key], [1]);
+    clock.advance(10);
+    assert.deepEqual([(await feed.next()).value?.key], [2]);
+    feed.close();
+  });
+
+  test('keeps to the system clock: a plain key and a record go within moments of their time', async () => {
+    await using db = await connect('embedded:', { classes });
+    const feed = db.events.feed(Plain, { kinds: ['expire'] });
+    await db.records(Plain).insert(record(1), { ttl: 0.05 });
+    const { value } = await feed.next();
+    assert.ok(value);
+    assert.ok(value.transaction.time >= value.deadline, 'it was removed before its time');
+    await db.records(Plain).insert(record(2), { ttl: 0.02 });
+    assert.equal((await feed.next()).value?.key, 2);
+    feed.close();
+  });
+
+  test('never holds up the loop for long, however much is due', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock, true);
+    const total = 20_000;
+    for (let from = 0; from < total; from += 5000) {
+      await db.transaction(async (tx) => {
+        const aged = tx.records(Aged);
+        for (let id = from; id < from + 5000; id += 1) await aged.insert(record(id));
+      });
+    }
+    // A machine with other work holds up everything at times: what the sweeper does it does in every round.
+    const pauses: number[] = [];
+    clock.advance(10);
+    const done = until(async () => (await db.expireNow()) === 0);
+    let isDone = false;
+    void done.then(() => {
+      isDone = true;
+    });
+    for (let last = performance.now(); !isDone; ) {
+      await setImmediate();
+      const now = performance.now();
+      pauses.push(now - last);
+      last = now;
+    }
+    await done;
+    pauses.sort((a, b) => a - b);
+    const typical = pauses[Math.floor(pauses.length * 0.95)] ?? 0;
+    assert.ok(typical <= 5, `19 of 20 turns took up to ${typical} ms`);
+    assert.equal(await db.records(Aged).find().count(), 0);
+  });
+});
+
+describe('Time-To-Live and clocks', () => {
+  test('a clock that goes back makes nothing expire early, late for ever, or twice', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const feed = db.events.feed(Aged, { kinds: ['expire'] });
+    await db.records(Aged).insert(record(1));
+    clock.advance(-3600);
+    await db.records(Aged).insert(record(2));
+    assert.equal(await db.expireNow(), 0);
+    assert.deepEqual(ids(await db.records(Aged).find().all()), [1, 2]);
+    clock.advance(3600 + 10);
+    assert.equal(await db.expireNow(), 2);
+    assert.equal(await db.expireNow(), 0);
+    assert.deepEqual([(await feed.next()).value?.key, (await feed.next()).value?.key], [1, 2]);
+    feed.close();
+  });
+});
