@@ -19,7 +19,9 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
 
   constructor(hub: Hub, source: Source) {
     this.#hub = hub;
-    this.#tail = new Tail(hub, source, () => {});
+    this.#tail = new Tail(hub, source, (reason) => {
+      if (reason !== undefined) this.#failure = { error: reason };
+    });
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,3 +1,4 @@
+import { ClosedError } from '../errors';
 import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog, Place } from './change-log';
 import { WHOLE } from './change-log';
@@ -5,7 +6,7 @@ import { WHOLE } from './change-log';
 /** What hears that there may be more, and is ended with the database. */
 export interface Listener {
   wake(): void;
-  /** `reason`: undefined when the database is closed. Resolves when nothing of it runs any more. */
+  /** `reason`: undefined when the database is closed, as somebody wished. Resolves when nothing of it runs any more. */
   end(reason: unknown): Promise<void>;
 }
 
@@ -29,7 +30,7 @@ export class Hub {
 
   /** Has the listener woken until it leaves; meanwhile the process is kept alive. */
   join(listener: Listener): void {
-    this.#stop ??= this.log.onMore(() => this.#schedule());
+    this.#stop ??= this.#start();
     this.#listeners.add(listener);
     this.#base.ref();
   }
@@ -44,6 +45,19 @@ export class Hub {
 
   get size(): number {
     return this.#listeners.size;
+  }
+
+  /** ClosedError when the base is closed; when that happens later, it ends all there are. */
+  #start(): () => void {
+    const onClosed = (): void => {
+      void this.end(new ClosedError('its event base was closed'));
+    };
+    this.#base.attach(onClosed);
+    const ignore = this.log.onMore(() => this.#schedule());
+    return () => {
+      ignore();
+      this.#base.release(onClosed);
+    };
   }
 
   async end(reason: unknown): Promise<void> {

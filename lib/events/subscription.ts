@@ -71,7 +71,10 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     this.#policy = policy;
     this.#keeper = keeper;
     this.#place = source.place;
-    this.#tail = new Tail(hub, source, () => this.#running.catch(() => {}));
+    this.#tail = new Tail(hub, source, (reason) => {
+      if (reason !== undefined) this.stop(reason);
+      return this.#running.catch(() => {});
+    });
     this.#running = this.#run();
     this.#running.catch((error: unknown) => {
       // Nobody may have asked how it ends: then at least it is said.

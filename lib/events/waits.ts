@@ -8,7 +8,7 @@ import type { Hub } from './hub';
 import { formatPosition } from './position';
 import { type Pulled, Puller } from './puller';
 import { Tail } from './tail';
-import type { EventNamed, GapEvent } from './types';
+import type { EventNamed, EventOf, GapEvent } from './types';
 
 export interface WaitOptions {
   /** ms; 0 only looks. Without one it waits for as long as it takes. */
@@ -24,6 +24,10 @@ export type WaitResult<E> =
   /** Events after the one before are not kept any more; the next wait goes on behind the gap. */
   | { readonly status: 'gap'; readonly gap: GapEvent };
 
+type EventNameOf<Classes extends readonly ClassDefinition[]> = Classes[number]['events'][number]['name'];
+type EventWaitedFor<Classes extends readonly ClassDefinition[], Name> = Name extends string
+  ? EventNamed<Classes[number], Name>
+  : EventOf<Classes[number]>;
 type AnyResult = WaitResult<unknown>;
 
 /**
@@ -44,39 +48,40 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
   }
 
   /** Opens the cursor of a name: what is committed from now on will be told. EventNotDeclaredError for a name no class has. */
-  listen(name: Classes[number]['events'][number]['name']): void {
-    this.#cursor(name);
+  listen(name: EventNameOf<Classes> | number): void {
+    this.#cursor(this.#nameOf(name));
   }
 
-  /** The next event of the name. */
-  async wait<const Name extends Classes[number]['events'][number]['name']>(
+  /** The next event of the name; or of the number that eXtremeDB gives it, from 1 on in the order of the classes. */
+  async wait<const Name extends EventNameOf<Classes> | number>(
     name: Name,
     options: WaitOptions = {},
-  ): Promise<WaitResult<EventNamed<Classes[number], Name>>> {
+  ): Promise<WaitResult<EventWaitedFor<Classes, Name>>> {
     checkOptions(options);
     const { signal, timeout } = options;
     if (timeout !== undefined && timeout !== 0) checkTimeout(timeout);
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw invalidArgument('signal', 'signal is an AbortSignal');
-    const cursor = this.#cursor(name);
+    const known = this.#nameOf(name);
+    const cursor = this.#cursor(known);
     if (signal?.aborted) throw signal.reason;
-    if (this.#isReleased || this.#released.has(name)) return { status: 'released' };
-    return cursor.wait(timeout, signal) as Promise<WaitResult<EventNamed<Classes[number], Name>>>;
+    if (this.#isReleased || this.#released.has(known)) return { status: 'released' };
+    return cursor.wait(timeout, signal) as Promise<WaitResult<EventWaitedFor<Classes, Name>>>;
   }
 
   /** wait(), by the name it has in eXtremeDB. */
-  waitEvent<const Name extends Classes[number]['events'][number]['name']>(
+  waitEvent<const Name extends EventNameOf<Classes> | number>(
     name: Name,
     options: WaitOptions = {},
-  ): Promise<WaitResult<EventNamed<Classes[number], Name>>> {
+  ): Promise<WaitResult<EventWaitedFor<Classes, Name>>> {
     return this.wait(name, options);
   }
 
   /** Ends all waits for the name as 'released', those to come included, until reset(). */
-  release(name: Classes[number]['events'][number]['name']): void {
-    this.#checkName(name);
-    this.#released.add(name);
-    this.#cursors.get(name)?.release();
+  release(name: EventNameOf<Classes> | number): void {
+    const known = this.#nameOf(name);
+    this.#released.add(known);
+    this.#cursors.get(known)?.release();
   }
 
   /** Ends all waits as 'released', those to come included, until reset(). Other connections are not concerned. */
@@ -104,17 +109,20 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
   }
 
   #cursor(name: string): NamedCursor {
-    const known = this.#cursors.get(name);
-    if (known !== undefined) return known;
-    const cursor = new NamedCursor(this.#hub, this.#checkName(name), name);
-    this.#cursors.set(name, cursor);
+    let cursor = this.#cursors.get(name);
+    if (cursor === undefined) {
+      const definition = this.#definitions.find(({ events }) => events.some((event) => event.name === name));
+      cursor = new NamedCursor(this.#hub, definition as ClassDefinition, name);
+      this.#cursors.set(name, cursor);
+    }
     return cursor;
   }
 
-  #checkName(name: unknown): ClassDefinition {
-    const definition = this.#definitions.find(({ events }) => events.some((event) => event.name === name));
-    if (definition === undefined) throw new EventNotDeclaredError(`no class has an event ${shown(name)}`);
-    return definition;
+  #nameOf(name: unknown): string {
+    const names = this.#definitions.flatMap(({ events }) => events.map((event) => event.name));
+    const known = typeof name === 'number' ? names[name - 1] : names.find((each) => each === name);
+    if (known === undefined) throw new EventNotDeclaredError(`no class has an event ${shown(name)}`);
+    return known;
   }
 }
 
@@ -180,8 +188,8 @@ class NamedCursor {
 
   /** Tells those who wait the next event there is. */
   async #follow(): Promise<void> {
-    const tail = new Tail(this.#hub, this.#puller, () => {
-      for (const each of this.#waiters) each.fail(new ClosedError('the database was closed'));
+    const tail = new Tail(this.#hub, this.#puller, (reason) => {
+      for (const each of this.#waiters) each.fail(reason ?? new ClosedError('the database was closed'));
     });
     this.#tail = tail;
     while (!tail.isEnded) {
