@@ -188,24 +188,29 @@ class NamedCursor {
 
   /** Tells those who wait the next event there is. */
   async #follow(): Promise<void> {
+    try {
+      const result = await this.#nextOf(this.#listen());
+      if (result !== undefined) for (const each of this.#waiters) each.settle(result);
+    } catch (error) {
+      for (const each of this.#waiters) each.fail(error);
+    }
+  }
+
+  #listen(): Tail {
     const tail = new Tail(this.#hub, this.#puller, (reason) => {
       for (const each of this.#waiters) each.fail(reason ?? new ClosedError('the database was closed'));
     });
     this.#tail = tail;
+    return tail;
+  }
+
+  async #nextOf(tail: Tail): Promise<AnyResult | undefined> {
     while (!tail.isEnded) {
-      let result: AnyResult | undefined;
-      try {
-        result = await this.#look(tail);
-      } catch (error) {
-        for (const each of this.#waiters) each.fail(error);
-        return;
-      }
-      if (result !== undefined) {
-        for (const each of this.#waiters) each.settle(result);
-        return;
-      }
+      const result = await this.#look(tail);
+      if (result !== undefined) return result;
       await tail.more();
     }
+    return undefined;
   }
 
   /** The next event, when there is one. */
