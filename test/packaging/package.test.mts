@@ -16,6 +16,14 @@ const roundTrip = `
     await server.close();
   }`;
 
+const embedded = `
+  const Note = defineClass('Note', { key: 'id', fields: { id: field.autoid(), text: field.string() }, events: [onNew()] });
+  const db = await connect('embedded:', { classes: [Note] });
+  const feed = db.events.feed(Note);
+  await db.records(Note).insert({ text: 'hello' });
+  console.log((await feed.next()).value.after.text);
+  await db.close();`;
+
 function succeeds(outcome: Outcome, expected: string): void {
   assert.equal(outcome.code, 0, outcome.output);
   assert.equal(outcome.output.trim(), expected);
@@ -52,6 +60,13 @@ describe('the packed package', () => {
       const { startServer } = require('evenkeel/testing');
       (async () => {${roundTrip}})();`;
     succeeds(await consumer.run('cjs.cjs', script), 'hello');
+  });
+
+  test('runs the embedded engine, from an ES module and from CommonJS', async () => {
+    const names = '{ connect, defineClass, field, onNew }';
+    succeeds(await consumer.run('embedded.mjs', `import ${names} from 'evenkeel';${embedded}`), 'hello');
+    const required = `const ${names} = require('evenkeel'); (async () => {${embedded}})();`;
+    succeeds(await consumer.run('embedded.cjs', required), 'hello');
   });
 
   test('has one identity for a class however it was imported', async () => {

@@ -12,6 +12,7 @@ import {
 import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
 import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
+import type { IndexProgress } from './options';
 import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
 
@@ -26,14 +27,6 @@ interface StoredClass {
   /** Fields in the order in which the class got them. */
   readonly names: readonly string[];
   readonly shapes: readonly Shape[];
-}
-
-/** How far an index that an existing class was given has been built. */
-export interface IndexProgress {
-  readonly class: string;
-  readonly index: string;
-  readonly done: number;
-  readonly total: number;
 }
 
 /** The classes of a database, as they are stored in it. */

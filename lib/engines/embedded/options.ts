@@ -1,6 +1,13 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
 import { type ClassDefinition, checkClass } from '../../schema/class';
-import type { IndexProgress } from './catalog';
+
+/** How far an index that an existing class was given has been built: records done, of how many. */
+export interface IndexProgress {
+  readonly class: string;
+  readonly index: string;
+  readonly done: number;
+  readonly total: number;
+}
 
 /** How an embedded database is opened. */
 export interface EmbeddedOptions {
