@@ -3,6 +3,7 @@ import type { Capabilities, Engine, Transport } from './engines/engine';
 import { ClosedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { Events } from './events/events';
+import type { Hooks } from './events/hooks';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
@@ -35,9 +36,19 @@ export class BaseView<
     return this.#side.eventBase;
   }
 
+  /** The classes of the database: those it was opened with, and those that were stored in it before. None on engines that have none. */
+  get classes(): Classes {
+    return this.#side.classes as unknown as Classes;
+  }
+
   /** The events of the database. UnsupportedError on engines that have none. */
   get events(): Events<Classes> {
     return this.#side.events as unknown as Events<Classes>;
+  }
+
+  /** Functions that may refuse a change before it is made. UnsupportedError on engines that have none. */
+  get hooks(): Hooks<Classes> {
+    return this.#side.hooks as unknown as Hooks<Classes>;
   }
 
   /** The records of a class. UnsupportedError on engines that have none. */

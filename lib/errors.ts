@@ -167,6 +167,11 @@ export class OverflowError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_OVERFLOW';
 }
 
+/** A hook refused the change; `cause` is what it threw. The transaction can only be given up. */
+export class VetoError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_VETO';
+}
+
 /** A durable subscription of this name is held by somebody who is alive. */
 export class SubscriptionBusyError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_SUBSCRIPTION_BUSY';

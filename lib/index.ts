@@ -30,8 +30,9 @@ export type {
   WhereOptions,
 } from './events/events';
 export type { Feed } from './events/feed';
+export type { Hook, HookChange, HookKind, Hooks } from './events/hooks';
 export type { Overflow } from './events/puller';
-export type { ErrorPolicy, Handler, SubscriptionStats } from './events/subscription';
+export type { ErrorPolicy, Handler, HandlerContext, SubscriptionStats } from './events/subscription';
 export { Subscription } from './events/subscription';
 export type { TransactionFeed, TransactionOfEvents } from './events/transactions';
 export type {

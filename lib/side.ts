@@ -2,7 +2,9 @@ import type { Capabilities, MultiRecord, Transport } from './engines/engine';
 import { ClosedError, UnsupportedError } from './errors';
 import type { EventBase } from './event-base/event-base';
 import { Events } from './events/events';
+import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
+import type { ClassDefinition } from './schema/class';
 
 /** What one event base has of a database: its way there, and what listens on it. */
 export class Side {
@@ -32,6 +34,14 @@ export class Side {
       this.#events = new Events(new Hub(changes, this.eventBase), classes);
     }
     return this.#events;
+  }
+
+  get classes(): readonly ClassDefinition[] {
+    return this.transport.multiRecord?.classes ?? [];
+  }
+
+  get hooks(): Hooks {
+    return new Hooks(this.multiRecord('hooks').hooksOf);
   }
 
   /** Refuses what is new, ends what listens and then the rest, each within `timeout` ms. */

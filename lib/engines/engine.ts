@@ -1,5 +1,6 @@
 import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog } from '../events/change-log';
+import type { HookList } from '../events/hooks';
 import type { ClassDefinition } from '../schema/class';
 import type { Submitter } from '../transactions/get-many';
 import type { Records } from '../transactions/records';
@@ -52,6 +53,7 @@ export interface Transport extends Target, Submitter {
 export interface MultiRecord {
   /** The classes that the database was opened with. */
   readonly classes: readonly ClassDefinition[];
+  hooksOf(definition: ClassDefinition): HookList;
   /** What was committed, for subscriptions. */
   readonly changes: ChangeLog;
   /** Throws InvalidArgumentError (`class`) for a class that is not of the database. */

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
+import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
 import type { ChangeLog, Place } from './change-log';
@@ -17,7 +17,7 @@ import type { Hub } from './hub';
 import { formatPosition } from './position';
 import { type Overflow, Puller, type Source } from './puller';
 import { SnapshotSource } from './snapshot-source';
-import { type ErrorPolicy, type Handler, Subscription } from './subscription';
+import { type ErrorPolicy, type Handler, type Policy, Subscription } from './subscription';
 import { type TransactionFeed, transactionsOf } from './transactions';
 import type { EventOf, GapEvent, KindOf, WantedKind } from './types';
 import { EventWaits } from './waits';
@@ -264,7 +264,7 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
     hub: Hub,
     source: Source,
     handler: Handler<E>,
-    policy: Required<ErrorPolicy>,
+    policy: Policy,
     keeper: DurableKeeper,
     filter: Filter,
   ) {
@@ -282,7 +282,9 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
 
   /** Gives the handler what was parked once more; how many events it was done with. */
   replayParked(): Promise<number> {
-    return this.#keeper.replay(this.#filter, this.#handlerOfParked as Handler<unknown>);
+    return this.#keeper.replay(this.#filter, (event) =>
+      this.#handlerOfParked(event as E, { signal: new AbortController().signal }),
+    );
   }
 }
 
@@ -360,9 +362,10 @@ function checkHandler(handler: unknown): void {
     throw invalidArgument('handler', `handler is a function, not ${shown(handler)}`);
 }
 
-function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Required<ErrorPolicy> {
+function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Policy {
   if (given !== undefined) checkOptions(given, 'onError');
-  const { retries = 0, backoff = 100, then = 'stop' } = given ?? {};
+  const { retries = 0, backoff = 100, then = 'stop', timeout } = given ?? {};
+  if (timeout !== undefined) checkTimeout(timeout, 'onError.timeout');
   if (!Number.isSafeInteger(retries) || retries < 0)
     throw invalidArgument(
       'onError.retries',
@@ -372,5 +375,5 @@ function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[])
     throw invalidArgument('onError.backoff', `onError.backoff is ms, 0 or more, not ${shown(backoff)}`);
   if (!endings.includes(then))
     throw invalidArgument('onError.then', `onError.then is one of ${endings.join(', ')}, not ${shown(then)}`);
-  return { retries, backoff, then };
+  return { retries, backoff, then, timeout };
 }

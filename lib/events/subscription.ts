@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ClosedError } from '../errors';
+import { ClosedError, TimeoutError } from '../errors';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
 import type { Hub } from './hub';
@@ -13,11 +13,21 @@ export interface ErrorPolicy {
   readonly retries?: number;
   /** ms before the first retry; it doubles. Default 100. */
   readonly backoff?: number;
+  /** ms after which a call counts as failed; it is told by `signal` and not waited for. Default: it may take for ever. */
+  readonly timeout?: number;
   /** 'stop' (default): the subscription ends, and `closed` rejects with the error. 'skip': it goes on with the next. */
   readonly then?: 'stop' | 'skip' | 'park';
 }
 
-export type Handler<E> = (event: E) => unknown;
+/** What a handler is given beside the event. */
+export interface HandlerContext {
+  /** Aborted when the call has taken longer than it may. */
+  readonly signal: AbortSignal;
+}
+
+export type Handler<E> = (event: E, context: HandlerContext) => unknown;
+/** What is done about a handler that fails, with everything said. */
+export type Policy = Required<Omit<ErrorPolicy, 'timeout'>> & Pick<ErrorPolicy, 'timeout'>;
 
 export interface SubscriptionStats {
   readonly delivered: number;
@@ -49,7 +59,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #hub: Hub;
   readonly #tail: Tail;
   readonly #handler: Handler<E>;
-  readonly #policy: Required<ErrorPolicy>;
+  readonly #policy: Policy;
   readonly #keeper: Keeper | undefined;
   readonly #running: Promise<void>;
   readonly #whenCaughtUp: {
@@ -65,7 +75,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   #isObserved = false;
   #stopped: { readonly error: unknown } | undefined;
 
-  constructor(hub: Hub, source: Source, handler: Handler<E>, policy: Required<ErrorPolicy>, keeper?: Keeper) {
+  constructor(hub: Hub, source: Source, handler: Handler<E>, policy: Policy, keeper?: Keeper) {
     this.#hub = hub;
     this.#handler = handler;
     this.#policy = policy;
@@ -165,7 +175,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       if (isGap(event)) this.#dropped += event.dropped ?? 0;
       const given = this.#keeper?.decorate(event) ?? event;
       try {
-        const returned = this.#handler(given as E);
+        const returned = this.#call(given);
         if (isThenable(returned)) await returned;
       } catch (error) {
         await this.#retry(given, error);
@@ -175,6 +185,13 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     }
   }
 
+  #call(event: Pulled): unknown {
+    const { timeout } = this.#policy;
+    return timeout === undefined
+      ? this.#handler(event as E, UNLIMITED)
+      : withinTime(timeout, (context) => this.#handler(event as E, context));
+  }
+
   async #retry(event: Pulled, first: unknown): Promise<void> {
     const { retries, backoff, then } = this.#policy;
     let error = first;
@@ -182,7 +199,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       await delay(backoff * 2 ** attempt);
       this.#retried += 1;
       try {
-        await this.#handler(event as E);
+        await this.#call(event);
         return;
       } catch (again) {
         error = again;
@@ -205,6 +222,32 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       waiting.splice(i, 1);
       each.resolve();
     }
+  }
+}
+
+const UNLIMITED: HandlerContext = {
+  get signal() {
+    return new AbortController().signal;
+  },
+};
+
+/** TimeoutError when what the call returns has not settled in time. */
+async function withinTime(timeout: number, call: (context: HandlerContext) => unknown): Promise<void> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const error = new TimeoutError(`the handler has not ended within ${timeout} ms`);
+      reject(error);
+      controller.abort(error);
+    }, timeout);
+  });
+  try {
+    const returned = Promise.resolve(call({ signal: controller.signal }));
+    returned.catch(() => {}); // nobody waits for it once it is late
+    await Promise.race([returned, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

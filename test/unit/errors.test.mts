@@ -27,6 +27,7 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   EpochMismatchError: ['EVENKEEL_EPOCH_MISMATCH', false],
   PositionLostError: ['EVENKEEL_POSITION_LOST', false],
   OverflowError: ['EVENKEEL_OVERFLOW', false],
+  VetoError: ['EVENKEEL_VETO', false],
   SubscriptionBusyError: ['EVENKEEL_SUBSCRIPTION_BUSY', true],
   SpecChangedError: ['EVENKEEL_SPEC_CHANGED', false],
   ConflictError: ['EVENKEEL_CONFLICT', true],

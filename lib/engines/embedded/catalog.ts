@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { invalidArgument } from '../../arguments';
 import { SchemaMismatchError } from '../../errors';
 import { BOTH_VIEWS, ChangeKind } from '../../events/change-kind';
+import { HookList } from '../../events/hooks';
 import { type ClassDefinition, checkClass } from '../../schema/class';
 import {
   type ClassDescription,
@@ -154,8 +155,9 @@ export class Catalog {
   #add(stored: StoredClass, definition: ClassDefinition): void {
     const { id, names, shapes } = stored;
     const tree = (name: string): Tree => this.#root.openDB(name, BINARY) as Tree;
+    const hooks = this.#byId.get(id)?.hooks ?? new HookList();
     const reload = (): readonly Shape[] => this.#read().find((each) => each.id === id)?.shapes ?? shapes;
-    const store = new ClassStore(id, definition, names, shapes, reload, {
+    const store = new ClassStore(id, definition, names, hooks, shapes, reload, {
       records: tree(`records:${id}`),
       indexes: new Map(Object.keys(definition.indexes).map((name) => [name, tree(`index:${id}:${name}`)])),
       order: definition.ttl?.count === undefined ? undefined : tree(`order:${id}`),

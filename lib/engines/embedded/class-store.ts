@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ValidationError } from '../../errors';
 import { BOTH_VIEWS, ChangeFlag, ChangeKind } from '../../events/change-kind';
+import type { HookList } from '../../events/hooks';
 import type { ClassDefinition } from '../../schema/class';
 import type { Field } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
@@ -45,18 +46,21 @@ export class ClassStore {
   readonly order: Tree | undefined;
   readonly autoid: string | undefined;
   readonly declared: Declared;
+  readonly hooks: HookList;
 
   /** `fieldNames` are numbered as they came: those that were added later come last, wherever the class has them. */
   constructor(
     readonly id: number,
     readonly definition: ClassDefinition,
     readonly fieldNames: readonly string[],
+    hooks: HookList,
     shapes: readonly Shape[],
     reload: () => readonly Shape[],
     trees: ClassTrees,
   ) {
     const { name, fields, key, indexes } = definition;
     this.name = name;
+    this.hooks = hooks;
     this.codec = new RecordCodec(shapes, reload);
     this.keyNames = typeof key === 'string' ? [key] : key;
     this.key = new KeyCodec(name, parts(definition, this.keyNames));

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { invalidArgument, shown } from '../../arguments';
 import { CasMismatchError, KeyExistsError, KeyNotFoundError } from '../../errors';
+import type { HookKind } from '../../events/hooks';
 import type { Field } from '../../schema/field';
 import { validate, validateValue } from '../../schema/validate';
 import type { ClassStore, Draft } from './class-store';
@@ -92,8 +93,28 @@ export function remove(scope: Scope, store: ClassStore, key: Buffer, cas: Versio
   const before = scope.read(store, key);
   if (before === undefined) return false;
   checkCas(store, 'remove', before.record, before, cas);
+  callHooks(store, 'delete', before.record, undefined);
   scope.write(store, key, before, undefined);
   return true;
+}
+
+export function removeAll(scope: Scope, store: ClassStore): number {
+  store.hooks.call('deleteAll', { class: store.name });
+  return scope.clear(store);
+}
+
+/** Hooks see records of their own: what they do to them changes nothing. */
+function callHooks(
+  store: ClassStore,
+  kind: HookKind,
+  before: AnyRecord | undefined,
+  after: AnyRecord | undefined,
+): void {
+  if (!store.hooks.has(kind)) return;
+  const copy = (record: AnyRecord | undefined): unknown => record && validate(store.definition, record);
+  const key = store.userKeyOf((after ?? before) as AnyRecord);
+  const change = { class: store.name, key, before: copy(before), after: copy(after) };
+  store.hooks.call(kind, change);
 }
 
 function create(
@@ -105,6 +126,7 @@ function create(
   op: string,
 ): void {
   checkUnique(scope, store, key, undefined, record, op);
+  callHooks(store, 'new', undefined, record);
   const { ttl } = store.definition;
   const draft: Draft = {
     record,
@@ -124,6 +146,7 @@ function change(
   op: string,
 ): void {
   checkUnique(scope, store, key, before, record, op);
+  callHooks(store, 'update', before.record, record);
   const { ttl } = store.definition;
   const isRenewed = ttl?.renewOnUpdate === true;
   const isLeft = lifetime === undefined && !(isRenewed && ttl?.age !== undefined);

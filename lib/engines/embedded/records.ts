@@ -21,6 +21,7 @@ import {
   checkRecord,
   insert,
   remove,
+  removeAll,
   update,
   upsert,
 } from './record-operations';
@@ -126,7 +127,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
   async deleteAll(options: OperationOptions = {}): Promise<number> {
     const timing = timingOf(options);
     const store = this.#store;
-    const run = (scope: Scope): number => scope.clear(store);
+    const run = (scope: Scope): number => removeAll(scope, store);
     return this.#executor.write({ name: 'deleteAll', store, key: undefined, timing, run });
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidArgument } from '../../arguments';
-import { ClosedError, ConflictError, EvenkeelError } from '../../errors';
+import { ClosedError, ConflictError, EvenkeelError, VetoError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
 import type { GetMany } from '../../transactions/get-many';
 import type { Operation } from '../../transactions/operation';
@@ -96,6 +96,7 @@ export class Transaction extends Transactions implements PublicTransaction {
     readonly signal: AbortSignal | undefined;
     readonly marks: TransactionMarks | undefined;
   }): Promise<void> {
+    this.#stage.assertNotVetoed();
     const overlay = this.#stage.open();
     this.#stage.end();
     if (overlay.isEmpty && this.#enlisted.length === 0) return;
@@ -138,6 +139,7 @@ class Stage implements Target, RecordExecutor {
   readonly #hold: Hold;
   readonly #overlay: Overlay;
   #isOpen = true;
+  #veto: VetoError | undefined;
 
   constructor(surroundings: Surroundings) {
     const { environment } = surroundings;
@@ -150,6 +152,11 @@ class Stage implements Target, RecordExecutor {
 
   now(): number {
     return this.#overlay.now;
+  }
+
+  /** What a hook refused cannot be committed without it, as if nothing had been. */
+  assertNotVetoed(): void {
+    if (this.#veto !== undefined) throw this.#veto;
   }
 
   open(): Overlay {
@@ -194,7 +201,12 @@ class Stage implements Target, RecordExecutor {
     if (name === 'insert' && store.autoid !== undefined) {
       while (!this.#surroundings.environment.hasAutoid(store)) await this.#reserveAutoids(store);
     }
-    return run(overlay);
+    try {
+      return run(overlay);
+    } catch (error) {
+      if (error instanceof VetoError) this.#veto ??= error;
+      throw error;
+    }
   }
 
   read(store: ClassStore, key: Buffer): Stored | undefined {

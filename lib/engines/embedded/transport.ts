@@ -64,6 +64,7 @@ export class EmbeddedTransport implements Transport {
     const executor = new DirectExecutor(environment, writer, timeout, assertOpen);
     return {
       classes: [...environment.catalog.stores].map(({ definition }) => definition),
+      hooksOf: (definition) => store(definition).hooks,
       changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
       expireNow: async () => {

@@ -1,0 +1,98 @@
+import { invalidArgument, shown } from '../arguments';
+import { VetoError } from '../errors';
+import type { Registration } from '../event-base/event-base';
+import type { ClassDefinition } from '../schema/class';
+import type { KeyOf, RecordOf } from '../schema/record';
+
+export type HookKind = 'new' | 'update' | 'delete' | 'deleteAll';
+
+/** A change that is about to be made. */
+export type HookChange<C extends ClassDefinition, K extends HookKind = HookKind> = C extends ClassDefinition
+  ? K extends 'new'
+    ? HookOf<C, 'new', undefined, RecordOf<C>>
+    : K extends 'update'
+      ? HookOf<C, 'update', RecordOf<C>, RecordOf<C>>
+      : K extends 'delete'
+        ? HookOf<C, 'delete', RecordOf<C>, undefined>
+        : { readonly kind: 'deleteAll'; readonly class: C['name'] }
+  : never;
+
+interface HookOf<C extends ClassDefinition, K, Before, After> {
+  readonly kind: K;
+  readonly class: C['name'];
+  readonly key: KeyOf<C>;
+  readonly before: Before;
+  readonly after: After;
+}
+
+export type Hook<C extends ClassDefinition, K extends HookKind> = (change: HookChange<C, K>) => void;
+
+type AnyHook = (change: never) => unknown;
+
+/** The hooks of a class, as writers call them. */
+export class HookList {
+  readonly #hooks = new Map<HookKind, Set<AnyHook>>();
+
+  has(kind: HookKind): boolean {
+    return (this.#hooks.get(kind)?.size ?? 0) > 0;
+  }
+
+  add(kinds: readonly HookKind[], hook: AnyHook): () => void {
+    for (const kind of kinds) {
+      const hooks = this.#hooks.get(kind) ?? new Set();
+      this.#hooks.set(kind, hooks.add(hook));
+    }
+    return () => {
+      for (const kind of kinds) this.#hooks.get(kind)?.delete(hook);
+    };
+  }
+
+  /** VetoError when one of them throws, or is asynchronous, which no hook can be. */
+  call(kind: HookKind, change: { readonly class: string }): void {
+    for (const hook of this.#hooks.get(kind) ?? []) {
+      let returned: unknown;
+      try {
+        returned = hook({ kind, ...change } as never);
+      } catch (cause) {
+        throw new VetoError(`${change.class}: a hook refused the ${kind}`, {
+          cause,
+          context: { class: change.class },
+        });
+      }
+      if (returned instanceof Promise) {
+        returned.catch(() => {});
+        throw new VetoError(`${change.class}: a hook for ${kind} is asynchronous, and cannot be waited for`, {
+          context: { class: change.class },
+        });
+      }
+    }
+  }
+}
+
+/**
+ * Functions that are called within a write of this thread, before it is made, and may refuse it by throwing. They run
+ * once for each attempt of a transaction and not for what Time-To-Live removes; what they do elsewhere is not undone.
+ */
+export class Hooks<Classes extends readonly ClassDefinition[] = readonly ClassDefinition[]> {
+  readonly #listOf: (definition: ClassDefinition) => HookList;
+
+  constructor(listOf: (definition: ClassDefinition) => HookList) {
+    this.#listOf = listOf;
+  }
+
+  /** Calls `hook` before each change of these kinds, whether or not the class declares events of them. */
+  on<C extends Classes[number], const K extends HookKind>(
+    definition: C,
+    kinds: K | readonly K[],
+    hook: Hook<C, K>,
+  ): Registration {
+    const list: readonly HookKind[] = typeof kinds === 'string' ? [kinds] : kinds;
+    if (!Array.isArray(list) || list.length === 0 || !list.every((each) => KINDS.has(each)))
+      throw invalidArgument('kinds', `kinds are of ${[...KINDS].join(', ')}, not ${shown(kinds)}`);
+    if (typeof hook !== 'function') throw invalidArgument('hook', `hook is a function, not ${shown(hook)}`);
+    const cancel = this.#listOf(definition).add(list, hook as AnyHook);
+    return { cancel, [Symbol.dispose]: cancel };
+  }
+}
+
+const KINDS: ReadonlySet<string> = new Set<HookKind>(['new', 'update', 'delete', 'deleteAll']);
