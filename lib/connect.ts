@@ -1,9 +1,8 @@
 import { checkFlag, checkOptions, invalidArgument } from './arguments';
-import { parseConnectionString } from './cluster/connection-string';
+import { parseConnectionString, type ServerAddress } from './cluster/connection-string';
 import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
-import type { Engine } from './engines/engine';
 import { openMemcached } from './engines/memcached/open';
 import type { ClientOptions } from './engines/memcached/options';
 import { UnsupportedError } from './errors';
@@ -64,26 +63,21 @@ export async function connect(
   if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
     throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
   }
-  const eventBase =
-    options.eventBase === undefined ? EventBase.host : EventBase.check(options.eventBase, 'eventBase');
-  if (target.engine === 'embedded') {
-    const { managementBase } = options;
-    const bases = { eventBase, managementBase };
-    const engine = await openEmbedded(target.path, options as EmbeddedConnectOptions, transcoder, bases);
-    return new Database(engine, eventBase, engine.createTransport(eventBase));
-  }
-  return connectMemcached(
-    openMemcached(target.servers, options as ConnectOptions, transcoder),
-    eventBase,
-    options,
-  );
+  if (target.engine === 'memcached')
+    return connectMemcached(target.servers, options as ConnectOptions, transcoder);
+  const eventBase = baseOf(options);
+  const { managementBase } = options;
+  const bases = { eventBase, managementBase };
+  const engine = await openEmbedded(target.path, options as EmbeddedConnectOptions, transcoder, bases);
+  return new Database(engine, eventBase, engine.createTransport(eventBase));
 }
 
 async function connectMemcached(
-  engine: Engine,
-  eventBase: EventBase,
-  options: Pick<ConnectOptions, 'lazy'> & { readonly managementBase?: unknown },
+  servers: readonly ServerAddress[],
+  options: ConnectOptions,
+  transcoder: Transcoder,
 ): Promise<Database> {
+  const engine = openMemcached(servers, options, transcoder);
   const { lazy = false, managementBase = 'shared' } = options;
   checkFlag('lazy', lazy);
   if (managementBase !== 'shared') {
@@ -91,6 +85,7 @@ async function connectMemcached(
       context: { argument: 'managementBase' },
     });
   }
+  const eventBase = baseOf(options);
   const transport = engine.createTransport(eventBase);
   const ready = transport.ready();
   if (lazy) {
@@ -104,4 +99,9 @@ async function connectMemcached(
     }
   }
   return new Database(engine, eventBase, transport);
+}
+
+/** The host base is made when it is first asked for: last, when nothing can be refused any more. */
+function baseOf({ eventBase }: CommonOptions): EventBase {
+  return eventBase === undefined ? EventBase.host : EventBase.check(eventBase, 'eventBase');
 }
