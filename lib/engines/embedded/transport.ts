@@ -117,7 +117,12 @@ export class EmbeddedTransport implements Transport {
   }
 
   dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
-    many.start(this);
+    try {
+      many.start(this);
+    } catch (error) {
+      if (!(error instanceof BackpressureError)) throw error;
+      return Promise.reject(error);
+    }
     return many.promise;
   }
 

@@ -124,7 +124,11 @@ export class Writer {
         })
         .then(
           () => this.#commit(batch),
-          async (error: unknown) => this.#abort(batch.entries, await causeOf(error)),
+          async (error: unknown) => {
+            // Numbers that were handed out in it were not taken.
+            this.#environment.autoids.clear();
+            this.#abort(batch.entries, await causeOf(error));
+          },
         );
     });
   }
@@ -147,12 +151,14 @@ export class Writer {
         } catch (error) {
           if (!(error instanceof EvenkeelError) || error instanceof StorageError) throw error;
           this.#fail(entry, error);
+          write.endTransaction();
         }
         if ((taken & 15) === 0 && performance.now() > deadline) break;
       }
       write.finish();
     } catch (error) {
       this.#queue = this.#queue.slice(taken);
+      this.#environment.autoids.clear();
       this.#abort(batch, error);
       throw error;
     }
@@ -172,8 +178,6 @@ export class Writer {
   }
 
   #abort(batch: readonly Entry[], cause: unknown): void {
-    // Numbers that were handed out in it are not taken.
-    this.#environment.autoids.clear();
     const error = cause instanceof EvenkeelError ? cause : storageError(cause, this.#environment.path);
     for (const entry of batch) this.#fail(entry, error);
     if (this.#queue.length > 0) this.#request();
