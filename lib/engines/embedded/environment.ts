@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
@@ -98,7 +99,7 @@ export class Environment {
   static async open(options: EnvironmentOptions): Promise<Environment> {
     const { open: openLmdb } = await loadLmdb();
     const path =
-      options.path === undefined ? temporaryPath() : prepareDirectory(options.path, options.readOnly);
+      options.path === undefined ? makeTemporary() : prepareDirectory(options.path, options.readOnly);
     const known = open.get(path);
     if (known !== undefined) {
       checkSame(known.options, options);
@@ -110,22 +111,22 @@ export class Environment {
       root = openLmdb<Uint8Array, Uint8Array>({
         ...BINARY,
         path,
-        noSubdir: options.path === undefined,
+        noSubdir: false,
         maxDbs: MOST_TREES,
         maxReaders: 512,
         // A commit is seen when it is safe, not before.
         overlappingSync: false,
         noSync: options.durability === 'none' || options.path === undefined,
         readOnly: options.readOnly,
-        ...(options.path === undefined && { deleteOnClose: true }),
       });
-      checkFile(root, path, options.path === undefined);
+      checkFile(root, path, options.readOnly);
       const environment = Environment.#prepare(root, path, options);
       environment.#references = 1;
       open.set(path, environment);
       return environment;
     } catch (error) {
       await root?.close();
+      removeTemporary(path);
       throw error instanceof StorageError || error instanceof SchemaMismatchError
         ? error
         : storageError(error, path);
@@ -306,12 +307,32 @@ export class Environment {
     for (const onClose of this.#holders) onClose();
     this.#notifier?.close();
     await this.root.close();
+    removeTemporary(this.path);
   }
 }
 
-/** A file beside others: LMDB removes it when it is closed. */
-function temporaryPath(): string {
-  return join(tmpdir(), `evenkeel-${process.pid}-${randomBytes(6).toString('hex')}.mdb`);
+/** Directories that go with their databases, at the latest with the thread. */
+const temporary = new Set<string>();
+
+function makeTemporary(): string {
+  try {
+    const path = mkdtempSync(join(tmpdir(), 'evenkeel-'));
+    if (temporary.size === 0) process.on('exit', removeAllTemporary);
+    temporary.add(path);
+    return path;
+  } catch (error) {
+    throw storageError(error, tmpdir());
+  }
+}
+
+function removeTemporary(path: string): void {
+  if (!temporary.delete(path)) return;
+  if (temporary.size === 0) process.off('exit', removeAllTemporary);
+  rmSync(path, { recursive: true, force: true });
+}
+
+function removeAllTemporary(): void {
+  for (const path of temporary) removeTemporary(path);
 }
 
 function prepareDirectory(path: string, readOnly: boolean): string {
@@ -323,12 +344,19 @@ function prepareDirectory(path: string, readOnly: boolean): string {
   }
 }
 
-/** Pages that the file ought to have and has not would be touched through the map, which ends the process. */
-function checkFile(root: Root, path: string, isFile: boolean): void {
+/**
+ * Pages that the file ought to have and has not would be touched through the map, which ends the process. Some that
+ * nothing refers to may rightly be missing at its end: whether it is those, another process finds out.
+ */
+function checkFile(root: Root, path: string, readOnly: boolean): void {
   const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
-  const { size } = statSync(isFile ? path : join(path, 'data.mdb'));
-  if (size > 0 && size < (lastPageNumber + 1) * pageSize)
-    throw new StorageError(`${path}: the file is corrupt: it ends before its last page`);
+  const file = join(path, 'data.mdb');
+  const { size } = statSync(file);
+  const wanted = (lastPageNumber + 1) * pageSize;
+  if (size === 0 || size >= wanted) return;
+  const { status } = spawnSync(process.execPath, [join(__dirname, 'verify.js'), path], { stdio: 'ignore' });
+  if (status !== 0) throw new StorageError(`${path}: the file is corrupt: pages are missing at its end`);
+  if (!readOnly) truncateSync(file, wanted);
 }
 
 function readFormat(root: Root, meta: Tree, path: string, readOnly: boolean): Format {
