@@ -3,8 +3,9 @@ import { ValidationError } from '../../errors';
 import { BOTH_VIEWS, ChangeFlag, ChangeKind } from '../../events/change-kind';
 import type { HookList } from '../../events/hooks';
 import type { ClassDefinition } from '../../schema/class';
-import type { Field } from '../../schema/field';
+import { type Field, withoutOptional } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
+import { validateValue } from '../../schema/validate';
 import type { Change } from './change';
 import { KeyCodec, type KeyPart } from './key-codec';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
@@ -13,6 +14,7 @@ import { type AnyRecord, payloadOf, RecordCodec, type Shape, type Stored } from 
 /** Behind a primary key stands, in other trees, the rest of a key: LMDB allows 1978 bytes in all. */
 export const LARGEST_PRIMARY_KEY = 900;
 const LARGEST_INDEX_KEY = 1000;
+const MUTABLE: ReadonlySet<string> = new Set(['datetime', 'bytes', 'vector', 'struct']);
 
 /** A record as it shall be stored; its version is given by whoever writes it. */
 export interface Draft {
@@ -46,6 +48,8 @@ export class ClassStore {
   readonly order: Tree | undefined;
   readonly autoid: string | undefined;
   readonly declared: Declared;
+  /** Fields whose values are objects. */
+  readonly #mutable: readonly (readonly [string, Field])[];
   readonly hooks: HookList;
 
   /** `fieldNames` are numbered as they came: those that were added later come last, wherever the class has them. */
@@ -76,6 +80,7 @@ export class ClassStore {
       ),
       tree: trees.indexes.get(indexName) as Tree,
     }));
+    this.#mutable = Object.entries(fields).filter(([, type]) => MUTABLE.has(withoutOptional(type).kind));
     this.declared = new Declared(definition, fieldNames);
   }
 
@@ -123,6 +128,13 @@ export class ClassStore {
 
   isUnique(index: Index, record: AnyRecord): boolean {
     return index.unique && index.fields.every(({ field }) => record[field] !== undefined);
+  }
+
+  /** A record that shares nothing with this one which could be changed. */
+  copyOf(record: AnyRecord): AnyRecord {
+    const copy = { ...record };
+    for (const [name, type] of this.#mutable) copy[name] = validateValue(this.name, name, type, record[name]);
+    return copy;
   }
 
   /** A bit for each field, set where the values differ; undefined when none do. */

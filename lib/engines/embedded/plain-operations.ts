@@ -7,10 +7,11 @@ import {
   ServerError,
 } from '../../errors';
 import { type Details, Kind, nameOf, type Operation } from '../../transactions/operation';
-import { MutationResult, RecordResult } from '../../transactions/results';
+import { joinWords, MutationResult, RecordResult } from '../../transactions/results';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { PlainDraft, PlainRecord } from './plain-store';
 import type { Scope } from './scope';
+import type { Version } from './version';
 
 // As on memcached's wire, which the options have been encoded for.
 const LARGEST_RELATIVE_SECONDS = 30 * 24 * 60 * 60;
@@ -116,14 +117,14 @@ function write(
     expiresAt: expiryOf(operation.details, scope.now),
   };
   const version = scope.writePlain(key, before, draft);
-  return () => new MutationResult(version.high, version.low);
+  return () => new WriteResult(version);
 }
 
 function extend(scope: Scope, operation: Operation, key: Buffer, before: PlainRecord): () => unknown {
   const more = bytesOf(operation);
   const pieces = operation.kind === Kind.append ? [before.data, more] : [more, before.data];
   const version = scope.writePlain(key, before, withData(before, Buffer.concat(pieces)));
-  return () => new MutationResult(version.high, version.low);
+  return () => new WriteResult(version);
 }
 
 function count(
@@ -150,6 +151,20 @@ function count(
   const value = operation.kind === Kind.increment ? added : taken;
   scope.writePlain(key, before, withData(before, Buffer.from(String(value))));
   return () => value;
+}
+
+/** In a transaction the version is known once that is committed. */
+class WriteResult extends MutationResult {
+  readonly #version: Version;
+
+  constructor(version: Version) {
+    super(version.high, version.low);
+    this.#version = version;
+  }
+
+  override get cas(): bigint {
+    return joinWords(this.#version.high, this.#version.low);
+  }
 }
 
 /** The record that has to be there, and has to be the one whose cas was given. */

@@ -100,8 +100,10 @@ export function* scan(
   overlay: Overlay | undefined,
 ): Generator<Stored> {
   const written = overlay?.writesOf(store);
-  const stored = written?.isCleared ? [] : storedIn(store, range, now, snapshot, written?.entries);
-  if (written === undefined) {
+  // As they are by now: what is written while somebody loops over what was found is not found any more.
+  const entries = written && new Map(written.entries);
+  const stored = written?.isCleared ? [] : storedIn(store, range, now, snapshot, entries);
+  if (entries === undefined) {
     let left = range.limit;
     if (left === 0) return;
     for (const each of stored) {
@@ -111,7 +113,7 @@ export function* scan(
     }
     return;
   }
-  const ours = writtenIn(store, range, written.entries);
+  const ours = writtenIn(store, range, entries);
   let left = range.limit;
   for (const each of merge(stored, ours, range.reverse)) {
     if (left === 0) return;
@@ -165,7 +167,7 @@ function writtenIn(
     const position = index === undefined ? key : store.indexKey(index, current.record, key);
     if (start !== undefined && Buffer.compare(position, start) < 0) continue;
     if (end !== undefined && Buffer.compare(position, end) >= 0) continue;
-    found.push({ position, stored: current });
+    found.push({ position, stored: { ...current, record: store.copyOf(current.record) } });
   }
   found.sort((a, b) => Buffer.compare(a.position, b.position));
   return reverse ? found.reverse() : found;

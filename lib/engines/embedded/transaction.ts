@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument } from '../../arguments';
+import { pack } from 'msgpackr';
+import { invalidArgument, shown } from '../../arguments';
 import { ClosedError, ConflictError, EvenkeelError, VetoError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
 import type { GetMany } from '../../transactions/get-many';
@@ -11,12 +12,12 @@ import type { Transcoder } from '../../transactions/transcoder';
 import type { TransactionMarks } from './change';
 import type { ClassStore, IndexStore } from './class-store';
 import type { Environment, Hold } from './environment';
-import { peek, type Snapshot } from './lmdb';
+import { FROM_FIRST, peek, type Snapshot } from './lmdb';
 import { type Base, Overlay, PENDING_ORDER } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
 import { readPlain } from './plain-store';
-import type { Stored } from './record-codec';
-import { EmbeddedRecords, type RecordExecutor, type RecordWrite } from './records';
+import type { AnyRecord, Stored } from './record-codec';
+import { EmbeddedRecords, type RecordExecutor, type RecordWrite, timingOf } from './records';
 import { type Range, scan } from './scan';
 import type { Unit, Writer } from './writer';
 
@@ -39,10 +40,12 @@ export async function transact<R>(
   fn: (transaction: PublicTransaction) => Promise<R> | R,
   options: TransactionOptions,
 ): Promise<R> {
-  const { retries = RETRIES, signal, timeout = surroundings.timeout, origin, meta } = options;
+  const { retries = RETRIES, origin, meta } = options;
   if (typeof fn !== 'function') throw invalidArgument('fn', 'fn is a function');
   if (!Number.isSafeInteger(retries) || retries < 0)
     throw invalidArgument('retries', 'retries is an integer, 0 or more');
+  const { timeout = surroundings.timeout, signal } = timingOf(options);
+  checkMarks(origin, meta);
   const marks: TransactionMarks | undefined =
     origin === undefined && meta === undefined ? undefined : { origin, meta };
   for (let attempt = 0; ; attempt += 1) {
@@ -59,6 +62,17 @@ export async function transact<R>(
       transaction.end();
     }
     await delay(Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt));
+  }
+}
+
+/** What cannot be told with the events would fail in the middle of a commit. */
+function checkMarks(origin: unknown, meta: unknown): void {
+  if (origin !== undefined && typeof origin !== 'string')
+    throw invalidArgument('origin', `origin is a string, not ${shown(origin)}`);
+  try {
+    pack(meta);
+  } catch (error) {
+    throw invalidArgument('meta', 'meta is what MessagePack can say', error);
   }
 }
 
@@ -99,6 +113,7 @@ export class Transaction extends Transactions implements PublicTransaction {
     this.#stage.assertNotVetoed();
     const overlay = this.#stage.open();
     this.#stage.end();
+    if (how.signal?.aborted) throw how.signal.reason;
     if (overlay.isEmpty && this.#enlisted.length === 0) return;
     await submit(this.#surroundings.writer, {
       name: 'transaction',
@@ -202,7 +217,9 @@ class Stage implements Target, RecordExecutor {
       while (!this.#surroundings.environment.hasAutoid(store)) await this.#reserveAutoids(store);
     }
     try {
-      return run(overlay);
+      const result = run(overlay);
+      // What users have in their hands is theirs: nothing that they do to it is committed.
+      return typeof result === 'object' ? (store.copyOf(result as AnyRecord) as T) : result;
     } catch (error) {
       if (error instanceof VetoError) this.#veto ??= error;
       throw error;
@@ -210,7 +227,10 @@ class Stage implements Target, RecordExecutor {
   }
 
   read(store: ClassStore, key: Buffer): Stored | undefined {
-    return this.open().read(store, key);
+    const overlay = this.open();
+    const stored = overlay.read(store, key);
+    if (stored === undefined || overlay.writesOf(store) === undefined) return stored;
+    return { ...stored, record: store.copyOf(stored.record) };
   }
 
   async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
@@ -279,7 +299,7 @@ class SnapshotBase implements Base {
   }
 
   countOf({ records }: ClassStore): number {
-    return (records.getStats() as { entryCount: number }).entryCount;
+    return records.getKeysCount({ ...FROM_FIRST, transaction: this.#snapshot });
   }
 
   nextAutoid(store: ClassStore): bigint {
