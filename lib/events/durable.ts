@@ -234,16 +234,22 @@ export class DurableKeeper implements Keeper {
     // Within a transaction it is its beginning that counts, unless positions in the middle were asked for.
     const middle = this.#setup.ackWithin ? within : { seq: seq - 1, index: WHOLE };
     const place = isEnd ? { seq, index: WHOLE } : middle;
-    this.#outstanding = 0;
     if (transaction === undefined) {
+      this.#outstanding = 0;
       this.#pass(place);
       await this.#flush();
       return;
     }
-    this.#log.notes.enlist(transaction, (pen) => {
-      this.#put(pen, place, this.#lease);
-    });
-    if (isLater(place, this.#acknowledged)) this.#acknowledged = place;
+    // Not before it is committed: if it is given up, nothing has been acknowledged.
+    this.#log.notes.enlist(
+      transaction,
+      (pen) => this.#put(pen, place, this.#lease),
+      () => {
+        this.#outstanding = 0;
+        if (isLater(place, this.#acknowledged)) this.#acknowledged = place;
+        if (isLater(place, this.#written)) this.#written = place;
+      },
+    );
   }
 
   #pass(place: Place): void {

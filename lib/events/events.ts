@@ -65,7 +65,7 @@ export interface FeedOptions<C extends ClassDefinition, K extends string, O exte
 
 export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
   extends SubscriptionOptions<C, O> {
-  readonly onError?: Omit<ErrorPolicy, 'then'> & { readonly then?: 'stop' | 'skip' };
+  readonly onError?: Omit<ErrorPolicy, 'outcome'> & { readonly outcome?: 'stop' | 'skip' };
 }
 
 export interface DurableOptions<C extends ClassDefinition> extends WhereOptions<C> {
@@ -364,7 +364,7 @@ function checkHandler(handler: unknown): void {
 
 function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Policy {
   if (given !== undefined) checkOptions(given, 'onError');
-  const { retries = 0, backoff = 100, then = 'stop', timeout } = given ?? {};
+  const { retries = 0, backoff = 100, outcome = 'stop', timeout } = given ?? {};
   if (timeout !== undefined) checkTimeout(timeout, 'onError.timeout');
   if (!Number.isSafeInteger(retries) || retries < 0)
     throw invalidArgument(
@@ -373,7 +373,10 @@ function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[])
     );
   if (typeof backoff !== 'number' || !(backoff >= 0))
     throw invalidArgument('onError.backoff', `onError.backoff is ms, 0 or more, not ${shown(backoff)}`);
-  if (!endings.includes(then))
-    throw invalidArgument('onError.then', `onError.then is one of ${endings.join(', ')}, not ${shown(then)}`);
-  return { retries, backoff, then, timeout };
+  if (!endings.includes(outcome))
+    throw invalidArgument(
+      'onError.outcome',
+      `onError.outcome is one of ${endings.join(', ')}, not ${shown(outcome)}`,
+    );
+  return { retries, backoff, outcome, timeout };
 }

@@ -16,7 +16,7 @@ export interface ErrorPolicy {
   /** ms after which a call counts as failed; it is told by `signal` and not waited for. Default: it may take for ever. */
   readonly timeout?: number;
   /** 'stop' (default): the subscription ends, and `closed` rejects with the error. 'skip': it goes on with the next. */
-  readonly then?: 'stop' | 'skip' | 'park';
+  readonly outcome?: 'stop' | 'skip' | 'park';
 }
 
 /** What a handler is given beside the event. */
@@ -193,7 +193,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   }
 
   async #retry(event: Pulled, first: unknown): Promise<void> {
-    const { retries, backoff, then } = this.#policy;
+    const { retries, backoff, outcome } = this.#policy;
     let error = first;
     for (let attempt = 0; attempt < retries && !this.#tail.isEnded; attempt += 1) {
       await delay(backoff * 2 ** attempt);
@@ -206,8 +206,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       }
     }
     this.#failed += 1;
-    if (then === 'skip') return;
-    if (then === 'park' && this.#keeper !== undefined) return this.#keeper.park(event, error, retries + 1);
+    if (outcome === 'skip') return;
+    if (outcome === 'park' && this.#keeper !== undefined) return this.#keeper.park(event, error, retries + 1);
     await this.#keeper?.failed(event);
     throw error;
   }

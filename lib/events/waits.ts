@@ -137,6 +137,7 @@ class NamedCursor {
   readonly #puller: Puller;
   readonly #waiters = new Set<Waiter>();
   #queue: Pulled[] = [];
+  #releases = 0;
   #tail: Tail | undefined;
 
   constructor(hub: Hub, definition: ClassDefinition, name: string) {
@@ -148,8 +149,11 @@ class NamedCursor {
   }
 
   async wait(timeout: number | undefined, signal: AbortSignal | undefined): Promise<AnyResult> {
+    const releases = this.#releases;
     const result = this.#waiters.size === 0 ? await this.#look() : undefined;
     if (result !== undefined) return result;
+    if (this.#releases !== releases) return { status: 'released' };
+    if (signal?.aborted) throw signal.reason;
     if (timeout === 0) return { status: 'timeout' };
     return new Promise((resolve, reject) => {
       let stopListening = (): void => {};
@@ -178,6 +182,7 @@ class NamedCursor {
   }
 
   release(): void {
+    this.#releases += 1;
     for (const each of this.#waiters) each.settle({ status: 'released' });
   }
 

@@ -254,7 +254,7 @@ describe('Time-To-Live by count', () => {
 });
 
 describe('the sweeper', () => {
-  test('removes what is due without a write of anybody, with an injected clock as well', async () => {
+  test('scenario 21: removes what is due without a write of anybody, with an injected clock as well', async () => {
     const clock = new Clock();
     await using db = await opened(clock, true);
     const feed = db.events.feed([Aged, Plain], { kinds: ['expire'] });
@@ -312,7 +312,7 @@ describe('the sweeper', () => {
 });
 
 describe('Time-To-Live and clocks', () => {
-  test('a clock that goes back makes nothing expire early, late for ever, or twice', async () => {
+  test('scenario 22: a clock that goes back makes nothing expire early, late for ever, or twice', async () => {
     const clock = new Clock();
     await using db = await opened(clock);
     const feed = db.events.feed(Aged, { kinds: ['expire'] });

@@ -1,8 +1,9 @@
+import { invalidArgument } from '../../arguments';
 import type { Notes, Pen } from '../../events/change-log';
 import type { Transaction as PublicTransaction } from '../../transactions/transaction';
 import type { Environment } from './environment';
 import { peek, type Tree } from './lmdb';
-import { submit, type Transaction } from './transaction';
+import { submit, Transaction } from './transaction';
 import type { Writer } from './writer';
 
 /** Small texts in a tree of their own. */
@@ -49,8 +50,18 @@ export class TreeNotes implements Notes {
     return result as T;
   }
 
-  enlist(transaction: PublicTransaction, work: (pen: Pen) => void): void {
-    (transaction as Transaction).enlist(() => work(this.#pen()));
+  enlist(transaction: PublicTransaction, work: (pen: Pen) => void, onCommitted: () => void): void {
+    if (!(transaction instanceof Transaction))
+      throw invalidArgument('transaction', 'transaction is one of this database that is under way');
+    // What one of several refuses must leave nothing of the others: all is decided before anything is written.
+    const prepare = (): (() => void) => {
+      const writes: [name: string, text: string | undefined][] = [];
+      work({ read: (name) => this.read(name), write: (name, text) => writes.push([name, text]) });
+      return () => {
+        for (const [name, text] of writes) this.#pen().write(name, text);
+      };
+    };
+    transaction.enlist(prepare, onCommitted);
   }
 
   #pen(): Pen {

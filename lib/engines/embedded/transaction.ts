@@ -80,7 +80,7 @@ function checkMarks(origin: unknown, meta: unknown): void {
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
-  readonly #enlisted: (() => void)[] = [];
+  readonly #enlisted: { readonly prepare: () => () => void; readonly onCommitted: () => void }[] = [];
   /** The error of a commit that others were faster than. */
   conflict: unknown;
 
@@ -95,10 +95,10 @@ export class Transaction extends Transactions implements PublicTransaction {
     return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
   }
 
-  /** Has `work` done in the commit; what it throws ends the transaction. */
-  enlist(work: () => void): void {
+  /** Has what `prepare` returns done in the commit; what it throws ends the transaction. Calls back when it is safe. */
+  enlist(prepare: () => () => void, onCommitted: () => void): void {
     this.#stage.open();
-    this.#enlisted.push(work);
+    this.#enlisted.push({ prepare, onCommitted });
   }
 
   async checkpoint(): Promise<void> {
@@ -127,12 +127,13 @@ export class Transaction extends Transactions implements PublicTransaction {
           this.conflict = error;
           throw error;
         }
-        for (const work of this.#enlisted) work();
+        for (const write of this.#enlisted.map(({ prepare }) => prepare())) write();
         batch.beginTransaction(how.marks);
         overlay.applyTo(batch);
         batch.endTransaction();
       },
     });
+    for (const { onCommitted } of this.#enlisted) onCommitted();
   }
 
   end(): void {
