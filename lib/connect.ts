@@ -52,7 +52,10 @@ export function connect<const Classes extends readonly ClassDefinition[] = reado
  * Resolves when the server has answered a handshake. Rejects with ConnectionError when it has not within
  * `connectTimeout`, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
  */
-export function connect(url: string, options?: ConnectOptions): Promise<Database>;
+export function connect<Url extends string>(
+  url: Url extends `embedded:${string}` ? never : Url,
+  options?: ConnectOptions,
+): Promise<Database>;
 export async function connect(
   url: string,
   options: ConnectOptions | EmbeddedConnectOptions = {},

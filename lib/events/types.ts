@@ -154,4 +154,13 @@ export type EventNamed<C extends ClassDefinition, Name extends string> =
   DefinitionNamed<C, Name> extends infer D extends ClassDefinition ? EventOf<D, KindNamed<D, Name>> : never;
 
 /** Any event of any class: what there is where types are not known. */
-export type AnyEvent = EventOf<ClassDefinition, string> | GapEvent;
+export type AnyEvent =
+  | NewEvent<ClassDefinition>
+  | UpdateEvent<ClassDefinition>
+  | FieldChangeEvent<ClassDefinition>
+  | DeleteEvent<ClassDefinition>
+  | ExpireEvent<ClassDefinition>
+  | DeleteAllEvent<ClassDefinition>
+  | CheckpointEvent<ClassDefinition>
+  | SchemaEvent<ClassDefinition>
+  | GapEvent;
