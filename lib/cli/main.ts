@@ -4,13 +4,17 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { addBench } from './bench';
 import { addDdl } from './ddl';
+import { addDemo } from './demo';
 import { addPing } from './ping';
 import { addReplay } from './replay';
 import { oneLine } from './report';
 import { addServe } from './serve';
+import { addWatch } from './watch';
 
 const program = new Command('evenkeel')
-  .description('Replays, measures, serves and probes memcached; translates schemas.')
+  .description(
+    'Replays, measures, serves and probes memcached; shows, follows and translates embedded databases.',
+  )
   .version(packageVersion(), '-V, --version')
   .option('--verbose', 'print stacks of errors')
   .showHelpAfterError('(--help tells more)');
@@ -20,6 +24,8 @@ addBench(program);
 addServe(program);
 addPing(program);
 addDdl(program);
+addDemo(program);
+addWatch(program);
 
 program.parseAsync().then(
   () => leave(Number(process.exitCode ?? 0)),

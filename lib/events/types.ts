@@ -116,24 +116,26 @@ export type WantedKind<C extends ClassDefinition> = KindOf<C> | 'schema';
 
 /** The events of kinds of a class, discriminated by `kind` (and `class`, and `field`). */
 export type EventOf<C extends ClassDefinition, K extends string = KindOf<C>> = C extends ClassDefinition
-  ? K extends 'new'
-    ? NewEvent<C>
-    : K extends 'update'
-      ? UpdateEvent<C>
-      : K extends `fieldUpdate:${infer F}`
-        ? FieldChangeEvent<C, F>
-        : K extends 'delete'
-          ? DeleteEvent<C>
-          : K extends 'expire'
-            ? ExpireEvent<C>
-            : K extends 'deleteAll'
-              ? DeleteAllEvent<C>
-              : K extends 'checkpoint'
-                ? CheckpointEvent<C>
-                : K extends 'schema'
-                  ? SchemaEvent<C>
-                  : never
+  ? EventOfKind<C, K & WantedKind<C>>
   : never;
+
+type EventOfKind<C extends ClassDefinition, K extends string> = K extends 'new'
+  ? NewEvent<C>
+  : K extends 'update'
+    ? UpdateEvent<C>
+    : K extends `fieldUpdate:${infer F}`
+      ? FieldChangeEvent<C, F>
+      : K extends 'delete'
+        ? DeleteEvent<C>
+        : K extends 'expire'
+          ? ExpireEvent<C>
+          : K extends 'deleteAll'
+            ? DeleteAllEvent<C>
+            : K extends 'checkpoint'
+              ? CheckpointEvent<C>
+              : K extends 'schema'
+                ? SchemaEvent<C>
+                : never;
 
 type DefinitionNamed<C extends ClassDefinition, Name> = C extends ClassDefinition
   ? Name extends C['events'][number]['name']
