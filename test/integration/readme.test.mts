@@ -10,7 +10,7 @@ import { startServer, type TestServer } from '../../lib/testing/index.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const examples = [...readme.matchAll(/^## (.+?)\n|^```ts\n([\s\S]*?)^```/gm)];
+const documents = ['README.md', 'docs/events.md', 'docs/coming-from-extremedb.md'];
 
 // Inside the package, so that it resolves its own name.
 const folder = join(root, 'build-readme', String(process.pid));
@@ -26,20 +26,23 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-let section = '';
 let count = 0;
-for (const [, heading, code] of examples) {
-  if (heading !== undefined) section = heading;
-  if (code === undefined) continue;
-  const file = join(folder, `example-${++count}.mts`);
-  test(`the README's example under "${section}" runs and ends by itself`, async () => {
-    await writeFile(file, code.replaceAll('memcached://127.0.0.1:11211', server.url));
-    const { stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], {
-      cwd: root,
-      timeout: 30_000,
+for (const document of documents) {
+  const text = await readFile(join(root, document), 'utf8');
+  let section = '';
+  for (const [, heading, code] of text.matchAll(/^## (.+?)\n|^```ts\n([\s\S]*?)^```/gm)) {
+    if (heading !== undefined) section = heading;
+    if (code === undefined) continue;
+    const file = join(folder, `example-${++count}.mts`);
+    test(`the example of ${document} under "${section}" runs and ends by itself`, async () => {
+      await writeFile(file, code.replaceAll('memcached://127.0.0.1:11211', server.url));
+      const { stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], {
+        cwd: root,
+        timeout: 30_000,
+      });
+      assert.equal(stderr, '');
     });
-    assert.equal(stderr, '');
-  });
+  }
 }
 
 test('the README lists every operation and no other', async () => {
