@@ -61,7 +61,7 @@ export interface DurableSetup {
   readonly withSnapshot: boolean;
   readonly migrate: boolean;
   readonly isManual: boolean;
-  /** Positions are acknowledged within transactions, too, not only at their ends. */
+  /** Positions that handlers have settled for count within transactions, too, not only at their ends. */
   readonly ackWithin: boolean;
   readonly onLost: 'error' | 'snapshot';
   /** ms to wait for the holder there is to go. */
@@ -229,11 +229,8 @@ export class DurableKeeper implements Keeper {
 
   async #acknowledge(event: Draft, transaction: Transaction | undefined): Promise<void> {
     const within = placeIn(event.position);
-    const { seq } = within;
-    const isEnd = event.transaction?.last === true;
-    // Within a transaction it is its beginning that counts, unless positions in the middle were asked for.
-    const middle = this.#setup.ackWithin ? within : { seq: seq - 1, index: WHOLE };
-    const place = isEnd ? { seq, index: WHOLE } : middle;
+    // Of the last that is seen of a transaction, all of it; otherwise this one and no more, or it would come again.
+    const place = event.transaction?.last === true ? { seq: within.seq, index: WHOLE } : within;
     if (transaction === undefined) {
       this.#outstanding = 0;
       this.#pass(place);

@@ -74,7 +74,7 @@ export interface DurableOptions<C extends ClassDefinition> extends WhereOptions<
   readonly from?: Start | { readonly snapshot: true };
   /** 'auto' (default): when the handler has settled. 'manual': by `ack()` of the event. */
   readonly ack?: 'auto' | 'manual';
-  /** A position in the middle of a transaction is kept, too. Default false: a transaction is told again as a whole. */
+  /** With 'auto': a position in the middle of a transaction counts, too. Default false: it is told again as a whole. */
   readonly ackWithin?: boolean;
   readonly onError?: ErrorPolicy;
   /** When what follows the position is not kept any more: 'error' (default) rejects with PositionLostError. */

@@ -3,7 +3,7 @@ import { ClosedError, TimeoutError } from '../errors';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
 import type { Hub } from './hub';
-import { formatPosition } from './position';
+import { formatPosition, placeIn } from './position';
 import { isGap, type Pulled, type Source } from './puller';
 import { Tail } from './tail';
 
@@ -262,10 +262,9 @@ function isEndOfTransaction(event: Pulled): boolean {
 }
 
 function placeOf(event: Pulled, otherwise: Place): Place {
-  const transaction = isGap(event) ? undefined : event.transaction;
-  if (transaction === undefined) return otherwise;
-  const seq = Number(transaction.seq);
-  return transaction.last ? { seq, index: WHOLE } : { seq: seq - 1, index: WHOLE };
+  if (isGap(event) || event.transaction === undefined) return otherwise;
+  const place = placeIn(event.position);
+  return event.transaction.last ? { seq: place.seq, index: WHOLE } : place;
 }
 
 function warningOf(error: unknown): Error {

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { PositionLostError, SpecChangedError, SubscriptionBusyError } from '../../lib/index.ts';
-import { Directory, Marker, Order, open, order } from './events-shop.mts';
+import { Directory, Marker, Order, open, order, short } from './events-shop.mts';
 import { until } from './harness.mts';
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -201,6 +201,34 @@ describe('a durable subscription', () => {
       effects.map(({ id }) => id),
       [1001, 1002, 1003, 1004],
     );
+  });
+
+  test('an acknowledgement within a transaction counts for what came before it, and for no more', async () => {
+    await using db = await open();
+    await db.transaction(async (tx) => {
+      for (const id of [1, 2, 3]) await tx.records(Order).insert(order(id));
+    });
+    await db.records(Order).update(1, { state: 2, note: 'x' });
+    const told: string[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      // Each holder acknowledges one event and fails on the next.
+      let acknowledged = false;
+      const subscription = await db.events.durable(
+        'one-by-one',
+        Order,
+        async (event) => {
+          if (acknowledged) throw new Error('enough');
+          told.push(short(event));
+          await db.transaction((tx) => event.ack(tx));
+          acknowledged = true;
+        },
+        { from: 'beginning', ack: 'manual' },
+      );
+      await subscription.caughtUp().catch(() => {});
+      await subscription.close();
+      await subscription.closed.catch(() => {});
+    }
+    assert.deepEqual(told, ['new 1', 'new 2', 'new 3', 'update 1', 'fieldUpdate state 1']);
   });
 
   test('goes on where it was acknowledged, and is begun anew as nothing was', async () => {
