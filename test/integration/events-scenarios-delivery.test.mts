@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EpochMismatchError, InvalidArgumentError, OverflowError } from '../../lib/index.ts';
-import { Marker, Order, open, order, short } from './events-shop.mts';
+import { Directory, Marker, Order, open, order, short } from './events-shop.mts';
 import { until } from './harness.mts';
 
 const both = [Order, Marker] as const;
@@ -321,6 +321,20 @@ describe('a position', () => {
       EpochMismatchError,
     );
     assert.throws(() => db.events.feed(Order, { from: 'yesterday' }), InvalidArgumentError);
+  });
+
+  test('scenario 36: taken before a restore is refused after it', async () => {
+    await using directory = await Directory.make();
+    const before = await open({}, directory.url);
+    await before.records(Order).insert(order(1));
+    const { position } = before.events;
+    await before.close();
+    await using db = await open({ restored: true }, directory.url);
+    assert.deepEqual((await db.records(Order).get(1))?.id, 1);
+    assert.throws(() => db.events.feed(Order, { from: position }), EpochMismatchError);
+    const feed = db.events.feed(Order, { from: 'beginning' });
+    assert.equal((await feed.next()).value?.kind, 'new');
+    feed.close();
   });
 
   test('is where another subscription goes on: of an event, a feed, a subscription, the database', async () => {

@@ -34,6 +34,7 @@ export interface EnvironmentOptions {
   readonly path: string | undefined;
   readonly durability: 'commit' | 'none';
   readonly readOnly: boolean;
+  readonly restored: boolean;
   readonly clock: () => number;
   readonly retention: Retention;
 }
@@ -147,7 +148,7 @@ export class Environment {
       journal: tree('journal'),
       subscriptions: tree('subscriptions'),
     };
-    const { epoch } = readFormat(root, trees.meta, path, options.readOnly);
+    const { epoch } = readFormat(root, trees.meta, path, options);
     return new Environment(path, root, trees, epoch, new Catalog(root, trees, path), options);
   }
 
@@ -359,26 +360,31 @@ function checkFile(root: Root, path: string, readOnly: boolean): void {
   if (!readOnly) truncateSync(file, wanted);
 }
 
-function readFormat(root: Root, meta: Tree, path: string, readOnly: boolean): Format {
-  const stored = peek(meta, FORMAT_KEY);
-  if (stored !== undefined) {
-    const format = JSON.parse(stored.toString()) as Format;
-    if (format.format !== FORMAT) {
-      throw new StorageError(
-        `${path}: the database has format ${format.format}, this version reads ${FORMAT}`,
-      );
-    }
-    return format;
-  }
+function readFormat(
+  root: Root,
+  meta: Tree,
+  path: string,
+  { readOnly, restored }: EnvironmentOptions,
+): Format {
+  const stored = storedFormat(meta, path);
+  if (stored !== undefined && (readOnly || !restored)) return stored;
   if (readOnly) throw new StorageError(`${path}: there is no database to read`);
   return root.transactionSync(() => {
     // Another process may have been faster.
-    const fresh = peek(meta, FORMAT_KEY);
-    if (fresh !== undefined) return JSON.parse(fresh.toString()) as Format;
+    const fresh = storedFormat(meta, path);
+    if (fresh !== undefined && !restored) return fresh;
     const format: Format = { format: FORMAT, epoch: randomBytes(6).toString('hex') };
     meta.putSync(FORMAT_KEY, Buffer.from(JSON.stringify(format)));
     return format;
   });
+}
+
+function storedFormat(meta: Tree, path: string): Format | undefined {
+  const stored = peek(meta, FORMAT_KEY);
+  if (stored === undefined) return undefined;
+  const format = JSON.parse(stored.toString()) as Format;
+  if (format.format === FORMAT) return format;
+  throw new StorageError(`${path}: the database has format ${format.format}, this version reads ${FORMAT}`);
 }
 
 function checkSame(known: EnvironmentOptions, given: EnvironmentOptions): void {

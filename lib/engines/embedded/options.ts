@@ -20,6 +20,11 @@ export interface EmbeddedOptions {
   readonly durability?: 'commit' | 'none';
   /** Nothing is written: the directory may be one that cannot be. Default false. */
   readonly readOnly?: boolean;
+  /**
+   * The directory was put back from a copy: positions of events that were taken since then, or in the original, are
+   * refused from now on. Default false.
+   */
+  readonly restored?: boolean;
   /** ms within which a write is committed, unless it gives its own. Default 10000. */
   readonly timeout?: number;
   /** Operations waiting to be written; further ones reject with BackpressureError. Default 131072. */
@@ -70,6 +75,7 @@ export function resolveEmbeddedOptions(
     classes,
     durability,
     readOnly,
+    restored: checkFlag('restored', given.restored ?? false),
     timeout: checkTimeout(given.timeout ?? 10_000),
     maxQueued: checkPositive('maxQueued', given.maxQueued ?? 131_072),
     retention: {
