@@ -7,6 +7,8 @@ export interface NativeAddon {
     dispatch: (kind: number, id: number, argument: number) => void,
   ): NativeBase | number;
   counters(): NativeCounters;
+  /** Ends the process at once, without waiting for its threads. */
+  exitNow(code: number): never;
 }
 
 /** Live native objects of this process; all zero once everything is closed. */

@@ -1,13 +1,17 @@
-// node verify.js <directory>: looks at every page of every tree. What is missing or wrong ends this process, and no other.
+// node verify.js <directory> [write]: looks at every page of every tree and, when it is to be written, at the list of free
+// pages. What is missing or wrong ends this process, and no other.
 import { BINARY, FROM_FIRST, loadLmdb, type Tree } from './lmdb';
 
-async function verify(path: string): Promise<void> {
-  const { open } = await loadLmdb();
+/** More than is free in one piece: LMDB goes through all of its list for it. */
+const MUCH = 64 << 20;
+
+async function verify(path: string, isToBeWritten: boolean): Promise<void> {
+  const { open, ABORT } = await loadLmdb();
   const root = open<Uint8Array, Uint8Array>({
     ...BINARY,
     path,
     noSubdir: false,
-    readOnly: true,
+    readOnly: !isToBeWritten,
     maxDbs: 1024,
   });
   for (const name of root.getKeys({ ...FROM_FIRST })) {
@@ -18,11 +22,17 @@ async function verify(path: string): Promise<void> {
     // Values are copied out of the map as they are gone through: every page is touched.
     tree.getRange({ ...FROM_FIRST }).forEach(() => {});
   }
+  if (!isToBeWritten) return;
+  const meta: Tree = root.openDB<Uint8Array, Uint8Array>('meta', BINARY);
+  root.transactionSync(() => {
+    meta.putSync(Buffer.from('verify'), Buffer.alloc(MUCH));
+    return ABORT;
+  });
 }
 
 const path = process.argv[2];
 if (path !== undefined) {
-  verify(path).catch((error: unknown) => {
+  verify(path, process.argv[3] === 'write').catch((error: unknown) => {
     process.stderr.write(`${String(error)}\n`);
     process.exit(1);
   });

@@ -1,6 +1,7 @@
 import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutError } from '../../errors';
 import { onAbort } from '../../transactions/abort';
 import type { Environment } from './environment';
+import { beginCommit, endCommit } from './leaving';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
@@ -117,14 +118,19 @@ export class Writer {
     this.#isRequested = true;
     this.#environment.whenFree(() => {
       let batch: Batch = { entries: [], hasEvents: false };
+      beginCommit();
       this.#environment.root
         .childTransaction(() => {
           this.#isRequested = false;
           batch = this.#run();
         })
         .then(
-          () => this.#commit(batch),
+          () => {
+            endCommit();
+            this.#commit(batch);
+          },
           async (error: unknown) => {
+            endCommit();
             // Numbers that were handed out in it were not taken.
             this.#environment.autoids.clear();
             this.#abort(batch.entries, await causeOf(error));
