@@ -16,8 +16,10 @@ function versionOf(command: string, argument: string): string {
   }
 }
 
-function packageVersion(name: string): string {
-  for (const folder of require.resolve.paths(name) ?? []) {
+/** Of an installed package, as it is found from this file or from `within`, a file of another folder. */
+export function packageVersion(name: string, within?: string | URL): string {
+  const { resolve } = within === undefined ? require : createRequire(within);
+  for (const folder of resolve.paths(name) ?? []) {
     try {
       const manifest: { version: string } = JSON.parse(
         readFileSync(`${folder}/${name}/package.json`, 'utf8'),

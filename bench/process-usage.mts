@@ -24,3 +24,13 @@ export function peakBytes(): number {
   }
   return process.resourceUsage().maxRSS * 1024;
 }
+
+/** Of the resident bytes, those that are the process's own and not pages of a file it has mapped; undefined elsewhere than on Linux. */
+export function anonymousBytes(): number | undefined {
+  try {
+    const kib = /^RssAnon:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+    return kib === undefined ? undefined : Number(kib) * 1024;
+  } catch {
+    return undefined; // not a Linux /proc
+  }
+}

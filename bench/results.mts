@@ -11,7 +11,7 @@ export interface ScenarioResult {
   failures: Record<string, string>;
 }
 
-function middle(values: number[]): number {
+export function middle(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
   return sorted.length % 2 ? upper : (upper + (sorted[sorted.length / 2 - 1] ?? upper)) / 2;

@@ -17,6 +17,16 @@ type Field = 'operationsPerSecond' | 'cpuPerOperation' | 'p50';
 const host = 'evenkeel-host';
 const thread = 'evenkeel-thread';
 
+export function atLeast(target: string, limit: number, value: number | undefined): Verdict {
+  const reached = value === undefined ? undefined : value >= limit;
+  return { target: `${target} ≥ ${limit} ×`, value, limit, reached };
+}
+
+export function atMost(target: string, limit: number, value: number | undefined, unit = '×'): Verdict {
+  const reached = value === undefined ? undefined : value <= limit;
+  return { target: `${target} ≤ ${Number(limit.toFixed(3))} ${unit}`, value, limit, reached };
+}
+
 export function verdicts(results: Results): Verdict[] {
   const at = (id: string, name: string): Measurement | undefined => results.get(id)?.medians[name];
   const quotient = (a: number | undefined, b: number | undefined) => (a && b ? a / b : undefined);
@@ -26,18 +36,6 @@ export function verdicts(results: Results): Verdict[] {
     const result = results.get(id);
     return result && bestNpm(result)?.operationsPerSecond;
   };
-  const atLeast = (target: string, limit: number, value: number | undefined): Verdict => ({
-    target: `${target} ≥ ${limit} ×`,
-    value,
-    limit,
-    reached: value === undefined ? undefined : value >= limit,
-  });
-  const atMost = (target: string, limit: number, value: number | undefined): Verdict => ({
-    target: `${target} ≤ ${Number(limit.toFixed(3))} ×`,
-    value,
-    limit,
-    reached: value === undefined ? undefined : value <= limit,
-  });
 
   const gets = 'memcached/get/256';
   const canned = 'canned/get/256';

@@ -6,7 +6,9 @@ import { classes, type Reading } from './records.mts';
 
 const require = createRequire(import.meta.url);
 
-export const openOurs = (directory: string) => connect(`embedded://${join(directory, 'ours')}`, { classes });
+/** `maxBytes`: how much of the journal is kept. */
+export const openOurs = (directory: string, maxBytes = 1 << 30) =>
+  connect(`embedded://${join(directory, 'ours')}`, { classes, retention: { maxBytes } });
 export type Ours = Awaited<ReturnType<typeof openOurs>>;
 
 /** Bare LMDB: a commit is acknowledged when it is made, and synced afterwards, unless `durable`. */
@@ -17,19 +19,21 @@ export function openBare(directory: string, durable: boolean) {
   });
 }
 
-interface Statement {
+interface Statement<R extends Row = Row> {
   run(...values: unknown[]): unknown;
-  get(...values: unknown[]): Row | undefined;
-  all(...values: unknown[]): Row[];
-  iterate(...values: unknown[]): IterableIterator<Row>;
+  get(...values: unknown[]): R | undefined;
+  all(...values: unknown[]): R[];
 }
-export interface Row extends Omit<Reading, 'at'> {
+interface Row extends Omit<Reading, 'at'> {
   readonly at: number;
 }
-interface Sqlite {
+interface ChangeRow extends Row {
+  readonly seq: number;
+}
+interface Connection {
   exec(sql: string): void;
   pragma(text: string): void;
-  prepare(sql: string): Statement;
+  prepare<R extends Row = Row>(sql: string): Statement<R>;
   close(): void;
 }
 
@@ -37,7 +41,7 @@ const COLUMNS = 'id, sensor, room, celsius, humidity, state, at';
 
 /** Write-ahead log, prepared statements; what is committed is synced. With `told`, triggers write a table of changes. */
 export function openSqlite(directory: string, told: boolean) {
-  const Database = require('better-sqlite3') as new (path: string) => Sqlite;
+  const Database = require('better-sqlite3') as new (path: string) => Connection;
   const db = new Database(join(directory, 'sqlite.db'));
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = FULL');
@@ -67,19 +71,26 @@ export function openSqlite(directory: string, told: boolean) {
     selectSensor: db.prepare(`SELECT ${COLUMNS} FROM reading WHERE sensor = ? ORDER BY at`),
     update: db.prepare('UPDATE reading SET celsius = ? WHERE id = ?'),
     changes: told
-      ? db.prepare(`SELECT seq, kind, ${COLUMNS} FROM change WHERE seq > ? ORDER BY seq LIMIT 256`)
+      ? db.prepare<ChangeRow>(`SELECT seq, kind, ${COLUMNS} FROM change WHERE seq > ? ORDER BY seq LIMIT 256`)
       : undefined,
   };
 }
 
-/** A row as the object that an application works with. */
-export function typed(row: Row): Reading {
+export type Sqlite = ReturnType<typeof openSqlite>;
+
+/** A row, or what was JSON, as the object that an application works with. */
+export function typed(row: Row | Stored): Reading {
   return { ...row, at: new Date(row.at) };
 }
 
-interface Level {
+/** JSON has no dates. */
+export interface Stored extends Omit<Reading, 'at'> {
+  readonly at: string;
+}
+export interface Level {
   open(): Promise<void>;
-  get(key: string): Promise<Reading>;
+  get(key: string): Promise<Stored>;
+  getMany(keys: string[]): Promise<Stored[]>;
   put(key: string, value: Reading, options: { sync: boolean }): Promise<void>;
   batch(
     operations: { type: 'put'; key: string; value: Reading }[],

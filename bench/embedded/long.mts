@@ -1,81 +1,100 @@
+// What takes a process of its own, because its memory is measured or the database is to be new to it. Started by run.mts:
+// `long.mts <which> <directory> <count>`; the figures go to stdout as JSON.
+import { setTimeout as delay } from 'node:timers/promises';
+import { anonymousBytes, peakBytes, resetPeak, residentBytes } from '../process-usage.mts';
+import { middle } from '../results.mts';
 import { openOurs } from './contenders.mts';
+import { fillOurs, inFlight } from './load.mts';
 import { reading, Told } from './records.mts';
-import { insertTold } from './scenarios.mts';
 
 const MIB = 1 << 20;
+/** Enough for a journal of all that is written here. */
+const KEPT = 2 ** 40;
 
 /** ms from the call to the first and to the last of the events that wait since the beginning. */
-export async function resume(directory: string, events: number): Promise<{ first: number; last: number }> {
-  const db = await openOurs(directory);
-  const from = db.events.position;
-  for (let at = 0; at < events; at += 1000) await insertTold(db, at);
+async function resume(directory: string, events: number) {
+  {
+    await using db = await openOurs(directory, KEPT);
+    await fillOurs(db, events);
+  }
+  await using db = await openOurs(directory, KEPT);
   const start = performance.now();
   let first = 0;
   let left = events;
-  for await (const event of db.events.feed(Told, { from })) {
+  for await (const event of db.events.feed(Told, { from: 'beginning' })) {
     if (first === 0) first = performance.now() - start;
     left -= event.kind === 'new' ? 1 : 0;
     if (left === 0) break;
   }
-  const last = performance.now() - start;
-  await db.close();
-  return { first, last };
+  return { first, last: performance.now() - start };
 }
 
-/** MiB held in the first and in the last third while events pass a consumer that is slower than the writer. */
-export async function slowConsumer(
-  directory: string,
-  events: number,
-): Promise<{ early: number; late: number }> {
-  const db = await openOurs(directory);
-  const samples: number[] = [];
+/** MiB in the thirds of the time in which events pass a consumer that is slower than the writer. */
+async function slowConsumer(directory: string, events: number) {
+  await using db = await openOurs(directory, KEPT);
+  const resident: number[] = [];
+  const own: number[] = [];
   let seen = 0;
-  const subscription = await db.events.on(Told, ['new', 'update'], async () => {
+  let most = 0;
+  let written = 0;
+  const handler = async (): Promise<void> => {
     seen += 1;
-    if (seen % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
-    if (seen % 4096 === 0) {
-      global.gc?.();
-      samples.push(process.memoryUsage().rss / MIB);
-    }
-  });
-  for (let at = 0; at < events; at += 1000) {
-    const from = at % 50_000;
-    await db.transaction((tx) => {
+    if (seen % 64 === 0) await delay(1);
+    if (seen % 4096 !== 0) return;
+    most = Math.max(most, written - seen);
+    resident.push(residentBytes() / MIB);
+    own.push((anonymousBytes() ?? 0) / MIB);
+  };
+  const subscription = await db.events.on(Told, ['new', 'update'], handler, { overflow: 'spill' });
+  await inFlight(events / 1000, 4, async (batch) => {
+    await db.transaction(async (tx) => {
       const records = tx.records(Told);
-      return Promise.all(
-        Array.from({ length: 1000 }, (_each, i) => records.upsert({ ...reading(from + i), celsius: at })),
-      );
+      for (let i = batch * 1000; i < (batch + 1) * 1000; i += 1)
+        await records.upsert({ ...reading(i % 50_000), celsius: i });
     });
-  }
+    written += 1000;
+  });
   await subscription.caughtUp();
   await subscription.close();
-  await db.close();
-  const third = Math.floor(samples.length / 3);
-  return { early: middle(samples.slice(0, third)), late: middle(samples.slice(-third)) };
+  const third = Math.floor(resident.length / 3);
+  const thirds = (all: readonly number[]) => ({
+    early: middle(all.slice(0, third)),
+    late: middle(all.slice(-third)),
+  });
+  return { resident: thirds(resident), own: thirds(own), mostWaiting: most };
 }
 
-/** ms and MiB that it takes to remove all records, with and without somebody who is told. */
-export async function deleteAll(
-  directory: string,
-  records: number,
-): Promise<{ alone: number; followed: number; grew: number }> {
-  const db = await openOurs(directory);
-  const once = async (): Promise<{ took: number; grew: number }> => {
-    for (let at = 0; at < records; at += 1000) await insertTold(db, at);
-    global.gc?.();
-    const before = process.memoryUsage().rss;
-    const start = performance.now();
-    await db.records(Told).deleteAll();
-    return { took: performance.now() - start, grew: (process.memoryUsage().rss - before) / MIB };
+/** ms and, at their peak, MiB that it takes to remove all records. */
+async function deleteAll(directory: string, count: number, isFollowed: boolean) {
+  await using db = await openOurs(directory);
+  await fillOurs(db, count);
+  let told = 0;
+  const handler = (): void => {
+    told += 1;
   };
-  const alone = await once();
-  const subscription = await db.events.on(Told, ['deleteAll', 'delete'], () => {});
-  const followed = await once();
-  await subscription.caughtUp();
-  await db.close();
-  return { alone: alone.took, followed: followed.took, grew: followed.grew };
+  const subscription = isFollowed ? await db.events.on(Told, ['deleteAll'], handler) : undefined;
+  await delay(500);
+  global.gc?.();
+  resetPeak();
+  const before = residentBytes();
+  const start = performance.now();
+  const removed = await db.records(Told).deleteAll();
+  await subscription?.caughtUp();
+  const took = performance.now() - start;
+  if (removed !== count || told !== Number(isFollowed))
+    throw new Error(`${removed} removed, told ${told} times`);
+  return { took, grew: Math.max(0, peakBytes() - before) / MIB };
 }
 
-function middle(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
+const parts = {
+  resume,
+  slowConsumer,
+  deleteAll: (directory: string, count: number) => deleteAll(directory, count, false),
+  deleteAllFollowed: (directory: string, count: number) => deleteAll(directory, count, true),
+};
+export type Long = { readonly [Part in keyof typeof parts]: Awaited<ReturnType<(typeof parts)[Part]>> };
+
+const [which, directory, count] = process.argv.slice(2);
+if (which === undefined || directory === undefined || !Object.hasOwn(parts, which))
+  throw new Error('started by run.mts');
+console.log(JSON.stringify(await parts[which as keyof Long](directory, Number(count))));

@@ -1,25 +1,31 @@
-// npm run bench:embedded [-- --rounds 5 --scale 1 --only <pattern> --no-save]. bench/README.md says what is measured.
+// npm run bench:embedded [-- --rounds 5 --scale 1 --only <pattern> --long --no-save]. bench/README.md says what is measured.
+import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { machine } from '../machine.mts';
-import { deleteAll, resume, slowConsumer } from './long.mts';
-import { type Rates, scenarios } from './scenarios.mts';
+import { parseArgs, promisify } from 'node:util';
+import { machine, packageVersion } from '../machine.mts';
+import { middle } from '../results.mts';
+import { verdictLines } from '../targets.mts';
+import type { Scenario } from './load.mts';
+import type { Long } from './long.mts';
+import { scenarios } from './scenarios.mts';
+import { type Rates, verdicts } from './targets.mts';
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     scale: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
+    long: { type: 'boolean', default: false },
     'no-save': { type: 'boolean', default: false },
   },
 });
 const rounds = Number(options.rounds);
 const scale = Number(options.scale);
+const only = new RegExp(options.only);
 
 async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'evenkeel-bench-'));
@@ -30,114 +36,107 @@ async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<
   }
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
-const results: Record<string, Rates> = {};
-for (const [name, contenders] of Object.entries(scenarios)) {
-  if (!new RegExp(options.only).test(name)) continue;
-  const measured: Record<string, number[]> = {};
-  const names = Object.keys(contenders);
-  for (let round = 0; round < rounds; round += 1) {
-    // Another one goes first each time.
-    for (const contender of names.map((_each, i) => names[(i + round) % names.length] as string)) {
-      const run = contenders[contender];
-      if (run === undefined) continue;
-      const one = await inDirectory((directory) => run(directory, scale));
-      measured[contender] = [...(measured[contender] ?? []), one];
+/** What each contender reached in every round; another one goes first each time. */
+async function measure({ writers = {}, readers = [] }: Scenario): Promise<Record<string, number[]>> {
+  return inDirectory(async (kept) => {
+    const opened = [];
+    for (const [i, open] of readers.entries()) {
+      const directory = join(kept, String(i));
+      mkdirSync(directory);
+      opened.push(await open(directory, scale));
     }
-  }
-  results[name] = Object.fromEntries(Object.entries(measured).map(([each, all]) => [each, median(all)]));
-  print(name, results[name]);
+    const runs: (readonly [string, () => Promise<number>])[] = [
+      ...Object.entries(writers).map(
+        ([name, write]) => [name, () => inDirectory((directory) => write(directory, scale))] as const,
+      ),
+      ...opened.flatMap(({ rates }) => Object.entries(rates)),
+    ];
+    const measured: Record<string, number[]> = Object.fromEntries(runs.map(([name]) => [name, []]));
+    for (let round = 0; round < rounds; round += 1) {
+      const first = round % runs.length;
+      for (const [name, run] of [...runs.slice(first), ...runs.slice(0, first)])
+        measured[name]?.push(await run());
+    }
+    for (const each of opened) await each.close();
+    return measured;
+  });
 }
 
 function print(name: string, rates: Rates): void {
   console.log(`\n${name}`);
   const [first = 1] = Object.values(rates);
-  for (const [contender, rate] of Object.entries(rates))
-    console.log(
-      `  ${contender.padEnd(18)} ${Math.round(rate).toLocaleString('en').padStart(11)} /s   ${(rate / first).toFixed(2)} ×`,
-    );
+  for (const [contender, rate] of Object.entries(rates)) {
+    const figure = Math.round(rate).toLocaleString('en').padStart(11);
+    console.log(`  ${contender.padEnd(24)} ${figure} /s   ${(rate / first).toFixed(2)} ×`);
+  }
 }
 
-const long = !options.only
-  ? {
-      resume: await inDirectory((directory) => resume(directory, 1_000_000 * scale)),
-      slowConsumer: await inDirectory((directory) => slowConsumer(directory, 1_000_000 * scale)),
-      deleteAll: await inDirectory((directory) => deleteAll(directory, 1_000_000 * scale)),
-    }
-  : undefined;
-if (long !== undefined) {
-  const { resume, slowConsumer, deleteAll } = long;
-  console.log(
-    `\nresume ${1_000_000 * scale} events back: first ${resume.first.toFixed(1)} ms, last ${resume.last.toFixed(0)} ms`,
+/** A process of its own, with the same loaders. */
+async function apart<Part extends keyof Long>(part: Part, count: number): Promise<Long[Part]> {
+  const file = fileURLToPath(new URL('long.mts', import.meta.url));
+  const run = promisify(execFile);
+  const { stdout } = await inDirectory((directory) =>
+    run(process.execPath, [...process.execArgv, file, part, directory, String(count)]),
   );
-  console.log(
-    `slow consumer: ${slowConsumer.early.toFixed(0)} MiB early, ${slowConsumer.late.toFixed(0)} MiB late`,
-  );
-  console.log(
-    `deleteAll: ${deleteAll.alone.toFixed(1)} ms alone, ${deleteAll.followed.toFixed(1)} ms followed, ${deleteAll.grew.toFixed(1)} MiB more`,
-  );
+  return JSON.parse(stdout) as Long[Part];
 }
 
-/** The figure of one contender for another's. */
-function ratio(scenario: string, ours: string, other: string, otherScenario = scenario): number {
-  return (results[scenario]?.[ours] ?? Number.NaN) / (results[otherScenario]?.[other] ?? Number.NaN);
+async function measureLong(): Promise<Partial<Long>> {
+  const million = 1_000_000 * scale;
+  let long: Partial<Long> = {};
+  if (only.test('resume')) {
+    const resume = await apart('resume', million);
+    long = { ...long, resume };
+    console.log(`\nresume ${million.toLocaleString('en')} events back`);
+    console.log(`  first ${resume.first.toFixed(1)} ms, last ${resume.last.toFixed(0)} ms`);
+  }
+  if (only.test('slow consumer')) {
+    const count = options.long ? 10 * million : million;
+    const slowConsumer = await apart('slowConsumer', count);
+    long = { ...long, slowConsumer };
+    const { resident, own, mostWaiting } = slowConsumer;
+    const thirds = ({ early, late }: typeof own) =>
+      `${early.toFixed(0)} MiB early, ${late.toFixed(0)} MiB late`;
+    console.log(`\nslow consumer, ${count.toLocaleString('en')} events, at most ${mostWaiting} waiting`);
+    console.log(`  resident ${thirds(resident)}; without mapped files ${thirds(own)}`);
+  }
+  if (only.test('deleteAll')) {
+    const deleteAll = await apart('deleteAll', million);
+    const deleteAllFollowed = await apart('deleteAllFollowed', million);
+    long = { ...long, deleteAll, deleteAllFollowed };
+    const told = ({ took, grew }: typeof deleteAll) => `${took.toFixed(1)} ms and ${grew.toFixed(1)} MiB`;
+    console.log(`\ndeleteAll of ${million.toLocaleString('en')} records`);
+    console.log(`  alone ${told(deleteAll)}, followed ${told(deleteAllFollowed)}`);
+  }
+  return long;
 }
 
-const batches = 'insert, batches of 100';
-const handler = 'events that wait, to a handler';
-const beside = 'batches beside a subscription to another class';
-const targets: readonly (readonly [what: string, figure: number, limit: number, atLeast: boolean])[] = [
-  ['get: bare lmdb', ratio('get, warm', 'ours', 'lmdb'), 0.6, true],
-  ['get: better-sqlite3', ratio('get, warm', 'ours', 'sqlite'), 2, true],
-  ['batches with events: bare lmdb', ratio(batches, 'ours, with events', 'lmdb'), 0.5, true],
-  ['events to a handler: gets of bare lmdb', ratio(handler, 'ours', 'lmdb', 'get, warm'), 0.4, true],
-  ['events to a handler: better-sqlite3 change table', ratio(handler, 'ours', 'sqlite'), 5, true],
-  [
-    'without events, somebody follows: nobody does',
-    ratio(beside, 'somebody follows', 'nobody follows'),
-    0.95,
-    true,
-  ],
-  ...(long === undefined
-    ? []
-    : ([
-        [
-          'slow consumer: late for early memory',
-          long.slowConsumer.late / long.slowConsumer.early,
-          1.1,
-          false,
-        ],
-        ['deleteAll: followed for alone', long.deleteAll.followed / long.deleteAll.alone, 2, false],
-        ['deleteAll: MiB more', long.deleteAll.grew, 16, false],
-      ] as const)),
-];
-console.log('');
-for (const [what, figure, limit, atLeast] of targets) {
-  if (Number.isNaN(figure)) continue;
-  const isMet = atLeast ? figure >= limit : figure <= limit;
-  console.log(
-    `${isMet ? 'met   ' : 'missed'}  ${what.padEnd(52)} ${figure.toFixed(2)} (${atLeast ? '≥' : '≤'} ${limit})`,
-  );
+const all: Record<string, Record<string, number[]>> = {};
+const results: Record<string, Rates> = {};
+for (const [name, scenario] of Object.entries(scenarios)) {
+  if (!only.test(name)) continue;
+  const measured = await measure(scenario);
+  all[name] = measured;
+  const rates = Object.fromEntries(Object.entries(measured).map(([each, of]) => [each, middle(of)]));
+  results[name] = rates;
+  print(name, rates);
 }
+const long = await measureLong();
+const reached = verdicts(results, long);
+console.log(`\ntargets\n${verdictLines(reached)}`);
 
-if (!options['no-save'] && !options.only) {
-  const require = createRequire(import.meta.url);
-  const version = (name: string): string => (require(`${name}/package.json`) as { version: string }).version;
+if (!options['no-save'] && options.only === '') {
   const date = new Date().toISOString();
-  const folder = fileURLToPath(new URL('../results', import.meta.url));
   const versions = {
     node: process.version,
-    lmdb: '3',
-    'better-sqlite3': version('better-sqlite3'),
-    level: version('level'),
+    lmdb: packageVersion('lmdb'),
+    'better-sqlite3': packageVersion('better-sqlite3', import.meta.url),
+    level: packageVersion('level', import.meta.url),
   };
+  const folder = fileURLToPath(new URL('../results/', import.meta.url));
   mkdirSync(folder, { recursive: true });
-  const saved = { date, machine: machine(), versions, rounds, scale, results, long, targets };
-  writeFileSync(
-    join(folder, `${date.slice(0, 10)}-embedded.json`),
-    `${JSON.stringify(saved, undefined, 2)}\n`,
-  );
+  const name = `${date.slice(0, 10)}-embedded.json`;
+  const saved = { date, machine: machine(), versions, rounds, scale, results, all, long, targets: reached };
+  writeFileSync(`${folder}${name}`, `${JSON.stringify(saved, undefined, 1)}\n`);
+  console.log(`written: bench/results/${name}`);
 }

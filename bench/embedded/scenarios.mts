@@ -1,57 +1,39 @@
-import { levelKey, type Ours, openBare, openLevel, openOurs, openSqlite, typed } from './contenders.mts';
+import { open as openLmdb } from 'lmdb';
+import { levelKey, openBare, openLevel, openOurs, openSqlite, type Sqlite, typed } from './contenders.mts';
+import {
+  fillOurs,
+  inFlight,
+  insertBatch,
+  type Readers,
+  range,
+  rate,
+  type Scenario,
+  type Writer,
+} from './load.mts';
 import { Indexed, type Reading, reading, SENSORS, Silent, Told } from './records.mts';
 
-/** Operations a second of each contender in one round, by its name. */
-export type Rates = Record<string, number>;
-type Run = (directory: string, scale: number) => Promise<number>;
+const STORED = 20_000;
+const IN_FLIGHT = 256;
+const EVENTS = 1_000_000;
 
-/** Operations a second of the work. */
-async function rate(operations: number, work: () => Promise<unknown> | unknown): Promise<number> {
-  global.gc?.();
-  const start = performance.now();
-  await work();
-  return (operations * 1000) / (performance.now() - start);
-}
-
-/** Keeps `depth` operations under way until `count` have ended. */
-async function inFlight(count: number, depth: number, one: (i: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) await one(next++);
-  };
-  await Promise.all(Array.from({ length: depth }, worker));
-}
-
-const range = (count: number, from = 0): number[] => Array.from({ length: count }, (_each, i) => from + i);
-
-async function fillOurs(
-  db: Ours,
-  of: typeof Told | typeof Silent | typeof Indexed,
-  count: number,
-): Promise<void> {
-  for (let from = 0; from < count; from += 1000)
-    await db.transaction((tx) => {
-      const records = tx.records<typeof Told | typeof Silent | typeof Indexed>(of);
-      return Promise.all(range(Math.min(1000, count - from), from).map((id) => records.insert(reading(id))));
-    });
-}
-
-const batches: (of: typeof Told | typeof Silent) => Run = (of) => async (directory, scale) => {
-  const count = 200 * scale;
-  const db = await openOurs(directory);
-  const result = await rate(count * 100, async () => {
-    for (let b = 0; b < count; b += 1)
-      await db.transaction((tx) => {
-        const records = tx.records<typeof Told | typeof Silent>(of);
-        return Promise.all(range(100, b * 100).map((id) => records.insert(reading(id))));
-      });
-  });
-  await db.close();
+/** So that nothing read is left out by the compiler, and nothing is missing. */
+function checked(sum: number, result: number): number {
+  if (!(sum > 0)) throw new Error('nothing was read');
   return result;
-};
+}
+
+const batches =
+  (of: typeof Told | typeof Silent): Writer =>
+  async (directory, scale) => {
+    const count = 200 * scale;
+    await using db = await openOurs(directory);
+    return await rate(count * 100, async () => {
+      for (let b = 0; b < count; b += 1) await insertBatch(db, of, b * 100);
+    });
+  };
 
 const bareBatches =
-  (durable: boolean): Run =>
+  (durable: boolean): Writer =>
   async (directory, scale) => {
     const count = 200 * scale;
     const db = openBare(directory, durable);
@@ -65,275 +47,340 @@ const bareBatches =
     return result;
   };
 
-/** Batches of a class without events, while somebody follows another class, or nobody. */
+function sqliteBatch(sqlite: Sqlite, from: number): void {
+  sqlite.transaction(() => {
+    for (const id of range(100, from)) sqlite.insert(reading(id));
+  });
+}
+
+/** Writes to a class without events, while somebody follows another class, or nobody. */
 const neighbours =
-  (followed: boolean): Run =>
+  (size: number, followed: boolean): Writer =>
   async (directory, scale) => {
-    const db = await openOurs(directory);
+    await using db = await openOurs(directory);
     const subscription = followed ? await db.events.on(Told, ['new'], () => {}) : undefined;
     const count = 20_000 * scale;
-    const result = await rate(count, async () => {
-      for (let from = 0; from < count; from += 100)
-        await db.transaction((tx) =>
-          Promise.all(range(100, from).map((id) => tx.records(Silent).insert(reading(id)))),
-        );
-    });
+    const result = await rate(count, () =>
+      size === 1
+        ? inFlight(count, IN_FLIGHT, (i) => db.records(Silent).insert(reading(i)))
+        : inFlight(count / size, 4, (i) => insertBatch(db, Silent, i * size, size)),
+    );
     await subscription?.close();
-    await db.close();
     return result;
   };
 
-async function journalled(directory: string, count: number): Promise<Ours> {
-  const db = await openOurs(directory);
-  for (let from = 0; from < count; from += 1000) await insertTold(db, from);
-  return db;
+/** Gives what is new in the table of changes to `handle`; the last row seen. */
+function poll(sqlite: Sqlite, after: number, handle: (record: Reading) => void): number {
+  let seq = after;
+  for (const row of sqlite.changes?.all(seq) ?? []) {
+    seq = row.seq;
+    handle(typed(row));
+  }
+  return seq;
 }
 
-const EVENTS = 200_000;
-
-export const scenarios: Record<string, Record<string, Run>> = {
-  'get, warm': {
-    async ours(directory, scale) {
-      const db = await openOurs(directory);
-      await fillOurs(db, Told, 20_000);
-      const records = db.records(Told);
-      const count = 300_000 * scale;
+const gets: NonNullable<Scenario['readers']> = [
+  async (directory, scale): Promise<Readers> => {
+    const db = await openOurs(directory);
+    await fillOurs(db, STORED);
+    const records = db.records(Told);
+    const count = 300_000 * scale;
+    const ours = async (): Promise<number> => {
       let sum = 0;
       const result = await rate(count, async () => {
-        for (let i = 0; i < count; i += 1) sum += (await records.get(i % 20_000))?.at.getTime() ?? 0;
+        for (let i = 0; i < count; i += 1) sum += (await records.get(i % STORED))?.at.getTime() ?? 0;
       });
-      await db.close();
-      return sum > 0 ? result : 0;
-    },
-    async lmdb(directory, scale) {
-      const db = openBare(directory, false);
-      await db.transaction(() => range(20_000).forEach((id) => void db.put(id, reading(id))));
-      const count = 300_000 * scale;
+      return checked(sum, result);
+    };
+    return { rates: { ours }, close: () => db.close() };
+  },
+  async (directory, scale): Promise<Readers> => {
+    const db = openBare(directory, false);
+    await db.transaction(() => {
+      for (const id of range(STORED)) db.put(id, reading(id));
+    });
+    const count = 300_000 * scale;
+    const lmdb = async (): Promise<number> => {
       let sum = 0;
       const result = await rate(count, () => {
-        for (let i = 0; i < count; i += 1) sum += db.get(i % 20_000)?.at.getTime() ?? 0;
+        for (let i = 0; i < count; i += 1) sum += db.get(i % STORED)?.at.getTime() ?? 0;
       });
-      await db.close();
-      return sum > 0 ? result : 0;
-    },
-    async sqlite(directory, scale) {
-      const sqlite = openSqlite(directory, false);
-      sqlite.transaction(() => range(20_000).forEach((id) => void sqlite.insert(reading(id))));
-      const count = 100_000 * scale;
+      return checked(sum, result);
+    };
+    return { rates: { lmdb }, close: () => db.close() };
+  },
+  async (directory, scale): Promise<Readers> => {
+    const opened = openSqlite(directory, false);
+    opened.transaction(() => {
+      for (const id of range(STORED)) opened.insert(reading(id));
+    });
+    const count = 200_000 * scale;
+    const sqlite = async (): Promise<number> => {
       let sum = 0;
       const result = await rate(count, () => {
         for (let i = 0; i < count; i += 1) {
-          const row = sqlite.select.get(i % 20_000);
+          const row = opened.select.get(i % STORED);
           if (row !== undefined) sum += typed(row).at.getTime();
         }
       });
-      sqlite.db.close();
-      return sum > 0 ? result : 0;
-    },
-    async level(directory, scale) {
-      const db = await openLevel(directory);
-      await db.batch(
-        range(20_000).map((id) => ({ type: 'put', key: levelKey(id), value: reading(id) })),
-        { sync: false },
-      );
-      const count = 20_000 * scale;
-      const result = await rate(count, () =>
-        inFlight(count, 64, async (i) => {
-          const value = await db.get(levelKey(i % 20_000));
-          return { ...value, at: new Date(value.at) };
-        }),
-      );
-      await db.close();
-      return result;
-    },
+      return checked(sum, result);
+    };
+    return { rates: { sqlite }, close: () => opened.db.close() };
   },
-  'insert, durable, 256 in flight': {
-    async ours(directory, scale) {
-      const db = await openOurs(directory);
-      const count = 20_000 * scale;
-      const result = await rate(count, () =>
-        inFlight(count, 256, (i) => db.records(Told).insert(reading(i))),
-      );
-      await db.close();
-      return result;
-    },
-    async lmdb(directory, scale) {
-      const db = openBare(directory, true);
-      const count = 20_000 * scale;
-      const result = await rate(count, () => inFlight(count, 256, (i) => db.put(i, reading(i))));
-      await db.close();
-      return result;
-    },
-    async sqlite(directory, scale) {
-      const sqlite = openSqlite(directory, true);
-      const count = 2000 * scale;
-      const result = await rate(count, () => {
-        for (let i = 0; i < count; i += 1) sqlite.insert(reading(i));
+  async (directory, scale): Promise<Readers> => {
+    const db = await openLevel(directory);
+    const all = range(STORED).map((id) => ({ type: 'put' as const, key: levelKey(id), value: reading(id) }));
+    await db.batch(all, { sync: false });
+    const count = 50_000 * scale;
+    const level = async (): Promise<number> => {
+      let sum = 0;
+      const result = await rate(count, async () => {
+        for (let i = 0; i < count; i += 1) sum += typed(await db.get(levelKey(i % STORED))).at.getTime();
       });
-      sqlite.db.close();
-      return result;
-    },
-    async level(directory, scale) {
-      const db = await openLevel(directory);
-      const count = 5000 * scale;
-      const result = await rate(count, () =>
-        inFlight(count, 256, (i) => db.put(levelKey(i), reading(i), { sync: true })),
+      return checked(sum, result);
+    };
+    return { rates: { level }, close: () => db.close() };
+  },
+];
+
+const RANGES = 1000;
+
+/** 100 records of each sensor. */
+const ranges: NonNullable<Scenario['readers']> = [
+  async (directory, scale): Promise<Readers> => {
+    const db = await openOurs(directory);
+    await fillOurs(db, 100 * SENSORS, Indexed);
+    const records = db.records(Indexed);
+    const ours = (): Promise<number> =>
+      rangesOf(scale, (sensor) => records.find({ index: 'bySensor', equals: sensor }).all());
+    return { rates: { ours }, close: () => db.close() };
+  },
+  async (directory, scale): Promise<Readers> => {
+    const db = openBare(directory, false);
+    const index = openLmdb<number, (string | number)[]>({ path: `${directory}/index` });
+    await db.transaction(() => {
+      for (const id of range(100 * SENSORS)) db.put(id, reading(id));
+    });
+    await index.transaction(() => {
+      for (const { id, sensor, at } of range(100 * SENSORS).map(reading))
+        index.put([sensor, at.getTime(), id], id);
+    });
+    const lmdb = (): Promise<number> =>
+      rangesOf(scale, (sensor) =>
+        Array.from(
+          index.getRange({ start: [sensor], end: [sensor, Number.MAX_VALUE] }),
+          ({ value }) => db.get(value) as Reading,
+        ),
       );
-      await db.close();
-      return result;
+    return {
+      rates: { lmdb },
+      async close() {
+        await index.close();
+        await db.close();
+      },
+    };
+  },
+  async (directory, scale): Promise<Readers> => {
+    const opened = openSqlite(directory, false);
+    opened.transaction(() => {
+      for (const id of range(100 * SENSORS)) opened.insert(reading(id));
+    });
+    const sqlite = (): Promise<number> =>
+      rangesOf(scale, (sensor) => opened.selectSensor.all(sensor).map(typed));
+    return { rates: { sqlite }, close: () => opened.db.close() };
+  },
+];
+
+function rangesOf(scale: number, find: (sensor: string) => Reading[] | Promise<Reading[]>): Promise<number> {
+  const count = RANGES * scale;
+  return rate(count * 100, async () => {
+    for (let i = 0; i < count; i += 1) {
+      const { length } = await find(`sensor-${i % SENSORS}`);
+      if (length !== 100) throw new Error(`${length} records instead of 100`);
+    }
+  });
+}
+
+/** Filled beforehand; only the reading counts. */
+const waiting: NonNullable<Scenario['readers']> = [
+  async (directory, scale): Promise<Readers> => {
+    const count = EVENTS * scale;
+    const db = await openOurs(directory);
+    await fillOurs(db, count);
+    return {
+      rates: {
+        async 'ours, to a handler'() {
+          let told = 0;
+          const result = await rate(count, async () => {
+            const handler = ({ after }: { readonly after: Reading }): void => {
+              if (after.at.getTime() > 0) told += 1;
+            };
+            const subscription = await db.events.on(Told, ['new'], handler, { from: 'beginning' });
+            await subscription.caughtUp();
+            await subscription.close();
+          });
+          if (told !== count) throw new Error(`${told} events instead of ${count}`);
+          return result;
+        },
+        async 'ours, to an iterator'() {
+          let left = count;
+          return await rate(count, async () => {
+            for await (const event of db.events.feed(Told, { from: 'beginning' })) {
+              if (event.kind === 'new' && event.after.at.getTime() > 0) left -= 1;
+              if (left === 0) break;
+            }
+          });
+        },
+      },
+      close: () => db.close(),
+    };
+  },
+  async (directory, scale): Promise<Readers> => {
+    const count = EVENTS * scale;
+    const opened = openSqlite(directory, true);
+    opened.transaction(() => {
+      for (const id of range(count)) opened.insert(reading(id));
+    });
+    const sqlite = async (): Promise<number> => {
+      let told = 0;
+      const handler = ({ at }: Reading): void => {
+        if (at.getTime() > 0) told += 1;
+      };
+      return await rate(count, () => {
+        for (let seq = 0; told < count; ) seq = poll(opened, seq, handler);
+      });
+    };
+    return { rates: { sqlite }, close: () => opened.db.close() };
+  },
+];
+
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  'get, warm': { readers: gets },
+  'insert, durable, 256 in flight': {
+    writers: {
+      async ours(directory, scale) {
+        await using db = await openOurs(directory);
+        const count = 20_000 * scale;
+        return await rate(count, () =>
+          inFlight(count, IN_FLIGHT, (i) => db.records(Told).insert(reading(i))),
+        );
+      },
+      async 'lmdb, durable'(directory, scale) {
+        const db = openBare(directory, true);
+        const count = 20_000 * scale;
+        const result = await rate(count, () => inFlight(count, IN_FLIGHT, (i) => db.put(i, reading(i))));
+        await db.close();
+        return result;
+      },
+      async sqlite(directory, scale) {
+        const sqlite = openSqlite(directory, true);
+        const count = 500 * scale;
+        const result = await rate(count, () => {
+          for (let i = 0; i < count; i += 1) sqlite.insert(reading(i));
+        });
+        sqlite.db.close();
+        return result;
+      },
+      async level(directory, scale) {
+        const db = await openLevel(directory);
+        const count = 5000 * scale;
+        const result = await rate(count, () =>
+          inFlight(count, IN_FLIGHT, (i) => db.put(levelKey(i), reading(i), { sync: true })),
+        );
+        await db.close();
+        return result;
+      },
     },
   },
   'insert, batches of 100': {
-    'ours, with events': batches(Told),
-    'ours, without': batches(Silent),
-    lmdb: bareBatches(false),
-    'lmdb, durable': bareBatches(true),
-    async sqlite(directory, scale) {
-      const sqlite = openSqlite(directory, true);
-      const count = 200 * scale;
-      const result = await rate(count * 100, () => {
-        for (let b = 0; b < count; b += 1)
-          sqlite.transaction(() => {
-            for (const id of range(100, b * 100)) sqlite.insert(reading(id));
-          });
-      });
-      sqlite.db.close();
-      return result;
-    },
-    async level(directory, scale) {
-      const db = await openLevel(directory);
-      const count = 200 * scale;
-      const result = await rate(count * 100, async () => {
-        for (let b = 0; b < count; b += 1)
-          await db.batch(
-            range(100, b * 100).map((id) => ({ type: 'put', key: levelKey(id), value: reading(id) })),
-            { sync: true },
-          );
-      });
-      await db.close();
-      return result;
+    writers: {
+      'ours, with events': batches(Told),
+      'ours, without': batches(Silent),
+      lmdb: bareBatches(false),
+      'lmdb, durable': bareBatches(true),
+      async sqlite(directory, scale) {
+        const sqlite = openSqlite(directory, true);
+        const count = 200 * scale;
+        const result = await rate(count * 100, () => {
+          for (let b = 0; b < count; b += 1) sqliteBatch(sqlite, b * 100);
+        });
+        sqlite.db.close();
+        return result;
+      },
+      async level(directory, scale) {
+        const db = await openLevel(directory);
+        const count = 200 * scale;
+        const put = (id: number) => ({ type: 'put' as const, key: levelKey(id), value: reading(id) });
+        const result = await rate(count * 100, async () => {
+          for (let b = 0; b < count; b += 1) await db.batch(range(100, b * 100).map(put), { sync: true });
+        });
+        await db.close();
+        return result;
+      },
     },
   },
-  'range of 100 by an index, records': {
-    async ours(directory, scale) {
-      const db = await openOurs(directory);
-      await fillOurs(db, Indexed, 100 * SENSORS);
-      const count = 1000 * scale;
-      const result = await rate(count * 100, async () => {
-        for (let i = 0; i < count; i += 1)
-          await db
-            .records(Indexed)
-            .find({ index: 'bySensor', equals: `sensor-${i % SENSORS}` })
-            .all();
-      });
-      await db.close();
-      return result;
-    },
-    async sqlite(directory, scale) {
-      const sqlite = openSqlite(directory, false);
-      sqlite.transaction(() => range(100 * SENSORS).forEach((id) => void sqlite.insert(reading(id))));
-      const count = 1000 * scale;
-      let records: Reading[] = [];
-      const result = await rate(count * 100, () => {
-        for (let i = 0; i < count; i += 1)
-          records = sqlite.selectSensor.all(`sensor-${i % SENSORS}`).map(typed);
-      });
-      sqlite.db.close();
-      return records.length === 100 ? result : 0;
-    },
-  },
+  'range of 100 by an index, records': { readers: ranges },
   'update with one subscriber, to its last event': {
-    async ours(directory, scale) {
-      const db = await openOurs(directory);
-      await fillOurs(db, Told, 5000);
-      const count = 10_000 * scale;
-      const subscription = await db.events.on(Told, ['update'], () => {});
-      const result = await rate(count, async () => {
-        await inFlight(count, 256, (i) => db.records(Told).update(i % 5000, { celsius: i }));
-        await subscription.caughtUp();
-      });
-      await db.close();
-      return result;
-    },
-    async sqlite(directory, scale) {
-      const sqlite = openSqlite(directory, true);
-      sqlite.transaction(() => range(5000).forEach((id) => void sqlite.insert(reading(id))));
-      const count = 2000 * scale;
-      let seq = 5000;
-      const poll = (): void => {
-        for (const row of sqlite.changes?.all(seq) ?? []) {
-          seq = (row as unknown as { seq: number }).seq;
-          typed(row);
-        }
-      };
-      const result = await rate(count, () => {
-        for (let i = 0; i < count; i += 1) {
-          sqlite.update.run(i, i % 5000);
-          if (i % 256 === 255) poll();
-        }
-        while (seq < 5000 + count) poll();
-      });
-      sqlite.db.close();
-      return result;
-    },
-  },
-  'events that wait, to a handler': {
-    async ours(directory, scale) {
-      const count = EVENTS * scale;
-      const db = await journalled(directory, count);
-      let told = 0;
-      const handler = (event: { readonly after: { readonly id: number } }): void => {
-        if (event.after.id >= 0) told += 1;
-      };
-      const result = await rate(count, async () => {
-        const subscription = await db.events.on(Told, ['new'], handler, { from: 'beginning' });
-        await subscription.caughtUp();
-      });
-      await db.close();
-      return told === count ? result : 0;
-    },
-    async sqlite(directory, scale) {
-      const sqlite = openSqlite(directory, true);
-      const count = EVENTS * scale;
-      sqlite.transaction(() => range(count).forEach((id) => void sqlite.insert(reading(id))));
-      let seq = 0;
-      const result = await rate(count, () => {
-        for (;;) {
-          const rows = sqlite.changes?.all(seq) ?? [];
-          if (rows.length === 0) return;
-          for (const row of rows) {
-            seq = (row as unknown as { seq: number }).seq;
-            typed(row);
+    writers: {
+      async ours(directory, scale) {
+        await using db = await openOurs(directory);
+        await fillOurs(db, 5000);
+        const count = 10_000 * scale;
+        const subscription = await db.events.on(Told, ['update'], () => {});
+        return await rate(count, async () => {
+          await inFlight(count, IN_FLIGHT, (i) => db.records(Told).update(i % 5000, { celsius: i }));
+          await subscription.caughtUp();
+        });
+      },
+      async sqlite(directory, scale) {
+        const sqlite = openSqlite(directory, true);
+        for (let from = 0; from < 5000; from += 100) sqliteBatch(sqlite, from);
+        const count = 512 * scale;
+        let seq = 5000;
+        const result = await rate(count, () => {
+          for (let i = 0; i < count; i += 1) {
+            sqlite.update.run(i, i % 5000);
+            if (i % IN_FLIGHT === 0) seq = poll(sqlite, seq, () => {});
           }
-        }
-      });
-      sqlite.db.close();
-      return result;
+          while (seq < 5000 + count) seq = poll(sqlite, seq, () => {});
+        });
+        sqlite.db.close();
+        return result;
+      },
     },
   },
-  'events that wait, to an iterator': {
-    async ours(directory, scale) {
-      const count = EVENTS * scale;
-      const db = await journalled(directory, count);
-      const result = await rate(count, async () => {
-        let left = count;
-        for await (const event of db.events.feed(Told, { from: 'beginning' })) {
-          left -= event.kind === 'new' ? 1 : 0;
-          if (left === 0) break;
-        }
-      });
-      await db.close();
-      return result;
+  'events that wait': { readers: waiting },
+  'events, the whole way: batches of 100 written and read': {
+    writers: {
+      async ours(directory, scale) {
+        await using db = await openOurs(directory);
+        const count = 200 * scale;
+        const subscription = await db.events.on(Told, ['new'], () => {});
+        return await rate(count * 100, async () => {
+          for (let b = 0; b < count; b += 1) await insertBatch(db, Told, b * 100);
+          await subscription.caughtUp();
+        });
+      },
+      async sqlite(directory, scale) {
+        const sqlite = openSqlite(directory, true);
+        const count = 200 * scale;
+        let seq = 0;
+        const result = await rate(count * 100, () => {
+          for (let b = 0; b < count; b += 1) {
+            sqliteBatch(sqlite, b * 100);
+            seq = poll(sqlite, seq, () => {});
+          }
+          if (seq !== count * 100) throw new Error(`${seq} changes instead of ${count * 100}`);
+        });
+        sqlite.db.close();
+        return result;
+      },
     },
   },
-  'batches beside a subscription to another class': {
-    'nobody follows': neighbours(false),
-    'somebody follows': neighbours(true),
+  'without events, 256 in flight': {
+    writers: { 'nobody follows': neighbours(1, false), 'another class followed': neighbours(1, true) },
+  },
+  'without events, batches of 100': {
+    writers: { 'nobody follows': neighbours(100, false), 'another class followed': neighbours(100, true) },
   },
 };
-
-export async function insertTold(db: Ours, from: number): Promise<void> {
-  await db.transaction((tx) =>
-    Promise.all(range(1000, from).map((id) => tx.records(Told).insert(reading(id)))),
-  );
-}
