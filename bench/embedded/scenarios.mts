@@ -40,7 +40,7 @@ const bareBatches =
     const result = await rate(count * 100, async () => {
       for (let b = 0; b < count; b += 1)
         await db.transaction(() => {
-          for (const id of range(100, b * 100)) db.put(id, reading(id));
+          for (const id of range(100, b * 100)) void db.put(id, reading(id));
         });
     });
     await db.close();
@@ -97,7 +97,7 @@ const gets: NonNullable<Scenario['readers']> = [
   async (directory, scale): Promise<Readers> => {
     const db = openBare(directory, false);
     await db.transaction(() => {
-      for (const id of range(STORED)) db.put(id, reading(id));
+      for (const id of range(STORED)) void db.put(id, reading(id));
     });
     const count = 300_000 * scale;
     const lmdb = async (): Promise<number> => {
@@ -159,11 +159,11 @@ const ranges: NonNullable<Scenario['readers']> = [
     const db = openBare(directory, false);
     const index = openLmdb<number, (string | number)[]>({ path: `${directory}/index` });
     await db.transaction(() => {
-      for (const id of range(100 * SENSORS)) db.put(id, reading(id));
+      for (const id of range(100 * SENSORS)) void db.put(id, reading(id));
     });
     await index.transaction(() => {
       for (const { id, sensor, at } of range(100 * SENSORS).map(reading))
-        index.put([sensor, at.getTime(), id], id);
+        void index.put([sensor, at.getTime(), id], id);
     });
     const lmdb = (): Promise<number> =>
       rangesOf(scale, (sensor) =>
