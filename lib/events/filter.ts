@@ -154,10 +154,26 @@ function emit(
   const after = kind === ChangeKind.delete || kind === ChangeKind.expire ? undefined : change.after();
   const transition = where === undefined ? undefined : transitionOf(where, before, after);
   if (where !== undefined && transition === undefined) return;
+  const key = logged.userKeyOf((after ?? before) as AnyRecord);
+  const position = positionOf(index);
+  if (kind === ChangeKind.new && transition === undefined) {
+    // The most frequent by far, and so without a second object to take from.
+    const event = {
+      kind: 'new',
+      before: undefined,
+      after,
+      class: name,
+      key,
+      position,
+      transaction: undefined,
+    };
+    events.push(event);
+    return;
+  }
   const common = {
     class: name,
-    key: logged.userKeyOf((after ?? before) as AnyRecord),
-    position: positionOf(index),
+    key,
+    position,
     transaction: undefined,
     ...(transition !== undefined && { transition }),
   };

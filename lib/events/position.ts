@@ -6,8 +6,16 @@ const FORM = /^([0-9a-f]{12})\.([0-9a-z]{1,11})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1
 
 /** A place as users hold it: a text that says nothing to them. */
 export function formatPosition(epoch: string, { seq, index, part }: Place): string {
-  const position = `${epoch}.${seq.toString(36)}.${index.toString(36)}`;
-  return part === undefined ? position : `${position}.${part.toString(36)}`;
+  return positionsIn(epoch, seq)(index, part);
+}
+
+/** Those in one transaction. */
+export function positionsIn(epoch: string, seq: number): (index: number, part?: number) => string {
+  const transaction = `${epoch}.${seq.toString(36)}.`;
+  return (index, part) => {
+    const position = transaction + index.toString(36);
+    return part === undefined ? position : `${position}.${part.toString(36)}`;
+  };
 }
 
 /** InvalidArgumentError for what is no position; EpochMismatchError for one of another database. */

@@ -1,7 +1,7 @@
 import { OverflowError } from '../errors';
 import { type ChangeCursor, type ChangeLog, type Fragment, type Place, WHOLE } from './change-log';
 import type { Draft, Filter } from './filter';
-import { formatPosition, isLater, placeIn } from './position';
+import { formatPosition, isLater, placeIn, positionsIn } from './position';
 import type { GapEvent } from './types';
 
 /** What happens to a subscription that more has been committed for than it may have waiting. */
@@ -117,12 +117,9 @@ export class Puller implements Source {
   #read(fragment: Fragment, into: Draft[]): void {
     const { seq, first, count, isLast } = fragment;
     const end = isLast ? first + count - 1 : -1;
+    const positionAt = positionsIn(this.#log.epoch, seq);
     const found: Draft[] = this.#filter.eventsOf(fragment, (index, part) =>
-      formatPosition(this.#log.epoch, {
-        seq,
-        index: index === end && part === undefined ? WHOLE : index,
-        part,
-      }),
+      positionAt(index === end && part === undefined ? WHOLE : index, part),
     );
     this.#leaveOutTold(found);
     if (!isLast && this.#large === undefined)

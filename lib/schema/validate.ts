@@ -18,6 +18,8 @@ const BIG_INTEGERS = {
   autoid: [0n, 2n ** 64n - 1n],
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
+/** The fields of a class or struct as a list, made once for each: declarations do not change. */
+const LISTS = new WeakMap<FieldMap, readonly (readonly [string, Field])[]>();
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
@@ -156,11 +158,20 @@ function copyObject(fields: FieldMap, value: unknown, path: Path): Record<string
     below.fail('is no field');
   }
   const record: Record<string, unknown> = {};
-  for (const [name, type] of Object.entries(fields)) {
+  for (const [name, type] of listOf(fields)) {
     below.step = name;
     record[name] = copy(type, Object.hasOwn(value, name) ? value[name] : undefined, below);
   }
   return record;
+}
+
+function listOf(fields: FieldMap): readonly (readonly [string, Field])[] {
+  let list = LISTS.get(fields);
+  if (list === undefined) {
+    list = Object.entries(fields);
+    LISTS.set(fields, list);
+  }
+  return list;
 }
 
 // Maps, Dates and their like hold what no property shows: it would be lost without a word.

@@ -42,7 +42,7 @@ export class KeyCodec {
   encode(values: readonly unknown[]): Buffer {
     let at = 0;
     for (let i = 0; i < values.length; i += 1) at = this.#writePart(i, values[i], at);
-    return Buffer.from(scratch.subarray(0, at));
+    return taken(at);
   }
 
   /** The bytes of the fields of a record. */
@@ -50,7 +50,7 @@ export class KeyCodec {
     let at = 0;
     for (let i = 0; i < this.#parts.length; i += 1)
       at = this.#writePart(i, record[(this.#parts[i] as KeyPart).name], at);
-    return Buffer.from(scratch.subarray(0, at));
+    return taken(at);
   }
 
   #writePart(position: number, value: unknown, start: number): number {
@@ -64,6 +64,13 @@ export class KeyCodec {
     if (descending) for (let i = start; i < end; i += 1) scratch[i] = ~(scratch[i] as number);
     return end;
   }
+}
+
+/** A copy of the first bytes written. */
+function taken(length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  scratch.copy(bytes, 0, 0, length);
+  return bytes;
 }
 
 /** Where the value ends, or -1 when it is too long for any key. The value is of the type. */

@@ -108,7 +108,7 @@ export class Overlay implements Scope {
     let entry = writes.entries.get(name);
     if (entry === undefined) {
       const base = writes.isCleared ? undefined : before;
-      const version = { ...UNVERSIONED };
+      const version = { high: 0, low: 0 };
       entry = {
         key,
         base,
@@ -126,11 +126,16 @@ export class Overlay implements Scope {
     if (entry.base !== undefined && entry.current === undefined && after !== undefined)
       entry.isRecreated = true;
     this.#claim(store, writes, key, before, after);
-    entry.current = after && { ...after, version: entry.version };
+    entry.current = after && {
+      record: after.record,
+      version: entry.version,
+      expiresAt: after.expiresAt,
+      order: after.order,
+    };
     entry.isDirty = true;
     entry.operations += 1;
     const isSameTransaction = entry.base === undefined || entry.isRecreated;
-    this.#step(store, { kind: 'write', before: before?.record, after: after?.record, isSameTransaction });
+    this.#step(store, 'write', before?.record, after?.record, 0, isSameTransaction);
     return entry.version;
   }
 
@@ -143,7 +148,7 @@ export class Overlay implements Scope {
     writes.entries.clear();
     writes.holders.clear();
     writes.isCleared = true;
-    this.#step(store, { kind: 'clear', count });
+    this.#step(store, 'clear', undefined, undefined, count, false);
     return count;
   }
 
@@ -184,7 +189,7 @@ export class Overlay implements Scope {
         entry.isDirty = false;
         if (entry.current === undefined) continue;
         entry.checkpoints += 1;
-        this.#step(store, { kind: 'checkpoint', after: entry.current.record });
+        this.#step(store, 'checkpoint', undefined, entry.current.record, 0, false);
       }
     }
   }
@@ -197,7 +202,7 @@ export class Overlay implements Scope {
   checkAgainst(batch: WriteBatch): void {
     for (const [store, { entries, holders, isCleared }] of this.#classes) {
       for (const { key, base } of entries.values()) {
-        if (!isCleared && !isSameVersion(batch.read(store, key)?.version, base?.version))
+        if (!isCleared && !isSameVersion(batch.versionOf(store, key), base?.version))
           throw conflict(store.name);
       }
       if (isCleared) continue;
@@ -237,7 +242,8 @@ export class Overlay implements Scope {
     const { payload, version } = batch.put(store, key, base, draft);
     if (base === undefined && store.autoid !== undefined)
       batch.noteAutoid(store, current?.record[store.autoid] as bigint);
-    Object.assign(entry.version, version);
+    entry.version.high = version.high;
+    entry.version.low = version.low;
     const before = base && {
       record: base.record,
       payload: () => store.codec.encode(base.record, base).payload,
@@ -275,17 +281,17 @@ export class Overlay implements Scope {
     }
   }
 
-  #step(store: ClassStore, step: Partial<Step> & Pick<Step, 'kind'>): void {
+  #step(
+    store: ClassStore,
+    kind: Step['kind'],
+    before: AnyRecord | undefined,
+    after: AnyRecord | undefined,
+    count: number,
+    isSameTransaction: boolean,
+  ): void {
     if (store.definition.events.length === 0) return;
-    if (step.kind !== 'write') this.#isNetEach = false;
-    this.#steps.push({
-      store,
-      before: undefined,
-      after: undefined,
-      count: 0,
-      isSameTransaction: false,
-      ...step,
-    });
+    if (kind !== 'write') this.#isNetEach = false;
+    this.#steps.push({ store, kind, before, after, count, isSameTransaction });
   }
 
   #writes(store: ClassStore): ClassWrites {

@@ -80,7 +80,7 @@ export class RecordCodec {
     }
     return {
       record: this.#encoder.decode(bytes, { start: at, end: length } as never) as AnyRecord,
-      version: { high: bytes.readUInt32LE(8), low: bytes.readUInt32LE(4) },
+      version: versionIn(bytes),
       expiresAt,
       order,
     };
@@ -100,6 +100,11 @@ function numbered(shape: Shape, position: number): string[] {
 /** The moment of expiry in stored bytes, without decoding the rest; Infinity when there is none. */
 export function expiryOf(bytes: Buffer): number {
   return (bytes[0] as number) & FLAG_EXPIRES ? bytes.readDoubleLE(HEADER) : Number.POSITIVE_INFINITY;
+}
+
+/** The version in stored bytes. */
+export function versionIn(bytes: Buffer): Version {
+  return { high: bytes.readUInt32LE(8), low: bytes.readUInt32LE(4) };
 }
 
 /** The record itself in stored bytes. */

@@ -5,9 +5,9 @@ import type { ClassStore, Draft, IndexStore } from './class-store';
 import type { Environment } from './environment';
 import { type Due, expiryKey } from './expiry';
 import { JournalWriter } from './journal';
-import { FROM_FIRST, peek, type Tree } from './lmdb';
+import { FROM_FIRST, peek, peekRaw, type Tree } from './lmdb';
 import { encodePlain, type PlainDraft, type PlainRecord, readPlain } from './plain-store';
-import { expiryOf, type Stored } from './record-codec';
+import { expiryOf, type Stored, versionIn } from './record-codec';
 import type { Scope } from './scope';
 import { readState, type State, writeState } from './state';
 import type { Version } from './version';
@@ -75,6 +75,13 @@ export class WriteBatch implements Scope {
     if (stored === undefined || !this.#isDue(stored.expiresAt)) return stored;
     this.#expireAlone(store, key, stored);
     return undefined;
+  }
+
+  /** That of the record as read() finds it, without decoding it. */
+  versionOf(store: ClassStore, key: Buffer): Version | undefined {
+    const bytes = peekRaw(store.records, key);
+    if (bytes === undefined) return undefined;
+    return expiryOf(bytes) <= this.now ? this.read(store, key)?.version : versionIn(bytes);
   }
 
   /** Also what is due already but not yet removed. */
