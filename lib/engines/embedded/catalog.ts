@@ -36,6 +36,8 @@ export class Catalog {
   readonly #meta: Tree;
   readonly #path: string;
   readonly #journal: Tree;
+  /** Open ones, by name. */
+  readonly #trees = new Map<string, Tree>();
   readonly #byName = new Map<string, ClassStore>();
   readonly #byId = new Map<number, ClassStore>();
   #version: number;
@@ -87,18 +89,7 @@ export class Catalog {
         throw new SchemaMismatchError(
           `${this.#path}: the classes are not those stored, and it is opened to be read`,
         );
-      await this.#root.childTransaction(async () => {
-        const added = this.#additions(definitions); // as it is under the lock
-        const stored = new Map(this.#read().map((each) => [each.id, each]));
-        for (const each of added) stored.set(each.id, each);
-        this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
-        const state = readState(this.#meta);
-        state.schemaVersion += 1;
-        const changed = added.filter(({ id }) => this.#byId.has(id));
-        this.#journalChanges(changed, state);
-        writeState(this.#meta, state);
-        for (const each of added) await this.#buildIndexes(each, onProgress);
-      });
+      await this.#store(definitions, onProgress);
     }
     this.#version = readState(this.#meta).schemaVersion;
     const given = new Map(definitions.map((each) => [each.name, each]));
@@ -109,6 +100,57 @@ export class Catalog {
         given.get(name) ?? this.#byName.get(name)?.definition ?? classFromDescription(each.description),
       );
     }
+  }
+
+  /**
+   * In one write transaction, in which the trees are opened as well: LMDB's own synchronous one for that must not meet
+   * another that is on its way in the background.
+   */
+  async #store(
+    definitions: readonly ClassDefinition[],
+    onProgress: (progress: IndexProgress) => void,
+  ): Promise<void> {
+    const stores = new Map(this.#byId);
+    const trees = new Set(this.#trees.keys());
+    try {
+      await this.#root.childTransaction(async () => {
+        const added = this.#additions(definitions); // as it is under the lock: another may have been faster
+        const stored = new Map(this.#read().map((each) => [each.id, each]));
+        for (const each of added) stored.set(each.id, each);
+        const changed = added.filter(({ id }) => stores.has(id));
+        if (added.length > 0) this.#write([...stored.values()], changed);
+        for (const each of stored.values()) this.#add(each, classFromDescription(each.description));
+        for (const { id } of changed)
+          await this.#buildIndexes(
+            stores.get(id) as ClassStore,
+            this.#byId.get(id) as ClassStore,
+            onProgress,
+          );
+      });
+    } catch (error) {
+      // What was opened in it is gone with it.
+      for (const name of this.#trees.keys()) if (!trees.has(name)) this.#trees.delete(name);
+      this.#byName.clear();
+      this.#byId.clear();
+      for (const [id, store] of stores) {
+        this.#byId.set(id, store);
+        this.#byName.set(store.name, store);
+      }
+      throw error;
+    }
+  }
+
+  #write(stored: readonly StoredClass[], changed: readonly StoredClass[]): void {
+    this.#meta.putSync(KEY, Buffer.from(JSON.stringify(stored)));
+    const state = readState(this.#meta);
+    state.schemaVersion += 1;
+    this.#journalChanges(changed, state);
+    writeState(this.#meta, state);
+  }
+
+  #read(): StoredClass[] {
+    const bytes = peek(this.#meta, KEY);
+    return bytes === undefined ? [] : JSON.parse(bytes.toString());
   }
 
   /** Who follows the classes is told where their new form begins. */
@@ -126,11 +168,6 @@ export class Catalog {
       });
     journal.end();
     journal.flush(KEEP_ALL);
-  }
-
-  #read(): StoredClass[] {
-    const bytes = peek(this.#meta, KEY);
-    return bytes === undefined ? [] : JSON.parse(bytes.toString());
   }
 
   /** The classes as they are to be stored, where that is not how they are. */
@@ -154,7 +191,7 @@ export class Catalog {
 
   #add(stored: StoredClass, definition: ClassDefinition): void {
     const { id, names, shapes } = stored;
-    const tree = (name: string): Tree => this.#root.openDB(name, BINARY) as Tree;
+    const tree = (name: string): Tree => this.#tree(name);
     const hooks = this.#byId.get(id)?.hooks ?? new HookList();
     const reload = (): readonly Shape[] => this.#read().find((each) => each.id === id)?.shapes ?? shapes;
     const store = new ClassStore(id, definition, names, hooks, shapes, reload, {
@@ -166,13 +203,22 @@ export class Catalog {
     this.#byId.set(id, store);
   }
 
+  #tree(name: string): Tree {
+    let tree = this.#trees.get(name);
+    if (tree === undefined) {
+      tree = this.#root.openDB(name, BINARY) as Tree;
+      this.#trees.set(name, tree);
+    }
+    return tree;
+  }
+
   /** In the write transaction, which is open while others have their turns between the pages. */
-  async #buildIndexes(stored: StoredClass, onProgress: (progress: IndexProgress) => void): Promise<void> {
-    const before = this.#byId.get(stored.id);
-    if (before === undefined) return;
-    const definition = classFromDescription(stored.description);
-    this.#add(stored, definition);
-    const store = this.#byId.get(stored.id) as ClassStore;
+  async #buildIndexes(
+    before: ClassStore,
+    store: ClassStore,
+    onProgress: (progress: IndexProgress) => void,
+  ): Promise<void> {
+    const { definition } = store;
     const total = (store.records.getStats() as { entryCount: number }).entryCount;
     for (const index of store.indexes) {
       if (before.index(index.name) !== undefined) continue;
