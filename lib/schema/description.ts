@@ -171,6 +171,7 @@ function eventFrom(given: unknown, at: string): EventDeclaration {
 function named<T>(entries: readonly (readonly [unknown, T])[], at: string): Record<string, T> {
   const names = new Set<unknown>();
   for (const [name] of entries) {
+    if (typeof name !== 'string') throw invalidArgument(at, `${at}: a name is a string, not ${shown(name)}`);
     if (names.has(name)) throw invalidArgument(at, `${at}: ${shown(name)} is there twice`);
     names.add(name);
   }

@@ -48,6 +48,14 @@ const parts = {
     if (argument === 'soon') await new Promise((resolve) => setTimeout(resolve, 30));
     process.exit(0);
   },
+  /** Two databases that end with it: one is closed, one is not. */
+  async temporary() {
+    for (const isClosed of [true, false]) {
+      const db = await connect('embedded:');
+      await db.upsert('k', 1);
+      if (isClosed) await db.close();
+    }
+  },
   async idle() {
     await db_(open());
   },

@@ -180,23 +180,19 @@ describe('a process', () => {
     await db.close();
   });
 
-  test('leaves no temporary database behind', async () => {
-    const before = new Set(await readdir(path.dirname((await using_()).path)));
-    const db = await connect('embedded:');
-    await db.upsert('k', 1);
-    await db.close();
-    const after = (await readdir(path.dirname((await using_()).path))).filter((name) => !before.has(name));
-    assert.deepEqual(
-      after.filter((name) => /^evenkeel-\w{6}$/.test(name)),
-      [],
+  test('leaves no temporary database behind, closed or not', async () => {
+    await using directory = await Directory.make();
+    const { code, errors } = await run(
+      'env',
+      `TMPDIR=${directory.path}`,
+      process.execPath,
+      child,
+      'temporary',
     );
+    assert.equal(code, 0, errors);
+    assert.deepEqual(await readdir(directory.path), []);
   });
 });
-
-async function using_(): Promise<Directory> {
-  await using directory = await Directory.make();
-  return directory;
-}
 
 describe('a class that is not as it is stored', () => {
   const define = (more: Partial<Parameters<typeof defineClass>[1]> = {}) =>
