@@ -156,7 +156,10 @@ describe('a process', () => {
     }
   });
 
-  test('may terminate workers in the middle of their writes', async () => {
+  // Not held: about one run in six ends in a fatal error of the lmdb package, whose transaction is still called in a worker
+  // that is being terminated.
+  const todo = 'the lmdb package can abort the process when a worker is terminated in the middle of a write';
+  test('may terminate workers in the middle of their writes', { todo }, async () => {
     await using directory = await Directory.make();
     const { code, signal, output, errors } = await node('terminate', directory.path, '30');
     assert.deepEqual([code, signal, output], [0, null, 'items true'], errors);
