@@ -33,12 +33,6 @@ interface Entry {
   stopListening: (() => void) | undefined;
 }
 
-/** What one write transaction of LMDB holds. */
-interface Batch {
-  readonly entries: readonly Entry[];
-  readonly hasEvents: boolean;
-}
-
 /**
  * The one way to write: what is submitted while a commit is under way is taken together into the next. In the order of
  * submission, each unit to its end before the next.
@@ -117,34 +111,35 @@ export class Writer {
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.#environment.whenFree(() => {
-      let batch: Batch = { entries: [], hasEvents: false };
+      const entries: Entry[] = [];
+      let hasEvents = false;
       beginCommit();
       this.#environment.root
         .childTransaction(() => {
           this.#isRequested = false;
-          batch = this.#run();
+          hasEvents = this.#run(entries);
         })
         .then(
           () => {
             endCommit();
-            this.#commit(batch);
+            this.#commit(entries, hasEvents);
           },
           async (error: unknown) => {
             endCommit();
             // Numbers that were handed out in it were not taken.
             this.#environment.autoids.clear();
-            this.#abort(batch.entries, await causeOf(error));
+            this.#abort(entries, await causeOf(error));
           },
         );
     });
   }
 
-  #run(): Batch {
-    const batch: Entry[] = [];
-    const write = new WriteBatch(this.#environment);
+  /** Executes what is queued, in a write transaction, and notes it in `batch`; whether there were events. */
+  #run(batch: Entry[]): boolean {
     const deadline = performance.now() + BATCH_MS;
     let taken = 0;
     try {
+      const write = this.#begin(batch);
       // What is due goes first, so that nobody meets it: a little with every commit, the sweeper does the rest.
       removeExpired(write, 0);
       for (const entry of this.#queue) {
@@ -162,19 +157,28 @@ export class Writer {
         if ((taken & 15) === 0 && performance.now() > deadline) break;
       }
       write.finish();
+      return write.hasEvents;
     } catch (error) {
-      this.#queue = this.#queue.slice(taken);
       this.#environment.autoids.clear();
-      this.#abort(batch, error);
       throw error;
+    } finally {
+      this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
+      // Not from in here: it would become part of this one.
+      if (this.#queue.length > 0) queueMicrotask(() => this.#request());
     }
-    this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
-    // Not from in here: it would become part of this one.
-    if (this.#queue.length > 0) queueMicrotask(() => this.#request());
-    return { entries: batch, hasEvents: write.hasEvents };
   }
 
-  #commit({ entries, hasEvents }: Batch): void {
+  /** Where it cannot begin, it cannot for any that waits. */
+  #begin(batch: Entry[]): WriteBatch {
+    try {
+      return new WriteBatch(this.#environment);
+    } catch (error) {
+      batch.push(...this.#queue.splice(0));
+      throw error;
+    }
+  }
+
+  #commit(entries: readonly Entry[], hasEvents: boolean): void {
     for (const entry of entries) {
       if (entry.isSettled) continue;
       this.#settle(entry);
