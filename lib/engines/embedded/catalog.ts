@@ -40,6 +40,10 @@ export class Catalog {
   readonly #trees = new Map<string, Tree>();
   readonly #byName = new Map<string, ClassStore>();
   readonly #byId = new Map<number, ClassStore>();
+  readonly #byDefinition = new WeakMap<ClassDefinition, ClassStore>();
+  /** The classes as they are stored, by their numbers; and as they were when a store was made. */
+  readonly #stored = new Map<number, StoredClass>();
+  readonly #madeFrom = new WeakMap<ClassStore, StoredClass>();
   #version: number;
 
   /** Knows the classes that are stored. */
@@ -66,9 +70,18 @@ export class Catalog {
 
   /** InvalidArgumentError (`class`) for a class that the database was not opened with. */
   storeOf(definition: ClassDefinition): ClassStore {
-    const store = this.#byName.get(checkClass(definition).name);
-    if (store?.definition === definition) return store;
+    const store = this.#byDefinition.get(checkClass(definition));
+    if (store !== undefined && this.#isCurrent(store)) return store;
     throw invalidArgument('class', `class ${definition.name} is not one that the database was opened with`);
+  }
+
+  /** What was made before the class was changed knows nothing of its new indexes. */
+  assertCurrent(store: ClassStore): void {
+    if (this.#isCurrent(store)) return;
+    throw new SchemaMismatchError(
+      `${this.#path}: class ${store.name} has been changed since; open the database again`,
+      { context: { class: store.name } },
+    );
   }
 
   byId(id: number): ClassStore | undefined {
@@ -84,22 +97,26 @@ export class Catalog {
     readOnly: boolean,
     onProgress: (progress: IndexProgress) => void,
   ): Promise<void> {
-    if (this.#additions(definitions).length > 0) {
-      if (readOnly)
-        throw new SchemaMismatchError(
-          `${this.#path}: the classes are not those stored, and it is opened to be read`,
-        );
-      await this.#store(definitions, onProgress);
-    }
+    const isStored = this.#additions(definitions).length === 0;
+    if (readOnly && !isStored)
+      throw new SchemaMismatchError(
+        `${this.#path}: the classes are not those stored, and it is opened to be read`,
+      );
+    if (!isStored || (!readOnly && !this.#hasTrees())) await this.#store(definitions, onProgress);
     this.#version = readState(this.#meta).schemaVersion;
     const given = new Map(definitions.map((each) => [each.name, each]));
     for (const each of this.#read()) {
-      const { name } = each.description;
-      this.#add(
-        each,
-        given.get(name) ?? this.#byName.get(name)?.definition ?? classFromDescription(each.description),
-      );
+      const { id, description } = each;
+      if (!isDeepStrictEqual(this.#stored.get(id), each)) this.#stored.set(id, each);
+      const definition = given.get(description.name);
+      const store = definition === undefined ? this.#byId.get(id) : this.#byDefinition.get(definition);
+      if (store === undefined || !this.#isCurrent(store))
+        this.#add(this.#stored.get(id) as StoredClass, definition ?? classFromDescription(description));
     }
+  }
+
+  #isCurrent(store: ClassStore): boolean {
+    return this.#madeFrom.get(store) === this.#stored.get(store.id);
   }
 
   /**
@@ -110,34 +127,30 @@ export class Catalog {
     definitions: readonly ClassDefinition[],
     onProgress: (progress: IndexProgress) => void,
   ): Promise<void> {
-    const stores = new Map(this.#byId);
     const trees = new Set(this.#trees.keys());
     try {
       await this.#root.childTransaction(async () => {
         const added = this.#additions(definitions); // as it is under the lock: another may have been faster
-        const stored = new Map(this.#read().map((each) => [each.id, each]));
-        for (const each of added) stored.set(each.id, each);
-        const changed = added.filter(({ id }) => stores.has(id));
+        const before = new Map(this.#read().map((each) => [each.id, each]));
+        const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
+        const changed = added.filter(({ id }) => before.has(id));
         if (added.length > 0) this.#write([...stored.values()], changed);
-        for (const each of stored.values()) this.#add(each, classFromDescription(each.description));
-        for (const { id } of changed)
-          await this.#buildIndexes(
-            stores.get(id) as ClassStore,
-            this.#byId.get(id) as ClassStore,
-            onProgress,
-          );
+        for (const each of stored.values()) {
+          const store = this.#make(each, classFromDescription(each.description));
+          const old = before.get(each.id);
+          if (old !== undefined) await this.#buildIndexes(old, store, onProgress);
+        }
       });
     } catch (error) {
       // What was opened in it is gone with it.
       for (const name of this.#trees.keys()) if (!trees.has(name)) this.#trees.delete(name);
-      this.#byName.clear();
-      this.#byId.clear();
-      for (const [id, store] of stores) {
-        this.#byId.set(id, store);
-        this.#byName.set(store.name, store);
-      }
       throw error;
     }
+  }
+
+  /** Not when another process has added to the classes. */
+  #hasTrees(): boolean {
+    return this.#read().every((each) => treeNames(each).every((name) => this.#trees.has(name)));
   }
 
   #write(stored: readonly StoredClass[], changed: readonly StoredClass[]): void {
@@ -190,17 +203,24 @@ export class Catalog {
   }
 
   #add(stored: StoredClass, definition: ClassDefinition): void {
+    const store = this.#make(stored, definition);
+    this.#stored.set(store.id, stored);
+    this.#madeFrom.set(store, stored);
+    this.#byName.set(definition.name, store);
+    this.#byId.set(store.id, store);
+    this.#byDefinition.set(definition, store);
+  }
+
+  #make(stored: StoredClass, definition: ClassDefinition): ClassStore {
     const { id, names, shapes } = stored;
     const tree = (name: string): Tree => this.#tree(name);
     const hooks = this.#byId.get(id)?.hooks ?? new HookList();
     const reload = (): readonly Shape[] => this.#read().find((each) => each.id === id)?.shapes ?? shapes;
-    const store = new ClassStore(id, definition, names, hooks, shapes, reload, {
+    return new ClassStore(id, definition, names, hooks, shapes, reload, {
       records: tree(`records:${id}`),
       indexes: new Map(Object.keys(definition.indexes).map((name) => [name, tree(`index:${id}:${name}`)])),
       order: definition.ttl?.count === undefined ? undefined : tree(`order:${id}`),
     });
-    this.#byName.set(definition.name, store);
-    this.#byId.set(id, store);
   }
 
   #tree(name: string): Tree {
@@ -214,14 +234,15 @@ export class Catalog {
 
   /** In the write transaction, which is open while others have their turns between the pages. */
   async #buildIndexes(
-    before: ClassStore,
+    before: StoredClass,
     store: ClassStore,
     onProgress: (progress: IndexProgress) => void,
   ): Promise<void> {
     const { definition } = store;
+    const built = new Set(before.description.indexes.map(({ name }) => name));
     const total = (store.records.getStats() as { entryCount: number }).entryCount;
     for (const index of store.indexes) {
-      if (before.index(index.name) !== undefined) continue;
+      if (built.has(index.name)) continue;
       let done = 0;
       for (
         let page = nextPage(store.records, undefined);
@@ -246,6 +267,12 @@ export class Catalog {
       }
     }
   }
+}
+
+/** As docs/journal.md names them. */
+function treeNames({ id, description: { indexes, ttl } }: StoredClass): string[] {
+  const names = [`records:${id}`, ...indexes.map(({ name }) => `index:${id}:${name}`)];
+  return ttl?.count === undefined ? names : [...names, `order:${id}`];
 }
 
 function nextPage(tree: Tree, after: Uint8Array | undefined): { key: Uint8Array; value: Uint8Array }[] {

@@ -37,6 +37,7 @@ export class DirectExecutor implements RecordExecutor {
     const done = this.#begin(store, key);
     try {
       await this.#submit(name, timing, (batch) => {
+        this.#environment.catalog.assertCurrent(store);
         result = run(batch);
         batch.endTransaction();
       });

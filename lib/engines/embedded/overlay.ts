@@ -201,6 +201,7 @@ export class Overlay implements Scope {
   /** ConflictError when somebody has changed what the transaction writes since it was read. */
   checkAgainst(batch: WriteBatch): void {
     for (const [store, { entries, holders, isCleared }] of this.#classes) {
+      batch.assertCurrent(store);
       for (const { key, base } of entries.values()) {
         if (!isCleared && !isSameVersion(batch.versionOf(store, key), base?.version))
           throw conflict(store.name);

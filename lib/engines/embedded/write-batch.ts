@@ -70,6 +70,11 @@ export class WriteBatch implements Scope {
     writeState(this.#environment.trees.meta, this.#state);
   }
 
+  /** SchemaMismatchError when the class has been changed since the store was made. */
+  assertCurrent(store: ClassStore): void {
+    this.#environment.catalog.assertCurrent(store);
+  }
+
   read(store: ClassStore, key: Buffer): Stored | undefined {
     const stored = store.read(key);
     if (stored === undefined || !this.#isDue(stored.expiresAt)) return stored;
