@@ -1,17 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  truncateSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '../../errors';
@@ -48,35 +36,6 @@ export function removeTemporary(path: string): void {
 
 function removeAllTemporary(): void {
   for (const path of temporary) removeTemporary(path);
-}
-
-// LMDB's mdb.c: a page has a header of 24 bytes; a meta page then has the magic number, the version of the format and, 16
-// bytes on, the size of a page. The two first pages are meta pages.
-const MAGIC = 0xbeefc0de;
-const DATA_VERSION = 2;
-const MAGIC_AT = 24;
-const PAGE_SIZE_AT = 48;
-
-/** What does not begin as an LMDB file ends the process when it is opened: it is looked at before. */
-export function checkHeader(path: string): void {
-  const file = join(path, 'data.mdb');
-  if (!existsSync(file)) return;
-  const descriptor = openSync(file, 'r');
-  try {
-    const word = (at: number): number => {
-      const bytes = Buffer.alloc(4);
-      return readSync(descriptor, bytes, 0, 4, at) === 4 ? bytes.readUInt32LE() : 0;
-    };
-    if (fstatSync(descriptor).size === 0) return; // made, and nothing written yet
-    const second = word(PAGE_SIZE_AT) + MAGIC_AT;
-    for (const at of [MAGIC_AT, second]) {
-      if (word(at) !== MAGIC) throw new StorageError(`${path}: the file is corrupt, or no database`);
-      if (word(at + 4) !== DATA_VERSION)
-        throw new StorageError(`${path}: the file is of another version of LMDB`);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { Catalog } from './catalog';
 import type { ClassStore } from './class-store';
-import { checkFile, checkHeader, makeTemporary, prepareDirectory, removeTemporary } from './directory';
+import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
 import type { Retention } from './journal';
 import {
@@ -18,6 +18,7 @@ import {
   type Tree,
 } from './lmdb';
 import { Notifier } from './notifier';
+import { checkBeforeOpen } from './preflight';
 import { readState } from './state';
 
 /** Of the files as a whole: what this version reads and writes. */
@@ -106,7 +107,7 @@ export class Environment {
     }
     let root: Root | undefined;
     try {
-      checkHeader(path);
+      checkBeforeOpen(path, options.readOnly);
       root = openLmdb<Uint8Array, Uint8Array>({
         ...BINARY,
         path,
@@ -115,6 +116,8 @@ export class Environment {
         maxReaders: 512,
         // A commit is seen when it is safe, not before.
         overlappingSync: false,
+        // With it, the failure of a commit rejects a promise that nobody has.
+        eventTurnBatching: false,
         noSync: options.durability === 'none' || options.path === undefined,
         readOnly: options.readOnly,
       });

@@ -49,6 +49,8 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/MDB_VERSION_MISMATCH/, 'the file is of another version of LMDB'],
   [/MDB_READERS_FULL/, 'too many processes and threads read at once'],
   [/No space left|ENOSPC|File too large|EFBIG/, 'the disk is full'],
+  // Of a write that was cut short, LMDB says no more.
+  [/Input\/output error|EIO/, 'the disk is full, or fails'],
   [/Permission denied|EACCES|EPERM|Read-only file system|EROFS/, 'the directory cannot be written'],
 ];
 

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { StorageError } from '../../errors';
+
+// Of a meta page of LMDB 1.0 (mdb.c, MDB_page and MDB_meta): two of them begin the file.
+const MAGIC = 0xbeefc0de;
+const VERSION = 2;
+const AT_MAGIC = 24;
+const AT_VERSION = 28;
+const AT_PAGE_SIZE = 48;
+const HEADER = 52;
+const SMALLEST_PAGE = 256;
+const LARGEST_PAGE = 65_536;
+/** What a new database needs for its first pages, and for those who read. */
+const FIRST_BYTES = 128 * 1024;
+
+/**
+ * Finds out what LMDB would fail at when it opens the directory: the lmdb package reads memory that it has freed then,
+ * which can end the process. Throws StorageError, or the error of the file system.
+ */
+export function checkBeforeOpen(path: string, readOnly: boolean): void {
+  const file = join(path, 'data.mdb');
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > 0) {
+    for (const name of readOnly ? ['data.mdb'] : ['data.mdb', 'lock.mdb'])
+      checkAccess(join(path, name), readOnly);
+    checkHeader(file, size, path);
+  } else if (readOnly) {
+    throw new StorageError(`${path}: there is no database to read`, { context: { node: path } });
+  } else {
+    checkRoom(path);
+  }
+}
+
+function checkAccess(file: string, readOnly: boolean): void {
+  if (statSync(file, { throwIfNoEntry: false }) !== undefined)
+    closeSync(openSync(file, readOnly ? 'r' : 'r+'));
+}
+
+function checkHeader(file: string, size: number, path: string): void {
+  const corrupt = (problem: string): never => {
+    throw new StorageError(`${path}: the file is corrupt, or no database: ${problem}`, {
+      context: { node: path },
+    });
+  };
+  const descriptor = openSync(file, 'r');
+  try {
+    const header = Buffer.alloc(HEADER);
+    const read = (at: number): boolean =>
+      readSync(descriptor, header, 0, HEADER, at) === HEADER && header.readUInt32LE(AT_MAGIC) === MAGIC;
+    if (!read(0)) corrupt('it does not begin as one');
+    if (header.readUInt32LE(AT_VERSION) !== VERSION)
+      throw new StorageError(`${path}: the file is of another version of LMDB`, { context: { node: path } });
+    const pageSize = header.readUInt32LE(AT_PAGE_SIZE);
+    if (pageSize < SMALLEST_PAGE || pageSize > LARGEST_PAGE) corrupt(`it has pages of ${pageSize} bytes`);
+    if (size < 2 * pageSize || !read(pageSize)) corrupt('its second page is missing');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function checkRoom(path: string): void {
+  const probe = join(path, `probe-${randomBytes(6).toString('hex')}`);
+  const descriptor = openSync(probe, 'wx');
+  try {
+    for (let written = 0; written < FIRST_BYTES; )
+      written += writeSync(descriptor, Buffer.alloc(FIRST_BYTES - written));
+  } finally {
+    closeSync(descriptor);
+    unlinkSync(probe);
+  }
+}
