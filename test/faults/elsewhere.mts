@@ -42,10 +42,15 @@ export interface Ended {
   readonly milliseconds: number;
 }
 
-/** Runs the function in a new process; resolves when that has ended. */
-export function inProcess<Argument = undefined>(body: Body<Argument>, argument?: Argument): Promise<Ended> {
+/** Runs the function in a new process, whose shell is prepared by `prelude`; resolves when that has ended. */
+export function inProcess<Argument = undefined>(
+  body: Body<Argument>,
+  argument?: Argument,
+  prelude = ':',
+): Promise<Ended> {
   const began = performance.now();
-  const child = spawn(process.execPath, ['-e', source(body, argument as Argument)], {
+  const command = `${prelude}; exec "$0" -e "$1"`;
+  const child = spawn('sh', ['-c', command, process.execPath, source(body, argument as Argument)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
