@@ -73,6 +73,7 @@ export class Environment {
   #exclusive: Promise<void> | undefined;
   #references = 0;
   #lastTime = 0;
+  #isFresh = false;
   readonly #expiryListeners = new Set<() => void>();
   #hasNewExpiry = false;
   #notifier: Notifier | undefined;
@@ -187,12 +188,24 @@ export class Environment {
     this.root.resetReadTxn();
   }
 
+  /** Before a read: what others had committed when the current callback of Node's loop began is seen by it. */
+  freshen(): void {
+    if (this.#isFresh) return;
+    this.#isFresh = true;
+    // By itself the lmdb package does so a millisecond later, when a message of the other may be here already.
+    this.root.resetReadTxn();
+    process.nextTick(() => {
+      this.#isFresh = false;
+    });
+  }
+
   /**
    * What is committed by now, held until done() of it. `onClose` is called when the environment is closed before that:
    * nothing may be read any more by way of it.
    */
   snapshot(onClose: () => void): Hold {
     this.assertOpen();
+    this.freshen();
     const transaction = this.root.useReadTransaction();
     this.#holders.add(onClose);
     return {

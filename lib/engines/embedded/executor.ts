@@ -65,6 +65,7 @@ export class DirectExecutor implements RecordExecutor {
   }
 
   #read(store: ClassStore, key: Buffer): Stored | undefined {
+    this.#environment.freshen();
     const stored = store.read(key);
     const { expiresAt } = stored ?? {};
     return expiresAt !== undefined && expiresAt <= this.#environment.now() ? undefined : stored;

@@ -232,6 +232,7 @@ export class EmbeddedTransport implements Transport {
   #read(operation: Operation): void {
     // The outcome comes after the call, as on every engine.
     try {
+      this.#environment.freshen();
       const record = readPlain(this.#environment.trees.plain, Buffer.from(operation.key));
       const { expiresAt } = record ?? {};
       const isGone = expiresAt !== undefined && expiresAt <= this.#environment.now();
