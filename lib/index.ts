@@ -15,7 +15,7 @@ export type {
   WatchOptions,
 } from './event-base/event-base';
 export { EventBase } from './event-base/event-base';
-export type { DurableMarks, ParkedEvent } from './events/durable';
+export type { DurableMarks } from './events/durable';
 export type {
   DurableEventOf,
   DurableOptions,
@@ -31,6 +31,7 @@ export type {
 } from './events/events';
 export type { Feed } from './events/feed';
 export type { Hook, HookChange, HookKind, Hooks } from './events/hooks';
+export type { ParkedEvent } from './events/parked';
 export type { Overflow } from './events/puller';
 export type { ErrorPolicy, Handler, HandlerContext, SubscriptionStats } from './events/subscription';
 export { Subscription } from './events/subscription';

@@ -11,6 +11,8 @@ export interface Place {
 
 /** After everything of a transaction. */
 export const WHOLE = 0xffff_ffff;
+/** Before everything. */
+export const NOWHERE: Place = { seq: 0, index: 0 };
 
 /** A part of a transaction: most have one. Its bytes are the engine's; a {@link ChangeView} reads them. */
 export interface Fragment {

@@ -1,8 +1,9 @@
 import { PositionLostError, SpecChangedError, SubscriptionBusyError } from '../errors';
 import type { Transaction } from '../transactions/transaction';
-import { type ChangeLog, type Fragment, type Pen, type Place, WHOLE } from './change-log';
-import type { Draft, Filter } from './filter';
+import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
+import type { Draft } from './filter';
 import { isAlive, type Lease, newLease, RENEWAL_MS } from './lease';
+import { ParkedEvents } from './parked';
 import { formatPosition, isLater, parsePosition, placeIn } from './position';
 import { isGap, type Pulled } from './puller';
 import type { Keeper } from './subscription';
@@ -39,20 +40,6 @@ export interface DurableMarks {
   ack(transaction?: Transaction): Promise<void>;
 }
 
-export interface ParkedEvent<E> {
-  readonly event: E;
-  /** What its handler last failed with. */
-  readonly error: string;
-  readonly attempts: number;
-}
-
-interface ParkedNote {
-  readonly error: string;
-  readonly attempts: number;
-  /** The change, in base64. */
-  readonly change: string;
-}
-
 export interface DurableSetup {
   readonly name: string;
   readonly spec: string;
@@ -69,7 +56,6 @@ export interface DurableSetup {
 }
 
 const noteName = (name: string): string => `durable:${name}`;
-const parkedPrefix = (name: string): string => `parked:${name}:`;
 
 /** Holds a durable subscription: its position and lease are in the database. */
 export class DurableKeeper implements Keeper {
@@ -81,16 +67,21 @@ export class DurableKeeper implements Keeper {
   readonly #toldUpTo: number;
   readonly place: Place;
   readonly isSnapshotDue: boolean;
-  #lease: Lease;
+  readonly parked: ParkedEvents;
+  /** undefined: the name has been given free. */
+  #lease: Lease | undefined;
   #acknowledged: Place;
   #written: Place;
   #unwritten = 0;
-  #outstanding = 0;
+  /** How many events were handed over, and of which transaction the last is. */
+  #told = 0;
+  #lastTold = 0;
+  /** Up to which of them all is acknowledged. */
+  #settled = 0;
   #timer: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #onLost: (error: unknown) => void = () => {};
-  #failedAt: number | undefined;
 
   private constructor(
     log: ChangeLog,
@@ -104,6 +95,7 @@ export class DurableKeeper implements Keeper {
     this.#fence = note.fence;
     this.#attempts = note.attempts;
     this.#toldUpTo = toldUpTo;
+    this.parked = new ParkedEvents(log, setup.name);
     this.place = note.place;
     this.isSnapshotDue = note.isSnapshotDue;
     this.#acknowledged = note.place;
@@ -139,7 +131,7 @@ export class DurableKeeper implements Keeper {
   hold(onLost: (error: unknown) => void): void {
     this.#onLost = onLost;
     this.#renewal = setInterval(() => {
-      this.#lease = newLease(this.#lease.holder);
+      this.#lease = newLease(this.#lease?.holder);
       this.#write().catch((error: unknown) => this.#onLost(error));
     }, RENEWAL_MS);
     this.#renewal.unref();
@@ -147,39 +139,29 @@ export class DurableKeeper implements Keeper {
 
   decorate(event: Pulled): Pulled {
     if (isGap(event)) return event;
-    this.#outstanding += 1;
-    const place = placeIn(event.position);
-    const redelivered = place.seq <= this.#toldUpTo && this.#attempts > 0;
+    this.#told += 1;
+    const number = this.#told;
+    const { seq } = placeIn(event.position);
+    this.#lastTold = seq;
+    const redelivered = seq <= this.#toldUpTo && this.#attempts > 0;
     const marks: DurableMarks = {
       redelivered,
       attempt: redelivered ? this.#attempts + 1 : 1,
-      ack: (transaction) => this.#acknowledge(event, transaction),
+      ack: (transaction) => this.#acknowledge(event, number, transaction),
     };
     return Object.assign(event, marks);
   }
 
   done(place: Place, isTransactionEnd: boolean): void {
-    if (this.#setup.isManual && this.#outstanding > 0) return;
+    if (this.#setup.isManual && this.#settled < this.#told) return;
     if (!isTransactionEnd && !this.#setup.ackWithin) return;
+    if (!isLater(place, this.#acknowledged)) return;
+    this.#settled = this.#told;
     this.#pass(place);
   }
 
   async park(event: Pulled, error: unknown, attempts: number): Promise<void> {
-    if (isGap(event)) return;
-    const place = placeIn(event.position);
-    const note: ParkedNote = {
-      error: error instanceof Error ? error.message : String(error),
-      attempts,
-      change: Buffer.from(changeAt(this.#log, place)).toString('base64'),
-    };
-    const at = `${String(place.seq).padStart(16, '0')}:${String(place.index).padStart(10, '0')}`;
-    await this.#log.notes.write((pen) =>
-      pen.write(parkedPrefix(this.#setup.name) + at, JSON.stringify(note)),
-    );
-  }
-
-  async failed(event: Pulled): Promise<void> {
-    if (!isGap(event)) this.#failedAt = placeIn(event.position).seq;
+    if (!isGap(event)) await this.parked.add(event, error, attempts);
   }
 
   /** Writes down where it is and gives the name free. */
@@ -187,52 +169,17 @@ export class DurableKeeper implements Keeper {
     clearInterval(this.#renewal);
     clearTimeout(this.#timer);
     await this.#writing.catch(() => {});
+    this.#lease = undefined;
     // Who has lost it has nothing to give back; who cannot write leaves it to run out.
-    await this.#write(true).catch(() => {});
+    await this.#write().catch(() => {});
   }
 
-  parked(filter: Filter): ParkedEvent<unknown>[] {
-    return this.#parkedNotes().flatMap(({ note }) => {
-      const event = eventOf(this.#log, filter, note);
-      return event === undefined ? [] : [{ event, error: note.error, attempts: note.attempts }];
-    });
-  }
-
-  /** Gives the handler what was parked, in its order; what it fails with again stays. How many it did not. */
-  async replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
-    let replayed = 0;
-    for (const { name, note } of this.#parkedNotes()) {
-      const event = eventOf(this.#log, filter, note);
-      if (event === undefined) continue;
-      const marks = { redelivered: true, attempt: note.attempts + 1, ack: async () => {} };
-      try {
-        await handler(Object.assign(event, marks));
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        const again: ParkedNote = { ...note, error: message, attempts: note.attempts + 1 };
-        await this.#log.notes.write((pen) => pen.write(name, JSON.stringify(again)));
-        continue;
-      }
-      await this.#log.notes.write((pen) => pen.write(name, undefined));
-      replayed += 1;
-    }
-    return replayed;
-  }
-
-  #parkedNotes(): { readonly name: string; readonly note: ParkedNote }[] {
-    const { notes } = this.#log;
-    return notes.list(parkedPrefix(this.#setup.name)).flatMap((name) => {
-      const text = notes.read(name);
-      return text === undefined ? [] : [{ name, note: JSON.parse(text) as ParkedNote }];
-    });
-  }
-
-  async #acknowledge(event: Draft, transaction: Transaction | undefined): Promise<void> {
+  async #acknowledge(event: Draft, number: number, transaction: Transaction | undefined): Promise<void> {
     const within = placeIn(event.position);
     // Of the last that is seen of a transaction, all of it; otherwise this one and no more, or it would come again.
     const place = event.transaction?.last === true ? { seq: within.seq, index: WHOLE } : within;
     if (transaction === undefined) {
-      this.#outstanding = 0;
+      this.#settled = Math.max(this.#settled, number);
       this.#pass(place);
       await this.#flush();
       return;
@@ -240,9 +187,9 @@ export class DurableKeeper implements Keeper {
     // Not before it is committed: if it is given up, nothing has been acknowledged.
     this.#log.notes.enlist(
       transaction,
-      (pen) => this.#put(pen, place, this.#lease),
+      (pen) => this.#put(pen, place),
       () => {
-        this.#outstanding = 0;
+        this.#settled = Math.max(this.#settled, number);
         if (isLater(place, this.#acknowledged)) this.#acknowledged = place;
         if (isLater(place, this.#written)) this.#written = place;
       },
@@ -268,10 +215,10 @@ export class DurableKeeper implements Keeper {
     return isLater(this.#acknowledged, this.#written) ? this.#write() : this.#writing;
   }
 
-  #write(isLast = false): Promise<void> {
+  #write(): Promise<void> {
     const place = this.#acknowledged;
     this.#writing = this.#log.notes
-      .write((pen) => this.#put(pen, place, isLast ? undefined : this.#lease))
+      .write((pen) => this.#put(pen, place))
       .then(() => {
         this.#written = place;
       });
@@ -279,21 +226,28 @@ export class DurableKeeper implements Keeper {
   }
 
   /** SubscriptionBusyError when somebody else holds the name by now. */
-  #put(pen: Pen, place: Place, lease: Lease | undefined): void {
+  #put(pen: Pen, place: Place): void {
     const { name } = this.#setup;
     const note = readNote(pen, name);
     if (note?.fence !== this.#fence) throw busy(name);
     const moved = isLater(place, note.place);
-    const attempts = moved ? 0 : note.attempts;
-    const next: Note = {
+    const next = {
       ...note,
-      lease,
+      lease: this.#lease,
       place: moved ? place : note.place,
       isSnapshotDue: note.isSnapshotDue && !moved,
-      attempts: this.#failedAt === undefined ? (lease === undefined ? 0 : attempts) : attempts + 1,
-      toldUpTo: this.#failedAt,
     };
-    pen.write(noteName(name), JSON.stringify(next));
+    pen.write(noteName(name), JSON.stringify({ ...next, ...this.#begun(next) }));
+  }
+
+  /** How often what follows has been begun, and how far those came who did: earlier holders, and this one at its end. */
+  #begun({ place, lease }: Omit<Note, 'attempts' | 'toldUpTo'>): Partial<Note> {
+    const isEarlier = this.#attempts > 0 && following(place) <= this.#toldUpTo;
+    const isOurs = lease === undefined && this.#settled < this.#told;
+    return {
+      attempts: (isEarlier ? this.#attempts : 0) + Number(isOurs),
+      toldUpTo: Math.max(isEarlier ? this.#toldUpTo : 0, isOurs ? this.#lastTold : 0),
+    };
   }
 }
 
@@ -315,15 +269,19 @@ function succeed(
     throw new SpecChangedError(`the durable subscription ${name} was made for other events`);
   const crashed = old.lease !== undefined && { attempts: old.attempts + 1, toldUpTo: undefined };
   const next = { ...old, spec, lease, fence: old.fence + 1, ...crashed };
-  const following = old.place.index === WHOLE ? old.place.seq + 1 : old.place.seq;
-  if (following >= head.oldest || old.isSnapshotDue) return next;
-  if (onLost === 'snapshot') return { ...next, place: { seq: head.seq, index: WHOLE }, isSnapshotDue: true };
+  if (following(old.place) >= head.oldest || old.isSnapshotDue) return next;
+  if (onLost === 'snapshot') return { ...next, place: NOWHERE, isSnapshotDue: true };
   throw new PositionLostError(`the events after the position of ${name} are not kept any more`, {
     context: {
       requested: formatPosition(log.epoch, old.place),
       oldest: formatPosition(log.epoch, { seq: head.oldest - 1, index: WHOLE }),
     },
   });
+}
+
+/** The first transaction of which something is left behind the place. */
+function following({ seq, index }: Place): number {
+  return index === WHOLE ? seq + 1 : seq;
 }
 
 /** Removes all that the database knows of the name. */
@@ -333,7 +291,7 @@ export function forget(log: ChangeLog, name: string): Promise<boolean> {
     if (note === undefined) return false;
     if (note.lease !== undefined && isAlive(note.lease)) throw busy(name);
     pen.write(noteName(name), undefined);
-    for (const parked of log.notes.list(parkedPrefix(name))) pen.write(parked, undefined);
+    new ParkedEvents(log, name).forget(pen);
     for (const { id } of log.classes) pen.write(`expand:${id}:durable:${name}`, undefined);
     return true;
   });
@@ -346,32 +304,6 @@ function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {
 
 function busy(name: string): SubscriptionBusyError {
   return new SubscriptionBusyError(`the durable subscription ${name} is held by somebody else`);
-}
-
-/** The change that an event was made of. */
-function changeAt(log: ChangeLog, { seq, index }: Place): Uint8Array {
-  const cursor = log.cursor({ seq: seq - 1, index: WHOLE });
-  let copy: Uint8Array = new Uint8Array();
-  for (let each = cursor.next(); each !== undefined && each.seq === seq; each = cursor.next()) {
-    let at = each.first;
-    for (const change of each.changes()) {
-      if (at === index || index === WHOLE) copy = change.copy();
-      if (at === index) return copy;
-      at += 1;
-    }
-    if (each.isLast) break;
-  }
-  return copy;
-}
-
-function eventOf(log: ChangeLog, filter: Filter, { change }: ParkedNote): Draft | undefined {
-  const fragment: Fragment = log.reopen(Buffer.from(change, 'base64'));
-  const { seq, origin, meta } = fragment;
-  const [event] = filter.eventsOf(fragment, () => formatPosition(log.epoch, { seq, index: WHOLE }));
-  if (event === undefined) return undefined;
-  const time = new Date(fragment.time);
-  event.transaction = { seq: BigInt(seq), time, origin, meta, index: 0, count: 1, last: true };
-  return event;
 }
 
 export function placeOfStart(log: ChangeLog, from: unknown): Place {

@@ -2,18 +2,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
-import type { ChangeLog, Place } from './change-log';
-import {
-  DurableKeeper,
-  type DurableMarks,
-  type DurableSetup,
-  forget,
-  type ParkedEvent,
-  placeOfStart,
-} from './durable';
+import { type ChangeLog, NOWHERE, type Place } from './change-log';
+import { DurableKeeper, type DurableMarks, type DurableSetup, forget, placeOfStart } from './durable';
 import { Feed } from './feed';
 import { Filter, type FilterOptions } from './filter';
 import type { Hub } from './hub';
+import type { ParkedEvent } from './parked';
 import { formatPosition } from './position';
 import { type Overflow, Puller, type Source } from './puller';
 import { SnapshotSource } from './snapshot-source';
@@ -203,7 +197,7 @@ export class Events<
     if (filter.isExpanding) await log.expand(logged, `durable:${name}`, true).ready;
     const pullerAfter = (place: Place): Puller => new Puller(log, filter, place, 'spill', STANDARD_QUEUE);
     const source: Source = keeper.isSnapshotDue
-      ? new SnapshotSource(log, logged, pullerAfter)
+      ? new SnapshotSource(log, filter, logged, pullerAfter)
       : pullerAfter(keeper.place);
     return new DurableSubscription(this.#hub, source, handler, policy, keeper, filter);
   }
@@ -277,12 +271,12 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
 
   /** Events that were given up, with what their handler failed with; in their order. */
   parked(): ParkedEvent<E>[] {
-    return this.#keeper.parked(this.#filter) as ParkedEvent<E>[];
+    return this.#keeper.parked.list(this.#filter) as ParkedEvent<E>[];
   }
 
   /** Gives the handler what was parked once more; how many events it was done with. */
   replayParked(): Promise<number> {
-    return this.#keeper.replay(this.#filter, (event) =>
+    return this.#keeper.parked.replay(this.#filter, (event) =>
       this.#handlerOfParked(event as E, { signal: new AbortController().signal }),
     );
   }
@@ -321,7 +315,7 @@ function setupOf<C extends ClassDefinition>(
   if (typeof wait !== 'number' || !(wait >= 0))
     throw invalidArgument('wait', `wait is ms, 0 or more, not ${shown(wait)}`);
   const withSnapshot = typeof from === 'object' && from !== null && from.snapshot === true;
-  const { kinds, fields, where, ignoreOrigin, granularity } = options;
+  const { kinds, fields, where, ignoreOrigin, granularity, expandDeleteAll } = options;
   const spec = {
     classes: definitions.map((each) => each.name).sort(),
     kinds,
@@ -329,12 +323,13 @@ function setupOf<C extends ClassDefinition>(
     where,
     ignoreOrigin,
     granularity,
+    expandDeleteAll,
   };
   const text = JSON.stringify(spec, (_name, value) => (typeof value === 'bigint' ? `${value}n` : value));
   return {
     name: checkDurableName(name),
     spec: createHash('sha256').update(text).digest('base64url'),
-    from: placeOfStart(log, withSnapshot ? 'now' : from),
+    from: withSnapshot ? NOWHERE : placeOfStart(log, from),
     withSnapshot,
     migrate: checkFlag('migrate', migrate),
     isManual: ack === 'manual',

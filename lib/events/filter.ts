@@ -102,6 +102,12 @@ export class Filter {
     return events;
   }
 
+  /** Whether a record, as it is, is one of those that are asked for. */
+  isFor({ id }: LoggedClass, record: AnyRecord): boolean {
+    const where = this.#classes.get(id)?.where;
+    return where === undefined || matches(where, record);
+  }
+
   get isExpanding(): boolean {
     return this.#isExpanding;
   }

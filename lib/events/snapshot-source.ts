@@ -1,20 +1,26 @@
-import type { ChangeLog, LoggedClass, LoggedRecord, Place } from './change-log';
+import { type ChangeLog, type LoggedClass, type LoggedRecord, NOWHERE, type Place } from './change-log';
+import type { Draft, Filter } from './filter';
 import { formatPosition } from './position';
 import type { Pulled, Puller, Source } from './puller';
 
 const PAGE = 256;
-/** Before everything. */
-const NOWHERE: Place = { seq: 0, index: 0 };
 
-/** The records there are, as events of kind 'snapshot'; then what was committed after them. No change is missing or told twice. */
+/** The records there are that the filter is for, as events of kind 'snapshot'; then what was committed after them. No change is missing or told twice. */
 export class SnapshotSource implements Source {
   readonly #log: ChangeLog;
+  readonly #filter: Filter;
   readonly #after: Puller;
   #records: Iterator<LoggedRecord> | undefined;
 
-  constructor(log: ChangeLog, classes: readonly LoggedClass[], pullerAfter: (place: Place) => Puller) {
+  constructor(
+    log: ChangeLog,
+    filter: Filter,
+    classes: readonly LoggedClass[],
+    pullerAfter: (place: Place) => Puller,
+  ) {
     const { place, records } = log.snapshot(classes);
     this.#log = log;
+    this.#filter = filter;
     this.#records = records;
     this.#after = pullerAfter(place);
   }
@@ -31,16 +37,14 @@ export class SnapshotSource implements Source {
     if (this.#records === undefined) return this.#after.pull();
     const position = formatPosition(this.#log.epoch, NOWHERE);
     const page: Pulled[] = [];
-    while (page.length < PAGE) {
+    for (let i = 0; i < PAGE; i += 1) {
       const next = this.#records.next();
       if (next.done) {
         this.end();
         break;
       }
       const { logged, record } = next.value;
-      const { name } = logged.definition;
-      const event = { kind: 'snapshot', class: name, key: logged.userKeyOf(record), after: record };
-      page.push({ ...event, position, transaction: undefined } as Pulled);
+      if (this.#filter.isFor(logged, record)) page.push(snapshotEvent(logged, record, position));
     }
     return page;
   }
@@ -49,4 +53,9 @@ export class SnapshotSource implements Source {
     this.#records?.return?.();
     this.#records = undefined;
   }
+}
+
+export function snapshotEvent(logged: LoggedClass, record: LoggedRecord['record'], position: string): Draft {
+  const event = { kind: 'snapshot', class: logged.definition.name, key: logged.userKeyOf(record) };
+  return { ...event, after: record, position, transaction: undefined } as Draft;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ClosedError, TimeoutError } from '../errors';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
@@ -46,8 +45,6 @@ export interface Keeper {
   /** All up to here is done with. */
   done(place: Place, isTransactionEnd: boolean): void;
   park(event: Pulled, error: unknown, attempts: number): Promise<void>;
-  /** It stops at this event. */
-  failed(event: Pulled): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -178,7 +175,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
         const returned = this.#call(given);
         if (isThenable(returned)) await returned;
       } catch (error) {
-        await this.#retry(given, error);
+        if (!(await this.#retry(given, error))) return;
       }
       this.#delivered += 1;
       this.#keeper?.done(placeOf(event, this.#place), isEndOfTransaction(event));
@@ -192,24 +189,25 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       : withinTime(timeout, (context) => this.#handler(event as E, context));
   }
 
-  async #retry(event: Pulled, first: unknown): Promise<void> {
+  /** False when it is ended before it is known what becomes of the event. */
+  async #retry(event: Pulled, first: unknown): Promise<boolean> {
     const { retries, backoff, outcome } = this.#policy;
     let error = first;
-    for (let attempt = 0; attempt < retries && !this.#tail.isEnded; attempt += 1) {
-      await delay(backoff * 2 ** attempt);
+    for (let attempt = 0; attempt < retries; attempt += 1) {
+      await this.#tail.pause(backoff * 2 ** attempt);
+      if (this.#tail.isEnded) return false;
       this.#retried += 1;
       try {
         await this.#call(event);
-        return;
+        return true;
       } catch (again) {
         error = again;
       }
     }
     this.#failed += 1;
-    if (outcome === 'skip') return;
-    if (outcome === 'park' && this.#keeper !== undefined) return this.#keeper.park(event, error, retries + 1);
-    await this.#keeper?.failed(event);
-    throw error;
+    if (outcome === 'stop') throw error;
+    if (outcome === 'park') await this.#keeper?.park(event, error, retries + 1);
+    return true;
   }
 
   #advance(place: Place): void {

@@ -10,6 +10,7 @@ export class Tail implements Listener {
   /** Something was committed since the last look. */
   #hasMore = false;
   #wake: (() => void) | undefined;
+  #cutPause: (() => void) | undefined;
 
   /** `onEnd` is called when the database ends it, not by leave(). */
   constructor(hub: Hub, source: Source, onEnd: (reason: unknown) => Promise<void> | void) {
@@ -41,6 +42,19 @@ export class Tail implements Listener {
     });
   }
 
+  /** Resolves after `ms`, or when it has ended. */
+  async pause(ms: number): Promise<void> {
+    if (this.#isEnded) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#cutPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#cutPause = undefined;
+  }
+
   wake(): void {
     this.#hasMore = true;
     const wake = this.#wake;
@@ -53,6 +67,7 @@ export class Tail implements Listener {
     this.#isEnded = true;
     this.#hub.leave(this);
     this.source.end?.();
+    this.#cutPause?.();
     this.wake();
   }
 

@@ -1,0 +1,370 @@
+// What a durable subscription promises beyond the scenarios, which are in events-scenarios-processes.test.mts.
+import assert from 'node:assert/strict';
+import { describe, mock, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import {
+  type DurableEventOf,
+  type DurableOptions,
+  SpecChangedError,
+  type Subscription,
+  SubscriptionBusyError,
+} from '../../lib/index.ts';
+import { Directory, Order, open, order, type Shop, short } from './events-shop.mts';
+import { until } from './harness.mts';
+
+type Event = DurableEventOf<typeof Order>;
+type Ending = Pick<Subscription, 'close' | 'closed'>;
+
+const keyOf = (event: Event): number | undefined => ('key' in event ? event.key : undefined);
+
+/** A subscription to inserts of orders. */
+function holdNew(db: Shop, handler: (event: Event) => unknown, options: DurableOptions<typeof Order> = {}) {
+  return db.events.durable('name', Order, handler, { kinds: ['new'], ...options });
+}
+
+async function end(subscription: Ending): Promise<void> {
+  await subscription.close();
+  await subscription.closed.catch(() => {});
+}
+
+async function insert(db: Shop, ...ids: number[]): Promise<void> {
+  for (const id of ids) await db.records(Order).insert(order(id));
+}
+
+const insertTogether = (db: Shop, ...ids: number[]): Promise<unknown> =>
+  db.transaction((tx) => Promise.all(ids.map((id) => tx.records(Order).insert(order(id)))));
+
+/** What the next holder is told of all there is: key, whether it is marked as told before, and the attempt. */
+async function toldNext(db: Shop, options: DurableOptions<typeof Order> = {}): Promise<unknown[]> {
+  const told: unknown[] = [];
+  const subscription = await holdNew(
+    db,
+    (event) => void told.push([keyOf(event), event.redelivered, event.attempt]),
+    options,
+  );
+  await subscription.caughtUp();
+  await end(subscription);
+  return told;
+}
+
+describe('a position', () => {
+  test('is where it was acknowledged, however much has been told since', async () => {
+    await using db = await open();
+    const events: Event[] = [];
+    const subscription = await holdNew(db, (event) => void events.push(event), { ack: 'manual' });
+    await insert(db, 1, 2, 3);
+    await subscription.caughtUp();
+    await events[0]?.ack();
+    await insert(db, 4);
+    await subscription.caughtUp();
+    await end(subscription);
+    assert.deepEqual(await toldNext(db, { ack: 'manual' }), [
+      [2, true, 2],
+      [3, true, 2],
+      [4, true, 2],
+    ]);
+  });
+
+  test('does not move by an event that is acknowledged while it is handled, but those after it are not', async () => {
+    await using db = await open();
+    const subscription = await holdNew(db, (event) => (keyOf(event) === 2 ? event.ack() : undefined), {
+      ack: 'manual',
+    });
+    await insertTogether(db, 1, 2, 3);
+    await subscription.caughtUp();
+    await end(subscription);
+    assert.deepEqual(await toldNext(db, { ack: 'manual' }), [[3, true, 2]]);
+  });
+
+  test('of one that was never told anything is as unmarked as before', async () => {
+    await using db = await open();
+    await end(await holdNew(db, () => {}));
+    await insert(db, 1);
+    assert.deepEqual(await toldNext(db), [[1, false, 1]]);
+    assert.deepEqual(await toldNext(db), []);
+  });
+
+  test('of a transaction that was told by half is before it, and what is told again says so', async () => {
+    await using db = await open();
+    const subscription: Ending = await holdNew(db, (event) => {
+      if (keyOf(event) === 2) void subscription.close();
+    });
+    await insertTogether(db, 1, 2, 3);
+    await subscription.closed;
+    const told = await toldNext(db);
+    assert.deepEqual(told.slice(0, 2), [
+      [1, true, 2],
+      [2, true, 2],
+    ]);
+    assert.deepEqual((told[2] as unknown[])[0], 3);
+    assert.deepEqual(await toldNext(db), []);
+  });
+
+  test('with ackWithin is in the middle of it, and nothing is told again', async () => {
+    await using db = await open();
+    const subscription: Ending = await holdNew(
+      db,
+      (event) => {
+        if (keyOf(event) === 2) void subscription.close();
+      },
+      { ackWithin: true },
+    );
+    await insertTogether(db, 1, 2, 3);
+    await subscription.closed;
+    assert.deepEqual(await toldNext(db, { ackWithin: true }), [[3, false, 1]]);
+  });
+
+  test('keeps what it says of an event for a holder that leaves before telling it', async () => {
+    await using db = await open();
+    const failing = await holdNew(db, () => {
+      throw new Error('no');
+    });
+    await insert(db, 1);
+    await assert.rejects(failing.closed);
+    await end(await holdNew(db, () => {}));
+    assert.deepEqual(await toldNext(db), [[1, true, 2]]);
+  });
+});
+
+describe('an acknowledgement', () => {
+  test('after the end counts while nobody else holds the name, and does not take it again', async () => {
+    await using db = await open();
+    const events: Event[] = [];
+    const subscription = await holdNew(db, (event) => void events.push(event), { ack: 'manual' });
+    await insert(db, 1, 2);
+    await subscription.caughtUp();
+    await end(subscription);
+    await events[0]?.ack();
+    assert.deepEqual(await toldNext(db, { ack: 'manual' }), [[2, true, 2]]);
+    await assert.rejects(async () => events[1]?.ack(), SubscriptionBusyError);
+  });
+
+  test('in a transaction that meets a conflict is made once, with the attempt that is committed', async () => {
+    await using db = await open();
+    await insert(db, 100);
+    let attempts = 0;
+    const subscription = await holdNew(
+      db,
+      (event) =>
+        db.transaction(async (tx) => {
+          const { state } = (await tx.records(Order).get(100)) ?? order(100);
+          await tx.records(Order).update(100, { state: state + 10 });
+          await event.ack(tx);
+          attempts += 1;
+          if (attempts === 1) await db.records(Order).update(100, { state: 5 });
+        }),
+      { ack: 'manual' },
+    );
+    await insert(db, 1);
+    await subscription.caughtUp();
+    await end(subscription);
+    assert.equal(attempts, 2);
+    assert.equal((await db.records(Order).get(100))?.state, 15);
+    assert.deepEqual(await toldNext(db, { ack: 'manual' }), []);
+  });
+
+  test('in a transaction that is given up is none', async () => {
+    await using db = await open();
+    const subscription = await holdNew(
+      db,
+      (event) =>
+        db
+          .transaction(async (tx) => {
+            await event.ack(tx);
+            throw new Error('given up');
+          })
+          .catch(() => {}),
+      { ack: 'manual' },
+    );
+    await insert(db, 1);
+    await subscription.caughtUp();
+    await end(subscription);
+    assert.deepEqual(await toldNext(db, { ack: 'manual' }), [[1, true, 2]]);
+  });
+
+  test('of a holder whose lease has run out is refused, with all that its transaction wrote', async () => {
+    await using db = await open();
+    const events: Event[] = [];
+    const old = await holdNew(db, (event) => void events.push(event), { ack: 'manual' });
+    const stopped = assert.rejects(old.closed, SubscriptionBusyError);
+    await insert(db, 1);
+    await old.caughtUp();
+    const now = Date.now();
+    const clock = mock.method(Date, 'now', () => now + 60_000);
+    const successor = await holdNew(db, () => {}, { ack: 'manual' });
+    clock.mock.restore();
+    await assert.rejects(
+      db.transaction(async (tx) => {
+        await tx.records(Order).insert(order(2));
+        await events[0]?.ack(tx);
+      }),
+      SubscriptionBusyError,
+    );
+    assert.equal(await db.records(Order).exists(2), false);
+    await assert.rejects(async () => events[0]?.ack(), SubscriptionBusyError);
+    await stopped;
+    await end(successor);
+  });
+});
+
+describe('events that are parked', () => {
+  const park = { onError: { outcome: 'park' } } as const;
+  const changes = ['update', 'fieldUpdate:state'] as const;
+
+  test('are each kept and told again as what they were, over a restart', async () => {
+    await using directory = await Directory.make();
+    let isBroken = true;
+    const told: string[] = [];
+    const handler = (event: Event): void => {
+      if (isBroken) throw new Error(`cannot do ${short(event)}`);
+      told.push(short(event));
+    };
+    const expected = ['update 1', 'fieldUpdate state 1', 'update 2', 'fieldUpdate state 2'];
+    {
+      await using db = await open({}, directory.url);
+      await insert(db, 1, 2);
+      const subscription = await db.events.durable('name', Order, handler, { kinds: changes, ...park });
+      await db.transaction(async (tx) => {
+        for (const id of [1, 2]) await tx.records(Order).update(id, { state: 2 });
+      });
+      await subscription.caughtUp();
+      assert.deepEqual(
+        subscription.parked().map(({ event, error }) => [short(event), error]),
+        expected.map((each) => [each, `cannot do ${each}`]),
+      );
+    }
+    await using db = await open({}, directory.url);
+    const subscription = await db.events.durable('name', Order, handler, { kinds: changes, ...park });
+    assert.equal(await subscription.replayParked(), 0);
+    isBroken = false;
+    assert.equal(await subscription.replayParked(), 4);
+    assert.deepEqual(told, expected);
+    assert.deepEqual(subscription.parked(), []);
+    await end(subscription);
+  });
+
+  test('are done with in the transaction that acknowledges them, also when their handler fails after it', async () => {
+    await using db = await open();
+    let isBroken = true;
+    const subscription = await db.events.durable(
+      'name',
+      Order,
+      async (event) => {
+        if (keyOf(event) === 100) return;
+        if (isBroken) throw new Error('broken');
+        await db.transaction(async (tx) => {
+          await tx.records(Order).upsert(order(100, { state: Number(keyOf(event)) }));
+          await event.ack(tx);
+        });
+        throw new Error('after the commit');
+      },
+      { kinds: ['new'], ...park },
+    );
+    await insert(db, 1);
+    await subscription.caughtUp();
+    assert.equal(subscription.parked().length, 1);
+    isBroken = false;
+    assert.equal(await subscription.replayParked(), 1);
+    assert.deepEqual(subscription.parked(), []);
+    assert.equal((await db.records(Order).get(100))?.state, 1);
+    await end(subscription);
+  });
+});
+
+describe('a durable subscription', () => {
+  test('may park records of its snapshot', async () => {
+    await using db = await open();
+    await insert(db, 1, 2);
+    let isBroken = true;
+    const told: unknown[] = [];
+    const subscription = await db.events.durable(
+      'name',
+      Order,
+      (event) => {
+        if (isBroken && keyOf(event) === 1) throw new Error('broken');
+        told.push([short(event), 'after' in event && event.after]);
+      },
+      { from: { snapshot: true }, onError: { outcome: 'park' } },
+    );
+    await until(() => told.length === 1);
+    await insert(db, 3);
+    await subscription.caughtUp();
+    assert.deepEqual(
+      subscription.parked().map(({ event }) => short(event)),
+      ['snapshot 1'],
+    );
+    isBroken = false;
+    assert.equal(await subscription.replayParked(), 1);
+    const whole = (id: number) => ({ ...order(id), code: undefined });
+    assert.deepEqual(told, [
+      ['snapshot 2', whole(2)],
+      ['new 3', whole(3)],
+      ['snapshot 1', whole(1)],
+    ]);
+    await end(subscription);
+  });
+
+  test('with a condition has those records snapshotted that meet it', async () => {
+    await using db = await open();
+    for (let id = 0; id < 1000; id += 1) await db.records(Order).insert(order(id, { customer: id % 10 }));
+    const told: unknown[] = [];
+    const subscription = await db.events.durable('name', Order, (event) => void told.push(keyOf(event)), {
+      from: { snapshot: true },
+      where: { customer: 7 },
+    });
+    await db.records(Order).insert(order(1007, { customer: 7 }));
+    await db.records(Order).insert(order(1008, { customer: 8 }));
+    await until(() => told.length > 100);
+    await subscription.caughtUp();
+    assert.deepEqual(
+      told,
+      Array.from({ length: 101 }, (_each, i) => i * 10 + 7),
+    );
+    await end(subscription);
+  });
+
+  test('that ends in the middle of its snapshot begins it anew, marked as told', async () => {
+    await using db = await open();
+    await insert(db, 1, 2, 3);
+    const first: Ending = await holdNew(db, () => void first.close(), { from: { snapshot: true } });
+    await first.closed;
+    assert.deepEqual(await toldNext(db), [
+      [1, true, 2],
+      [2, true, 2],
+      [3, true, 2],
+    ]);
+    assert.deepEqual(await toldNext(db), []);
+  });
+
+  test('is made for or without the victims of deleteAll', async () => {
+    await using db = await open();
+    await end(await holdNew(db, () => {}));
+    await assert.rejects(
+      holdNew(db, () => {}, { expandDeleteAll: true }),
+      SpecChangedError,
+    );
+  });
+
+  test('that is closed while it waits to try again is over at once: its event is told to the next', async () => {
+    for (const outcome of ['stop', 'skip', 'park'] as const) {
+      await using db = await open();
+      let calls = 0;
+      const subscription = await holdNew(
+        db,
+        () => {
+          calls += 1;
+          throw new Error('not yet');
+        },
+        { onError: { retries: 5, backoff: 3_600_000, outcome } },
+      );
+      await insert(db, 1);
+      await until(() => calls === 1);
+      await setImmediate();
+      await subscription.close();
+      await subscription.closed;
+      assert.equal(calls, 1);
+      assert.deepEqual(subscription.parked(), []);
+      assert.deepEqual(await toldNext(db), [[1, true, 2]]);
+    }
+  });
+});
