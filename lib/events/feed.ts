@@ -16,6 +16,8 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
   #queue: Pulled[] = [];
   #next = 0;
   #failure: { readonly error: unknown } | undefined;
+  /** Its position when it was closed. */
+  #left: string | undefined;
 
   constructor(hub: Hub, source: Source) {
     this.#hub = hub;
@@ -30,6 +32,7 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
 
   /** Everything up to here has been asked for; another subscription can begin after it. */
   get position(): string {
+    if (this.#left !== undefined) return this.#left;
     const { log } = this.#hub;
     const last = this.#queue[this.#next - 1];
     if (this.#next < this.#queue.length && last !== undefined) return isGap(last) ? last.to : last.position;
@@ -53,6 +56,7 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
 
   /** Ends it: nothing more is told. */
   close(): void {
+    this.#left ??= this.position;
     this.#tail.leave();
     this.#queue = [];
     this.#next = 0;

@@ -65,6 +65,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     readonly reject: (error: unknown) => void;
   }[] = [];
   #place: Place;
+  /** The last event that was handled behind the place. */
+  #handled: Pulled | undefined;
   #delivered = 0;
   #retried = 0;
   #dropped = 0;
@@ -97,6 +99,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
 
   /** Everything up to here was handled; another subscription can begin after it. */
   get position(): string {
+    const last = this.#handled;
+    if (last !== undefined) return isGap(last) ? last.to : last.position;
     return formatPosition(this.#hub.log.epoch, this.#place);
   }
 
@@ -178,6 +182,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
         if (!(await this.#retry(given, error))) return;
       }
       this.#delivered += 1;
+      this.#handled = event;
       this.#keeper?.done(placeOf(event, this.#place), isEndOfTransaction(event));
     }
   }
@@ -212,6 +217,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
 
   #advance(place: Place): void {
     this.#place = place;
+    this.#handled = undefined;
     this.#keeper?.done(place, place.index === WHOLE);
     const waiting = this.#whenCaughtUp;
     for (let i = waiting.length - 1; i >= 0; i -= 1) {
