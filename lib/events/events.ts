@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
+import { checkFlag, checkTimeout, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
@@ -212,7 +212,8 @@ export class Events<
 
   /** Waits of its own: other cursors, and a release of its own. */
   connection(): EventWaits<Classes> {
-    const connection = new EventWaits<Classes>(this.#hub, this.#definitions);
+    const forget = (): boolean => this.#connections.delete(connection);
+    const connection = new EventWaits<Classes>(this.#hub, this.#definitions, forget);
     this.#connections.add(connection);
     return connection;
   }
@@ -358,7 +359,7 @@ function checkHandler(handler: unknown): void {
 }
 
 function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Policy {
-  if (given !== undefined) checkOptions(given, 'onError');
+  if (given !== undefined) checkProperties(given, ['retries', 'backoff', 'timeout', 'outcome'], 'onError');
   const { retries = 0, backoff = 100, outcome = 'stop', timeout } = given ?? {};
   if (timeout !== undefined) checkTimeout(timeout, 'onError.timeout');
   if (!Number.isSafeInteger(retries) || retries < 0)

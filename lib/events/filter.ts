@@ -73,6 +73,8 @@ export class Filter {
         'expandDeleteAll',
         `expandDeleteAll is true or false, not ${shown(expandDeleteAll)}`,
       );
+    if (ignoreOrigin !== undefined && typeof ignoreOrigin !== 'string')
+      throw invalidArgument('ignoreOrigin', `ignoreOrigin is a string, not ${shown(ignoreOrigin)}`);
     this.#view = granularity === 'net' ? ChangeFlag.net : ChangeFlag.each;
     this.#ignoredOrigin = ignoreOrigin;
     this.#isExpanding = expandDeleteAll;
@@ -81,8 +83,8 @@ export class Filter {
       this.#classes.set(logged.id, {
         logged,
         kinds: kindsOf(definition, kinds),
-        fields: fields && numbersOf(logged, fields),
-        where: where && conditionOf(definition, where),
+        fields: fields === undefined ? undefined : numbersOf(logged, fields),
+        where: where === undefined ? undefined : conditionOf(definition, where),
       });
     }
     if (this.#classes.size === 0) throw invalidArgument('classes', 'classes names no class');
@@ -273,7 +275,7 @@ function matches(where: AnyRecord, record: AnyRecord): boolean {
 }
 
 function numbersOf({ definition, fieldNames }: LoggedClass, fields: readonly string[]): number[] {
-  if (!Array.isArray(fields))
+  if (!Array.isArray(fields) || fields.length === 0)
     throw invalidArgument('fields', `fields is an array of names, not ${shown(fields)}`);
   return fields.map((name) => {
     const number = fieldNames.indexOf(name);

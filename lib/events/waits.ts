@@ -40,11 +40,13 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
   readonly #definitions: readonly ClassDefinition[];
   readonly #cursors = new Map<string, NamedCursor>();
   readonly #released = new Set<string>();
+  readonly #onClose: () => void;
   #isReleased = false;
 
-  constructor(hub: Hub, definitions: readonly ClassDefinition[]) {
+  constructor(hub: Hub, definitions: readonly ClassDefinition[], onClose: () => void = () => {}) {
     this.#hub = hub;
     this.#definitions = definitions;
+    this.#onClose = onClose;
   }
 
   /** Opens the cursor of a name: what is committed from now on will be told. EventNotDeclaredError for a name no class has. */
@@ -106,6 +108,7 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     this.releaseAll();
     for (const each of this.#cursors.values()) each.close();
     this.#cursors.clear();
+    this.#onClose();
   }
 
   #cursor(name: string): NamedCursor {
@@ -137,6 +140,8 @@ class NamedCursor {
   readonly #puller: Puller;
   readonly #waiters = new Set<Waiter>();
   #queue: Pulled[] = [];
+  /** What was found for those who had ceased to wait by then. */
+  #left: AnyResult | undefined;
   #releases = 0;
   #tail: Tail | undefined;
 
@@ -195,7 +200,8 @@ class NamedCursor {
   async #follow(): Promise<void> {
     try {
       const result = await this.#nextOf(this.#listen());
-      if (result !== undefined) for (const each of this.#waiters) each.settle(result);
+      if (this.#waiters.size === 0) this.#left = result;
+      else if (result !== undefined) for (const each of this.#waiters) each.settle(result);
     } catch (error) {
       for (const each of this.#waiters) each.fail(error);
     }
@@ -220,6 +226,9 @@ class NamedCursor {
 
   /** The next event, when there is one. */
   async #look(tail?: Tail): Promise<AnyResult | undefined> {
+    const left = this.#left;
+    this.#left = undefined;
+    if (left !== undefined) return left;
     for (;;) {
       const event = this.#queue.shift();
       if (event !== undefined) return { status: 'event', event };
