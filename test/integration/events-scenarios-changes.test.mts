@@ -195,6 +195,27 @@ describe('what is told of a transaction', () => {
     assert.deepEqual(net.map(short), ['deleteAll 1', 'new 1']);
   });
 
+  test('what was removed before a deleteAll is no victim of it, and conflicts as any removal does', async () => {
+    let attempts = 0;
+    const { net, each } = await views(
+      (db) =>
+        db.transaction(async (tx) => {
+          attempts += 1;
+          await tx.records(Order).remove(1);
+          assert.equal(await tx.records(Order).deleteAll(), 1);
+          if (attempts === 1) await db.records(Order).update(1, { note: 'changed meanwhile' });
+        }),
+      async (db) => {
+        await db.records(Order).insert(order(1));
+        await db.records(Order).insert(order(2));
+      },
+    );
+    assert.equal(attempts, 2);
+    assert.deepEqual(net.map(short), ['update 1', 'delete 1', 'deleteAll 1']);
+    assert.deepEqual(each.map(short), net.map(short));
+    assert.ok(net[1]?.kind === 'delete' && net[1].before.note === 'changed meanwhile');
+  });
+
   test('scenario 17: without a checkpoint there is no checkpoint event', async () => {
     const { net } = await views(
       (db) => db.transaction((tx) => tx.records(Order).update(1, { state: 2 })),

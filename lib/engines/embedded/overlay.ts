@@ -44,7 +44,7 @@ interface Step {
   readonly kind: 'write' | 'clear' | 'checkpoint';
   readonly before: AnyRecord | undefined;
   readonly after: AnyRecord | undefined;
-  readonly count: number;
+  count: number;
   readonly isSameTransaction: boolean;
 }
 
@@ -54,6 +54,10 @@ class ClassWrites {
   /** Who has a value of a unique index by now; undefined: nobody. */
   readonly holders = new Map<string, Buffer | undefined>();
   isCleared = false;
+  /** Removed one by one before all were: no victims of that. */
+  readonly removed: Entry[] = [];
+  /** The step that removed what the transaction had found, and how many of them it reckoned with. */
+  cleared: { readonly step: Step; readonly count: number } | undefined;
 }
 
 /** The place in the order of insertion of what is not committed yet. */
@@ -141,14 +145,19 @@ export class Overlay implements Scope {
 
   clear(store: ClassStore): number {
     const writes = this.#writes(store);
-    let count = writes.isCleared ? 0 : this.#base.countOf(store);
+    const found = writes.isCleared ? 0 : this.#base.countOf(store);
+    let count = found;
     for (const { base, current } of writes.entries.values())
       count += Number(current !== undefined) - Number(base !== undefined);
     if (writes.entries.size > 0) this.#isNetEach = false;
+    for (const entry of writes.entries.values())
+      if (entry.base !== undefined && (entry.current === undefined || entry.isRecreated))
+        writes.removed.push({ ...entry, current: undefined, isRecreated: false });
     writes.entries.clear();
     writes.holders.clear();
     writes.isCleared = true;
-    this.#step(store, 'clear', undefined, undefined, count, false);
+    const step = this.#step(store, 'clear', undefined, undefined, count, false);
+    writes.cleared ??= { step, count: found - writes.removed.length };
     return count;
   }
 
@@ -200,11 +209,10 @@ export class Overlay implements Scope {
 
   /** ConflictError when somebody has changed what the transaction writes since it was read. */
   checkAgainst(batch: WriteBatch): void {
-    for (const [store, { entries, holders, isCleared }] of this.#classes) {
+    for (const [store, { entries, holders, isCleared, removed }] of this.#classes) {
       batch.assertCurrent(store);
-      for (const { key, base } of entries.values()) {
-        if (!isCleared && !isSameVersion(batch.versionOf(store, key), base?.version))
-          throw conflict(store.name);
+      for (const { key, base } of isCleared ? removed : entries.values()) {
+        if (!isSameVersion(batch.versionOf(store, key), base?.version)) throw conflict(store.name);
       }
       if (isCleared) continue;
       for (const index of store.indexes) {
@@ -224,7 +232,10 @@ export class Overlay implements Scope {
   /** Writes it all and tells the journal. */
   applyTo(batch: WriteBatch): void {
     for (const [store, writes] of this.#classes) {
-      if (writes.isCleared) batch.clear(store, this.#netFlag);
+      for (const entry of writes.removed) this.#applyEntry(batch, store, entry);
+      // Others may have added some since they were counted, and some may have expired.
+      if (writes.cleared !== undefined)
+        writes.cleared.step.count += batch.clear(store, this.#netFlag) - writes.cleared.count;
       for (const entry of writes.entries.values()) this.#applyEntry(batch, store, entry);
     }
     for (const { key, base, current, version } of this.#plain.values()) {
@@ -289,10 +300,12 @@ export class Overlay implements Scope {
     after: AnyRecord | undefined,
     count: number,
     isSameTransaction: boolean,
-  ): void {
-    if (store.definition.events.length === 0) return;
+  ): Step {
+    const step = { store, kind, before, after, count, isSameTransaction };
+    if (store.definition.events.length === 0) return step;
     if (kind !== 'write') this.#isNetEach = false;
-    this.#steps.push({ store, kind, before, after, count, isSameTransaction });
+    this.#steps.push(step);
+    return step;
   }
 
   #writes(store: ClassStore): ClassWrites {
