@@ -78,6 +78,8 @@ export class DurableKeeper implements Keeper {
   #lastTold = 0;
   /** Up to which of them all is acknowledged. */
   #settled = 0;
+  /** Up to here everything was told, but not everything acknowledged. */
+  #reached: Place | undefined;
   #timer: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -153,9 +155,12 @@ export class DurableKeeper implements Keeper {
   }
 
   done(place: Place, isTransactionEnd: boolean): void {
-    if (this.#setup.isManual && this.#settled < this.#told) return;
     if (!isTransactionEnd && !this.#setup.ackWithin) return;
     if (!isLater(place, this.#acknowledged)) return;
+    if (this.#setup.isManual && this.#settled < this.#told) {
+      this.#reached = place;
+      return;
+    }
     this.#settled = this.#told;
     this.#pass(place);
   }
@@ -179,8 +184,8 @@ export class DurableKeeper implements Keeper {
     // Of the last that is seen of a transaction, all of it; otherwise this one and no more, or it would come again.
     const place = event.transaction?.last === true ? { seq: within.seq, index: WHOLE } : within;
     if (transaction === undefined) {
-      this.#settled = Math.max(this.#settled, number);
       this.#pass(place);
+      this.#settle(number);
       await this.#flush();
       return;
     }
@@ -189,11 +194,19 @@ export class DurableKeeper implements Keeper {
       transaction,
       (pen) => this.#put(pen, place),
       () => {
-        this.#settled = Math.max(this.#settled, number);
         if (isLater(place, this.#acknowledged)) this.#acknowledged = place;
         if (isLater(place, this.#written)) this.#written = place;
+        this.#settle(number);
       },
     );
+  }
+
+  /** When nothing that was told is left, what was of no interest since then is passed, too. */
+  #settle(number: number): void {
+    this.#settled = Math.max(this.#settled, number);
+    if (this.#settled < this.#told || this.#reached === undefined) return;
+    this.#pass(this.#reached);
+    this.#reached = undefined;
   }
 
   #pass(place: Place): void {
@@ -292,9 +305,14 @@ export function forget(log: ChangeLog, name: string): Promise<boolean> {
     if (note.lease !== undefined && isAlive(note.lease)) throw busy(name);
     pen.write(noteName(name), undefined);
     new ParkedEvents(log, name).forget(pen);
-    for (const { id } of log.classes) pen.write(`expand:${id}:durable:${name}`, undefined);
+    forgetExpansion(log, pen, name);
     return true;
   });
+}
+
+/** Nobody wants the victims of a deleteAll for the name any more. */
+export function forgetExpansion(log: ChangeLog, pen: Pen, name: string): void {
+  for (const { id } of log.classes) pen.write(`expand:${id}:durable:${name}`, undefined);
 }
 
 function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {

@@ -3,7 +3,14 @@ import { checkFlag, checkTimeout, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
-import { DurableKeeper, type DurableMarks, type DurableSetup, forget, placeOfStart } from './durable';
+import {
+  DurableKeeper,
+  type DurableMarks,
+  type DurableSetup,
+  forget,
+  forgetExpansion,
+  placeOfStart,
+} from './durable';
 import { Feed } from './feed';
 import { Filter, type FilterOptions } from './filter';
 import type { Hub } from './hub';
@@ -194,12 +201,18 @@ export class Events<
     );
     const logged = definitions.map((each) => log.classOf(each));
     const keeper = await DurableKeeper.open(log, setup);
-    if (filter.isExpanding) await log.expand(logged, `durable:${name}`, true).ready;
-    const pullerAfter = (place: Place): Puller => new Puller(log, filter, place, 'spill', STANDARD_QUEUE);
-    const source: Source = keeper.isSnapshotDue
-      ? new SnapshotSource(log, filter, logged, pullerAfter)
-      : pullerAfter(keeper.place);
-    return new DurableSubscription(this.#hub, source, handler, policy, keeper, filter);
+    try {
+      if (setup.migrate) await log.notes.write((pen) => forgetExpansion(log, pen, name));
+      if (filter.isExpanding) await log.expand(logged, `durable:${name}`, true).ready;
+      const pullerAfter = (place: Place): Puller => new Puller(log, filter, place, 'spill', STANDARD_QUEUE);
+      const source: Source = keeper.isSnapshotDue
+        ? new SnapshotSource(log, filter, logged, pullerAfter)
+        : pullerAfter(keeper.place);
+      return new DurableSubscription(this.#hub, source, handler, policy, keeper, filter);
+    } catch (error) {
+      await keeper.close(); // or nobody else could have the name for a while
+      throw error;
+    }
   }
 
   /**
@@ -324,7 +337,7 @@ function setupOf<C extends ClassDefinition>(
     where,
     ignoreOrigin,
     granularity,
-    expandDeleteAll,
+    expandDeleteAll: expandDeleteAll ? true : undefined,
   };
   const text = JSON.stringify(spec, (_name, value) => (typeof value === 'bigint' ? `${value}n` : value));
   return {

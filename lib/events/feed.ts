@@ -8,7 +8,7 @@ const DONE = { done: true, value: undefined } as const;
 /**
  * Events to be asked for one after the other: `for await` over it. It is live from the call that made it. Leaving the
  * loop closes it, and so does the end of the database, after which the loop just ends; a feed that has fallen too far
- * behind ends with its error. One consumer at a time.
+ * behind ends with its error.
  */
 export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
   readonly #hub: Hub;
@@ -16,6 +16,8 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
   #queue: Pulled[] = [];
   #next = 0;
   #failure: { readonly error: unknown } | undefined;
+  /** How many calls of next() wait: they are answered in their order. */
+  #waiting = 0;
   /** Its position when it was closed. */
   #left: string | undefined;
 
@@ -44,9 +46,12 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
   }
 
   next(): Promise<IteratorResult<E, undefined>> {
-    const event = this.#take();
+    const event = this.#waiting === 0 ? this.#take() : undefined;
     if (event !== undefined) return Promise.resolve({ done: false, value: event as E });
-    return this.#wait();
+    this.#waiting += 1;
+    return this.#wait().finally(() => {
+      this.#waiting -= 1;
+    });
   }
 
   async return(): Promise<IteratorResult<E, undefined>> {

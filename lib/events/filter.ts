@@ -160,8 +160,10 @@ function emit(
     return;
   const before = kind === ChangeKind.new || kind === ChangeKind.checkpoint ? undefined : change.before();
   const after = kind === ChangeKind.delete || kind === ChangeKind.expire ? undefined : change.after();
-  const transition = where === undefined ? undefined : transitionOf(where, before, after);
-  if (where !== undefined && transition === undefined) return;
+  if (where !== undefined && !isWanted(where, before, after)) return;
+  // What a record was before a checkpoint is not told with it.
+  const transition =
+    where === undefined || kind === ChangeKind.checkpoint ? undefined : transitionOf(where, before, after);
   const key = logged.userKeyOf((after ?? before) as AnyRecord);
   const position = positionOf(index);
   if (kind === ChangeKind.new && transition === undefined) {
@@ -254,15 +256,18 @@ function concerns(kinds: Kinds, kind: number): boolean {
   }
 }
 
+/** Of a record that matched before or does after. */
 function transitionOf(
   where: AnyRecord,
   before: AnyRecord | undefined,
   after: AnyRecord | undefined,
-): Transition | undefined {
-  const was = before !== undefined && matches(where, before);
-  const is = after !== undefined && matches(where, after);
-  if (was) return is ? 'stay' : 'leave';
-  return is ? 'enter' : undefined;
+): Transition {
+  if (before === undefined || !matches(where, before)) return 'enter';
+  return after !== undefined && matches(where, after) ? 'stay' : 'leave';
+}
+
+function isWanted(where: AnyRecord, before: AnyRecord | undefined, after: AnyRecord | undefined): boolean {
+  return (before !== undefined && matches(where, before)) || (after !== undefined && matches(where, after));
 }
 
 function matches(where: AnyRecord, record: AnyRecord): boolean {

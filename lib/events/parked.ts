@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { deserialize, serialize } from 'node:v8';
 import type { Transaction } from '../transactions/transaction';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
@@ -139,9 +140,10 @@ function nameOfPlace({ seq, index, part = WHOLE }: Place): string {
   return [seq, index, part].map((each) => String(each).padStart(16, '0')).join(':');
 }
 
-/** Before all that is named by its place. */
+/** Before all that is named by its place; keys may be longer than names. */
 function nameOfRecord(event: Draft): string {
-  return `${'0'.repeat(16)}:${event.class}:${serialize(event.key).toString('base64url')}`;
+  const record = createHash('sha256').update(serialize([event.class, event.key]));
+  return `${'0'.repeat(16)}:${record.digest('base64url')}`;
 }
 
 /** The change that an event was made of. */

@@ -1,4 +1,4 @@
-import { OverflowError } from '../errors';
+import { OverflowError, PositionLostError } from '../errors';
 import { type ChangeCursor, type ChangeLog, type Fragment, type Place, WHOLE } from './change-log';
 import type { Draft, Filter } from './filter';
 import { formatPosition, isLater, placeIn, positionsIn } from './position';
@@ -72,7 +72,7 @@ export class Puller implements Source {
       case 'error':
         return this.#limited();
       case 'dropOldest':
-        return this.#newest();
+        return this.#newestKept();
       case 'latest':
         return this.#latest();
     }
@@ -98,7 +98,13 @@ export class Puller implements Source {
   #page(): Draft[] {
     const events: Draft[] = [];
     for (let i = 0; i < PAGE_FRAGMENTS && events.length < PAGE_EVENTS; i += 1) {
-      const fragment = this.#next();
+      let fragment: Fragment | undefined;
+      try {
+        fragment = this.#next();
+      } catch (error) {
+        if (events.length === 0) throw error;
+        break; // what was read before is told before that
+      }
       if (fragment === undefined) break;
       this.#read(fragment, events);
     }
@@ -186,6 +192,22 @@ export class Puller implements Source {
     for (let each = cursor.next(); each !== undefined && lag <= most; each = cursor.next())
       lag += this.#filter.eventsOf(each, () => '').length;
     return lag;
+  }
+
+  /** Also of what is not kept any more it says that it is missing, though not how much. */
+  #newestKept(): Pulled[] {
+    const from = formatPosition(this.#log.epoch, this.#place);
+    try {
+      return this.#newest();
+    } catch (error) {
+      if (!(error instanceof PositionLostError)) throw error;
+    }
+    this.skipTo({ seq: this.#log.head().oldest - 1, index: WHOLE });
+    const to = formatPosition(this.#log.epoch, this.#place);
+    const [first, ...rest] = this.#newest();
+    const gap: GapEvent = { kind: 'gap', from, to, dropped: undefined };
+    if (first === undefined) return [gap];
+    return isGap(first) ? [{ ...gap, to: first.to }, ...rest] : [gap, first, ...rest];
   }
 
   /** Drops whole transactions from the old end while more wait than may, and says so in their place. */

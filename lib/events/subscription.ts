@@ -1,3 +1,4 @@
+import { invalidArgument, shown } from '../arguments';
 import { ClosedError, TimeoutError } from '../errors';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
@@ -130,6 +131,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
    * when it ends before.
    */
   async caughtUp(seq?: bigint): Promise<void> {
+    if (seq !== undefined && (typeof seq !== 'bigint' || seq < 0n))
+      throw invalidArgument('seq', `seq is a bigint, 0 or more, not ${shown(seq)}`);
     if (this.#tail.isEnded && (seq === undefined || !this.#hasHandled(Number(seq))))
       throw new ClosedError('the subscription has ended');
     const wanted = seq === undefined ? this.#hub.log.head().seq : Number(seq);

@@ -1,3 +1,4 @@
+import { LARGEST_TIMEOUT } from '../arguments';
 import type { Hub, Listener } from './hub';
 import type { Pulled, Source } from './puller';
 
@@ -10,7 +11,8 @@ export class Tail implements Listener {
   /** Something was committed since the last look. */
   #hasMore = false;
   #wake: (() => void) | undefined;
-  #cutPause: (() => void) | undefined;
+  #waiting: Promise<void> | undefined;
+  #interrupt: (() => void) | undefined;
 
   /** `onEnd` is called when the database ends it, not by leave(). */
   constructor(hub: Hub, source: Source, onEnd: (reason: unknown) => Promise<void> | void) {
@@ -37,28 +39,30 @@ export class Tail implements Listener {
       await new Promise((resolve) => setImmediate(resolve)); // others have their turn
       return;
     }
-    await new Promise<void>((resolve) => {
+    // Several may wait: they are told in their order.
+    this.#waiting ??= new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    await this.#waiting;
   }
 
-  /** Resolves after `ms`, or when it has ended. */
-  async pause(ms: number): Promise<void> {
-    if (this.#isEnded) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#cutPause = () => {
+  /** Resolves after so many ms, or when it has ended. */
+  pause(ms: number): Promise<void> {
+    if (this.#isEnded) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.min(ms, LARGEST_TIMEOUT));
+      this.#interrupt = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.#cutPause = undefined;
   }
 
   wake(): void {
     this.#hasMore = true;
     const wake = this.#wake;
     this.#wake = undefined;
+    this.#waiting = undefined;
     wake?.();
   }
 
@@ -67,7 +71,7 @@ export class Tail implements Listener {
     this.#isEnded = true;
     this.#hub.leave(this);
     this.source.end?.();
-    this.#cutPause?.();
+    this.#interrupt?.();
     this.wake();
   }
 

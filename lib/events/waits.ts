@@ -1,6 +1,7 @@
-import { checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
+import { checkTimeout, invalidArgument, shown } from '../arguments';
 import { ClosedError, EventNotDeclaredError, PositionLostError } from '../errors';
 import type { ClassDefinition } from '../schema/class';
+import { checkProperties } from '../schema/names';
 import { onAbort } from '../transactions/abort';
 import { WHOLE } from './change-log';
 import { Filter } from './filter';
@@ -59,7 +60,7 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     name: Name,
     options: WaitOptions = {},
   ): Promise<WaitResult<EventWaitedFor<Classes, Name>>> {
-    checkOptions(options);
+    checkProperties(options, ['timeout', 'signal'], 'options');
     const { signal, timeout } = options;
     if (timeout !== undefined && timeout !== 0) checkTimeout(timeout);
     if (signal !== undefined && !(signal instanceof AbortSignal))
@@ -140,8 +141,6 @@ class NamedCursor {
   readonly #puller: Puller;
   readonly #waiters = new Set<Waiter>();
   #queue: Pulled[] = [];
-  /** What was found for those who had ceased to wait by then. */
-  #left: AnyResult | undefined;
   #releases = 0;
   #tail: Tail | undefined;
 
@@ -196,12 +195,18 @@ class NamedCursor {
     this.#tail?.leave();
   }
 
-  /** Tells those who wait the next event there is. */
+  /** Tells those who wait the next event there is, in the turn that takes it: nobody can have left in between. */
   async #follow(): Promise<void> {
     try {
-      const result = await this.#nextOf(this.#listen());
-      if (this.#waiters.size === 0) this.#left = result;
-      else if (result !== undefined) for (const each of this.#waiters) each.settle(result);
+      const tail = this.#listen();
+      while (!tail.isEnded) {
+        const result = this.#take(() => tail.take());
+        if (result !== undefined) {
+          for (const each of this.#waiters) each.settle(result);
+          return;
+        }
+        await tail.more();
+      }
     } catch (error) {
       for (const each of this.#waiters) each.fail(error);
     }
@@ -215,33 +220,27 @@ class NamedCursor {
     return tail;
   }
 
-  async #nextOf(tail: Tail): Promise<AnyResult | undefined> {
-    while (!tail.isEnded) {
-      const result = await this.#look(tail);
-      if (result !== undefined) return result;
-      await tail.more();
+  /** The next event, when there is one. */
+  async #look(): Promise<AnyResult | undefined> {
+    for (;;) {
+      const result = this.#take(() => this.#puller.pull());
+      if (result !== undefined || this.#puller.isAtEnd) return result;
+      await new Promise((resolve) => setImmediate(resolve));
     }
-    return undefined;
   }
 
-  /** The next event, when there is one. */
-  async #look(tail?: Tail): Promise<AnyResult | undefined> {
-    const left = this.#left;
-    this.#left = undefined;
-    if (left !== undefined) return left;
-    for (;;) {
-      const event = this.#queue.shift();
-      if (event !== undefined) return { status: 'event', event };
+  /** The next event of what there is, read by `pull` when there is no other. */
+  #take(pull: () => Pulled[]): AnyResult | undefined {
+    if (this.#queue.length === 0) {
       try {
-        this.#queue = tail === undefined ? this.#puller.pull() : tail.take();
+        this.#queue = pull();
       } catch (error) {
         if (!(error instanceof PositionLostError)) throw error;
         return this.#skipLost();
       }
-      if (this.#queue.length > 0) continue;
-      if (tail !== undefined || this.#puller.isAtEnd) return undefined;
-      await new Promise((resolve) => setImmediate(resolve));
     }
+    const event = this.#queue.shift();
+    return event === undefined ? undefined : { status: 'event', event };
   }
 
   #skipLost(): AnyResult {

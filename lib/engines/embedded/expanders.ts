@@ -27,7 +27,11 @@ export class Expanders {
 
   /** From now on for writers of this thread; for all others once `ready` has resolved. */
   begin(classIds: readonly number[], holder: string, isPermanent: boolean, notes: Notes): Expansion {
-    for (const id of classIds) this.#here.set(id, (this.#here.get(id) ?? 0) + 1);
+    const count = (by: number): void => {
+      for (const id of classIds) this.#here.set(id, (this.#here.get(id) ?? 0) + by);
+    };
+    // A durable one outlives this thread: what is written down of it counts, and its end is that of its name.
+    if (!isPermanent) count(1);
     const write = (text: string | undefined): Promise<void> =>
       notes.write((pen) => {
         for (const id of classIds) pen.write(prefixOf(id) + holder, text);
@@ -38,10 +42,11 @@ export class Expanders {
     return {
       ready: renew(),
       end: () => {
+        if (isPermanent) return;
         clearInterval(timer);
-        for (const id of classIds) this.#here.set(id, (this.#here.get(id) ?? 1) - 1);
+        count(-1);
         // What cannot be taken back runs out.
-        if (!isPermanent) write(undefined).catch(() => {});
+        write(undefined).catch(() => {});
       },
     };
   }

@@ -12,7 +12,7 @@ export const EVENT_HEADER = 24;
 export const FRAGMENT_LAST = 1;
 /** A block is put when it has grown beyond this; only a single event can make it much larger. */
 const BLOCK_BYTES = 32 * 1024;
-/** How many blocks one commit drops at most: more than it makes, and few enough not to be felt. */
+/** How many blocks one commit drops, unless it makes many itself: few enough not to be felt. */
 const TRIM_BLOCKS = 8;
 
 export interface Retention {
@@ -45,7 +45,7 @@ export class JournalWriter {
   #length = 0;
   #blockSeq = 0;
   #blockPart = 0;
-  #hasPut = false;
+  #blocks = 0;
   /** Where the fragment under way begins, or -1. */
   #fragment = -1;
   #part = 0;
@@ -89,34 +89,41 @@ export class JournalWriter {
 
   /** Puts what is still in memory, and drops what nobody can expect to be kept. */
   flush(retention: Retention): void {
-    if (this.#length === 0 && !this.#hasPut) return;
+    if (this.#length === 0 && this.#blocks === 0) return;
     this.#put();
     // The age of the oldest block costs a look at it: once in a while is soon enough.
     if (this.#state.journalBytes > retention.maxBytes || this.#state.seq % 256 === 0) this.#trim(retention);
   }
 
-  /** Whole transactions from the old end, while there are too many bytes or they are too old. */
+  /**
+   * Whole transactions from the old end, while there are too many bytes or they are too old: one is given up at once,
+   * and its blocks go now or with the next commits.
+   */
   #trim({ maxAge, maxBytes }: Retention): void {
     const state = this.#state;
     const horizon = state.time - maxAge * 1000;
-    const keys = [...this.#tree.getKeys({ ...FROM_FIRST, limit: TRIM_BLOCKS + 1 })];
-    let dropping: Uint8Array[] = [];
-    let bytes = 0;
-    for (const key of keys) {
+    const limit = Math.max(TRIM_BLOCKS, 2 * this.#blocks);
+    for (const key of [...this.#tree.getKeys({ ...FROM_FIRST, limit })]) {
       const block = peek(this.#tree, key);
       if (block === undefined) return;
-      if (partOfBlock(key) === 0) {
-        for (const each of dropping) this.#tree.removeSync(each);
-        if (dropping.length > 0) {
-          state.journalBytes -= bytes;
-          state.oldest = seqOfBlock(key);
-        }
-        dropping = [];
-        bytes = 0;
+      if (seqOfBlock(key) >= state.oldest) {
         if (state.journalBytes <= maxBytes && timeOfBlock(block) >= horizon) return;
+        const next = this.#beginningAfter(key);
+        if (next === undefined) return;
+        state.oldest = next;
       }
-      dropping.push(key);
-      bytes += block.length;
+      state.journalBytes -= block.length;
+      this.#tree.removeSync(key);
+    }
+  }
+
+  /** The next transaction that begins with a block of its own. */
+  #beginningAfter(key: Uint8Array): number | undefined {
+    for (let seq = seqOfBlock(key); ; ) {
+      const [next] = this.#tree.getKeys({ start: blockKey(seq + 1, 0), end: undefined, limit: 1 });
+      if (next === undefined) return undefined;
+      seq = seqOfBlock(next);
+      if (partOfBlock(next) === 0) return seq;
     }
   }
 
@@ -182,7 +189,7 @@ export class JournalWriter {
     if (this.#length === 0) return;
     this.#tree.putSync(blockKey(this.#blockSeq, this.#blockPart), this.#block.subarray(0, this.#length));
     this.#state.journalBytes += this.#length;
-    this.#hasPut = true;
+    this.#blocks += 1;
     this.#length = 0;
   }
 }
