@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type AnyEvent, connect, InvalidArgumentError } from '../index';
+import { type AnyEvent, connect, type Database, InvalidArgumentError } from '../index';
+import { Ending } from './ending';
 import { commaList } from './options';
 
 interface WatchCommandOptions {
@@ -25,29 +26,38 @@ export function addWatch(program: Command): void {
 
 async function watch(url: string, options: WatchCommandOptions): Promise<void> {
   if (!url.startsWith('embedded://'))
-    throw new InvalidArgumentError(`only embedded databases can be watched, not ${url}`);
-  const db = await connect(url as `embedded:${string}`, { readOnly: true });
-  const watched = chosen(db.classes, options.class);
-  const feed = db.events.feed(watched, {
-    from: options.from,
-    ...(options.kind !== undefined && { kinds: options.kind as never[] }),
-  });
-  const end = (): void => feed.close();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
-  process.stdout.once('error', end); // whoever reads has seen enough
-  const line = options.json ? asJson : asText;
-  for await (const event of feed) {
-    if (!process.stdout.write(`${line(event as AnyEvent)}\n`) && !feed.closed)
-      await new Promise((resolve) => process.stdout.once('drain', resolve).once('error', resolve));
+    throw new InvalidArgumentError(`only embedded databases in a directory can be watched, not ${url}`);
+  let feed: { close(): void } | undefined;
+  const ending = new Ending(() => feed?.close());
+  const db: Database = await connect(url as `embedded:${string}`, { readOnly: true });
+  try {
+    const watched = chosen(db.classes, options.class);
+    const events = db.events.feed(watched, {
+      from: options.from,
+      ...(options.kind !== undefined && { kinds: options.kind as never[] }),
+    });
+    feed = events;
+    if (ending.seen) return;
+    const width = Math.max(...watched.map(({ name }) => name.length));
+    for await (const event of events as AsyncIterable<AnyEvent>) {
+      const line = options.json ? asJson(event) : asText(event, width);
+      if (!(await ending.print(`${line}\n`))) break;
+    }
+  } finally {
+    ending.close();
+    await db.close();
   }
-  await db.close();
 }
 
 function chosen<C extends { readonly name: string; readonly events: readonly unknown[] }>(
   classes: readonly C[],
   names: readonly string[] | undefined,
 ): readonly C[] {
-  if (names === undefined) return classes.filter(({ events }) => events.length > 0);
+  if (names === undefined) {
+    const declaring = classes.filter(({ events }) => events.length > 0);
+    if (declaring.length > 0) return declaring;
+    throw new InvalidArgumentError('no class of the database declares an event');
+  }
   return names.map((name) => {
     const found = classes.find((each) => each.name === name);
     if (found !== undefined) return found;
@@ -56,13 +66,14 @@ function chosen<C extends { readonly name: string; readonly events: readonly unk
   });
 }
 
-function asText(event: AnyEvent): string {
+/** One line; classes have a column of `width`. */
+function asText(event: AnyEvent, width: number): string {
   if (event.kind === 'gap') return `gap: ${event.dropped ?? 'some'} events are not kept any more`;
   const { class: name, kind, transaction, position } = event;
   const time = transaction.time.toISOString();
   const what = kind === 'fieldUpdate' ? `${kind}:${event.field}` : kind;
-  const head = `${time}  ${String(transaction.seq).padStart(6)}  ${what.padEnd(16)} ${name}`;
-  return `${head}${'key' in event ? ` ${plain(event.key)}` : ''}${detailOf(event)}  ${position}`;
+  const head = `${time}  ${String(transaction.seq).padStart(6)}  ${name.padEnd(width)}  ${what.padEnd(18)}`;
+  return `${head}${'key' in event ? ` ${plain(event.key)}` : ''}${detailOf(event)}  @${position}`;
 }
 
 function detailOf(event: Exclude<AnyEvent, { readonly kind: 'gap' }>): string {
@@ -81,7 +92,7 @@ function detailOf(event: Exclude<AnyEvent, { readonly kind: 'gap' }>): string {
     case 'expire':
       return `  ${event.cause}`;
     case 'deleteAll':
-      return `  ${event.count} records`;
+      return `  ${event.count} ${event.count === 1 ? 'record' : 'records'}`;
     default:
       return '';
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { connect, defineClass, field, onNew } from '../../lib/index.ts';
 import { Directory, Order, open, order } from './events-shop.mts';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -36,6 +37,11 @@ class Command {
     return lines;
   }
 
+  /** Whoever reads has seen enough. */
+  stopReading(): void {
+    this.#child.stdout.destroy();
+  }
+
   async end(signal?: NodeJS.Signals): Promise<number | null> {
     if (signal !== undefined) this.#child.kill(signal);
     return (await this.#ended)[0];
@@ -48,12 +54,12 @@ describe('evenkeel watch', () => {
     const db = await open({}, directory.url);
     await db.records(Order).insert(order(1));
     const watch = new Command('watch', directory.url, '--from', 'beginning');
-    assert.match(await watch.line(), /^2\S+Z +1 {2}new +Order 1 {2}\{"id":1,"customer":1,/);
+    assert.match(await watch.line(), /^2\S+Z +1 {2}Order {3}new +1 {2}\{"id":1,"customer":1,.* @[\w.]+$/);
     await db.records(Order).update(1, { state: 2, note: 'x' });
-    assert.match(await watch.line(), / 2 {2}update +Order 1 {2}state: 1 → 2, note: "" → "x"/);
-    assert.match(await watch.line(), / 2 {2}fieldUpdate:state +Order 1 {2}1 → 2/);
+    assert.match(await watch.line(), / 2 {2}Order {3}update +1 {2}state: 1 → 2, note: "" → "x"/);
+    assert.match(await watch.line(), / 2 {2}Order {3}fieldUpdate:state +1 {2}1 → 2/);
     await db.records(Order).deleteAll();
-    assert.match(await watch.line(), / 3 {2}deleteAll +Order {2}1 records/);
+    assert.match(await watch.line(), / 3 {2}Order {3}deleteAll +1 record /);
     assert.equal(await watch.end('SIGINT'), 0);
     assert.equal(watch.errors, '');
     await db.close();
@@ -77,11 +83,42 @@ describe('evenkeel watch', () => {
     await db.close();
   });
 
+  test('says integers beyond JSON as decimal text, moments as ISO and bytes as base64', async () => {
+    await using directory = await Directory.make();
+    const Sample = defineClass('Sample', {
+      key: 'id',
+      fields: { id: field.autoid(), at: field.datetime(), data: field.bytes() },
+      events: [onNew()],
+    });
+    const db = await connect(directory.url, { classes: [Sample] });
+    await db.records(Sample).insert({ at: new Date(0), data: Buffer.from([1, 2, 255]) });
+    const watch = new Command('watch', directory.url, '--json', '--from', 'beginning');
+    const event = JSON.parse(await watch.line());
+    assert.equal(event.key, '1');
+    assert.deepEqual(event.after, { id: '1', at: '1970-01-01T00:00:00.000Z', data: 'AQL/' });
+    assert.equal(await watch.end('SIGINT'), 0);
+    await db.close();
+  });
+
+  test('ends when nobody reads it any more, also while nothing happens', async () => {
+    await using directory = await Directory.make();
+    const db = await open({}, directory.url);
+    await db.records(Order).insert(order(1));
+    const watch = new Command('watch', directory.url, '--from', 'beginning');
+    await watch.line();
+    watch.stopReading();
+    if (process.platform !== 'linux') await db.records(Order).insert(order(2)); // there the next line tells
+    assert.equal(await watch.end(), 0);
+    assert.equal(watch.errors, '');
+    await db.close();
+  });
+
   test('says on one line what it cannot do, and exits with 1', async () => {
     await using directory = await Directory.make();
     await (await open({}, directory.url)).close();
     for (const [args, message] of [
-      [['memcached://127.0.0.1'], /only embedded databases can be watched/],
+      [['memcached://127.0.0.1'], /only embedded databases in a directory can be watched/],
+      [['embedded:'], /only embedded databases in a directory can be watched, not embedded:$/m],
       [['embedded:///nowhere/at/all'], /EVENKEEL_STORAGE: \/nowhere\/at\/all/],
       [[directory.url, '-c', 'Nothing'], /no class Nothing; there are: Order, Marker/],
       [[directory.url, '-k', 'nothing'], /EVENKEEL_EVENT_NOT_DECLARED/],
