@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import {
   connect,
+  type Database,
   defineClass,
   type EventOf,
   field,
+  InvalidArgumentError,
   index,
   onDeleteAll,
   onExpire,
@@ -13,6 +15,7 @@ import {
   type RecordOf,
 } from '../index';
 import { Random } from '../workload/random';
+import { Ending } from './ending';
 
 const Sensor = defineClass('Sensor', {
   key: 'name',
@@ -39,6 +42,8 @@ const ROOMS = ['attic', 'cellar', 'kitchen'];
 const HOT = 25;
 const ROUNDS = 12;
 const PAUSE_MS = 130;
+const SEED = 7;
+const TEMPORARY = 'embedded:';
 
 export function addDemo(program: Command): void {
   program
@@ -48,28 +53,45 @@ export function addDemo(program: Command): void {
     .action(demo);
 }
 
-async function demo(url = 'embedded:'): Promise<void> {
-  const random = new Random(7);
-  const fraction = (): number => random.uint32() / 2 ** 32;
+async function demo(url = TEMPORARY): Promise<void> {
+  if (!url.startsWith('embedded:'))
+    throw new InvalidArgumentError(`the demo is of the embedded engine: embedded:///directory, not ${url}`);
+  const ending = new Ending(() => {});
   const db = await connect(url as `embedded:${string}`, { classes: [Sensor, Reading] });
-  const print = (text: string): void => void process.stdout.write(`${text}\n`);
-  print(
-    `Three sensors on ${url === 'embedded:' ? 'a temporary database' : url}: each round is one transaction.\n`,
-  );
+  try {
+    await ending.print(introduction(url));
+    const subscription = await db.events.on(
+      [Sensor, Reading],
+      ['new', 'fieldUpdate:state', 'expire', 'deleteAll'],
+      (event) => ending.print(`${line(event)}\n`),
+    );
+    await measureAll(db, ending);
+    if (ending.seen) return;
+    const hot = await db.records(Sensor).find({ index: 'byState', equals: 'hot' }).all();
+    const kept = await db.records(Reading).deleteAll();
+    await subscription.caughtUp(); // what was committed has been printed
+    const names = hot.map((each) => each.name).join(', ') || 'none';
+    await ending.print(`\nHot at the end, by the index of states: ${names}.\n`);
+    await ending.print(`${kept} of ${ROUNDS} readings had not expired; they went at once, with one event.\n`);
+    if (url !== TEMPORARY)
+      await ending.print(`All of it can be had again: evenkeel watch ${url} --from beginning\n`);
+  } finally {
+    ending.close();
+    await db.close();
+  }
+}
 
-  const subscription = await db.events.on(
-    [Sensor, Reading],
-    ['new', 'fieldUpdate:state', 'expire', 'deleteAll'],
-    (event) => {
-      const number = String(event.transaction.seq).padStart(2);
-      print(`transaction ${number}  ${event.class.padEnd(7)} ${event.kind.padEnd(11)} ${said(event)}`);
-    },
-  );
-
+/** Each round is one transaction: a reading, and what it says of its sensor. */
+async function measureAll(
+  db: Database<readonly [typeof Sensor, typeof Reading]>,
+  ending: Ending,
+): Promise<void> {
+  const random = new Random(SEED);
+  const fraction = (): number => random.uint32() / 2 ** 32;
   await db.transaction(async (tx) => {
     for (const room of ROOMS) await tx.records(Sensor).upsert({ name: `${room}-1`, room, state: 'ok' });
   });
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < ROUNDS && !ending.seen; round += 1) {
     const name = `${ROOMS[Math.floor(fraction() * ROOMS.length)]}-1`;
     const celsius = Math.round((18 + fraction() * 12) * 10) / 10;
     await db.transaction(async (tx) => {
@@ -78,15 +100,21 @@ async function demo(url = 'embedded:'): Promise<void> {
     });
     await delay(PAUSE_MS);
   }
-  const hot = await db.records(Sensor).find({ index: 'byState', equals: 'hot' }).all();
-  const kept = await db.records(Reading).find().count();
-  await db.records(Reading).deleteAll();
-  await subscription.caughtUp();
-  print(
-    `\n${hot.length} of ${ROOMS.length} sensors were hot at the end: ${hot.map((each) => each.name).join(', ') || 'none'}.`,
-  );
-  print(`${kept} of ${ROUNDS} readings had not expired; they went at once, with one event.`);
-  await db.close();
+}
+
+function introduction(url: string): string {
+  return [
+    `Three sensors on ${url === TEMPORARY ? 'a temporary database' : url}. A round is one transaction: it stores a`,
+    `reading and brings its sensor up to date. A sensor is hot above ${HOT} °C; a reading stays for a second.`,
+    'Below are the events as they come, each after its transaction was committed.',
+    '',
+    '',
+  ].join('\n');
+}
+
+function line(event: Told): string {
+  const number = String(event.transaction.seq).padStart(2);
+  return `transaction ${number}  ${event.class.padEnd(7)} ${event.kind.padEnd(11)} ${said(event)}`;
 }
 
 type Told = EventOf<typeof Sensor> | EventOf<typeof Reading>;

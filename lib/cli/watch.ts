@@ -73,7 +73,7 @@ function asText(event: AnyEvent, width: number): string {
   const time = transaction.time.toISOString();
   const what = kind === 'fieldUpdate' ? `${kind}:${event.field}` : kind;
   const head = `${time}  ${String(transaction.seq).padStart(6)}  ${name.padEnd(width)}  ${what.padEnd(18)}`;
-  return `${head}${'key' in event ? ` ${plain(event.key)}` : ''}${detailOf(event)}  @${position}`;
+  return `${head}${'key' in event ? ` ${plain(event.key)}` : ''}${detailOf(event)}  ${position}`;
 }
 
 function detailOf(event: Exclude<AnyEvent, { readonly kind: 'gap' }>): string {
@@ -99,6 +99,7 @@ function detailOf(event: Exclude<AnyEvent, { readonly kind: 'gap' }>): string {
 }
 
 function plain(value: unknown): string {
+  if (typeof value === 'bigint') return value.toString();
   return JSON.stringify(value, sayable) ?? 'undefined';
 }
 

@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
+const COMMANDS = ['replay', 'bench', 'serve', 'ping', 'ddl', 'demo', 'watch'];
+const npmStart = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
+
 interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -70,9 +73,8 @@ describe('the evenkeel command', () => {
   it('describes every command', async () => {
     const { code, stdout } = await evenkeel('--help');
     assert.equal(code, 0);
-    for (const command of ['replay', 'bench', 'serve', 'ping', 'ddl'])
-      assert.match(stdout, new RegExp(`^ +${command} `, 'm'));
-    for (const command of ['replay', 'bench', 'serve', 'ping', 'ddl']) {
+    for (const command of COMMANDS) assert.match(stdout, new RegExp(`^ +${command} `, 'm'));
+    for (const command of COMMANDS) {
       const help = await evenkeel(command, '--help');
       assert.equal(help.code, 0);
       assert.match(help.stdout, new RegExp(`^Usage: evenkeel ${command}`));
@@ -291,5 +293,40 @@ describe('with nobody listening', () => {
     assert.equal(code, 1);
     assert.match(stderr, /^evenkeel: EVENKEEL_[A-Z_]+: [^\n]+\n$/);
     assert.match((await evenkeel(...args, '--verbose')).stderr, /\n +at /);
+  });
+});
+
+describe('npm start', () => {
+  const started = (args: readonly string[]): ChildProcess => {
+    const { EVENKEEL_URL: _, ...env } = process.env;
+    // In a group of its own, as in a terminal: an interruption is for all of it.
+    return spawn(process.execPath, [npmStart, ...args], { env, stdio: 'pipe', detached: true });
+  };
+
+  it('passes its arguments to replay and runs nothing else', async () => {
+    const child = started(['--workload', 'cluster52', '--duration', '0.3', '--keys', '500', '--json']);
+    const { code, stdout, stderr } = await end(child);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).workloads.length, 1);
+  });
+
+  it('without arguments replays, then shows the embedded database', async () => {
+    const { code, stdout, stderr } = await end(started([]));
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /^cluster18 [\s\S]*\n\nThree sensors on a temporary database[\s\S]* readings had not expired/m,
+    );
+  });
+
+  it('prints the report so far when it is interrupted, and goes on with nothing else', async () => {
+    const child = started([]);
+    const ended = end(child);
+    await says(child.stderr, /cluster52: \d+\.\d s /);
+    process.kill(-(child.pid ?? Number.NaN), 'SIGINT');
+    const { code, stdout } = await ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /cluster52: interrupted after /);
+    assert.doesNotMatch(stdout, /sensors/);
   });
 });
