@@ -151,9 +151,15 @@ type KindNamed<C extends ClassDefinition, Name> =
         : never
     : never;
 
-/** The event that a name of an event stands for. */
-export type EventNamed<C extends ClassDefinition, Name extends string> =
-  DefinitionNamed<C, Name> extends infer D extends ClassDefinition ? EventOf<D, KindNamed<D, Name>> : never;
+/** The event that a name of an event stands for; where the classes are known at run time only, any. */
+export type EventNamed<
+  C extends ClassDefinition,
+  Name extends string,
+> = string extends C['events'][number]['name']
+  ? Exclude<AnyEvent, GapEvent>
+  : DefinitionNamed<C, Name> extends infer D extends ClassDefinition
+    ? EventOf<D, KindNamed<D, Name>>
+    : never;
 
 /** Any event of any class: what there is where types are not known. */
 export type AnyEvent =

@@ -26,14 +26,15 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-let count = 0;
+const examples: { readonly file: string; readonly code: string }[] = [];
 for (const document of documents) {
   const text = await readFile(join(root, document), 'utf8');
   let section = '';
   for (const [, heading, code] of text.matchAll(/^## (.+?)\n|^```ts\n([\s\S]*?)^```/gm)) {
     if (heading !== undefined) section = heading;
     if (code === undefined) continue;
-    const file = join(folder, `example-${++count}.mts`);
+    const file = join(folder, `example-${examples.length + 1}.mts`);
+    examples.push({ file, code });
     test(`the example of ${document} under "${section}" runs and ends by itself`, async () => {
       await writeFile(file, code.replaceAll('memcached://127.0.0.1:11211', server.url));
       const { stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], {
@@ -44,6 +45,15 @@ for (const document of documents) {
     });
   }
 }
+
+test('the examples are typed', async () => {
+  for (const { file, code } of examples) await writeFile(file, code);
+  const options = { rootDir: root, noEmit: true, declaration: false, lib: ['ES2023', 'ESNext.Disposable'] };
+  const project = { extends: join(root, 'tsconfig.json'), compilerOptions: options, include: ['*.mts'] };
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(project));
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await promisify(execFile)(process.execPath, [tsc, '-p', folder]).catch(({ stdout }) => assert.fail(stdout));
+});
 
 test('the README lists every operation and no other', async () => {
   const library = await import('evenkeel');
