@@ -1,4 +1,5 @@
 import {
+  type ClassDefinition,
   connect,
   type DeleteEvent,
   defineClass,
@@ -73,6 +74,9 @@ export async function events(): Promise<void> {
   if (waited.status === 'event') is<EventOf<typeof Order, 'new'>>()(waited.event, true);
   const changed = await db.events.waitEvent('Order.state');
   if (changed.status === 'event') is<'open' | 'paid'>()(changed.event.after, true);
+  const dynamic = await connect('embedded:', { classes: [Order, Line] as readonly ClassDefinition[] });
+  const any = await dynamic.events.wait('orderNew');
+  if (any.status === 'event' && any.event.kind === 'new') is<bigint>()(any.event.transaction.seq, true);
   await db.events.durable('billing', Order, async (event) => {
     is<boolean>()(event.redelivered, true);
     if (event.kind === 'snapshot') is<number>()(event.key, true);
