@@ -7,7 +7,7 @@ const Page = defineClass('Page', {
   key: 'url',
   fields: { url: field.string(), body: field.string() },
   events: [onExpire()],
-  ttl: { age: 0.2, count: 2 }, // at most two pages, each for a fifth of a second
+  ttl: { age: 1, count: 2 }, // at most two pages, each for a second
 });
 
 // Without a directory the database ends with the connection, which is what a cache needs.
@@ -29,6 +29,7 @@ async function page(url: string): Promise<string> {
   return body;
 }
 
+// What leaves is told, so that whatever else was derived from it can be let go of as well.
 const left: string[] = [];
 const subscription = await db.events.on(Page, ['expire'], (event) => {
   left.push(`${event.key} (${event.cause})`);
@@ -46,6 +47,7 @@ console.log(`left: ${left.join(', ')}`);
 await db.upsert('greeting', 'hello', { ttl: 60 });
 console.log(await db.get('greeting'));
 
+// The sweeper removes what is too old although nobody writes.
 while (left.length < 3) await delay(10);
 console.log(`left by and by: ${left.slice(1).join(', ')}`);
 await db.close();
