@@ -42,7 +42,7 @@ const ROOMS = ['attic', 'cellar', 'kitchen'];
 const HOT = 25;
 const ROUNDS = 12;
 const PAUSE_MS = 130;
-const SEED = 7;
+const SEED = 2;
 const TEMPORARY = 'embedded:';
 
 export function addDemo(program: Command): void {

@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs';
 import { EventBase, type Registration } from '../index';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const STDIN = 0;
 const STDOUT = 1;
 
 /** While it is open, a signal to end, or the end of whoever reads stdout, calls back. Later signals do nothing more. */
@@ -47,8 +48,8 @@ export class Ending {
 function watchReader(onEnd: () => void): Registration | undefined {
   try {
     const stdout = fstatSync(STDOUT);
-    // Nothing is ever to be read from these: what makes them ready is their end.
-    if (!stdout.isFIFO() && !stdout.isSocket()) return undefined;
+    // Nothing is ever to be read from these, so that what makes them ready is their end; unless stdin is the same socket.
+    if (!stdout.isFIFO() && !(stdout.isSocket() && fstatSync(STDIN).ino !== stdout.ino)) return undefined;
     return EventBase.host.watch(STDOUT, { readable: true }, onEnd);
   } catch {
     return undefined; // then the next write tells

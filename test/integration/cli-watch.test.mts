@@ -69,7 +69,7 @@ describe('evenkeel watch', () => {
     await using directory = await Directory.make();
     const db = await open({}, directory.url);
     for (const id of [1, 2]) await db.records(Order).insert(order(id));
-    const args = ['watch', directory.url, '--json', '--class', 'Order', '--kind', 'new,delete'];
+    const args = ['watch', directory.url, '--json', '--class', 'Order', '--kind', 'new', '--kind', 'delete'];
     const first = new Command(...args, '--from', 'beginning');
     const event = JSON.parse(await first.line());
     assert.deepEqual([event.kind, event.key, event.after.id, event.transaction.seq], ['new', 1, 1, '1']);
