@@ -365,9 +365,10 @@ function fold(operations: readonly Told[]): string[] {
       for (const [id, life] of lives) {
         if (life.class !== name) continue;
         lives.delete(id);
-        // What was gone is no victim; what was made here was never there.
-        if (life.after === undefined) result.push(...netOf(life));
-        else if (life.before === undefined) count -= 1;
+        // What had been removed by itself is no victim, made again or not; what was made here was never there.
+        const isGone = life.before !== undefined && (life.after === undefined || life.isRemade);
+        if (isGone) result.push(...netOf({ ...life, after: undefined }));
+        if (life.after !== undefined && (isGone || life.before === undefined)) count -= 1;
       }
       if (count > 0) result.push({ kind, class: name as string, count });
     } else {
