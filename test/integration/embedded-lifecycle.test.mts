@@ -148,8 +148,11 @@ describe('several at once on one directory', () => {
 });
 
 describe('a worker with a database', () => {
+  // Not held: a worker that is being terminated fails fatally in any call of the lmdb package that needs its object.
+  const todo = 'the lmdb package can abort the process when a worker is terminated in the middle of a write';
   test('may be terminated with writes in flight, 30 times, and what it had acknowledged is there', {
     timeout: 60_000,
+    todo,
   }, async () => {
     await using directory = await Directory.make();
     const ended = await inProcess(
