@@ -21,6 +21,8 @@
             'NAPI_VERSION=8',
             'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
             'NODE_ADDON_API_DISABLE_DEPRECATED',
+            # Or a worker that is terminated in the middle of a call would abort the process.
+            'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
           ],
           # Node's own default (gnu++17 in 20, gnu++20 later) would otherwise stand beside ours.
           'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],

@@ -9,6 +9,8 @@ export interface NativeAddon {
   counters(): NativeCounters;
   /** Ends the process at once, without waiting for its threads. */
   exitNow(code: number): never;
+  /** Whether this worker is being terminated: JavaScript goes on until V8 looks next. Any object will do. */
+  isStopping(object: object): boolean;
 }
 
 /** Live native objects of this process; all zero once everything is closed. */

@@ -38,10 +38,26 @@ Napi::Value read_counters(const Napi::CallbackInfo& info) {
 // ever.
 void exit_now(const Napi::CallbackInfo& info) { ::_exit(info[0].As<Napi::Number>().Int32Value()); }
 
+// isStopping(object): whether this worker is being terminated. Node-API refuses then what could run JavaScript,
+// as unwrapping an object could.
+napi_value is_stopping(napi_env env, napi_callback_info info) {
+  napi_value object = nullptr;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &object, nullptr, nullptr);
+  void* unused = nullptr;
+  const napi_status status = napi_unwrap(env, object, &unused);
+  napi_value result = nullptr;
+  napi_get_boolean(env, status == napi_pending_exception || status == napi_cannot_run_js, &result);
+  return result;
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   Environment::install(env);
   exports.Set("createBase", Napi::Function::New<create_base>(env, "createBase"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
+  napi_value stopping = nullptr;
+  napi_create_function(env, "isStopping", NAPI_AUTO_LENGTH, is_stopping, nullptr, &stopping);
+  exports.Set("isStopping", stopping);
   exports.Set("counters", Napi::Function::New<read_counters>(env, "counters"));
   return exports;
 }

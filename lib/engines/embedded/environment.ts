@@ -20,6 +20,7 @@ import {
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
 import { readState } from './state';
+import { stopBeforeWrites } from './stopping';
 
 /** Of the files as a whole: what this version reads and writes. */
 const FORMAT = 1;
@@ -77,7 +78,6 @@ export class Environment {
   readonly #expiryListeners = new Set<() => void>();
   #hasNewExpiry = false;
   #notifier: Notifier | undefined;
-  #versioned = { transaction: 0, writes: 0 };
   #nextExpiry = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -122,6 +122,7 @@ export class Environment {
         noSync: options.durability === 'none' || options.path === undefined,
         readOnly: options.readOnly,
       });
+      stopBeforeWrites(root);
       checkFile(root, path, options.readOnly);
       const environment = Environment.#prepare(root, path, options);
       environment.#references = 1;
@@ -162,13 +163,6 @@ export class Environment {
   now(): number {
     this.#lastTime = Math.max(this.#lastTime, this.clock());
     return this.#lastTime;
-  }
-
-  /** How many writes there have been in the write transaction of LMDB, this one included: batches may share one. */
-  countWrite(transaction: number): number {
-    if (transaction !== this.#versioned.transaction) this.#versioned = { transaction, writes: 0 };
-    this.#versioned.writes += 1;
-    return this.#versioned.writes;
   }
 
   /** The number of the newest journalled transaction. */
@@ -227,12 +221,6 @@ export class Environment {
         `${this.path}: another process has changed the schema; open the database again`,
       );
     }
-  }
-
-  /** Whether any record has a moment of expiry. */
-  mayExpire(): boolean {
-    for (const _key of this.trees.expiry.getKeys({ ...FROM_FIRST, limit: 1 })) return true;
-    return false;
   }
 
   /** Whether there is a number left of those that were taken for the class. */

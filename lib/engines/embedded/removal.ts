@@ -6,17 +6,25 @@ const PAGE = 64;
 
 /** Removes what is due, the longest due first, in a transaction of its own; stops after about `limit` ms. */
 export function removeExpired(batch: WriteBatch, limit: number): void {
+  if (batch.nextExpiry > batch.now) return;
   const deadline = performance.now() + limit;
   batch.beginTransaction(TTL);
   do {
     const due: Due[] = [];
+    let next = Number.POSITIVE_INFINITY;
     for (const key of batch.expiryTree.getKeys({ ...FROM_FIRST, limit: PAGE })) {
       const each = readExpiryKey(key);
-      if (each.moment > batch.now) break;
+      if (each.moment > batch.now) {
+        next = each.moment;
+        break;
+      }
       due.push(each);
     }
     for (const each of due) batch.removeDue(each);
-    if (due.length < PAGE) break;
+    if (due.length < PAGE) {
+      batch.nextExpiry = next;
+      break;
+    }
   } while (performance.now() < deadline);
   batch.endTransaction();
 }

@@ -1,7 +1,7 @@
 import { peek, type Snapshot, type Tree } from './lmdb';
 
 const KEY = Buffer.from('state');
-const FIELDS = 6;
+const FIELDS = 8;
 
 /** The numbers that every write transaction goes on from; one small record of the meta tree. */
 export interface State {
@@ -15,10 +15,23 @@ export interface State {
   /** How many records got a place in the order of insertion. */
   order: number;
   schemaVersion: number;
+  /** How many versions were given: the next record gets the next. */
+  versions: number;
+  /** Nothing expires before this moment, in ms. */
+  nextExpiry: number;
 }
 
 export function initialState(): State {
-  return { seq: 0, oldest: 1, journalBytes: 0, time: 0, order: 0, schemaVersion: 0 };
+  return {
+    seq: 0,
+    oldest: 1,
+    journalBytes: 0,
+    time: 0,
+    order: 0,
+    schemaVersion: 0,
+    versions: 0,
+    nextExpiry: Number.POSITIVE_INFINITY,
+  };
 }
 
 export function readState(meta: Tree, snapshot?: Snapshot): State {
@@ -31,6 +44,8 @@ export function readState(meta: Tree, snapshot?: Snapshot): State {
     time: bytes.readDoubleLE(24),
     order: bytes.readDoubleLE(32),
     schemaVersion: bytes.readDoubleLE(40),
+    versions: bytes.readDoubleLE(48),
+    nextExpiry: bytes.readDoubleLE(56),
   };
 }
 
@@ -43,5 +58,7 @@ export function writeState(meta: Tree, state: State): void {
   bytes.writeDoubleLE(state.time, 24);
   bytes.writeDoubleLE(state.order, 32);
   bytes.writeDoubleLE(state.schemaVersion, 40);
+  bytes.writeDoubleLE(state.versions, 48);
+  bytes.writeDoubleLE(state.nextExpiry, 56);
   meta.putSync(KEY, bytes);
 }

@@ -27,7 +27,6 @@ export class WriteBatch implements Scope {
   readonly #environment: Environment;
   readonly #state: State;
   readonly #journal: JournalWriter;
-  readonly #transaction: number;
   readonly #firstSeq: number;
   #marks: TransactionMarks | undefined;
   #expired = 0;
@@ -42,7 +41,6 @@ export class WriteBatch implements Scope {
     this.#state.time = Math.max(this.#state.time, environment.clock());
     this.now = this.#state.time;
     this.#journal = new JournalWriter(environment.trees.journal, this.#state);
-    this.#transaction = environment.root.getWriteTxnId();
   }
 
   get hasEvents(): boolean {
@@ -130,6 +128,15 @@ export class WriteBatch implements Scope {
     return this.#environment.trees.expiry;
   }
 
+  /** Nothing expires before this moment. */
+  get nextExpiry(): number {
+    return this.#state.nextExpiry;
+  }
+
+  set nextExpiry(moment: number) {
+    this.#state.nextExpiry = moment;
+  }
+
   /** How many records have expired in it and not been asked for. */
   takeExpired(): number {
     const expired = this.#expired;
@@ -159,7 +166,7 @@ export class WriteBatch implements Scope {
     if (count === 0) return 0;
     this.record(store.deleteAllChange(count, views));
     if (this.#environment.expanders.wants(store)) this.#recordVictims(store);
-    if (this.#environment.mayExpire()) this.#forgetExpiries(store);
+    if (this.nextExpiry < Number.POSITIVE_INFINITY) this.#forgetExpiries(store);
     store.records.clearSync();
     for (const { tree } of store.indexes) tree.clearSync();
     store.order?.clearSync();
@@ -316,6 +323,7 @@ export class WriteBatch implements Scope {
     if (from !== undefined) expiry.removeSync(expiryKey(from, classId, key));
     if (to === undefined) return;
     expiry.putSync(expiryKey(to, classId, key), PRESENT);
+    this.nextExpiry = Math.min(this.nextExpiry, to);
     this.#environment.noteExpiry(to);
   }
 
@@ -329,11 +337,9 @@ export class WriteBatch implements Scope {
   }
 
   #nextVersion(): Version {
-    const writes = this.#environment.countWrite(this.#transaction);
-    return {
-      high: Math.floor(this.#transaction / 2 ** 8) % 2 ** 32,
-      low: (this.#transaction % 2 ** 8) * 2 ** 24 + (writes % 2 ** 24),
-    };
+    this.#state.versions += 1;
+    const { versions } = this.#state;
+    return { high: Math.floor(versions / 2 ** 32), low: versions % 2 ** 32 };
   }
 }
 

@@ -1,0 +1,27 @@
+import { isMainThread } from 'node:worker_threads';
+import { loadAddon } from '../../native/load';
+import type { Root } from './lmdb';
+
+/** What the way of a write calls of the lmdb package's native environment, however few records it writes. */
+const CALLS = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting'] as const;
+type Native = Record<(typeof CALLS)[number], (...args: unknown[]) => unknown>;
+
+/**
+ * A worker that is terminated goes on until V8 looks next whether it may; in between, these calls of the lmdb package end
+ * the whole process. So it is looked before each of them, and waited for the end here.
+ */
+export function stopBeforeWrites(root: Root): void {
+  if (isMainThread) return;
+  const { isStopping } = loadAddon();
+  const { env } = root as unknown as { readonly env: Native };
+  const probe = {};
+  for (const name of CALLS) {
+    const call = env[name];
+    Object.defineProperty(env, name, {
+      value: (...args: unknown[]) => {
+        while (isStopping(probe)); // each turn of a loop is where V8 looks
+        return call.apply(env, args);
+      },
+    });
+  }
+}
