@@ -139,6 +139,7 @@ export class Database<
   via(base: EventBase): BaseView<Classes> {
     EventBase.check(base);
     if (this.closed) throw new ClosedError('the database is closed');
+    if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
     if (known !== undefined) return known.view;
     const side = new Side(this.capabilities, base, this.#engine.createTransport(base));

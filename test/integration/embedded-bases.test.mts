@@ -55,6 +55,7 @@ describe('an embedded database and its event bases', () => {
     await outcomes;
     await ended;
     assert.throws(() => view.get('k'), ClosedError);
+    assert.throws(() => db.via(base), ClosedError);
     assert.throws(() => view.events.feed(Reading), ClosedError);
     await assert.rejects(view.records(Reading).insert({ id: 1, value: 1 }), ClosedError);
     await db.records(Reading).insert({ id: 1, value: 1 });

@@ -8,6 +8,7 @@ import {
   InvalidArgumentError,
   KeyExistsError,
   onDelete,
+  onDeleteAll,
   onExpire,
   onNew,
   onUpdate,
@@ -37,13 +38,19 @@ const RenewedCount = defineClass('RenewedCount', {
   ttl: { count: 3, renewOnUpdate: true },
 });
 const Plain = defineClass('Plain', { key: 'id', fields, events: [onNew(), onExpire()] });
+const Gone = defineClass('Gone', {
+  key: 'id',
+  fields,
+  events: [onExpire(), onDeleteAll()],
+  ttl: { age: 10 },
+});
 const Unique = defineClass('Unique', {
   key: 'id',
   fields,
   indexes: { byValue: uniqueIndex('value') },
   ttl: { age: 10 },
 });
-const classes = [Aged, Counted, Renewed, RenewedCount, Plain, Unique] as const;
+const classes = [Aged, Counted, Renewed, RenewedCount, Plain, Unique, Gone] as const;
 
 async function opened(clock: Clock, sweeper = false) {
   return connect('embedded:', { classes, clock: clock.now, sweeper });
@@ -53,6 +60,36 @@ const record = (id: number, value = 0) => ({ id, value });
 const ids = (records: readonly { readonly id: number }[]): number[] => records.map(({ id }) => id);
 
 describe('Time-To-Live by age', () => {
+  test('what has expired is no victim of a deleteAll, however much it is', async () => {
+    for (const way of ['records', 'transaction'] as const) {
+      const clock = new Clock();
+      await using db = await opened(clock);
+      const told = db.events.feed([Gone], { kinds: ['expire', 'deleteAll'] });
+      const insert = (from: number, count: number): Promise<unknown> =>
+        db.transaction(async (tx) => {
+          for (let id = from; id < from + count; id += 1) await tx.records(Gone).insert(record(id));
+        });
+      await insert(0, 500);
+      clock.advance(6);
+      await insert(500, 3);
+      clock.advance(5);
+      const count =
+        way === 'records'
+          ? await db.records(Gone).deleteAll()
+          : await db.transaction((tx) => tx.records(Gone).deleteAll());
+      assert.equal(count, 3);
+      const kinds = new Map<string, number>();
+      for (let left = 501; left > 0; left -= 1) {
+        const { value } = await told.next();
+        assert.ok(value !== undefined && (value.kind === 'expire' || value.kind === 'deleteAll'));
+        kinds.set(value.kind, (kinds.get(value.kind) ?? 0) + (value.kind === 'deleteAll' ? value.count : 1));
+      }
+      assert.deepEqual(Object.fromEntries(kinds), { expire: 500, deleteAll: 3 });
+      assert.equal(await db.records(Gone).deleteAll(), 0);
+      told.close();
+    }
+  });
+
   test('a record is there until its age, and in no read from then on, removed or not', async () => {
     const clock = new Clock();
     await using db = await opened(clock);

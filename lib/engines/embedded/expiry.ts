@@ -1,3 +1,5 @@
+import { FROM_FIRST, type Snapshot, type Tree } from './lmdb';
+
 /** f64 moment in ms (positive, so that its bytes are in its order), u16 number of the class or 0, the primary key. */
 export function expiryKey(moment: number, classId: number, key: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(10 + key.length);
@@ -12,6 +14,15 @@ export interface Due {
   /** 0 for plain keys. */
   readonly classId: number;
   readonly key: Buffer;
+}
+
+/** What is due by `now`, the longest due first. */
+export function* dueBy(expiry: Tree, now: number, snapshot?: Snapshot): Generator<Due> {
+  for (const key of expiry.getKeys({ ...FROM_FIRST, ...(snapshot && { transaction: snapshot }) })) {
+    const due = readExpiryKey(key);
+    if (due.moment > now) return;
+    yield due;
+  }
 }
 
 export function readExpiryKey(key: Uint8Array): Due {

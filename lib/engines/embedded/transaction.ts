@@ -12,6 +12,7 @@ import type { Transcoder } from '../../transactions/transcoder';
 import type { TransactionMarks } from './change';
 import type { ClassStore, IndexStore } from './class-store';
 import type { Environment, Hold } from './environment';
+import { dueBy } from './expiry';
 import { FROM_FIRST, peek, type Snapshot } from './lmdb';
 import { type Base, Overlay, PENDING_ORDER } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
@@ -19,6 +20,7 @@ import { readPlain } from './plain-store';
 import type { AnyRecord, Stored } from './record-codec';
 import { EmbeddedRecords, type RecordExecutor, type RecordWrite, timingOf } from './records';
 import { type Range, scan } from './scan';
+import { readState } from './state';
 import type { Unit, Writer } from './writer';
 
 const RETRIES = 10;
@@ -299,8 +301,13 @@ class SnapshotBase implements Base {
     return this.#isGone(record?.expiresAt) ? undefined : record;
   }
 
-  countOf({ records }: ClassStore): number {
-    return records.getKeysCount({ ...FROM_FIRST, transaction: this.#snapshot });
+  countOf({ id, records }: ClassStore): number {
+    const { trees } = this.#environment;
+    let count = records.getKeysCount({ ...FROM_FIRST, transaction: this.#snapshot });
+    const now = this.#environment.now();
+    if (readState(trees.meta, this.#snapshot).nextExpiry > now) return count;
+    for (const { classId } of dueBy(trees.expiry, now, this.#snapshot)) count -= Number(classId === id);
+    return count;
   }
 
   nextAutoid(store: ClassStore): bigint {

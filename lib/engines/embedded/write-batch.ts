@@ -3,7 +3,7 @@ import { BOTH_VIEWS } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
 import type { Environment } from './environment';
-import { type Due, expiryKey } from './expiry';
+import { type Due, dueBy, expiryKey } from './expiry';
 import { JournalWriter } from './journal';
 import { FROM_FIRST, peek, peekRaw, type Tree } from './lmdb';
 import { encodePlain, type PlainDraft, type PlainRecord, readPlain } from './plain-store';
@@ -162,6 +162,7 @@ export class WriteBatch implements Scope {
 
   /** Removes all records; `views` are those in which that is seen. How many there were. */
   clear(store: ClassStore, views: number = BOTH_VIEWS): number {
+    if (this.nextExpiry <= this.now) this.#expireDue(store);
     const count = this.countOf(store);
     if (count === 0) return 0;
     this.record(store.deleteAllChange(count, views));
@@ -245,6 +246,12 @@ export class WriteBatch implements Scope {
     if (!isAlone) return;
     this.#journal.end();
     this.#marks = marks;
+  }
+
+  /** What is due has expired, and was not removed with what there is. */
+  #expireDue(store: ClassStore): void {
+    const due = [...dueBy(this.expiryTree, this.now)].filter(({ classId }) => classId === store.id);
+    for (const { key } of due) this.read(store, key);
   }
 
   /** For those who want to know each record that a deleteAll removes. */
