@@ -621,7 +621,7 @@ onBothKinds('a scheduling context', (open) => {
     const faults: [fault: (ctx: Transactions) => Promise<unknown>, kind: typeof KeyExistsError][] = [
       [(ctx) => ctx.insert('there', 2), KeyExistsError],
       [(ctx) => ctx.replace('missing', 2), KeyNotFoundError],
-      [(ctx) => ctx.upsert('there', 2, { cas: 1n }), CasMismatchError],
+      [(ctx) => ctx.upsert('there', 2, { cas: 999_999n }), CasMismatchError],
       [(ctx) => ctx.increment('text'), ServerError],
     ];
     for (const [fault, kind] of faults) {
