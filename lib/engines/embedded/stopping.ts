@@ -8,7 +8,8 @@ type Native = Record<(typeof CALLS)[number], (...args: unknown[]) => unknown>;
 
 /**
  * A worker that is terminated goes on until V8 looks next whether it may; in between, these calls of the lmdb package end
- * the whole process. So it is looked before each of them, and waited for the end here.
+ * the whole process. So it is looked before each of them, and waited for the end here. What is left is the moment between
+ * the look and the call, and what opens a cursor.
  */
 export function stopBeforeWrites(root: Root): void {
   if (isMainThread) return;
