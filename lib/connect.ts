@@ -7,6 +7,7 @@ import { openMemcached } from './engines/memcached/open';
 import type { ClientOptions } from './engines/memcached/options';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
+import type { EventMode } from './events/types';
 import type { ClassDefinition } from './schema/class';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
@@ -26,7 +27,8 @@ export interface ConnectOptions extends ClientOptions, CommonOptions {
 
 export interface EmbeddedConnectOptions<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
-> extends EmbeddedOptions,
+  Mode extends EventMode = undefined,
+> extends EmbeddedOptions<Mode>,
     CommonOptions {
   readonly classes?: Classes;
   /**
@@ -42,10 +44,13 @@ export interface EmbeddedConnectOptions<
  * Rejects with StorageError when the directory cannot be had, with SchemaMismatchError when classes are stored
  * otherwise, with InvalidArgumentError for a bad url or option.
  */
-export function connect<const Classes extends readonly ClassDefinition[] = readonly []>(
+export function connect<
+  const Classes extends readonly ClassDefinition[] = readonly [],
+  const Mode extends EventMode = undefined,
+>(
   url: `embedded:${string}`,
-  options?: EmbeddedConnectOptions<Classes>,
-): Promise<Database<Classes>>;
+  options?: EmbeddedConnectOptions<Classes, Mode>,
+): Promise<Database<Classes, Mode>>;
 /**
  * Opens a database: `memcached://host:port`, `memcached:///path/of/socket`.
  *
@@ -58,7 +63,7 @@ export function connect<Url extends string>(
 ): Promise<Database>;
 export async function connect(
   url: string,
-  options: ConnectOptions | EmbeddedConnectOptions = {},
+  options: ConnectOptions | EmbeddedConnectOptions<readonly ClassDefinition[], EventMode> = {},
 ): Promise<Database> {
   checkOptions(options);
   const target = parseConnectionString(url);
@@ -71,7 +76,7 @@ export async function connect(
   const eventBase = baseOf(options);
   const { managementBase } = options;
   const bases = { eventBase, managementBase };
-  const engine = await openEmbedded(target.path, options as EmbeddedConnectOptions, transcoder, bases);
+  const engine = await openEmbedded(target.path, options as EmbeddedOptions, transcoder, bases);
   return new Database(engine, eventBase, engine.createTransport(eventBase));
 }
 

@@ -4,6 +4,7 @@ import { ClosedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
+import type { EventMode } from './events/types';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
@@ -19,6 +20,7 @@ export type Scheduled<R> = R extends readonly unknown[]
 /** A database as seen from one event base: its operations start and complete there. */
 export class BaseView<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+  Mode extends EventMode = undefined,
 > extends Transactions {
   readonly #side: Side;
 
@@ -42,8 +44,8 @@ export class BaseView<
   }
 
   /** The events of the database. UnsupportedError on engines that have none. */
-  get events(): Events<Classes> {
-    return this.#side.events as unknown as Events<Classes>;
+  get events(): Events<Classes, Mode> {
+    return this.#side.events as unknown as Events<Classes, Mode>;
   }
 
   /** Functions that may refuse a change before it is made. UnsupportedError on engines that have none. */
@@ -120,9 +122,10 @@ export interface CloseOptions {
 /** A database, from connect(). Its own operations run on the event base given there. */
 export class Database<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
-> extends BaseView<Classes> {
+  Mode extends EventMode = undefined,
+> extends BaseView<Classes, Mode> {
   readonly #engine: Engine;
-  readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: BaseView<Classes> }>();
+  readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: BaseView<Classes, Mode> }>();
   #closing: Promise<void> | undefined;
 
   constructor(engine: Engine, eventBase: EventBase, transport: Transport) {
@@ -136,14 +139,14 @@ export class Database<
    * The database on another base, with a connection of its own, made at the first use of the base.
    * Throws CrossThreadError for a base of another thread, ClosedError when either is closed.
    */
-  via(base: EventBase): BaseView<Classes> {
+  via(base: EventBase): BaseView<Classes, Mode> {
     EventBase.check(base);
     if (this.closed) throw new ClosedError('the database is closed');
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
     if (known !== undefined) return known.view;
     const side = new Side(this.capabilities, base, this.#engine.createTransport(base));
-    const view = new BaseView<Classes>(side);
+    const view = new BaseView<Classes, Mode>(side);
     // What ran on bases that are closed by now has ended with them.
     for (const each of this.#sides.keys())
       if (each.closed && each !== this.eventBase) this.#sides.delete(each);

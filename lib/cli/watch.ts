@@ -31,7 +31,7 @@ async function watch(url: string, options: WatchCommandOptions): Promise<void> {
   const ending = new Ending(() => feed?.close());
   const db: Database = await connect(url as `embedded:${string}`, { readOnly: true });
   try {
-    const watched = chosen(db.classes, options.class);
+    const watched = chosen(db.classes, options.class, db.events.implicit);
     const events = db.events.feed(watched, {
       from: options.from,
       ...(options.kind !== undefined && { kinds: options.kind as never[] }),
@@ -52,9 +52,10 @@ async function watch(url: string, options: WatchCommandOptions): Promise<void> {
 function chosen<C extends { readonly name: string; readonly events: readonly unknown[] }>(
   classes: readonly C[],
   names: readonly string[] | undefined,
+  isImplicit: boolean,
 ): readonly C[] {
   if (names === undefined) {
-    const declaring = classes.filter(({ events }) => events.length > 0);
+    const declaring = isImplicit ? classes : classes.filter(({ events }) => events.length > 0);
     if (declaring.length > 0) return declaring;
     throw new InvalidArgumentError('no class of the database declares an event');
   }

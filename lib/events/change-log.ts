@@ -89,6 +89,8 @@ export interface Expansion {
 /** The journal of a database that tells what was committed, in the order in which it was. */
 export interface ChangeLog {
   readonly epoch: string;
+  /** All kinds of all classes are told, whatever they declare. */
+  readonly isImplicit: boolean;
   /** The newest transaction, and the oldest that is kept. */
   head(): { readonly seq: number; readonly oldest: number };
   cursor(after: Place): ChangeCursor;

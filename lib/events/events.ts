@@ -20,7 +20,7 @@ import { type Overflow, Puller, type Source } from './puller';
 import { SnapshotSource } from './snapshot-source';
 import { type ErrorPolicy, type Handler, type Policy, Subscription } from './subscription';
 import { type TransactionFeed, transactionsOf } from './transactions';
-import type { EventOf, GapEvent, KindOf, WantedKind } from './types';
+import type { EventMode, EventOf, GapEvent, KindOf, StandardKind, WantedKind } from './types';
 import { EventWaits } from './waits';
 
 /** Where a subscription begins: with what is committed from now on, with all that is kept, or after a position. */
@@ -60,7 +60,7 @@ export interface SubscriptionOptions<C extends ClassDefinition, O extends Overfl
 
 export interface FeedOptions<C extends ClassDefinition, K extends string, O extends Overflow = 'spill'>
   extends SubscriptionOptions<C, O> {
-  /** Default: all that the classes declare. */
+  /** Default: all that the classes declare; of one that declares nothing, where events are implicit, all but field updates. */
   readonly kinds?: readonly K[];
 }
 
@@ -69,8 +69,9 @@ export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 
   readonly onError?: Omit<ErrorPolicy, 'outcome'> & { readonly outcome?: 'stop' | 'skip' };
 }
 
-export interface DurableOptions<C extends ClassDefinition> extends WhereOptions<C> {
-  readonly kinds?: readonly KindOf<C>[];
+export interface DurableOptions<C extends ClassDefinition, Mode extends EventMode = undefined>
+  extends WhereOptions<C> {
+  readonly kinds?: readonly KindOf<C, Mode>[];
   /** Of a new name. `{ snapshot: true }`: the records there are, as events of kind 'snapshot', then what follows. */
   readonly from?: Start | { readonly snapshot: true };
   /** 'auto' (default): when the handler has settled. 'manual': by `ack()` of the event. */
@@ -96,7 +97,11 @@ export interface SnapshotEvent<C extends ClassDefinition> {
 }
 
 type SnapshotOf<C extends ClassDefinition> = C extends ClassDefinition ? SnapshotEvent<C> : never;
-export type DurableEventOf<C extends ClassDefinition> = (EventOf<C> | SnapshotOf<C>) & DurableMarks;
+export type DurableEventOf<C extends ClassDefinition, Mode extends EventMode = undefined> = (
+  | EventOf<C, KindOf<C, Mode>, Mode>
+  | SnapshotOf<C>
+) &
+  DurableMarks;
 
 /** What the overflow of a subscription makes of its events. */
 export type Told<E, O extends Overflow> = O extends 'dropOldest'
@@ -115,6 +120,7 @@ const SUBSCRIPTION_NAMES = ['from', 'overflow', 'queue', ...FILTER_NAMES];
  */
 export class Events<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+  Mode extends EventMode = undefined,
 > extends EventWaits<Classes> {
   readonly #hub: Hub;
   readonly #definitions: readonly ClassDefinition[];
@@ -126,6 +132,11 @@ export class Events<
     this.#definitions = definitions;
   }
 
+  /** Whether all kinds of all classes are told, whatever they declare (`events: 'implicit'` of connect). */
+  get implicit(): boolean {
+    return this.#hub.log.isImplicit;
+  }
+
   /** The position of what was committed last: a subscription from there is told what follows. */
   get position(): string {
     const { log } = this.#hub;
@@ -133,12 +144,16 @@ export class Events<
   }
 
   /** Calls the handler with each event. Resolves when the subscription is live: every commit after that is told. */
-  async on<C extends Classes[number], const K extends WantedKind<C>, const O extends Overflow = 'spill'>(
+  async on<
+    C extends Classes[number],
+    const K extends WantedKind<C, Mode>,
+    const O extends Overflow = 'spill',
+  >(
     classes: OneOrMore<C>,
     kinds: OneOrMore<K>,
-    handler: Handler<Told<EventOf<C, K>, O>>,
+    handler: Handler<Told<EventOf<C, K, Mode>, O>>,
     options: HandlerOptions<C, O> = {},
-  ): Promise<Subscription<Told<EventOf<C, K>, O>>> {
+  ): Promise<Subscription<Told<EventOf<C, K, Mode>, O>>> {
     checkProperties(options, ['onError', ...SUBSCRIPTION_NAMES], 'options');
     checkHandler(handler);
     const policy = checkPolicy(options.onError, ['stop', 'skip']);
@@ -155,9 +170,9 @@ export class Events<
   /** The events to be asked for, `for await`. It is live when the call returns. */
   feed<
     C extends Classes[number],
-    const K extends WantedKind<C> = KindOf<C>,
+    const K extends WantedKind<C, Mode> = StandardKind<C, Mode> & WantedKind<C, Mode>,
     const O extends Overflow = 'spill',
-  >(classes: OneOrMore<C>, options: FeedOptions<C, K, O> = {}): Feed<Told<EventOf<C, K>, O>> {
+  >(classes: OneOrMore<C>, options: FeedOptions<C, K, O> = {}): Feed<Told<EventOf<C, K, Mode>, O>> {
     checkProperties(options, ['kinds', ...SUBSCRIPTION_NAMES], 'options');
     const { source, ready } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
     ready.catch(() => {}); // what is asked for has been begun in this thread
@@ -165,14 +180,17 @@ export class Events<
   }
 
   /** The transactions to be asked for, each with its events. It is live when the call returns. */
-  transactions<C extends Classes[number], const K extends WantedKind<C> = KindOf<C>>(
+  transactions<
+    C extends Classes[number],
+    const K extends WantedKind<C, Mode> = StandardKind<C, Mode> & WantedKind<C, Mode>,
+  >(
     classes: OneOrMore<C>,
     options: Omit<FeedOptions<C, K>, 'overflow' | 'queue'> = {},
-  ): TransactionFeed<EventOf<C, K>> {
+  ): TransactionFeed<EventOf<C, K, Mode>> {
     checkProperties(options, ['kinds', 'from', ...FILTER_NAMES], 'options');
     const { source, ready } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
     ready.catch(() => {});
-    return transactionsOf(new Feed<EventOf<C, K>>(this.#hub, source));
+    return transactionsOf(new Feed<EventOf<C, K, Mode>>(this.#hub, source));
   }
 
   /**
@@ -185,9 +203,9 @@ export class Events<
   async durable<C extends Classes[number]>(
     name: string,
     classes: OneOrMore<C>,
-    handler: Handler<DurableEventOf<C>>,
-    options: DurableOptions<C> = {},
-  ): Promise<DurableSubscription<DurableEventOf<C>>> {
+    handler: Handler<DurableEventOf<C, Mode>>,
+    options: DurableOptions<C, Mode> = {},
+  ): Promise<DurableSubscription<DurableEventOf<C, Mode>>> {
     const { log } = this.#hub;
     const definitions = listOf(classes);
     checkHandler(handler);
@@ -296,11 +314,11 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
   }
 }
 
-function setupOf<C extends ClassDefinition>(
+function setupOf(
   log: ChangeLog,
   name: string,
   definitions: readonly ClassDefinition[],
-  options: DurableOptions<C>,
+  options: DurableOptions<ClassDefinition, EventMode>,
 ): DurableSetup {
   const known = [
     'kinds',

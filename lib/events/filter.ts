@@ -6,7 +6,7 @@ import { checkProperties } from '../schema/names';
 import { validateValue } from '../schema/validate';
 import { ChangeFlag, ChangeKind } from './change-kind';
 import type { ChangeLog, ChangeView, Fragment, LoggedClass } from './change-log';
-import { type Kinds, kindsOf } from './kinds';
+import { type Kinds, kindsOf, toldKinds } from './kinds';
 import type { TransactionInfo, Transition } from './types';
 
 type AnyRecord = Readonly<Record<string, unknown>>;
@@ -82,13 +82,13 @@ export class Filter {
       const logged = log.classOf(definition);
       this.#classes.set(logged.id, {
         logged,
-        kinds: kindsOf(definition, kinds),
+        kinds: kindsOf(definition, log.isImplicit, kinds),
         fields: fields === undefined ? undefined : numbersOf(logged, fields),
         where: where === undefined ? undefined : conditionOf(definition, where),
       });
     }
     if (this.#classes.size === 0) throw invalidArgument('classes', 'classes names no class');
-    if (kinds !== undefined) checkDeclared(definitions, kinds);
+    if (kinds !== undefined) checkDeclared(definitions, log.isImplicit, kinds);
   }
 
   /** The events of a fragment, in their order. */
@@ -299,18 +299,18 @@ function conditionOf({ name, fields }: ClassDefinition, where: AnyRecord): AnyRe
   );
 }
 
-/** Each kind is declared by at least one of the classes. */
-function checkDeclared(definitions: readonly ClassDefinition[], kinds: readonly string[]): void {
+/** Each kind can be told of at least one of the classes. */
+function checkDeclared(
+  definitions: readonly ClassDefinition[],
+  isImplicit: boolean,
+  kinds: readonly string[],
+): void {
+  const told = definitions.map((each) => toldKinds(each, isImplicit));
   for (const kind of kinds) {
-    if (kind === 'schema' || definitions.some(({ events }) => events.some((event) => spelt(event) === kind)))
-      continue;
+    if (kind === 'schema' || told.some((each) => each.has(kind))) continue;
     const names = definitions.map(({ name }) => name).join(', ');
     throw new EventNotDeclaredError(`${names}: there is no event ${shown(kind)} declared`, {
       context: { class: names },
     });
   }
-}
-
-function spelt(event: ClassDefinition['events'][number]): string {
-  return event.kind === 'fieldUpdate' ? `fieldUpdate:${event.field}` : event.kind;
 }

@@ -1,5 +1,6 @@
 import { invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
+import { hasUpdateEvent, WHOLE_KINDS } from '../schema/events';
 
 /** The kinds of events of a class that a subscription wants. */
 export interface Kinds {
@@ -15,12 +16,36 @@ export interface Kinds {
   readonly fields: readonly string[];
 }
 
-/** Those of the wanted that the class declares; without any wanted, all of them. */
-export function kindsOf({ events, fields }: ClassDefinition, wanted: readonly string[] | undefined): Kinds {
+/** The kinds that can be told of a class, as they are spelt: what it declares or, where events are implicit, all. */
+export function toldKinds({ events, fields }: ClassDefinition, isImplicit: boolean): ReadonlySet<string> {
+  return new Set(isImplicit ? [...WHOLE_KINDS, ...updatedFields(fields)] : events.map(spelt));
+}
+
+/** What is told where no kinds are asked for: what the class declares or, where that is nothing, all of whole records. */
+function standardKinds({ events }: ClassDefinition, isImplicit: boolean): readonly string[] {
+  return isImplicit && events.length === 0 ? WHOLE_KINDS : events.map(spelt);
+}
+
+const updatedFields = (fields: ClassDefinition['fields']): string[] =>
+  Object.entries(fields)
+    .filter(([, type]) => hasUpdateEvent(type))
+    .map(([name]) => `fieldUpdate:${name}`);
+
+function spelt(event: ClassDefinition['events'][number]): string {
+  return event.kind === 'fieldUpdate' ? `fieldUpdate:${event.field}` : event.kind;
+}
+
+/** Those of the wanted that can be told of the class. */
+export function kindsOf(
+  definition: ClassDefinition,
+  isImplicit: boolean,
+  wanted: readonly string[] | undefined,
+): Kinds {
   if (wanted !== undefined && (!Array.isArray(wanted) || wanted.length === 0))
     throw invalidArgument('kinds', `kinds is an array of kinds, not ${shown(wanted)}`);
-  const has = (kind: string): boolean =>
-    events.some((event) => event.kind === kind) && (wanted === undefined || wanted.includes(kind));
+  const told = toldKinds(definition, isImplicit);
+  const asked = new Set(wanted ?? standardKinds(definition, isImplicit));
+  const has = (kind: string): boolean => told.has(kind) && asked.has(kind);
   return {
     new: has('new'),
     update: has('update'),
@@ -28,11 +53,7 @@ export function kindsOf({ events, fields }: ClassDefinition, wanted: readonly st
     deleteAll: has('deleteAll'),
     checkpoint: has('checkpoint'),
     expire: has('expire'),
-    schema: wanted?.includes('schema') ?? false,
-    fields: Object.keys(fields).filter(
-      (name) =>
-        events.some((event) => event.kind === 'fieldUpdate' && event.field === name) &&
-        (wanted === undefined || wanted.includes(`fieldUpdate:${name}`)),
-    ),
+    schema: asked.has('schema'),
+    fields: Object.keys(definition.fields).filter((name) => has(`fieldUpdate:${name}`)),
   };
 }

@@ -1,4 +1,5 @@
-import type { ClassDefinition } from '../schema/class';
+import type { ClassDefinition, UpdateField } from '../schema/class';
+import type { WholeEventKind } from '../schema/events';
 import type { KeyOf, RecordOf, UpdatedFields, ValueOf } from '../schema/record';
 
 /** The transaction that an event is of, in the view of the subscription: what it does not see is not counted. */
@@ -104,20 +105,44 @@ export interface GapEvent {
   readonly dropped: number | undefined;
 }
 
-/** The kinds that a class declares: 'new', 'update', … and `fieldUpdate:field` for each field that has its own. */
-export type KindOf<C extends ClassDefinition> = C extends ClassDefinition
-  ?
-      | Exclude<C['events'][number]['kind'], 'fieldUpdate'>
-      | (UpdatedFields<C> extends infer F extends string ? `fieldUpdate:${F}` : never)
+/** Of a database: 'implicit' where all events of all classes are told, whatever they declare. */
+export type EventMode = 'implicit' | undefined;
+
+/**
+ * The kinds that are told of a class: 'new', 'update', … and `fieldUpdate:field` for each field that has its own. Those
+ * that it declares; where events are implicit, all.
+ */
+export type KindOf<C extends ClassDefinition, Mode extends EventMode = undefined> = C extends ClassDefinition
+  ? [Mode] extends ['implicit']
+    ? WholeEventKind | `fieldUpdate:${UpdateField<C['fields']>}`
+    : DeclaredKind<C>
   : never;
 
-/** What a subscription can ask for: what the class declares, and changes of the class itself. */
-export type WantedKind<C extends ClassDefinition> = KindOf<C> | 'schema';
+type DeclaredKind<C extends ClassDefinition> =
+  | Exclude<C['events'][number]['kind'], 'fieldUpdate'>
+  | (UpdatedFields<C> extends infer F extends string ? `fieldUpdate:${F}` : never);
+
+/** What is told where no kinds are asked for: what the class declares or, where that is nothing, all of whole records. */
+export type StandardKind<
+  C extends ClassDefinition,
+  Mode extends EventMode = undefined,
+> = C extends ClassDefinition
+  ? [Mode, C['events']] extends ['implicit', readonly []]
+    ? WholeEventKind
+    : DeclaredKind<C>
+  : never;
+
+/** What a subscription can ask for: what is told of the class, and changes of the class itself. */
+export type WantedKind<C extends ClassDefinition, Mode extends EventMode = undefined> =
+  | KindOf<C, Mode>
+  | 'schema';
 
 /** The events of kinds of a class, discriminated by `kind` (and `class`, and `field`). */
-export type EventOf<C extends ClassDefinition, K extends string = KindOf<C>> = C extends ClassDefinition
-  ? EventOfKind<C, K & WantedKind<C>>
-  : never;
+export type EventOf<
+  C extends ClassDefinition,
+  K extends string = KindOf<C>,
+  Mode extends EventMode = undefined,
+> = C extends ClassDefinition ? EventOfKind<C, K & WantedKind<C, Mode>> : never;
 
 type EventOfKind<C extends ClassDefinition, K extends string> = K extends 'new'
   ? NewEvent<C>

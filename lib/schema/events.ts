@@ -1,9 +1,9 @@
 import { invalidArgument, shown } from '../arguments';
-import { type FieldMap, fieldNamed, withoutOptional } from './field';
+import { type Field, type FieldMap, fieldNamed, withoutOptional } from './field';
 import { Made } from './made';
 import { checkEventName } from './names';
 
-const WHOLE_KINDS = ['new', 'update', 'delete', 'deleteAll', 'checkpoint', 'expire'] as const;
+export const WHOLE_KINDS = ['new', 'update', 'delete', 'deleteAll', 'checkpoint', 'expire'] as const;
 
 /** The kinds that concern a whole record or class. */
 export type WholeEventKind = (typeof WHOLE_KINDS)[number];
@@ -117,9 +117,14 @@ export function defaultEventName(className: string, event: EventDeclaration): st
   return `${className}.${event.kind === 'fieldUpdate' ? event.field : event.kind}`;
 }
 
+/** Whether the update of such a field can be an event of its own. */
+export function hasUpdateEvent(type: Field): boolean {
+  return withoutOptional(type).kind !== 'vector';
+}
+
 function checkUpdatedField(name: string, fields: FieldMap, argument: string): void {
   const type = fieldNamed(name, fields);
   if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${shown(name)}`);
-  if (withoutOptional(type).kind === 'vector')
+  if (!hasUpdateEvent(type))
     throw invalidArgument(argument, `${argument}: ${name} is a vector, which has no update event of its own`);
 }

@@ -18,9 +18,19 @@ import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
 
 const KEY = Buffer.from('schema');
+/** Has the value `implicit` where all kinds of events are told, whatever the classes declare. */
+const EVENTS_KEY = Buffer.from('events');
 /** Records that get their entries in a new index before others have a turn. */
 const BUILD_PAGE = 500;
 const KEEP_ALL = { maxAge: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
+
+const IMPLICIT = Buffer.from('implicit');
+
+export interface DeclareOptions {
+  readonly events: 'implicit' | undefined;
+  readonly readOnly: boolean;
+  readonly onProgress: (progress: IndexProgress) => void;
+}
 
 interface StoredClass {
   readonly id: number;
@@ -45,6 +55,7 @@ export class Catalog {
   readonly #stored = new Map<number, StoredClass>();
   readonly #madeFrom = new WeakMap<ClassStore, StoredClass>();
   #version: number;
+  #isImplicit: boolean;
 
   /** Knows the classes that are stored. */
   constructor(root: Root, { meta, journal }: { readonly meta: Tree; readonly journal: Tree }, path: string) {
@@ -53,11 +64,17 @@ export class Catalog {
     this.#journal = journal;
     this.#path = path;
     this.#version = readState(meta).schemaVersion;
+    this.#isImplicit = this.#readImplicit();
     for (const each of this.#read()) this.#add(each, classFromDescription(each.description));
   }
 
   get version(): number {
     return this.#version;
+  }
+
+  /** All kinds of events of all classes are told. Once it is so it stays so: others rely on it. */
+  get isImplicit(): boolean {
+    return this.#isImplicit;
   }
 
   get stores(): Iterable<ClassStore> {
@@ -89,21 +106,26 @@ export class Catalog {
   }
 
   /**
-   * Makes the classes those of the database: stores what is new and builds indexes that are. SchemaMismatchError when a
-   * class is stored otherwise; nothing is changed then.
+   * Makes the classes those of the database: stores what is new and builds indexes that are; with `implicit`, has all
+   * of their events told. SchemaMismatchError when a class is stored otherwise; nothing is changed then.
    */
   async declare(
     definitions: readonly ClassDefinition[],
-    readOnly: boolean,
-    onProgress: (progress: IndexProgress) => void,
+    { events, readOnly, onProgress }: DeclareOptions,
   ): Promise<void> {
-    const isStored = this.#additions(definitions).length === 0;
+    const isNewlyImplicit = events === 'implicit' && !this.#readImplicit();
+    const isStored = this.#additions(definitions).length === 0 && !isNewlyImplicit;
     if (readOnly && !isStored)
       throw new SchemaMismatchError(
-        `${this.#path}: the classes are not those stored, and it is opened to be read`,
+        `${this.#path}: the classes${isNewlyImplicit ? ' and their events' : ''} are not those stored, and it is opened to be read`,
       );
-    if (!isStored || (!readOnly && !this.#hasTrees())) await this.#store(definitions, onProgress);
+    if (!isStored || (!readOnly && !this.#hasTrees()))
+      await this.#store(definitions, isNewlyImplicit, onProgress);
     this.#version = readState(this.#meta).schemaVersion;
+    if (!this.#isImplicit && this.#readImplicit()) {
+      this.#isImplicit = true;
+      for (const each of this.#byId.values()) each.tellAll();
+    }
     const given = new Map(definitions.map((each) => [each.name, each]));
     for (const each of this.#read()) {
       const { id, description } = each;
@@ -125,6 +147,7 @@ export class Catalog {
    */
   async #store(
     definitions: readonly ClassDefinition[],
+    isImplicit: boolean,
     onProgress: (progress: IndexProgress) => void,
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
@@ -134,7 +157,10 @@ export class Catalog {
         const before = new Map(this.#read().map((each) => [each.id, each]));
         const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
         const changed = added.filter(({ id }) => before.has(id));
-        if (added.length > 0) this.#write([...stored.values()], changed);
+        if (added.length > 0) this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
+        const isNewlyImplicit = isImplicit && !this.#readImplicit();
+        if (isNewlyImplicit) this.#meta.putSync(EVENTS_KEY, IMPLICIT);
+        if (added.length > 0 || isNewlyImplicit) this.#countChange(changed);
         for (const each of stored.values()) {
           const store = this.#make(each, classFromDescription(each.description));
           const old = before.get(each.id);
@@ -153,12 +179,16 @@ export class Catalog {
     return this.#read().every((each) => treeNames(each).every((name) => this.#trees.has(name)));
   }
 
-  #write(stored: readonly StoredClass[], changed: readonly StoredClass[]): void {
-    this.#meta.putSync(KEY, Buffer.from(JSON.stringify(stored)));
+  /** Who has the directory open knows from the version that it has to open it again. */
+  #countChange(changed: readonly StoredClass[]): void {
     const state = readState(this.#meta);
     state.schemaVersion += 1;
     this.#journalChanges(changed, state);
     writeState(this.#meta, state);
+  }
+
+  #readImplicit(): boolean {
+    return peek(this.#meta, EVENTS_KEY)?.equals(IMPLICIT) ?? false;
   }
 
   #read(): StoredClass[] {
@@ -216,11 +246,13 @@ export class Catalog {
     const tree = (name: string): Tree => this.#tree(name);
     const hooks = this.#byId.get(id)?.hooks ?? new HookList();
     const reload = (): readonly Shape[] => this.#read().find((each) => each.id === id)?.shapes ?? shapes;
-    return new ClassStore(id, definition, names, hooks, shapes, reload, {
+    const store = new ClassStore(id, definition, names, hooks, shapes, reload, {
       records: tree(`records:${id}`),
       indexes: new Map(Object.keys(definition.indexes).map((name) => [name, tree(`index:${id}:${name}`)])),
       order: definition.ttl?.count === undefined ? undefined : tree(`order:${id}`),
     });
+    if (this.#isImplicit) store.tellAll();
+    return store;
   }
 
   #tree(name: string): Tree {

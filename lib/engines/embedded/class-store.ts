@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ValidationError } from '../../errors';
 import { BOTH_VIEWS, ChangeFlag, ChangeKind } from '../../events/change-kind';
 import type { HookList } from '../../events/hooks';
+import { toldKinds } from '../../events/kinds';
 import type { ClassDefinition } from '../../schema/class';
 import { type Field, withoutOptional } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
@@ -47,7 +48,8 @@ export class ClassStore {
   readonly records: Tree;
   readonly order: Tree | undefined;
   readonly autoid: string | undefined;
-  readonly declared: Declared;
+  /** Of what kinds changes are journalled. */
+  #told: ToldKinds;
   /** Fields whose values are objects. */
   readonly #mutable: readonly (readonly [string, Field])[];
   readonly hooks: HookList;
@@ -81,7 +83,17 @@ export class ClassStore {
       tree: trees.indexes.get(indexName) as Tree,
     }));
     this.#mutable = Object.entries(fields).filter(([, type]) => MUTABLE.has(withoutOptional(type).kind));
-    this.declared = new Declared(definition, fieldNames);
+    this.#told = new ToldKinds(toldKinds(definition, false), fieldNames);
+  }
+
+  /** All kinds are journalled from now on. */
+  tellAll(): void {
+    this.#told = new ToldKinds(toldKinds(this.definition, true), this.fieldNames);
+  }
+
+  /** Whether anybody can subscribe to anything of it. */
+  get isTold(): boolean {
+    return this.#told.any;
   }
 
   index(name: string): IndexStore | undefined {
@@ -158,32 +170,31 @@ export class ClassStore {
     after: { readonly record: AnyRecord; readonly payload: () => Buffer } | undefined,
     views: number,
   ): Change | undefined {
-    const { declared } = this;
+    const told = this.#told;
     if (before === undefined) {
-      if (after === undefined || !declared.new) return undefined;
+      if (after === undefined || !told.new) return undefined;
       return this.#change(ChangeKind.new, views, undefined, after.payload(), undefined, 0);
     }
     if (after === undefined) {
-      if (!declared.delete) return undefined;
+      if (!told.delete) return undefined;
       return this.#change(ChangeKind.delete, views, before.payload(), undefined, undefined, 0);
     }
-    if (!declared.update && declared.updatedFields === undefined) return undefined;
+    if (!told.update && told.updatedFields === undefined) return undefined;
     const changed = this.changedFields(before.record, after.record);
     const seen = changed === undefined ? views & ~ChangeFlag.net : views;
     if (seen === 0) return undefined;
-    if (!declared.update && (changed === undefined || !intersects(changed, declared.updatedFields)))
-      return undefined;
+    if (!told.update && (changed === undefined || !intersects(changed, told.updatedFields))) return undefined;
     return this.#change(ChangeKind.update, seen, before.payload(), after.payload(), changed, 0);
   }
 
   expireChange(before: Buffer, dueAt: number, byCount: boolean): Change | undefined {
-    if (!this.declared.expire && !this.declared.delete) return undefined;
+    if (!this.#told.expire && !this.#told.delete) return undefined;
     const flags = BOTH_VIEWS | (byCount ? ChangeFlag.ttlCount : 0);
     return this.#change(ChangeKind.expire, flags, before, undefined, undefined, dueAt);
   }
 
   deleteAllChange(count: number, views: number): Change | undefined {
-    if (!this.declared.deleteAll || count === 0) return undefined;
+    if (!this.#told.deleteAll || count === 0) return undefined;
     return this.#change(ChangeKind.deleteAll, views, undefined, undefined, undefined, count);
   }
 
@@ -193,7 +204,7 @@ export class ClassStore {
   }
 
   checkpointChange(after: Buffer, times: number, views: number): Change | undefined {
-    if (!this.declared.checkpoint) return undefined;
+    if (!this.#told.checkpoint) return undefined;
     return this.#change(ChangeKind.checkpoint, views, undefined, after, undefined, times);
   }
 
@@ -209,8 +220,9 @@ export class ClassStore {
   }
 }
 
-/** Which events the class declares. */
-export class Declared {
+/** Which events can be subscribed to. */
+class ToldKinds {
+  readonly any: boolean;
   readonly new: boolean;
   readonly update: boolean;
   readonly delete: boolean;
@@ -220,19 +232,18 @@ export class Declared {
   /** A bit for each field that has an update event of its own; undefined when none has. */
   readonly updatedFields: Buffer | undefined;
 
-  constructor({ events }: ClassDefinition, fieldNames: readonly string[]) {
-    const has = (kind: string): boolean => events.some((event) => event.kind === kind);
-    this.new = has('new');
-    this.update = has('update');
-    this.delete = has('delete');
-    this.deleteAll = has('deleteAll');
-    this.checkpoint = has('checkpoint');
-    this.expire = has('expire');
-    if (!has('fieldUpdate')) return;
-    const bits = Buffer.alloc((fieldNames.length + 7) >> 3);
-    for (const event of events) {
-      if (event.kind !== 'fieldUpdate') continue;
-      const i = fieldNames.indexOf(event.field);
+  constructor(kinds: ReadonlySet<string>, fieldNames: readonly string[]) {
+    this.any = kinds.size > 0;
+    this.new = kinds.has('new');
+    this.update = kinds.has('update');
+    this.delete = kinds.has('delete');
+    this.deleteAll = kinds.has('deleteAll');
+    this.checkpoint = kinds.has('checkpoint');
+    this.expire = kinds.has('expire');
+    let bits: Buffer | undefined;
+    for (const [i, name] of fieldNames.entries()) {
+      if (!kinds.has(`fieldUpdate:${name}`)) continue;
+      bits ??= Buffer.alloc((fieldNames.length + 7) >> 3);
       bits[i >> 3] = (bits[i >> 3] as number) | (1 << (i & 7));
     }
     this.updatedFields = bits;

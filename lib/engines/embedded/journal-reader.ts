@@ -33,6 +33,10 @@ export class JournalLog implements ChangeLog {
     this.notes = notes;
   }
 
+  get isImplicit(): boolean {
+    return this.#environment.catalog.isImplicit;
+  }
+
   head(): { readonly seq: number; readonly oldest: number } {
     return this.#environment.head();
   }

@@ -34,9 +34,7 @@ export async function openEmbedded(
   if (managementBase !== 'shared' && !isInternal) EventBase.check(managementBase, 'managementBase');
   const environment = await Environment.open({ ...options, path });
   try {
-    await environment.exclusively(() =>
-      environment.catalog.declare(options.classes, options.readOnly, options.onProgress),
-    );
+    await environment.exclusively(() => environment.catalog.declare(options.classes, options));
     if (eventBase.closed) throw invalidArgument('eventBase', 'eventBase is closed');
   } catch (error) {
     await environment.release();

@@ -1,4 +1,5 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
+import type { EventMode } from '../../events/types';
 import { type ClassDefinition, checkClass } from '../../schema/class';
 
 /** How far an index that an existing class was given has been built: records done, of how many. */
@@ -10,9 +11,14 @@ export interface IndexProgress {
 }
 
 /** How an embedded database is opened. */
-export interface EmbeddedOptions {
+export interface EmbeddedOptions<Mode extends EventMode = EventMode> {
   /** The classes of the database. What is new in them is stored; what is stored otherwise is a SchemaMismatchError. */
   readonly classes?: readonly ClassDefinition[];
+  /**
+   * 'implicit': all kinds of events of all classes are told, whatever they declare. It is a property of the database:
+   * once it has been opened so it stays so, for everybody. Without the option: as it is.
+   */
+  readonly events?: Mode;
   /**
    * 'commit': what has resolved survives the end of the process and of the machine. 'none': faster; it survives the end
    * of the process, and after that of the machine the file may be damaged. Default 'commit', 'none' for temporary ones.
@@ -39,7 +45,8 @@ export interface EmbeddedOptions {
   readonly onProgress?: (progress: IndexProgress) => void;
 }
 
-export type ResolvedEmbeddedOptions = Required<Omit<EmbeddedOptions, 'retention'>> & {
+export type ResolvedEmbeddedOptions = Required<Omit<EmbeddedOptions, 'retention' | 'events'>> & {
+  readonly events: EventMode;
   readonly retention: { readonly maxAge: number; readonly maxBytes: number };
 };
 
@@ -53,6 +60,9 @@ export function resolveEmbeddedOptions(
     clock = Date.now,
     onProgress = () => {},
   } = given;
+  const { events } = given;
+  if (events !== undefined && events !== 'implicit')
+    throw invalidArgument('events', `events is 'implicit', if it is given, not ${shown(events)}`);
   if (!Array.isArray(classes)) throw invalidArgument('classes', `classes is an array, not ${shown(classes)}`);
   const names = new Set<string>();
   for (const each of classes) {
@@ -73,6 +83,7 @@ export function resolveEmbeddedOptions(
     throw invalidArgument('readOnly', 'readOnly: a temporary database has nothing to read');
   return {
     classes,
+    events,
     durability,
     readOnly,
     restored: checkFlag('restored', given.restored ?? false),

@@ -302,7 +302,7 @@ export class Overlay implements Scope {
     isSameTransaction: boolean,
   ): Step {
     const step = { store, kind, before, after, count, isSameTransaction };
-    if (store.definition.events.length === 0) return step;
+    if (!store.isTold) return step;
     if (kind !== 'write') this.#isNetEach = false;
     this.#steps.push(step);
     return step;
