@@ -8,6 +8,7 @@ import type { EventMode } from './events/types';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
+import type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
 import type { Records } from './transactions/records';
 import type { Transaction, TransactionOptions } from './transactions/transaction';
 import { Transactions } from './transactions/transactions';
@@ -69,6 +70,19 @@ export class BaseView<
   ): Promise<R> {
     checkOptions(options);
     return this.#side.multiRecord('transactions').transaction(fn, options);
+  }
+
+  /**
+   * Runs `fn` as transaction() does and writes what it has done, with all checks made: what is left is to commit or to
+   * roll back, and a commit cannot fail for a conflict. Until then nobody sees it, and nobody else can write.
+   * UnsupportedError on engines that have no transactions.
+   */
+  async prepare<R>(
+    fn: (transaction: Transaction) => Promise<R> | R,
+    options: PrepareOptions = {},
+  ): Promise<PreparedTransaction<R>> {
+    checkOptions(options);
+    return this.#side.multiRecord('transactions').prepare(fn, options);
   }
 
   /**

@@ -118,6 +118,7 @@ export type {
   OperationOptions,
   WriteOptions,
 } from './transactions/options';
+export type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
 export type {
   Bound,
   ConditionalRecordWriteOptions,

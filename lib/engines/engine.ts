@@ -3,6 +3,7 @@ import type { ChangeLog } from '../events/change-log';
 import type { HookList } from '../events/hooks';
 import type { ClassDefinition } from '../schema/class';
 import type { Submitter } from '../transactions/get-many';
+import type { PreparedTransaction, PrepareOptions } from '../transactions/prepared';
 import type { Records } from '../transactions/records';
 import type { Transaction, TransactionOptions } from '../transactions/transaction';
 import type { Target } from '../transactions/transactions';
@@ -60,5 +61,9 @@ export interface MultiRecord {
   records<C extends ClassDefinition>(definition: C): Records<C>;
   /** Removes what has expired by now; how many records. */
   expireNow(): Promise<number>;
+  prepare<R>(
+    fn: (transaction: Transaction) => Promise<R> | R,
+    options: PrepareOptions,
+  ): Promise<PreparedTransaction<R>>;
   transaction<R>(fn: (transaction: Transaction) => Promise<R> | R, options: TransactionOptions): Promise<R>;
 }

@@ -9,6 +9,7 @@ import {
   type IndexNames,
   type IndexProgress,
   index,
+  type PreparedTransaction,
   type Query,
   type RecordOf,
   type Records,
@@ -145,6 +146,19 @@ export async function transactions(db: Database<readonly [typeof User]>): Promis
     ),
     true,
   );
+  const prepared = await db.prepare((tx) => tx.records(User).get(1), {
+    timeout: 5,
+    retries: 3,
+    origin: 'me',
+  });
+  is<PreparedTransaction<UserRecord | undefined>>()(prepared, true);
+  is<UserRecord | undefined>()(prepared.result, true);
+  is<void>()(await prepared.commit(), true);
+  await using _left = await db.prepare(() => 1);
+  // @ts-expect-error what is prepared is no transaction any more
+  prepared.records(User);
+  // @ts-expect-error a misspelt option
+  await db.prepare(() => 1, { time: 3 });
   // @ts-expect-error they do not nest
   await db.transaction((tx) => tx.transaction(() => 1));
   // @ts-expect-error a number of times

@@ -7,12 +7,14 @@ import type { ClassStore } from './class-store';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
 import type { Retention } from './journal';
+import { beginCommit, endCommit } from './leaving';
 import {
   BINARY,
   FROM_FIRST,
   loadLmdb,
   peek,
   type Root,
+  readBesideWriting,
   type Snapshot,
   storageError,
   type Tree,
@@ -72,6 +74,9 @@ export class Environment {
   readonly #listeners = new Set<() => void>();
   readonly #holders = new Set<() => void>();
   #exclusive: Promise<void> | undefined;
+  #writing = 0;
+  #whenWritten: (() => void)[] = [];
+  #beside: Snapshot | undefined;
   #references = 0;
   #lastTime = 0;
   #isFresh = false;
@@ -250,11 +255,45 @@ export class Environment {
     return () => this.#expiryListeners.delete(listener);
   }
 
-  /** Runs `work` alone: what others would write waits until it has ended. */
+  /** A write transaction of LMDB is asked for, which this thread executes. */
+  beginWrite(): void {
+    this.#writing += 1;
+    beginCommit();
+  }
+
+  /** It is committed or given up. */
+  endWrite(): void {
+    endCommit();
+    this.#writing -= 1;
+    if (this.#writing > 0) return;
+    for (const resolve of this.#whenWritten.splice(0)) resolve();
+  }
+
+  /**
+   * Has this thread read what was committed before the write transaction that is open in it, until the returned function
+   * is called. In the write transaction.
+   */
+  readBeside(): () => void {
+    const snapshot = readBesideWriting(this.root);
+    this.#beside = snapshot;
+    return () => {
+      this.#beside = undefined;
+      snapshot.done();
+    };
+  }
+
+  /** What reads of several keys that name no snapshot go by while a write transaction is held open. */
+  get beside(): { readonly transaction: Snapshot } | undefined {
+    return this.#beside && { transaction: this.#beside };
+  }
+
+  /** Runs `work` alone, after the writes under way: what others would write waits until it has ended. */
   async exclusively(work: () => Promise<void>): Promise<void> {
     const before = this.#exclusive;
     this.#exclusive = (async () => {
       await before?.catch(() => {});
+      // What shared LMDB's transaction with it would wait for it.
+      if (this.#writing > 0) await new Promise<void>((resolve) => this.#whenWritten.push(resolve));
       await work();
     })();
     const mine = this.#exclusive;

@@ -149,7 +149,7 @@ class JournalCursor implements ChangeCursor {
 
   /** False when there is none. What lies between the place and the oldest that is kept is lost. */
   #nextBlock(): boolean {
-    const { journal } = this.#environment.trees;
+    const { beside, trees } = this.#environment;
     const from = this.#isWhole ? this.#place.seq + 1 : this.#place.seq;
     const { oldest } = this.#environment.head();
     if (from < oldest) {
@@ -159,7 +159,10 @@ class JournalCursor implements ChangeCursor {
         context: { requested, oldest: kept },
       });
     }
-    const next = this.#key === undefined ? blockFrom(journal, from) : blockAfter(journal, this.#key);
+    const next =
+      this.#key === undefined
+        ? blockFrom(trees.journal, from, beside)
+        : blockAfter(trees.journal, this.#key, beside);
     this.#at = 0;
     this.#block = next?.block;
     if (next === undefined) return false;

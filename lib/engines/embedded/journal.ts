@@ -1,7 +1,7 @@
 import { pack } from 'msgpackr';
 import { ChangeFlag } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
-import { FROM_FIRST, peek, type Tree } from './lmdb';
+import { FROM_FIRST, peek, type Snapshot, type Tree } from './lmdb';
 import type { State } from './state';
 
 // docs/journal.md describes the format.
@@ -197,18 +197,26 @@ export class JournalWriter {
 const timeOfBlock = (block: Uint8Array): number =>
   Buffer.from(block.buffer, block.byteOffset, block.byteLength).readDoubleLE(16);
 
+/** Of which snapshot; undefined: what is committed. */
+type By = { readonly transaction: Snapshot } | undefined;
+
 /** The block in which the transaction of the number begins, or the first after it; undefined beyond the newest. */
-export function blockFrom(tree: Tree, seq: number): { key: Uint8Array; block: Buffer } | undefined {
-  const range = { start: blockKey(seq, 0), end: undefined, reverse: true, limit: 1 };
+export function blockFrom(tree: Tree, seq: number, by: By): { key: Uint8Array; block: Buffer } | undefined {
+  const range = { ...by, start: blockKey(seq, 0), end: undefined, reverse: true, limit: 1 };
   for (const { key, value } of tree.getRange(range)) {
     if (lastSeqOf(value) >= seq) return { key, block: asBuffer(value) };
   }
-  return blockAfter(tree, blockKey(seq, 0));
+  return blockAfter(tree, blockKey(seq, 0), by);
 }
 
 /** The next block after the one of the key. */
-export function blockAfter(tree: Tree, after: Uint8Array): { key: Uint8Array; block: Buffer } | undefined {
+export function blockAfter(
+  tree: Tree,
+  after: Uint8Array,
+  by: By,
+): { key: Uint8Array; block: Buffer } | undefined {
   for (const { key, value } of tree.getRange({
+    ...by,
     start: after,
     end: undefined,
     exclusiveStart: true,

@@ -44,7 +44,8 @@ export class Sweeper {
   }
 
   #earliest(): number {
-    for (const key of this.#environment.trees.expiry.getKeys({ ...FROM_FIRST, limit: 1 }))
+    const { beside, trees } = this.#environment;
+    for (const key of trees.expiry.getKeys({ ...FROM_FIRST, ...beside, limit: 1 }))
       return readExpiryKey(key).moment;
     return Number.POSITIVE_INFINITY;
   }

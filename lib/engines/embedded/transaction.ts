@@ -5,6 +5,7 @@ import { ClosedError, ConflictError, EvenkeelError, VetoError } from '../../erro
 import type { ClassDefinition } from '../../schema/class';
 import type { GetMany } from '../../transactions/get-many';
 import type { Operation } from '../../transactions/operation';
+import type { PreparedTransaction, PrepareOptions } from '../../transactions/prepared';
 import type { Records } from '../../transactions/records';
 import type { Transaction as PublicTransaction, TransactionOptions } from '../../transactions/transaction';
 import { type Target, Transactions } from '../../transactions/transactions';
@@ -17,13 +18,16 @@ import { FROM_FIRST, peek, type Snapshot } from './lmdb';
 import { type Base, Overlay, PENDING_ORDER } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
 import { readPlain } from './plain-store';
+import { HeldTransaction } from './prepared';
 import type { AnyRecord, Stored } from './record-codec';
 import { EmbeddedRecords, type RecordExecutor, type RecordWrite, timingOf } from './records';
 import { type Range, scan } from './scan';
 import { readState } from './state';
+import type { WriteBatch } from './write-batch';
 import type { Unit, Writer } from './writer';
 
 const RETRIES = 10;
+const UNDECIDED_MS = 5000;
 /** ms; doubles with every conflict, and is random up to that. */
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 200;
@@ -33,6 +37,10 @@ export interface Surroundings {
   readonly writer: Writer;
   readonly transcoder: Transcoder;
   readonly timeout: number;
+  /** Those that are prepared, or about to be. */
+  readonly prepared: Set<HeldTransaction>;
+  /** Throws when the database, or its event base, is being closed. */
+  assertOpen(): void;
   store(definition: ClassDefinition): ClassStore;
 }
 
@@ -42,11 +50,50 @@ export async function transact<R>(
   fn: (transaction: PublicTransaction) => Promise<R> | R,
   options: TransactionOptions,
 ): Promise<R> {
+  const { timeout = surroundings.timeout } = timingOf(options);
+  const { result } = await attempt(surroundings, fn, options, (transaction, how) =>
+    transaction.commit({ ...how, timeout }),
+  );
+  return result;
+}
+
+/** The same, but that it is written and not yet committed. */
+export async function prepare<R>(
+  surroundings: Surroundings,
+  fn: (transaction: PublicTransaction) => Promise<R> | R,
+  options: PrepareOptions,
+): Promise<PreparedTransaction<R>> {
+  const { timeout: undecidedFor = UNDECIDED_MS } = timingOf(options);
+  const { result, concluded: held } = await attempt(surroundings, fn, options, (transaction, how) =>
+    transaction.prepare({ ...how, timeout: surroundings.timeout, undecidedFor }),
+  );
+  return {
+    result,
+    commit: () => held.commit(),
+    rollback: () => held.rollBack(),
+    [Symbol.asyncDispose]() {
+      held.giveUp(new ClosedError('the prepared transaction has been disposed of'));
+      return held.ended;
+    },
+  };
+}
+
+interface How {
+  readonly signal: AbortSignal | undefined;
+  readonly marks: TransactionMarks | undefined;
+}
+
+async function attempt<R, T>(
+  surroundings: Surroundings,
+  fn: (transaction: PublicTransaction) => Promise<R> | R,
+  options: Omit<TransactionOptions, 'timeout'>,
+  conclude: (transaction: Transaction, how: How) => Promise<T>,
+): Promise<{ readonly result: R; readonly concluded: T }> {
   const { retries = RETRIES, origin, meta } = options;
   if (typeof fn !== 'function') throw invalidArgument('fn', 'fn is a function');
   if (!Number.isSafeInteger(retries) || retries < 0)
     throw invalidArgument('retries', 'retries is an integer, 0 or more');
-  const { timeout = surroundings.timeout, signal } = timingOf(options);
+  const { signal } = timingOf(options);
   checkMarks(origin, meta);
   const marks: TransactionMarks | undefined =
     origin === undefined && meta === undefined ? undefined : { origin, meta };
@@ -55,8 +102,7 @@ export async function transact<R>(
     const transaction = new Transaction(surroundings);
     try {
       const result = await fn(transaction);
-      await transaction.commit({ timeout, signal, marks });
-      return result;
+      return { result, concluded: await conclude(transaction, { signal, marks }) };
     } catch (error) {
       if (!(error instanceof ConflictError) || error !== transaction.conflict || attempt >= retries)
         throw error;
@@ -107,34 +153,64 @@ export class Transaction extends Transactions implements PublicTransaction {
     this.#stage.open().checkpoint();
   }
 
-  async commit(how: {
-    readonly timeout: number;
-    readonly signal: AbortSignal | undefined;
-    readonly marks: TransactionMarks | undefined;
-  }): Promise<void> {
-    this.#stage.assertNotVetoed();
-    const overlay = this.#stage.open();
-    this.#stage.end();
-    if (how.signal?.aborted) throw how.signal.reason;
+  async commit(how: How & { readonly timeout: number }): Promise<void> {
+    const overlay = this.#finish(how.signal);
     if (overlay.isEmpty && this.#enlisted.length === 0) return;
     await submit(this.#surroundings.writer, {
       name: 'transaction',
       timeout: how.timeout,
       signal: how.signal,
       size: 1,
-      run: (batch) => {
-        try {
-          overlay.checkAgainst(batch);
-        } catch (error) {
-          this.conflict = error;
-          throw error;
-        }
-        for (const write of this.#enlisted.map(({ prepare }) => prepare())) write();
-        batch.beginTransaction(how.marks);
-        overlay.applyTo(batch);
-        batch.endTransaction();
-      },
+      run: (batch) => this.#writeTo(batch, overlay, how.marks),
     });
+    this.#committed();
+  }
+
+  /** Phase 1 of two: everything is written, and nothing committed. */
+  async prepare(
+    how: How & { readonly timeout: number; readonly undecidedFor: number },
+  ): Promise<HeldTransaction> {
+    const { environment, writer, prepared, assertOpen } = this.#surroundings;
+    const overlay = this.#finish(how.signal);
+    writer.assertWritable();
+    // What was submitted before it comes before it.
+    if (!writer.isIdle) await submit(writer, { name: 'prepare', ...how, size: 1, run: () => {} });
+    assertOpen();
+    const held = new HeldTransaction(environment, {
+      ...how,
+      run: (batch) => this.#writeTo(batch, overlay, how.marks),
+      onCommitted: () => this.#committed(),
+    });
+    prepared.add(held);
+    const written = held.prepare();
+    void held.ended.then(() => prepared.delete(held));
+    await written;
+    return held;
+  }
+
+  /** What is to be written; nothing more is added to it. */
+  #finish(signal: AbortSignal | undefined): Overlay {
+    this.#stage.assertNotVetoed();
+    const overlay = this.#stage.open();
+    this.#stage.end();
+    if (signal?.aborted) throw signal.reason;
+    return overlay;
+  }
+
+  #writeTo(batch: WriteBatch, overlay: Overlay, marks: TransactionMarks | undefined): void {
+    try {
+      overlay.checkAgainst(batch);
+    } catch (error) {
+      this.conflict = error;
+      throw error;
+    }
+    for (const write of this.#enlisted.map(({ prepare }) => prepare())) write();
+    batch.beginTransaction(marks);
+    overlay.applyTo(batch);
+    batch.endTransaction();
+  }
+
+  #committed(): void {
     for (const { onCommitted } of this.#enlisted) onCommitted();
   }
 

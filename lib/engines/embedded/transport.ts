@@ -14,9 +14,10 @@ import type { ResolvedEmbeddedOptions } from './options';
 import { Overlay } from './overlay';
 import { checkArguments, contextOf, executePlain, isRead, readResult } from './plain-operations';
 import { readPlain } from './plain-store';
+import type { HeldTransaction } from './prepared';
 import { EmbeddedRecords } from './records';
 import { expireSome } from './sweeper';
-import { transact } from './transaction';
+import { prepare, transact } from './transaction';
 import type { WriteBatch } from './write-batch';
 import { type Unit, Writer } from './writer';
 
@@ -31,6 +32,7 @@ export class EmbeddedTransport implements Transport {
   /** Writes under way by key: a read of one of them comes after them. */
   readonly #writing = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
+  readonly #prepared = new Set<HeldTransaction>();
   #isProceeding = false;
   /** What is submitted together, while it is. */
   #group: Group | undefined;
@@ -61,6 +63,15 @@ export class EmbeddedTransport implements Transport {
     const assertOpen = (): void => {
       if (this.#closed) throw this.#closedError();
     };
+    const surroundings = {
+      environment,
+      writer,
+      transcoder,
+      timeout,
+      prepared: this.#prepared,
+      assertOpen,
+      store,
+    };
     const executor = new DirectExecutor(environment, writer, timeout, assertOpen);
     return {
       classes: [...environment.catalog.stores].map(({ definition }) => definition),
@@ -75,7 +86,11 @@ export class EmbeddedTransport implements Transport {
       },
       transaction: (fn, given) => {
         assertOpen();
-        return transact({ environment, writer, transcoder, timeout, store }, fn, given);
+        return transact(surroundings, fn, given);
+      },
+      prepare: (fn, given) => {
+        assertOpen();
+        return prepare(surroundings, fn, given);
       },
     };
   }
@@ -208,6 +223,7 @@ export class EmbeddedTransport implements Transport {
 
   refuse(): void {
     this.#closed = true;
+    this.#rollBackPrepared(() => this.#closedError());
   }
 
   close(drainTimeout: number): Promise<void> {
@@ -216,9 +232,10 @@ export class EmbeddedTransport implements Transport {
   }
 
   async #close(drainTimeout: number): Promise<void> {
-    this.#closed = true;
+    this.refuse();
     this.#base.ref();
     await this.writer.close(drainTimeout);
+    await Promise.all([...this.#prepared].map(({ ended }) => ended));
     for (const waiting of this.#waiting) waiting.discard(this.#closedError());
     this.#base.release(this.#onBaseClosed);
     this.#base.unref();
@@ -227,7 +244,13 @@ export class EmbeddedTransport implements Transport {
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
     this.writer.refuse('its event base');
+    this.#rollBackPrepared(() => new ClosedError('the prepared transaction: its event base was closed'));
   };
+
+  /** What is undecided, or not even prepared; others wait for it. */
+  #rollBackPrepared(reason: () => ClosedError): void {
+    for (const each of this.#prepared) each.giveUp(reason());
+  }
 
   #read(operation: Operation): void {
     // The outcome comes after the call, as on every engine.

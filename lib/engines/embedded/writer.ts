@@ -1,7 +1,6 @@
 import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutError } from '../../errors';
 import { onAbort } from '../../transactions/abort';
 import type { Environment } from './environment';
-import { beginCommit, endCommit } from './leaving';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
@@ -53,15 +52,17 @@ export class Writer {
     this.#onBusy = onBusy;
   }
 
+  get isIdle(): boolean {
+    return this.#pending === 0;
+  }
+
   get room(): number {
     return this.#maxQueued - this.#pending;
   }
 
   /** BackpressureError when too much waits already; ClosedError after close(). */
   submit(unit: Unit): void {
-    this.assertOpen();
-    if (this.#environment.readOnly)
-      throw new StorageError(`${this.#environment.path}: the database was opened to be read only`);
+    this.assertWritable();
     if (unit.size > this.room) {
       throw new BackpressureError(`${this.#pending} operations wait to be written already (maxQueued)`, {
         context: { op: unit.name, node: this.#environment.path },
@@ -81,6 +82,12 @@ export class Writer {
     this.#pending += unit.size;
     this.#queue.push(entry);
     this.#request();
+  }
+
+  assertWritable(): void {
+    this.assertOpen();
+    if (this.#environment.readOnly)
+      throw new StorageError(`${this.#environment.path}: the database was opened to be read only`);
   }
 
   assertOpen(): void {
@@ -113,7 +120,7 @@ export class Writer {
     this.#environment.whenFree(() => {
       const entries: Entry[] = [];
       let hasEvents = false;
-      beginCommit();
+      this.#environment.beginWrite();
       this.#environment.root
         .childTransaction(() => {
           this.#isRequested = false;
@@ -121,11 +128,11 @@ export class Writer {
         })
         .then(
           () => {
-            endCommit();
+            this.#environment.endWrite();
             this.#commit(entries, hasEvents);
           },
           async (error: unknown) => {
-            endCommit();
+            this.#environment.endWrite();
             // Numbers that were handed out in it were not taken.
             this.#environment.autoids.clear();
             this.#abort(entries, await causeOf(error));
@@ -217,7 +224,7 @@ export class Writer {
 }
 
 /** A failed commit says why in a promise of its own. */
-async function causeOf(error: unknown): Promise<unknown> {
+export async function causeOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error) || !('commitError' in error)) return error;
   const later = new Promise((resolve) => setTimeout(resolve, 100, error));
   return Promise.race([(error.commitError as Promise<never>).catch((cause: unknown) => cause), later]);
