@@ -66,6 +66,11 @@ export interface FeedOptions<C extends ClassDefinition, K extends string, O exte
 
 export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
   extends SubscriptionOptions<C, O> {
+  /**
+   * How many events are handled at a time, from 1 (default) to 1024: of each record one after the other, in their order.
+   * What concerns all records waits for what is before it, and is waited for by what is after it.
+   */
+  readonly concurrency?: number;
   readonly onError?: Omit<ErrorPolicy, 'outcome'> & { readonly outcome?: 'stop' | 'skip' };
 }
 
@@ -78,6 +83,8 @@ export interface DurableOptions<C extends ClassDefinition, Mode extends EventMod
   readonly ack?: 'auto' | 'manual';
   /** With 'auto': a position in the middle of a transaction counts, too. Default false: it is told again as a whole. */
   readonly ackWithin?: boolean;
+  /** One after the other: what is acknowledged is everything up to a position. */
+  readonly concurrency?: 1;
   readonly onError?: ErrorPolicy;
   /** When what follows the position is not kept any more: 'error' (default) rejects with PositionLostError. */
   readonly onLost?: 'error' | 'snapshot';
@@ -111,6 +118,7 @@ export type Told<E, O extends Overflow> = O extends 'dropOldest'
     : E;
 
 const STANDARD_QUEUE = 1024;
+const MOST_AT_ONCE = 1024;
 const FILTER_NAMES = ['fields', 'where', 'ignoreOrigin', 'granularity', 'expandDeleteAll'] as const;
 const SUBSCRIPTION_NAMES = ['from', 'overflow', 'queue', ...FILTER_NAMES];
 
@@ -154,15 +162,16 @@ export class Events<
     handler: Handler<Told<EventOf<C, K, Mode>, O>>,
     options: HandlerOptions<C, O> = {},
   ): Promise<Subscription<Told<EventOf<C, K, Mode>, O>>> {
-    checkProperties(options, ['onError', ...SUBSCRIPTION_NAMES], 'options');
+    checkProperties(options, ['onError', 'concurrency', ...SUBSCRIPTION_NAMES], 'options');
     checkHandler(handler);
+    const concurrency = checkConcurrency(options.concurrency, MOST_AT_ONCE);
     const policy = checkPolicy(options.onError, ['stop', 'skip']);
     const { source, ready } = this.#source(
       listOf(classes),
       listOf(kinds) as readonly string[],
       options as SubscriptionOptions<C, O>,
     );
-    const subscription = new Subscription(this.#hub, source, handler, policy);
+    const subscription = new Subscription(this.#hub, source, handler, policy, { concurrency });
     await ready;
     return subscription;
   }
@@ -294,7 +303,7 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
     keeper: DurableKeeper,
     filter: Filter,
   ) {
-    super(hub, source, handler, policy, keeper);
+    super(hub, source, handler, policy, { keeper });
     this.#keeper = keeper;
     this.#filter = filter;
     this.#handlerOfParked = handler;
@@ -326,6 +335,7 @@ function setupOf(
     'ack',
     'ackWithin',
     'onError',
+    'concurrency',
     'onLost',
     'migrate',
     'wait',
@@ -340,6 +350,7 @@ function setupOf(
     migrate = false,
     wait = 0,
   } = options;
+  checkConcurrency(options.concurrency, 1);
   if (ack !== 'auto' && ack !== 'manual')
     throw invalidArgument('ack', `ack is 'auto' or 'manual', not ${shown(ack)}`);
   if (onLost !== 'error' && onLost !== 'snapshot')
@@ -387,6 +398,13 @@ function listOf<T>(given: OneOrMore<T>): readonly T[] {
 function checkHandler(handler: unknown): void {
   if (typeof handler !== 'function')
     throw invalidArgument('handler', `handler is a function, not ${shown(handler)}`);
+}
+
+function checkConcurrency(given: number | undefined, most: number): number {
+  const concurrency = given === undefined ? 1 : given;
+  if (Number.isSafeInteger(concurrency) && concurrency >= 1 && concurrency <= most) return concurrency;
+  const range = most === 1 ? '1 for a durable subscription' : `an integer from 1 to ${most}`;
+  throw invalidArgument('concurrency', `concurrency is ${range}, not ${shown(given)}`);
 }
 
 function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Policy {

@@ -263,7 +263,11 @@ export class Puller implements Source {
 }
 
 function identityOf(event: Draft): string {
-  const key = event.key instanceof Date ? event.key.getTime() : event.key;
-  const text = Array.isArray(key) ? key.map(String).join('\0') : String(key);
-  return `${event.class}\0${event.field ?? ''}\0${event.key === undefined ? event.kind : text}`;
+  return `${event.class}\0${event.field ?? ''}\0${event.key === undefined ? event.kind : textOfKey(event.key)}`;
+}
+
+/** The same for the same key of a class. */
+export function textOfKey(given: unknown): string {
+  const key = given instanceof Date ? given.getTime() : given;
+  return Array.isArray(key) ? key.map(String).join('\0') : String(key);
 }

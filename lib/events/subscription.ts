@@ -3,6 +3,7 @@ import { ClosedError, TimeoutError } from '../errors';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
 import type { Hub } from './hub';
+import { type Entry, Lanes, type Outcome } from './lanes';
 import { formatPosition, placeIn } from './position';
 import { isGap, type Pulled, type Source } from './puller';
 import { Tail } from './tail';
@@ -49,9 +50,15 @@ export interface Keeper {
   close(): Promise<void>;
 }
 
+export interface SubscriptionSetup {
+  readonly keeper?: Keeper;
+  /** How many events are handled at a time; of each record one. Default 1. */
+  readonly concurrency?: number;
+}
+
 /**
  * A handler that is given event after event, each when what it returned for the one before has settled, in the order of
- * the commits. It is live from when the call that made it has resolved.
+ * the commits; or several at a time, of different records. It is live from when the call that made it has resolved.
  */
 export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #hub: Hub;
@@ -59,6 +66,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #handler: Handler<E>;
   readonly #policy: Policy;
   readonly #keeper: Keeper | undefined;
+  readonly #concurrency: number;
   readonly #running: Promise<void>;
   readonly #whenCaughtUp: {
     readonly seq: number;
@@ -75,11 +83,18 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   #isObserved = false;
   #stopped: { readonly error: unknown } | undefined;
 
-  constructor(hub: Hub, source: Source, handler: Handler<E>, policy: Policy, keeper?: Keeper) {
+  constructor(
+    hub: Hub,
+    source: Source,
+    handler: Handler<E>,
+    policy: Policy,
+    { keeper, concurrency = 1 }: SubscriptionSetup = {},
+  ) {
     this.#hub = hub;
     this.#handler = handler;
     this.#policy = policy;
     this.#keeper = keeper;
+    this.#concurrency = concurrency;
     this.#place = source.place;
     this.#tail = new Tail(hub, source, (reason) => {
       if (reason !== undefined) this.stop(reason);
@@ -156,6 +171,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     try {
       // Not within the call that makes it.
       await new Promise((resolve) => setImmediate(resolve));
+      if (this.#concurrency > 1) await this.#handleSeveral(new Lanes(this.#concurrency));
       while (!this.#tail.isEnded) {
         const events = this.#tail.take();
         if (events.length > 0) await this.#handleAll(events);
@@ -182,11 +198,88 @@ export class Subscription<E = unknown> implements AsyncDisposable {
         const returned = this.#call(given);
         if (isThenable(returned)) await returned;
       } catch (error) {
-        if (!(await this.#retry(given, error))) return;
+        const outcome = await this.#retry(given, error);
+        if (outcome === 'open') return;
+        if (outcome === 'failed') this.#failed += 1;
       }
       this.#delivered += 1;
       this.#handled = event;
       this.#keeper?.done(placeOf(event, this.#place), isEndOfTransaction(event));
+    }
+  }
+
+  /** Until it ends: what may be handled at the same time is. What was pulled before the source failed is handled still. */
+  async #handleSeveral(lanes: Lanes): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    let exhausted: { readonly error: unknown } | undefined;
+    const fail = (entry: Entry, error: unknown): void => {
+      failure ??= { error };
+      this.#tail.leave();
+      lanes.end(entry, 'open');
+    };
+    while (!this.#tail.isEnded) {
+      if (lanes.wantsMore && exhausted === undefined && this.#tail.mayHaveMore) {
+        try {
+          const events = this.#tail.take();
+          lanes.add(events, this.#tail.source.place);
+        } catch (error) {
+          exhausted = { error };
+        }
+      }
+      this.#beginAll(lanes, fail);
+      this.#pass(lanes);
+      if (this.#tail.isEnded || (exhausted !== undefined && lanes.isEmpty)) break;
+      const ended = lanes.ended();
+      await (lanes.wantsMore && exhausted === undefined ? Promise.race([this.#tail.more(), ended]) : ended);
+    }
+    this.#tail.leave();
+    while (lanes.underWay > 0) await lanes.ended();
+    this.#pass(lanes);
+    failure ??= exhausted;
+    if (failure !== undefined) throw failure.error;
+  }
+
+  #beginAll(lanes: Lanes, fail: (entry: Entry, error: unknown) => void): void {
+    while (!this.#tail.isEnded) {
+      const entry = lanes.next();
+      if (entry === undefined) return;
+      const { event } = entry;
+      if (isGap(event)) this.#dropped += event.dropped ?? 0;
+      const outcome = this.#handle(event);
+      if (typeof outcome === 'string') lanes.end(entry, outcome);
+      else {
+        outcome.then(
+          (each) => lanes.end(entry, each),
+          (error: unknown) => fail(entry, error),
+        );
+      }
+    }
+  }
+
+  /** Told is only what has nothing before it that is still being handled. */
+  #pass(lanes: Lanes): void {
+    for (let each = lanes.pass(); each !== undefined; each = lanes.pass()) {
+      if (each.event === undefined) {
+        this.#advance(each.place);
+        continue;
+      }
+      this.#delivered += 1;
+      if (each.outcome === 'failed') this.#failed += 1;
+      this.#handled = each.event;
+    }
+  }
+
+  /** At once where the handler is not asynchronous and does not fail. */
+  #handle(event: Pulled): Outcome | Promise<Outcome> {
+    try {
+      const returned = this.#call(event);
+      if (!isThenable(returned)) return 'handled';
+      return Promise.resolve(returned).then(
+        () => 'handled',
+        (error: unknown) => this.#retry(event, error),
+      );
+    } catch (error) {
+      return this.#retry(event, error);
     }
   }
 
@@ -197,25 +290,27 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       : withinTime(timeout, (context) => this.#handler(event as E, context));
   }
 
-  /** False when it is ended before it is known what becomes of the event. */
-  async #retry(event: Pulled, first: unknown): Promise<boolean> {
+  /** What becomes of an event whose handler has failed; open when it is ended before that is known. */
+  async #retry(event: Pulled, first: unknown): Promise<Outcome> {
     const { retries, backoff, outcome } = this.#policy;
     let error = first;
     for (let attempt = 0; attempt < retries; attempt += 1) {
       await this.#tail.pause(backoff * 2 ** attempt);
-      if (this.#tail.isEnded) return false;
+      if (this.#tail.isEnded) return 'open';
       this.#retried += 1;
       try {
         await this.#call(event);
-        return true;
+        return 'handled';
       } catch (again) {
         error = again;
       }
     }
-    this.#failed += 1;
-    if (outcome === 'stop') throw error;
+    if (outcome === 'stop') {
+      this.#failed += 1;
+      throw error;
+    }
     if (outcome === 'park') await this.#keeper?.park(event, error, retries + 1);
-    return true;
+    return 'failed';
   }
 
   #advance(place: Place): void {

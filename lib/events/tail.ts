@@ -12,7 +12,7 @@ export class Tail implements Listener {
   #hasMore = false;
   #wake: (() => void) | undefined;
   #waiting: Promise<void> | undefined;
-  #interrupt: (() => void) | undefined;
+  readonly #interrupts = new Set<() => void>();
 
   /** `onEnd` is called when the database ends it, not by leave(). */
   constructor(hub: Hub, source: Source, onEnd: (reason: unknown) => Promise<void> | void) {
@@ -26,6 +26,11 @@ export class Tail implements Listener {
     return this.#isEnded;
   }
 
+  /** Whether a look may find something. */
+  get mayHaveMore(): boolean {
+    return !this.source.isAtEnd || this.#hasMore;
+  }
+
   /** What there is now; throws what the source throws. */
   take(): Pulled[] {
     this.#hasMore = false;
@@ -35,7 +40,7 @@ export class Tail implements Listener {
   /** Resolves when there is more to take, or it has ended. */
   async more(): Promise<void> {
     if (this.#isEnded) return;
-    if (!this.source.isAtEnd || this.#hasMore) {
+    if (this.mayHaveMore) {
       await new Promise((resolve) => setImmediate(resolve)); // others have their turn
       return;
     }
@@ -50,11 +55,13 @@ export class Tail implements Listener {
   pause(ms: number): Promise<void> {
     if (this.#isEnded) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, LARGEST_TIMEOUT));
-      this.#interrupt = () => {
+      const end = (): void => {
         clearTimeout(timer);
+        this.#interrupts.delete(end);
         resolve();
       };
+      const timer = setTimeout(end, Math.min(ms, LARGEST_TIMEOUT));
+      this.#interrupts.add(end);
     });
   }
 
@@ -71,7 +78,7 @@ export class Tail implements Listener {
     this.#isEnded = true;
     this.#hub.leave(this);
     this.source.end?.();
-    this.#interrupt?.();
+    for (const interrupt of this.#interrupts) interrupt();
     this.wake();
   }
 

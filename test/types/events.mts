@@ -77,6 +77,18 @@ export async function events(): Promise<void> {
   const dynamic = await connect('embedded:', { classes: [Order, Line] as readonly ClassDefinition[] });
   const any = await dynamic.events.wait('orderNew');
   if (any.status === 'event' && any.event.kind === 'new') is<bigint>()(any.event.transaction.seq, true);
+  const several = await db.events.on(Order, 'new', (event) => is<number>()(event.key, true), {
+    concurrency: 8,
+    overflow: 'latest',
+  });
+  is<number>()(several.stats.delivered, true);
+  await db.events.durable('one', Order, () => {}, { concurrency: 1 });
+  // @ts-expect-error what is acknowledged is everything up to a position
+  await db.events.durable('several', Order, () => {}, { concurrency: 8 });
+  // @ts-expect-error a number
+  await db.events.on(Order, 'new', () => {}, { concurrency: '8' });
+  // @ts-expect-error a feed is asked for one after the other
+  db.events.feed(Order, { concurrency: 8 });
   await db.events.durable('billing', Order, async (event) => {
     is<boolean>()(event.redelivered, true);
     if (event.kind === 'snapshot') is<number>()(event.key, true);
