@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { ClosedError, connect, OverflowError } from '../../lib/index.ts';
+import {
+  ClosedError,
+  connect,
+  defineClass,
+  type Feed,
+  field,
+  OverflowError,
+  onNew,
+  SchemaMismatchError,
+  uniqueIndex,
+} from '../../lib/index.ts';
 import { Directory, Marker, Order, open, order, type Shop, told } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -38,6 +48,35 @@ describe('a subscription', () => {
     assert.deepEqual(seen, [1]);
     await assert.rejects(never, ClosedError);
     assert.equal(subscription.stats.lag, 0);
+  });
+
+  test('that begins while an index is built misses nothing, also when there is to be no such index', async () => {
+    await using directory = await Directory.make();
+    const fields = { id: field.uint32(), code: field.uint32() };
+    const events = [onNew()] as const;
+    const Before = defineClass('Thing', { key: 'id', fields, events });
+    const indexes = { byCode: uniqueIndex('code') };
+    const After = defineClass('Thing', { key: 'id', fields, events, indexes });
+    await using db = await connect(directory.url, { classes: [Before] });
+    const things = db.records(Before);
+    const ids = Array.from({ length: 2000 }, (_each, id) => id);
+    await Promise.all(ids.map((id) => things.insert({ id, code: id === 1999 ? 0 : id })));
+    const { position } = db.events;
+    const feeds: Feed<{ readonly key: number }>[] = [];
+    const onProgress = (): void => {
+      assert.equal(db.events.position, position);
+      feeds.push(db.events.feed(Before, { kinds: ['new'] }));
+    };
+    await assert.rejects(connect(directory.url, { classes: [After], onProgress }), SchemaMismatchError);
+    await things.insert({ id: 3000, code: 3000 });
+    assert.ok(feeds.length >= 3);
+    for (const feed of feeds) {
+      assert.equal((await feed.next()).value?.key, 3000);
+      feed.close();
+    }
+    await things.remove(1999);
+    await using grown = await connect(directory.url, { classes: [After] });
+    assert.equal(await grown.records(After).find({ index: 'byCode', from: 0 }).count(), 2000);
   });
 
   test('whose handler closes the database, and waits for that, keeps nobody waiting for ever', async () => {

@@ -10,6 +10,7 @@ import {
   describeClass,
   type NamedField,
 } from '../../schema/description';
+import type { Beside } from './beside';
 import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
 import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
@@ -112,6 +113,7 @@ export class Catalog {
   async declare(
     definitions: readonly ClassDefinition[],
     { events, readOnly, onProgress }: DeclareOptions,
+    beside: Beside,
   ): Promise<void> {
     const isNewlyImplicit = events === 'implicit' && !this.#readImplicit();
     const isStored = this.#additions(definitions).length === 0 && !isNewlyImplicit;
@@ -120,7 +122,7 @@ export class Catalog {
         `${this.#path}: the classes${isNewlyImplicit ? ' and their events' : ''} are not those stored, and it is opened to be read`,
       );
     if (!isStored || (!readOnly && !this.#hasTrees()))
-      await this.#store(definitions, isNewlyImplicit, onProgress);
+      await this.#store(definitions, isNewlyImplicit, onProgress, beside);
     this.#version = readState(this.#meta).schemaVersion;
     if (!this.#isImplicit && this.#readImplicit()) {
       this.#isImplicit = true;
@@ -149,28 +151,45 @@ export class Catalog {
     definitions: readonly ClassDefinition[],
     isImplicit: boolean,
     onProgress: (progress: IndexProgress) => void,
+    beside: Beside,
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
     try {
       await this.#root.childTransaction(async () => {
-        const added = this.#additions(definitions); // as it is under the lock: another may have been faster
-        const before = new Map(this.#read().map((each) => [each.id, each]));
-        const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
-        const changed = added.filter(({ id }) => before.has(id));
-        if (added.length > 0) this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
-        const isNewlyImplicit = isImplicit && !this.#readImplicit();
-        if (isNewlyImplicit) this.#meta.putSync(EVENTS_KEY, IMPLICIT);
-        if (added.length > 0 || isNewlyImplicit) this.#countChange(changed);
-        for (const each of stored.values()) {
-          const store = this.#make(each, classFromDescription(each.description));
-          const old = before.get(each.id);
-          if (old !== undefined) await this.#buildIndexes(old, store, onProgress);
+        try {
+          for (const progress of this.#write(definitions, isImplicit)) {
+            beside.begin();
+            onProgress(progress);
+            await new Promise((resolve) => setImmediate(resolve));
+            beside.resume();
+          }
+        } finally {
+          beside.begin();
         }
       });
     } catch (error) {
       // What was opened in it is gone with it.
       for (const name of this.#trees.keys()) if (!trees.has(name)) this.#trees.delete(name);
       throw error;
+    } finally {
+      beside.end();
+    }
+  }
+
+  /** In the write transaction; yields where others may have their turns. */
+  *#write(definitions: readonly ClassDefinition[], isImplicit: boolean): Generator<IndexProgress> {
+    const added = this.#additions(definitions); // as it is under the lock: another may have been faster
+    const before = new Map(this.#read().map((each) => [each.id, each]));
+    const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
+    const changed = added.filter(({ id }) => before.has(id));
+    if (added.length > 0) this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
+    const isNewlyImplicit = isImplicit && !this.#readImplicit();
+    if (isNewlyImplicit) this.#meta.putSync(EVENTS_KEY, IMPLICIT);
+    if (added.length > 0 || isNewlyImplicit) this.#countChange(changed);
+    for (const each of stored.values()) {
+      const store = this.#make(each, classFromDescription(each.description));
+      const old = before.get(each.id);
+      if (old !== undefined) yield* this.#buildIndexes(old, store);
     }
   }
 
@@ -264,12 +283,8 @@ export class Catalog {
     return tree;
   }
 
-  /** In the write transaction, which is open while others have their turns between the pages. */
-  async #buildIndexes(
-    before: StoredClass,
-    store: ClassStore,
-    onProgress: (progress: IndexProgress) => void,
-  ): Promise<void> {
+  /** Yields after each page. */
+  *#buildIndexes(before: StoredClass, store: ClassStore): Generator<IndexProgress> {
     const { definition } = store;
     const built = new Set(before.description.indexes.map(({ name }) => name));
     const total = (store.records.getStats() as { entryCount: number }).entryCount;
@@ -294,8 +309,7 @@ export class Catalog {
           index.tree.putSync(indexKey, key);
         }
         done += page.length;
-        onProgress({ class: definition.name, index: index.name, done, total });
-        await new Promise((resolve) => setImmediate(resolve));
+        yield { class: definition.name, index: index.name, done, total };
       }
     }
   }

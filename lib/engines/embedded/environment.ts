@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { invalidArgument } from '../../arguments';
 import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
+import { Beside } from './beside';
 import { Catalog } from './catalog';
 import type { ClassStore } from './class-store';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
@@ -14,7 +15,6 @@ import {
   loadLmdb,
   peek,
   type Root,
-  readBesideWriting,
   type Snapshot,
   storageError,
   type Tree,
@@ -71,12 +71,12 @@ export class Environment {
   readonly readOnly: boolean;
   readonly autoids = new Map<number, { next: bigint; end: bigint }>();
   readonly expanders: Expanders;
+  readonly beside: Beside;
   readonly #listeners = new Set<() => void>();
   readonly #holders = new Set<() => void>();
   #exclusive: Promise<void> | undefined;
   #writing = 0;
   #whenWritten: (() => void)[] = [];
-  #beside: Snapshot | undefined;
   #references = 0;
   #lastTime = 0;
   #isFresh = false;
@@ -97,6 +97,7 @@ export class Environment {
     this.retention = options.retention;
     this.readOnly = options.readOnly;
     this.#lastTime = readState(trees.meta).time;
+    this.beside = new Beside(root);
     this.expanders = new Expanders(trees.subscriptions);
   }
 
@@ -267,24 +268,6 @@ export class Environment {
     this.#writing -= 1;
     if (this.#writing > 0) return;
     for (const resolve of this.#whenWritten.splice(0)) resolve();
-  }
-
-  /**
-   * Has this thread read what was committed before the write transaction that is open in it, until the returned function
-   * is called. In the write transaction.
-   */
-  readBeside(): () => void {
-    const snapshot = readBesideWriting(this.root);
-    this.#beside = snapshot;
-    return () => {
-      this.#beside = undefined;
-      snapshot.done();
-    };
-  }
-
-  /** What reads of several keys that name no snapshot go by while a write transaction is held open. */
-  get beside(): { readonly transaction: Snapshot } | undefined {
-    return this.#beside && { transaction: this.#beside };
   }
 
   /** Runs `work` alone, after the writes under way: what others would write waits until it has ended. */

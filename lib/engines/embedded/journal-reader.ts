@@ -161,8 +161,8 @@ class JournalCursor implements ChangeCursor {
     }
     const next =
       this.#key === undefined
-        ? blockFrom(trees.journal, from, beside)
-        : blockAfter(trees.journal, this.#key, beside);
+        ? blockFrom(trees.journal, from, beside.range)
+        : blockAfter(trees.journal, this.#key, beside.range);
     this.#at = 0;
     this.#block = next?.block;
     if (next === undefined) return false;

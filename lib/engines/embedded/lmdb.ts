@@ -43,17 +43,6 @@ export function putNew(tree: Tree, key: Uint8Array, value: Uint8Array): boolean 
   return (tree.putSync as (...args: unknown[]) => unknown)(key, value, { noOverwrite: true }) === true;
 }
 
-/**
- * In a write transaction that stays open while others have their turns: from now on this thread reads what was committed
- * before it, which the snapshot is of. The lmdb package has all reads of a thread go by the write transaction that is open in
- * it. Iterations have to name a snapshot even so; single reads need not.
- */
-export function readBesideWriting(root: Root): Snapshot {
-  (root as unknown as { readonly env: { writeTxn: unknown } }).env.writeTxn = null;
-  root.resetReadTxn();
-  return root.useReadTransaction();
-}
-
 const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/MDB_MAP_FULL/, 'the map is full: the database has reached its largest size'],
   [/MDB_(CORRUPTED|PAGE_NOTFOUND|PANIC|INVALID)|not an LMDB file/, 'the file is corrupt, or no database'],

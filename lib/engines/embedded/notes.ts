@@ -28,7 +28,7 @@ export class TreeNotes implements Notes {
   list(prefix: string): string[] {
     this.#environment.assertOpen();
     const names: string[] = [];
-    const range = { ...this.#environment.beside, start: Buffer.from(prefix), end: undefined };
+    const range = { ...this.#environment.beside.range, start: Buffer.from(prefix), end: undefined };
     for (const key of this.#tree.getKeys(range)) {
       const name = Buffer.from(key).toString();
       if (!name.startsWith(prefix)) break;

@@ -34,7 +34,9 @@ export async function openEmbedded(
   if (managementBase !== 'shared' && !isInternal) EventBase.check(managementBase, 'managementBase');
   const environment = await Environment.open({ ...options, path });
   try {
-    await environment.exclusively(() => environment.catalog.declare(options.classes, options));
+    await environment.exclusively(() =>
+      environment.catalog.declare(options.classes, options, environment.beside),
+    );
     if (eventBase.closed) throw invalidArgument('eventBase', 'eventBase is closed');
   } catch (error) {
     await environment.release();

@@ -115,7 +115,6 @@ export class HeldTransaction {
     if (this.#phase !== 'waiting') return;
     const environment = this.#environment;
     let hasEvents = false;
-    let letGo = (): void => {};
     environment.beginWrite();
     try {
       await environment.root.childTransaction(() => {
@@ -126,7 +125,7 @@ export class HeldTransaction {
         this.#preparing.run(batch);
         batch.finish();
         hasEvents = batch.hasEvents;
-        letGo = environment.readBeside();
+        environment.beside.begin();
         return this.#awaitDecision(onPrepared);
       });
     } catch (error) {
@@ -135,7 +134,7 @@ export class HeldTransaction {
       if (error === ROLLED_BACK) return;
       throw error instanceof EvenkeelError ? error : storageError(await causeOf(error), environment.path);
     } finally {
-      letGo();
+      environment.beside.end();
       environment.endWrite();
     }
     if ((this.#phase as Phase) !== 'committed') return;

@@ -45,7 +45,7 @@ export class Sweeper {
 
   #earliest(): number {
     const { beside, trees } = this.#environment;
-    for (const key of trees.expiry.getKeys({ ...FROM_FIRST, ...beside, limit: 1 }))
+    for (const key of trees.expiry.getKeys({ ...FROM_FIRST, ...beside.range, limit: 1 }))
       return readExpiryKey(key).moment;
     return Number.POSITIVE_INFINITY;
   }
