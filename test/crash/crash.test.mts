@@ -21,6 +21,8 @@ const WRITER = fileURLToPath(new URL('writer.mjs', import.meta.url));
 interface Acknowledged {
   readonly entries: Set<string>;
   readonly plain: Set<string>;
+  /** What was prepared and rolled back. */
+  readonly nothing: Set<string>;
 }
 
 /** Lets a writer work and kills it `after` ms from when it began, in the middle of whatever it does then. */
@@ -55,7 +57,9 @@ async function writeAndKill(
   for (const line of output.split('\n').slice(0, -1)) {
     const [kind, id] = line.split(' ');
     if (id === undefined) continue;
-    (kind === 'plain' ? known.plain : known.entries).add(id);
+    if (kind === 'plain') known.plain.add(id);
+    else if (kind === 'nothing') known.nothing.add(id);
+    else known.entries.add(id);
   }
 }
 
@@ -64,6 +68,7 @@ type Opened = Database<typeof classes>;
 async function check(db: Opened, known: Acknowledged): Promise<void> {
   const entries = new Set((await db.records(Entry).find().all()).map(({ id }) => id));
   for (const id of known.entries) assert.ok(entries.has(id), `entry ${id} was acknowledged and is lost`);
+  for (const id of known.nothing) assert.ok(!entries.has(id), `entry ${id} was rolled back and is there`);
   for (const id of known.plain)
     assert.equal(await db.get(`plain:${id}`), id, `plain:${id} was acknowledged and is lost`);
 
@@ -136,7 +141,7 @@ function sorted(map: Map<unknown, unknown>): unknown[] {
 const byNumber = (a: number, b: number): number => a - b;
 
 async function kill(directory: string, kills: number, seed: number): Promise<void> {
-  const known: Acknowledged = { entries: new Set(), plain: new Set() };
+  const known: Acknowledged = { entries: new Set(), plain: new Set(), nothing: new Set() };
   let state = seed >>> 0;
   for (let run = 0; run < kills; run += 1) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -31,21 +31,29 @@ async function work() {
       continue;
     }
     const [from, to, amount, note] = [random(ACCOUNTS), random(ACCOUNTS), random(50), random(100)];
-    await db.transaction(
-      async (tx) => {
-        await tx.records(Entry).insert({ id, text: 'x'.repeat(random(200)) });
-        const accounts = tx.records(Account);
-        if (from !== to) {
-          await accounts.update(from, { balance: (await accounts.get(from)).balance - amount });
-          await accounts.update(to, { balance: (await accounts.get(to)).balance + amount });
-        }
-        const notes = tx.records(Note);
-        if (kind === 1) await notes.deleteAll();
-        else if (kind < 4) await notes.remove(note);
-        else await notes.upsert({ id: note, text: id });
-      },
-      { retries: 1000 },
-    );
+    const transfer = async (tx) => {
+      await tx.records(Entry).insert({ id, text: 'x'.repeat(random(200)) });
+      const accounts = tx.records(Account);
+      if (from !== to) {
+        await accounts.update(from, { balance: (await accounts.get(from)).balance - amount });
+        await accounts.update(to, { balance: (await accounts.get(to)).balance + amount });
+      }
+      const notes = tx.records(Note);
+      if (kind === 1) await notes.deleteAll();
+      else if (kind < 4) await notes.remove(note);
+      else await notes.upsert({ id: note, text: id });
+    };
+    if (kind < 8) {
+      await db.transaction(transfer, { retries: 1000 });
+    } else {
+      const prepared = await db.prepare(transfer, { retries: 1000 });
+      if (random(3) === 0) {
+        await prepared.rollback();
+        writeSync(1, `nothing ${id}\n`);
+        continue;
+      }
+      await prepared.commit();
+    }
     writeSync(1, `entry ${id}\n`);
   }
 }

@@ -65,6 +65,19 @@ describe('evenkeel watch', () => {
     await db.close();
   });
 
+  test('follows all classes of a database whose events are implicit', async () => {
+    await using directory = await Directory.make();
+    const Silent = defineClass('Silent', { key: 'id', fields: { id: field.uint32() } });
+    const db = await connect(directory.url, { classes: [Silent], events: 'implicit' });
+    await db.records(Silent).insert({ id: 1 });
+    await db.records(Silent).remove(1);
+    await db.close();
+    const watch = new Command('watch', directory.url, '--from', 'beginning');
+    assert.match(await watch.line(), / 1 {2}Silent {2}new +1 /);
+    assert.match(await watch.line(), / 2 {2}Silent {2}delete +1 /);
+    assert.equal(await watch.end('SIGINT'), 0);
+  });
+
   test('prints JSON lines, of the classes and kinds asked for, from a position on', async () => {
     await using directory = await Directory.make();
     const db = await open({}, directory.url);

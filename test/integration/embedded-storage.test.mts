@@ -233,7 +233,12 @@ describe('a disk that is full', () => {
           const transaction = await db
             .transaction((tx) => tx.upsert('large', Buffer.alloc(5_000_000)))
             .catch((error) => error.code);
-          say(JSON.stringify({ written: written.length, codes: [...codes], isThere, context, transaction }));
+          const prepared = await db
+            .prepare((tx) => tx.upsert('large', Buffer.alloc(5_000_000)))
+            .then((phase) => phase.commit())
+            .catch((error) => error.code);
+          const outcomes = { context, transaction, prepared };
+          say(JSON.stringify({ written: written.length, codes: [...codes], isThere, ...outcomes }));
           // Room comes free: what was removed makes place for others.
           for (const i of written) await db.remove(`k${i}`).catch(() => {});
           say(
@@ -256,6 +261,7 @@ describe('a disk that is full', () => {
         isThere: true,
         context: 'EVENKEEL_STORAGE',
         transaction: 'EVENKEEL_STORAGE',
+        prepared: 'EVENKEEL_STORAGE',
       });
       assert.deepEqual(ended.lines.slice(1), ['ok', 'fits']);
       await using db = await directory.open();
