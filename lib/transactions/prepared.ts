@@ -9,7 +9,8 @@ export interface PrepareOptions extends Omit<TransactionOptions, 'timeout'> {
 
 /**
  * A transaction whose first phase is done: everything is written and checked, and nobody sees it. Until it is decided,
- * nobody else can write: a write that is waited for between the two phases waits for the second, or its own timeout.
+ * nobody else can write: a write that is waited for between the two phases waits for the second, or its own timeout, and
+ * so does a read of what is being written. A transaction that only reads waits for nobody.
  * Disposing of it rolls back what is undecided.
  */
 export interface PreparedTransaction<R> extends AsyncDisposable {

@@ -322,6 +322,23 @@ describe('a prepared transaction', () => {
     assert.equal(await db.get('k'), undefined);
   });
 
+  test('leaves who only reads alone, though writes of the same records wait', async () => {
+    await using db = await open();
+    await db.records(Order).insert(order(1));
+    const prepared = await prepareOrder(db, 2, {}, 60_000);
+    const waiting = db.records(Order).update(1, { state: 7 });
+    const [state, count] = await db.transaction(async (tx) => [
+      (await tx.records(Order).get(1))?.state,
+      await tx.records(Order).find().count(),
+    ]);
+    assert.deepEqual([state, count], [1, 1]);
+    // What comes after a write of the same connection sees it.
+    const after = db.records(Order).get(1);
+    await prepared.commit();
+    await waiting;
+    assert.equal((await after)?.state, 7);
+  });
+
   test('does not hold up what was submitted before it', async () => {
     await using db = await open();
     const writes = Array.from({ length: 500 }, (_each, id) => db.records(Order).insert(order(id + 10)));
