@@ -296,6 +296,19 @@ describe('two databases of one thread on the same directory', () => {
     assert.equal(await two.get('plain'), 1);
   });
 
+  test('tell who follows the schema when it grows, and not with the next commit', async () => {
+    await using directory = await Directory.make();
+    const User = user();
+    await using one = await directory.open({ classes: [User] });
+    const feed = one.events.feed(User, { kinds: ['schema'] });
+    const event = feed.next();
+    await using _two = await directory.open({ classes: [more()] });
+    const grown = performance.now();
+    assert.equal((await event).value?.kind, 'schema');
+    assert.ok(performance.now() - grown < 500, 'it was found by the look that is taken once a second');
+    feed.close();
+  });
+
   test('are one for who opens while another closes', async () => {
     await using directory = await Directory.make();
     for (let round = 0; round < 10; round += 1) {

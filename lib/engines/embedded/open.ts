@@ -33,6 +33,7 @@ export async function openEmbedded(
   const isInternal = managementBase === 'internal';
   if (managementBase !== 'shared' && !isInternal) EventBase.check(managementBase, 'managementBase');
   const environment = await Environment.open({ ...options, path });
+  const { version } = environment.catalog;
   try {
     await environment.exclusively(() =>
       environment.catalog.declare(options.classes, options, environment.beside),
@@ -45,6 +46,8 @@ export async function openEmbedded(
   const base = isInternal ? EventBase.create({ name: 'evenkeel-admin' }) : otherOr(managementBase, eventBase);
   const writer = new Writer(environment, options.maxQueued, () => {});
   environment.startNotifier(base);
+  // Who follows the schema is told now, not with the next commit.
+  environment.committed(environment.catalog.version !== version);
   const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
   return {
     capabilities: CAPABILITIES,
