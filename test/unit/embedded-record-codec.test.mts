@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { expiryOf, RecordCodec, type Stored, shapesOf } from '../../lib/engines/embedded/record-codec.ts';
@@ -117,6 +119,34 @@ describe('a stored record', () => {
     const { record } = codec.decode(bytes, bytes.length);
     bytes.fill(0);
     assert.deepStrictEqual(record, { id: 'text', v: Buffer.from('bytes') });
+  });
+
+  test('is read where no code may be made at run time', () => {
+    const codec = path.join(import.meta.dirname, '../../dist/engines/embedded/record-codec.js');
+    const program = `
+      const { RecordCodec } = require(${JSON.stringify(codec)});
+      const codec = new RecordCodec([['id', 's'], ['a']]);
+      const record = { id: 1, s: { a: new Date(5) } };
+      const { bytes } = codec.encode(record, ${JSON.stringify(PLAIN)});
+      require('node:assert').deepStrictEqual(codec.decode(bytes, bytes.length).record, record);
+      console.log('read');`;
+    const args = ['--disallow-code-generation-from-strings', '-e', program];
+    assert.equal(execFileSync(process.execPath, args, { encoding: 'utf8' }), 'read\n');
+  });
+
+  test('that is damaged is an error', () => {
+    const definition = defineClass('Some', { key: 'id', fields: { id: field.string(), v: field.float64() } });
+    const codec = codecOf(definition);
+    const { bytes } = codec.encode({ id: 'text', v: 0.1 }, PLAIN);
+    for (let length = 13; length < bytes.length; length += 1) {
+      assert.throws(() => codec.decode(bytes, length));
+      assert.throws(() => codec.decode(Buffer.from(bytes.subarray(0, length)), length));
+    }
+    for (const token of [0xc1, 0xc7, 0xd4, 0xd5, 0xff]) {
+      const damaged = Buffer.from(bytes);
+      damaged[12] = token;
+      assert.throws(() => codec.decode(damaged, damaged.length));
+    }
   });
 
   test('may be of a class with more than 32 shapes, and with more than 100', () => {

@@ -102,7 +102,15 @@ export class ClassStore {
 
   /** The primary key of a record, as bytes. */
   keyOf(record: AnyRecord): Buffer {
-    const key = this.key.encodeFrom(record);
+    return this.#checkedKey(this.key.encodeFrom(record));
+  }
+
+  /** That of the record whose key fields have these values. */
+  keyOfValues(values: readonly unknown[]): Buffer {
+    return this.#checkedKey(this.key.encode(values));
+  }
+
+  #checkedKey(key: Buffer): Buffer {
     if (key.length > LARGEST_PRIMARY_KEY) {
       throw new ValidationError(
         `${this.name}: the key has ${key.length} bytes, ${LARGEST_PRIMARY_KEY} are the most`,

@@ -1,6 +1,7 @@
 import { Encoder } from 'msgpackr';
 import type { FieldMap, MemberMap, PresentField } from '../../schema/field';
 import { withoutOptional } from '../../schema/field';
+import { RecordReader } from './record-reader';
 import type { Version } from './version';
 
 /** The names of the fields of a class, or of a struct in it, in the order in which their values are stored. */
@@ -37,9 +38,11 @@ export interface Written {
  */
 export class RecordCodec {
   readonly #encoder: Encoder;
+  readonly #reader: RecordReader;
 
   /** `reload` tells the shapes that there are by now: another process may have added some, and written records of them. */
   constructor(shapes: readonly Shape[], reload: () => readonly Shape[] = () => shapes) {
+    this.#reader = new RecordReader(shapes);
     const mutable = (all: readonly Shape[]): string[][] => all.map(numbered);
     this.#encoder = new Encoder({
       structures: mutable(shapes),
@@ -79,7 +82,7 @@ export class RecordCodec {
       }
     }
     return {
-      record: this.#encoder.decode(bytes, { start: at, end: length } as never) as AnyRecord,
+      record: this.decodePayload(bytes, at, length),
       version: versionIn(bytes),
       expiresAt,
       order,
@@ -88,7 +91,10 @@ export class RecordCodec {
 
   /** The record whose bytes begin at `start`: what is in the payload of an event. */
   decodePayload(bytes: Buffer, start: number, end: number): AnyRecord {
-    return this.#encoder.decode(bytes, { start, end } as never) as AnyRecord;
+    return (
+      this.#reader.read(bytes, start, end) ??
+      (this.#encoder.decode(bytes, { start, end } as never) as AnyRecord)
+    );
   }
 }
 

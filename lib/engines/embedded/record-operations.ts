@@ -218,12 +218,10 @@ export function checkLifetime(options: { readonly ttl?: number; readonly expires
 /** The bytes of a key that the user gave. */
 export function checkKey(store: ClassStore, given: unknown): Buffer {
   const { key, fields } = store.definition;
-  if (typeof key === 'string') return store.keyOf({ [key]: checkField(store, key, fields[key], given) });
+  if (typeof key === 'string') return store.keyOfValues([checkField(store, key, fields[key], given)]);
   if (!Array.isArray(given) || given.length !== key.length)
     throw invalidArgument('key', `key is an array of ${key.join(', ')}, not ${shown(given)}`);
-  return store.keyOf(
-    Object.fromEntries(key.map((name, i) => [name, checkField(store, name, fields[name], given[i])])),
-  );
+  return store.keyOfValues(key.map((name, i) => checkField(store, name, fields[name], given[i])));
 }
 
 function checkField(store: ClassStore, name: string, type: Field | undefined, value: unknown): unknown {
