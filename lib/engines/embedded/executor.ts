@@ -31,20 +31,34 @@ export class DirectExecutor implements RecordExecutor {
     this.#assertOpen = assertOpen;
   }
 
-  async write<T>({ name, store, key, timing, run }: RecordWrite<T>): Promise<T> {
-    this.#assertOpen();
-    let result: T | undefined;
-    const done = this.#begin(store, key);
-    try {
-      await this.#submit(name, timing, (batch) => {
-        this.#environment.catalog.assertCurrent(store);
-        result = run(batch);
-        batch.endTransaction();
+  write<T>({ name, store, key, timing, run }: RecordWrite<T>): Promise<T> {
+    const { timeout = this.#timeout, signal } = timing;
+    const keyName = key?.toString('latin1');
+    let result: T;
+    return new Promise<T>((resolve, reject) => {
+      this.#assertOpen();
+      if (signal?.aborted) throw signal.reason;
+      this.#writer.submit({
+        name,
+        timeout,
+        signal,
+        size: 1,
+        run: (batch) => {
+          this.#environment.catalog.assertCurrent(store);
+          result = run(batch);
+          batch.endTransaction();
+        },
+        succeed: () => {
+          this.#end(store, keyName);
+          resolve(result);
+        },
+        fail: (error) => {
+          this.#end(store, keyName);
+          reject(error);
+        },
       });
-    } finally {
-      done();
-    }
-    return result as T;
+      this.#begin(store, keyName);
+    });
   }
 
   read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined> {
@@ -86,24 +100,26 @@ export class DirectExecutor implements RecordExecutor {
     return submit(this.#writer, { name, timeout, signal, size: 1, run });
   }
 
-  /** Notes a write, until the returned function is called. */
-  #begin(store: ClassStore, key: Buffer | undefined): () => void {
+  /** Notes a write of the key or, without one, of all records of the class. */
+  #begin(store: ClassStore, keyName: string | undefined): void {
     let writing = this.#writing.get(store);
     if (writing === undefined) {
       writing = { keys: new Map(), all: 0, count: 0 };
       this.#writing.set(store, writing);
     }
-    const { keys } = writing;
-    const name = key?.toString('latin1');
     writing.count += 1;
-    if (name === undefined) writing.all += 1;
-    else keys.set(name, (keys.get(name) ?? 0) + 1);
-    return () => {
-      writing.count -= 1;
-      if (name === undefined) writing.all -= 1;
-      else if (keys.get(name) === 1) keys.delete(name);
-      else keys.set(name, (keys.get(name) as number) - 1);
-      if (writing.count === 0) this.#writing.delete(store);
-    };
+    if (keyName === undefined) writing.all += 1;
+    else writing.keys.set(keyName, (writing.keys.get(keyName) ?? 0) + 1);
+  }
+
+  /** What begin() noted has an outcome. */
+  #end(store: ClassStore, keyName: string | undefined): void {
+    const writing = this.#writing.get(store) as Writing;
+    const { keys } = writing;
+    writing.count -= 1;
+    if (keyName === undefined) writing.all -= 1;
+    else if (keys.get(keyName) === 1) keys.delete(keyName);
+    else keys.set(keyName, (keys.get(keyName) as number) - 1);
+    if (writing.count === 0) this.#writing.delete(store);
   }
 }

@@ -77,58 +77,68 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
     return this.#read(key, options, (stored) => stored !== undefined);
   }
 
-  async insert(record: InsertOf<C>, options: RecordWriteOptions = {}): Promise<RecordOf<C>> {
-    const timing = timingOf(options);
-    const lifetime = checkLifetime(options);
-    const store = this.#store;
-    const checked = checkRecord(store, record);
-    const key =
-      store.autoid === undefined || checked[store.autoid] !== undefined ? store.keyOf(checked) : undefined;
-    return this.#write('insert', key, timing, (scope) => insert(scope, store, checked, lifetime));
+  insert(record: InsertOf<C>, options: RecordWriteOptions = {}): Promise<RecordOf<C>> {
+    return attempt(() => {
+      const timing = timingOf(options);
+      const lifetime = checkLifetime(options);
+      const store = this.#store;
+      const checked = checkRecord(store, record);
+      const key =
+        store.autoid === undefined || checked[store.autoid] !== undefined ? store.keyOf(checked) : undefined;
+      return this.#write('insert', key, timing, (scope) => insert(scope, store, checked, lifetime));
+    });
   }
 
-  async upsert(record: RecordOf<C>, options: ConditionalRecordWriteOptions = {}): Promise<RecordOf<C>> {
-    const timing = timingOf(options);
-    const lifetime = checkLifetime(options);
-    const cas = casOf(options);
-    const store = this.#store;
-    const checked = checkRecord(store, record);
-    if (store.autoid !== undefined && checked[store.autoid] === undefined)
-      throw invalidArgument('record', `record: ${store.autoid} says which record is meant, and is missing`);
-    const key = store.keyOf(checked);
-    return this.#write('upsert', key, timing, (scope) => upsert(scope, store, checked, lifetime, cas));
+  upsert(record: RecordOf<C>, options: ConditionalRecordWriteOptions = {}): Promise<RecordOf<C>> {
+    return attempt(() => {
+      const timing = timingOf(options);
+      const lifetime = checkLifetime(options);
+      const cas = casOf(options);
+      const store = this.#store;
+      const checked = checkRecord(store, record);
+      if (store.autoid !== undefined && checked[store.autoid] === undefined)
+        throw invalidArgument('record', `record: ${store.autoid} says which record is meant, and is missing`);
+      const key = store.keyOf(checked);
+      return this.#write('upsert', key, timing, (scope) => upsert(scope, store, checked, lifetime, cas));
+    });
   }
 
-  async update(
+  update(
     key: KeyOf<C>,
     changes: Partial<RecordOf<C>>,
     options: ConditionalRecordWriteOptions = {},
   ): Promise<RecordOf<C>> {
-    const timing = timingOf(options);
-    const lifetime = checkLifetime(options);
-    const cas = casOf(options);
-    const store = this.#store;
-    const bytes = checkKey(store, key);
-    const checked = checkChanges(store, changes);
-    return this.#write('update', bytes, timing, (scope) =>
-      update(scope, store, bytes, checked, lifetime, cas),
-    );
+    return attempt(() => {
+      const timing = timingOf(options);
+      const lifetime = checkLifetime(options);
+      const cas = casOf(options);
+      const store = this.#store;
+      const bytes = checkKey(store, key);
+      const checked = checkChanges(store, changes);
+      return this.#write('update', bytes, timing, (scope) =>
+        update(scope, store, bytes, checked, lifetime, cas),
+      );
+    });
   }
 
-  async remove(key: KeyOf<C>, options: ConditionalOptions = {}): Promise<boolean> {
-    const timing = timingOf(options);
-    const cas = casOf(options);
-    const store = this.#store;
-    const bytes = checkKey(store, key);
-    const run = (scope: Scope): boolean => remove(scope, store, bytes, cas);
-    return this.#executor.write({ name: 'remove', store, key: bytes, timing, run });
+  remove(key: KeyOf<C>, options: ConditionalOptions = {}): Promise<boolean> {
+    return attempt(() => {
+      const timing = timingOf(options);
+      const cas = casOf(options);
+      const store = this.#store;
+      const bytes = checkKey(store, key);
+      const run = (scope: Scope): boolean => remove(scope, store, bytes, cas);
+      return this.#executor.write({ name: 'remove', store, key: bytes, timing, run });
+    });
   }
 
-  async deleteAll(options: OperationOptions = {}): Promise<number> {
-    const timing = timingOf(options);
-    const store = this.#store;
-    const run = (scope: Scope): number => removeAll(scope, store);
-    return this.#executor.write({ name: 'deleteAll', store, key: undefined, timing, run });
+  deleteAll(options: OperationOptions = {}): Promise<number> {
+    return attempt(() => {
+      const timing = timingOf(options);
+      const store = this.#store;
+      const run = (scope: Scope): number => removeAll(scope, store);
+      return this.#executor.write({ name: 'deleteAll', store, key: undefined, timing, run });
+    });
   }
 
   find<const Name extends IndexNames<C> | undefined = undefined>(
@@ -137,7 +147,6 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
     return new Found<RecordOf<C>>(this.#executor, this.#store, rangeOf(this.#store, options));
   }
 
-  // What the arguments are at fault for rejects, too: the classes' operations are asynchronous throughout.
   async #read<T>(
     key: unknown,
     options: OperationOptions | undefined,
@@ -157,6 +166,15 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
   ): Promise<RecordOf<C>> {
     const write = { name, store: this.#store, key, timing, run };
     return this.#executor.write(write) as Promise<RecordOf<C>>;
+  }
+}
+
+/** What the arguments are at fault for rejects: the operations of classes are asynchronous throughout. */
+function attempt<T>(operation: () => Promise<T>): Promise<T> {
+  try {
+    return operation();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

@@ -221,8 +221,9 @@ export class Transaction extends Transactions implements PublicTransaction {
 
 /** The unit's outcome as a promise. */
 export function submit(writer: Writer, unit: Omit<Unit, 'succeed' | 'fail'>): Promise<void> {
+  const { name, timeout, signal, size, run } = unit;
   return new Promise((resolve, reject) => {
-    writer.submit({ ...unit, succeed: resolve, fail: reject });
+    writer.submit({ name, timeout, signal, size, run, succeed: resolve, fail: reject });
   });
 }
 

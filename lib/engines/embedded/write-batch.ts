@@ -276,7 +276,8 @@ export class WriteBatch implements Scope {
     if (after === undefined) {
       store.records.removeSync(key);
     } else {
-      const written = store.codec.encode(after.record, { ...after, version });
+      const { record, expiresAt, order } = after;
+      const written = store.codec.encode(record, { version, expiresAt, order });
       store.records.putSync(key, written.bytes);
       payload = written.payload;
     }
