@@ -104,6 +104,17 @@ export class Filter {
     return events;
   }
 
+  /** How many events those would be. */
+  countIn(fragment: Fragment): number {
+    if (this.#ignoredOrigin !== undefined && fragment.origin === this.#ignoredOrigin) return 0;
+    let count = 0;
+    for (const change of fragment.changes()) {
+      const filter = this.#classes.get(change.classId);
+      if (filter !== undefined && this.#isSeen(change)) count += countOf(filter, change);
+    }
+    return count;
+  }
+
   /** Whether a record, as it is, is one of those that are asked for. */
   isFor({ id }: LoggedClass, record: AnyRecord): boolean {
     const where = this.#classes.get(id)?.where;
@@ -118,6 +129,32 @@ export class Filter {
     if ((flags & ChangeFlag.expanded) !== 0) return this.#isExpanding;
     return (flags & this.#view) !== 0;
   }
+}
+
+/** How many events emit() makes of the change; records are read only when their values decide. */
+function countOf(filter: ClassFilter, change: ChangeView): number {
+  const { logged, kinds, fields, where } = filter;
+  if (where !== undefined) {
+    const events: Draft[] = [];
+    emit(events, filter, change, 0, () => '');
+    return events.length;
+  }
+  switch (change.kind) {
+    case ChangeKind.deleteAll:
+      return Number(kinds.deleteAll);
+    case ChangeKind.schema:
+      return Number(kinds.schema);
+    case ChangeKind.update:
+      if (fields !== undefined && !fields.some((field) => change.hasChanged(field))) return 0;
+      return Number(kinds.update) + updatedFields(logged, kinds, change).length;
+    default:
+      return Number(concerns(kinds, change.kind));
+  }
+}
+
+/** Those that have an event of their own. */
+function updatedFields({ fieldNames }: LoggedClass, kinds: Kinds, change: ChangeView): readonly string[] {
+  return kinds.fields.filter((field) => change.hasChanged(fieldNames.indexOf(field)));
 }
 
 function emit(
@@ -214,7 +251,7 @@ function emit(
 
 function emitUpdate(
   events: Draft[],
-  { fieldNames, definition }: LoggedClass,
+  logged: LoggedClass,
   kinds: Kinds,
   change: ChangeView,
   before: AnyRecord,
@@ -222,7 +259,8 @@ function emitUpdate(
   common: { readonly position: string },
   positionOf: (part?: number) => string,
 ): void {
-  const updated = kinds.fields.filter((field) => change.hasChanged(fieldNames.indexOf(field)));
+  const { fieldNames, definition } = logged;
+  const updated = updatedFields(logged, kinds, change);
   if (kinds.update) {
     const changed = Object.keys(definition.fields).filter((name) =>
       change.hasChanged(fieldNames.indexOf(name)),

@@ -167,7 +167,7 @@ export class Puller implements Source {
     const cursor = this.#log.cursor({ seq, index: first + count - 1 });
     let rest = 0;
     for (let each = cursor.next(); each !== undefined && each.seq === seq; each = cursor.next()) {
-      rest += this.#filter.eventsOf(each, () => '').length;
+      rest += this.#filter.countIn(each);
       if (each.isLast) break;
     }
     return rest;
@@ -190,7 +190,7 @@ export class Puller implements Source {
     const cursor = this.#log.cursor(this.#place);
     let lag = 0;
     for (let each = cursor.next(); each !== undefined && lag <= most; each = cursor.next())
-      lag += this.#filter.eventsOf(each, () => '').length;
+      lag += this.#filter.countIn(each);
     return lag;
   }
 
@@ -219,7 +219,7 @@ export class Puller implements Source {
     let waiting = 0;
     let current = 0;
     for (let each = cursor.next(); each !== undefined; each = cursor.next()) {
-      current += this.#filter.eventsOf(each, () => '').length;
+      current += this.#filter.countIn(each);
       if (!each.isLast) continue;
       sizes.push({ place: { seq: each.seq, index: WHOLE }, count: current });
       waiting += current;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ClosedError, PositionLostError } from '../../lib/index.ts';
+import { ClosedError, PositionLostError, type TransactionInfo } from '../../lib/index.ts';
 import { Marker, Order, open, order, type Shop, short, told } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -138,6 +138,50 @@ describe('which events', () => {
         if (transaction.last) break;
       }
       assert.deepEqual([keys[0], keys.length], [at + 1, count - at - 1]);
+    }
+  });
+
+  test('of a very large transaction are as many as it says, whatever is asked for', async () => {
+    await using db = await open();
+    const note = 'x'.repeat(400);
+    await db.transaction(async (tx) => {
+      for (let id = 0; id < 600; id += 1)
+        await tx.records(Order).insert(order(id, { note, customer: id % 5 }));
+    });
+    await db.transaction(async (tx) => {
+      const orders = tx.records(Order);
+      for (let id = 0; id < 600; id += 1) {
+        if (id % 3 === 0) await orders.update(id, { state: id + 2 });
+        if (id % 3 === 1) await orders.update(id, { customer: 3 });
+        if (id % 3 === 2) await orders.remove(id);
+        if (id % 7 === 0) await orders.update(id, { note: 'y'.repeat(400) }).catch(() => {});
+      }
+      await tx.checkpoint();
+      await orders.insert(order(1000, { note }));
+    });
+    const asked = [
+      {},
+      { kinds: ['update'] },
+      { kinds: ['fieldUpdate:state'] },
+      { kinds: ['update', 'fieldUpdate:state', 'checkpoint'] },
+      { kinds: ['update', 'fieldUpdate:state', 'delete'], fields: ['customer', 'note'] },
+      { where: { customer: 3 } },
+      { granularity: 'each' },
+    ] as const;
+    for (const options of asked) {
+      const feed = db.events.feed([Order], { ...options, from: 'beginning' } as { from: 'beginning' });
+      const left = new Map<bigint, number>();
+      while (left.get(2n) !== 0) {
+        const { value } = (await feed.next()) as {
+          readonly value: { readonly transaction: TransactionInfo };
+        };
+        const { seq, index, count, last } = value.transaction;
+        const expected = left.get(seq) ?? count;
+        assert.deepEqual([index, last], [count - expected, expected === 1], JSON.stringify(options));
+        left.set(seq, expected - 1);
+      }
+      assert.ok([...left.values()].every((each) => each === 0));
+      feed.close();
     }
   });
 });

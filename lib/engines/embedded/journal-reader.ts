@@ -229,7 +229,6 @@ class JournalChange implements ChangeView {
   kind = 0;
   flags = 0;
   classId = 0;
-  extra = 0;
   end = 0;
   readonly #environment: Environment;
   readonly #block: Buffer;
@@ -250,12 +249,15 @@ class JournalChange implements ChangeView {
     this.kind = block[at] as number;
     this.flags = block[at + 1] as number;
     this.classId = block.readUInt16LE(at + 2);
-    this.extra = block.readDoubleLE(at + 16);
     this.#start = at;
     this.#changed = at + EVENT_HEADER;
     this.#before = this.#changed + block.readUInt32LE(at + 4);
     this.#after = this.#before + block.readUInt32LE(at + 8);
     this.end = this.#after + block.readUInt32LE(at + 12);
+  }
+
+  get extra(): number {
+    return this.#block.readDoubleLE(this.#start + 16);
   }
 
   before(): Readonly<Record<string, unknown>> {

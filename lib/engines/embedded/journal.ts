@@ -83,8 +83,10 @@ export class JournalWriter {
   /** Ends the transaction under way, if there is one. */
   end(): void {
     if (this.#fragment < 0) return;
+    const length = this.#length - this.#fragment;
     this.#closeFragment(true);
-    if (this.#length > BLOCK_BYTES) this.#put();
+    // The next may be like it: one that is not divided costs less to read.
+    if (this.#length + length > BLOCK_BYTES) this.#put();
   }
 
   /** Puts what is still in memory, and drops what nobody can expect to be kept. */
