@@ -289,3 +289,31 @@ describe('a disk that is full', () => {
     await (await directory.open()).close();
   });
 });
+
+describe('the map of a file that grows', { skip: process.platform !== 'linux' && 'needs /proc' }, () => {
+  async function mapsAfterWriting(before: string) {
+    await using directory = await Directory.make();
+    return inProcess(
+      async ({ evenkeel, say }, url) => {
+        const { readFileSync } = await import('node:fs');
+        const db = await evenkeel.connect(url as 'embedded:');
+        for (let i = 0; i < 8; i += 1) await db.upsert(`large-${i}`, Buffer.alloc(1_000_000));
+        const maps = readFileSync('/proc/self/maps', 'latin1').match(/data\.mdb/g)?.length ?? 0;
+        say(maps === 1 ? 'one' : 'several');
+        await db.close();
+      },
+      directory.url as string,
+      before,
+    );
+  }
+
+  test('is one: what is read counts as memory once', async () => {
+    const ended = await mapsAfterWriting('ulimit -v unlimited');
+    assert.deepEqual([ended.code, ended.lines], [0, ['one']], ended.stderr);
+  });
+
+  test('grows with it where address space is limited', async () => {
+    const ended = await mapsAfterWriting(`ulimit -v ${40 << 20}`);
+    assert.deepEqual([ended.code, ended.lines], [0, ['several']], ended.stderr);
+  });
+});

@@ -19,6 +19,7 @@ import {
   storageError,
   type Tree,
 } from './lmdb';
+import { mapSize } from './map-size';
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
 import { readState } from './state';
@@ -121,6 +122,7 @@ export class Environment {
         noSubdir: false,
         maxDbs: MOST_TREES,
         maxReaders: 512,
+        mapSize: mapSize(),
         // A commit is seen when it is safe, not before.
         overlappingSync: false,
         // With it, the failure of a commit rejects a promise that nobody has.
