@@ -237,8 +237,16 @@ onBothKinds('a transaction', (open) => {
       [(tx) => tx.records(Account).update(1, { owner: 'x' }), (db) => db.records(Account).remove(1)],
       [(tx) => tx.insert('a', 1), (db) => db.insert('a', 2)],
       [(tx) => tx.upsert('a', 1), (db) => db.remove('a')],
+      [(tx) => tx.upsert('b', 1), (db) => db.schedule((ctx) => ctx.remove('b'))],
+      [(tx) => tx.records(Account).update(9, { owner: 'x' }), (db) => db.records(Account).deleteAll()],
+      [
+        (tx) => tx.records(Account).update(9, { owner: 'x' }),
+        (db) => db.transaction((tx) => tx.records(Account).deleteAll()),
+      ],
     ];
+    await db.upsert('b', 0);
     for (const [mine, other] of conflicts) {
+      await db.records(Account).upsert(account(9));
       const attempt = db.transaction(
         async (tx) => {
           await mine(tx);
@@ -248,7 +256,7 @@ onBothKinds('a transaction', (open) => {
       );
       await assert.rejects(attempt, ConflictError);
     }
-    assert.deepEqual(await db.records(Account).find().all().then(ids), [2, 4]);
+    assert.deepEqual(await db.records(Account).find().all().then(ids), []);
   });
 
   test('may exchange unique values between records', async () => {

@@ -14,6 +14,8 @@ export type Base = Pick<
   'read' | 'holder' | 'readPlain' | 'nextAutoid' | 'noteAutoid' | 'nextOrder'
 > & {
   countOf(store: ClassStore): number;
+  /** How many writes there had been. */
+  readonly writes: number;
 };
 
 /** A record that a transaction has written. */
@@ -209,8 +211,9 @@ export class Overlay implements Scope {
 
   /** ConflictError when somebody has changed what the transaction writes since it was read. */
   checkAgainst(batch: WriteBatch): void {
+    for (const store of this.#classes.keys()) batch.assertCurrent(store);
+    if (batch.isAsAfter(this.#base.writes)) return;
     for (const [store, { entries, holders, isCleared, removed }] of this.#classes) {
-      batch.assertCurrent(store);
       for (const { key, base } of isCleared ? removed : entries.values()) {
         if (!isSameVersion(batch.versionOf(store, key), base?.version)) throw conflict(store.name);
       }

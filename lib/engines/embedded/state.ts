@@ -15,8 +15,8 @@ export interface State {
   /** How many records got a place in the order of insertion. */
   order: number;
   schemaVersion: number;
-  /** How many versions were given: the next record gets the next. */
-  versions: number;
+  /** How many writes and removals there have been: what one has written has its number as its version. */
+  writes: number;
   /** Nothing expires before this moment, in ms. */
   nextExpiry: number;
 }
@@ -29,7 +29,7 @@ export function initialState(): State {
     time: 0,
     order: 0,
     schemaVersion: 0,
-    versions: 0,
+    writes: 0,
     nextExpiry: Number.POSITIVE_INFINITY,
   };
 }
@@ -44,7 +44,7 @@ export function readState(meta: Tree, snapshot?: Snapshot): State {
     time: bytes.readDoubleLE(24),
     order: bytes.readDoubleLE(32),
     schemaVersion: bytes.readDoubleLE(40),
-    versions: bytes.readDoubleLE(48),
+    writes: bytes.readDoubleLE(48),
     nextExpiry: bytes.readDoubleLE(56),
   };
 }
@@ -58,7 +58,7 @@ export function writeState(meta: Tree, state: State): void {
   bytes.writeDoubleLE(state.time, 24);
   bytes.writeDoubleLE(state.order, 32);
   bytes.writeDoubleLE(state.schemaVersion, 40);
-  bytes.writeDoubleLE(state.versions, 48);
+  bytes.writeDoubleLE(state.writes, 48);
   bytes.writeDoubleLE(state.nextExpiry, 56);
   meta.putSync(KEY, bytes);
 }

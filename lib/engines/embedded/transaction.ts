@@ -357,10 +357,12 @@ class Stage implements Target, RecordExecutor {
 class SnapshotBase implements Base {
   readonly #environment: Environment;
   readonly #snapshot: Snapshot;
+  readonly writes: number;
 
   constructor(environment: Environment, snapshot: Snapshot) {
     this.#environment = environment;
     this.#snapshot = snapshot;
+    this.writes = readState(environment.trees.meta, snapshot).writes;
   }
 
   read(store: ClassStore, key: Buffer): Stored | undefined {

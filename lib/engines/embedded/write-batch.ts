@@ -128,6 +128,15 @@ export class WriteBatch implements Scope {
     return this.#environment.trees.expiry;
   }
 
+  get writes(): number {
+    return this.#state.writes;
+  }
+
+  /** Whether all is as it was after so many writes. */
+  isAsAfter(writes: number): boolean {
+    return this.#state.writes === writes && this.nextExpiry > this.now;
+  }
+
   /** Nothing expires before this moment. */
   get nextExpiry(): number {
     return this.#state.nextExpiry;
@@ -165,6 +174,7 @@ export class WriteBatch implements Scope {
     if (this.nextExpiry <= this.now) this.#expireDue(store);
     const count = this.countOf(store);
     if (count === 0) return 0;
+    this.#state.writes += 1;
     this.record(store.deleteAllChange(count, views));
     if (this.#environment.expanders.wants(store)) this.#recordVictims(store);
     if (this.nextExpiry < Number.POSITIVE_INFINITY) this.#forgetExpiries(store);
@@ -222,7 +232,8 @@ export class WriteBatch implements Scope {
   }
 
   writePlain(key: Buffer, before: PlainRecord | undefined, after: PlainDraft | undefined): Version {
-    const version = after?.version ?? this.#nextVersion();
+    const next = this.#nextVersion();
+    const version = after?.version ?? next;
     if (after === undefined) {
       if (before !== undefined) this.removePlain(key, before);
       return version;
@@ -233,6 +244,7 @@ export class WriteBatch implements Scope {
   }
 
   removePlain(key: Buffer, record: PlainRecord): void {
+    this.#state.writes += 1;
     this.#environment.trees.plain.removeSync(key);
     this.#moveExpiry(PLAIN_CLASS, key, record.expiresAt, undefined);
   }
@@ -345,9 +357,9 @@ export class WriteBatch implements Scope {
   }
 
   #nextVersion(): Version {
-    this.#state.versions += 1;
-    const { versions } = this.#state;
-    return { high: Math.floor(versions / 2 ** 32), low: versions % 2 ** 32 };
+    this.#state.writes += 1;
+    const { writes } = this.#state;
+    return { high: Math.floor(writes / 2 ** 32), low: writes % 2 ** 32 };
   }
 }
 
