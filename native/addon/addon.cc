@@ -38,8 +38,8 @@ Napi::Value read_counters(const Napi::CallbackInfo& info) {
 // ever.
 void exit_now(const Napi::CallbackInfo& info) { ::_exit(info[0].As<Napi::Number>().Int32Value()); }
 
-// isStopping(object): whether this worker is being terminated. Node-API refuses then what could run JavaScript,
-// as unwrapping an object could.
+// isStopping(object): whether this worker is being terminated. Node-API refuses then what could run
+// JavaScript, as unwrapping an object could.
 napi_value is_stopping(napi_env env, napi_callback_info info) {
   napi_value object = nullptr;
   size_t count = 1;
