@@ -38,6 +38,10 @@ function removeAllTemporary(): void {
   for (const path of temporary) removeTemporary(path);
 }
 
+/** What a process may take that looks at every page: to begin, and bytes it gets done in a ms at least. */
+const VERIFY_MS = 20_000;
+const VERIFIED_AN_MS = 20_000;
+
 /**
  * Pages that the file ought to have and has not would be touched through the map, which ends the process. Some that
  * nothing refers to may rightly be missing at its end: whether it is those, another process finds out.
@@ -49,7 +53,9 @@ export function checkFile(root: Root, path: string, readOnly: boolean): void {
   const wanted = (lastPageNumber + 1) * pageSize;
   if (size === 0 || size >= wanted) return;
   const args = [join(__dirname, 'verify.js'), path, ...(readOnly ? [] : ['write'])];
-  const { status } = spawnSync(process.execPath, args, { stdio: 'ignore' });
+  // Where LMDB goes round in circles it comes to no end, either.
+  const timeout = VERIFY_MS + size / VERIFIED_AN_MS;
+  const { status } = spawnSync(process.execPath, args, { stdio: 'ignore', timeout });
   if (status !== 0) throw new StorageError(`${path}: the file is corrupt: pages are missing at its end`);
   if (!readOnly) truncateSync(file, wanted);
 }
