@@ -23,14 +23,18 @@ export interface Fragment {
   readonly first: number;
   readonly count: number;
   readonly isLast: boolean;
+  /** In bytes. */
+  readonly size: number;
   readonly origin: string | undefined;
   readonly meta: unknown;
-  /** The changes in their order: the same view each time, moved on. */
-  changes(): Iterable<ChangeView>;
+  /** The changes in their order, before the first of them. */
+  changes(): ChangeView;
 }
 
-/** A change as it is journalled, good until the next one is looked at. */
+/** A change as it is journalled; the next one is seen in its place. */
 export interface ChangeView {
+  /** Moves on to the next change; false when there is none. */
+  next(): boolean;
   readonly kind: number;
   readonly flags: number;
   readonly classId: number;

@@ -91,15 +91,13 @@ export class Filter {
     if (kinds !== undefined) checkDeclared(definitions, log.isImplicit, kinds);
   }
 
-  /** The events of a fragment, in their order. */
-  eventsOf(fragment: Fragment, positionOf: PositionOf): Draft[] {
-    const events: Draft[] = [];
+  /** The events of a fragment, in their order, behind those that there are. */
+  eventsOf(fragment: Fragment, positionOf: PositionOf, events: Draft[] = []): Draft[] {
     if (this.#ignoredOrigin !== undefined && fragment.origin === this.#ignoredOrigin) return events;
-    let index = fragment.first;
-    for (const change of fragment.changes()) {
+    const change = fragment.changes();
+    for (let index = fragment.first; change.next(); index += 1) {
       const filter = this.#classes.get(change.classId);
       if (filter !== undefined && this.#isSeen(change)) emit(events, filter, change, index, positionOf);
-      index += 1;
     }
     return events;
   }
@@ -108,7 +106,8 @@ export class Filter {
   countIn(fragment: Fragment): number {
     if (this.#ignoredOrigin !== undefined && fragment.origin === this.#ignoredOrigin) return 0;
     let count = 0;
-    for (const change of fragment.changes()) {
+    const change = fragment.changes();
+    while (change.next()) {
       const filter = this.#classes.get(change.classId);
       if (filter !== undefined && this.#isSeen(change)) count += countOf(filter, change);
     }

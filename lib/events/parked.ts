@@ -151,11 +151,10 @@ function changeAt(log: ChangeLog, { seq, index }: Place): Uint8Array {
   const cursor = log.cursor({ seq: seq - 1, index: WHOLE });
   let copy: Uint8Array = new Uint8Array();
   for (let each = cursor.next(); each !== undefined && each.seq === seq; each = cursor.next()) {
-    let at = each.first;
-    for (const change of each.changes()) {
+    const change = each.changes();
+    for (let at = each.first; change.next(); at += 1) {
       if (at === index || index === WHOLE) copy = change.copy();
       if (at === index) return copy;
-      at += 1;
     }
     if (each.isLast) break;
   }

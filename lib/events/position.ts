@@ -1,6 +1,6 @@
 import { invalidArgument, shown } from '../arguments';
 import { EpochMismatchError } from '../errors';
-import type { Place } from './change-log';
+import { type Place, WHOLE } from './change-log';
 
 const FORM = /^([0-9a-f]{12})\.([0-9a-z]{1,11})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1,4}))?$/;
 
@@ -9,12 +9,21 @@ export function formatPosition(epoch: string, { seq, index, part }: Place): stri
   return positionsIn(epoch, seq)(index, part);
 }
 
+const WHOLE_IN_BASE_36 = WHOLE.toString(36);
+/** A runtime makes them anew each time. */
+const SMALL_IN_BASE_36: readonly string[] = Array.from({ length: 1024 }, (_each, i) => i.toString(36));
+
+function inBase36(number: number): string {
+  if (number === WHOLE) return WHOLE_IN_BASE_36;
+  return number < SMALL_IN_BASE_36.length ? (SMALL_IN_BASE_36[number] as string) : number.toString(36);
+}
+
 /** Those in one transaction. */
 export function positionsIn(epoch: string, seq: number): (index: number, part?: number) => string {
   const transaction = `${epoch}.${seq.toString(36)}.`;
   return (index, part) => {
-    const position = transaction + index.toString(36);
-    return part === undefined ? position : `${position}.${part.toString(36)}`;
+    const position = transaction + inBase36(index);
+    return part === undefined ? position : `${position}.${inBase36(part)}`;
   };
 }
 

@@ -22,9 +22,10 @@ export interface Source {
   end?(): void;
 }
 
-/** What is read at once: neither the memory nor the time of anybody else is to be felt. */
-const PAGE_EVENTS = 256;
+/** What is read at once, about: neither the memory nor the time that it takes is to be felt by others. */
+const PAGE_EVENTS = 512;
 const PAGE_FRAGMENTS = 1024;
+const PAGE_BYTES = 1 << 20;
 
 /**
  * The events of a subscription, read from the log when they are wanted: what waits, waits there and takes no memory.
@@ -97,7 +98,8 @@ export class Puller implements Source {
 
   #page(): Draft[] {
     const events: Draft[] = [];
-    for (let i = 0; i < PAGE_FRAGMENTS && events.length < PAGE_EVENTS; i += 1) {
+    let bytes = 0;
+    for (let i = 0; i < PAGE_FRAGMENTS && events.length < PAGE_EVENTS && bytes < PAGE_BYTES; i += 1) {
       let fragment: Fragment | undefined;
       try {
         fragment = this.#next();
@@ -106,6 +108,7 @@ export class Puller implements Source {
         break; // what was read before is told before that
       }
       if (fragment === undefined) break;
+      bytes += fragment.size;
       this.#read(fragment, events);
     }
     return events;
@@ -124,42 +127,39 @@ export class Puller implements Source {
     const { seq, first, count, isLast } = fragment;
     const end = isLast ? first + count - 1 : -1;
     const positionAt = positionsIn(this.#log.epoch, seq);
-    const found: Draft[] = this.#filter.eventsOf(fragment, (index, part) =>
-      positionAt(index === end && part === undefined ? WHOLE : index, part),
+    const from = into.length;
+    this.#filter.eventsOf(
+      fragment,
+      (index, part) => positionAt(index === end && part === undefined ? WHOLE : index, part),
+      into,
     );
-    this.#leaveOutTold(found);
+    this.#leaveOutTold(into, from);
+    const found = into.length - from;
     if (!isLast && this.#large === undefined)
-      this.#large = { count: found.length + this.#countRest(fragment), told: 0 };
-    if (found.length > 0) {
+      this.#large = { count: found + this.#countRest(fragment), told: 0 };
+    if (found > 0) {
       const { origin, meta } = fragment;
       const time = new Date(fragment.time);
       const number = BigInt(seq);
-      const total = this.#large?.count ?? found.length;
-      let index = this.#large?.told ?? 0;
-      for (const event of found) {
-        event.transaction = {
-          seq: number,
-          time,
-          origin,
-          meta,
-          index,
-          count: total,
-          last: index === total - 1,
-        };
-        index += 1;
-        into.push(event);
+      const count = this.#large?.count ?? found;
+      const told = this.#large?.told ?? 0;
+      for (let i = 0; i < found; i += 1) {
+        const index = told + i;
+        const last = index === count - 1;
+        (into[from + i] as Draft).transaction = { seq: number, time, origin, meta, index, count, last };
       }
-      if (this.#large !== undefined) this.#large.told = index;
+      if (this.#large !== undefined) this.#large.told += found;
     }
     if (isLast) this.#large = undefined;
   }
 
   /** Where it began within an update that is several events, the first of them were told before. */
-  #leaveOutTold(found: Draft[]): void {
+  #leaveOutTold(events: Draft[], from: number): void {
     const told = this.#toldInPart;
-    if (told === undefined || found.length === 0) return;
+    if (told === undefined || events.length === from) return;
     this.#toldInPart = undefined;
-    while (found[0] !== undefined && !isLater(placeIn(found[0].position), told)) found.shift();
+    const next = events.findIndex(({ position }, i) => i >= from && isLater(placeIn(position), told));
+    events.splice(from, (next < 0 ? events.length : next) - from);
   }
 
   /** The events of a transaction that its later pieces have. */

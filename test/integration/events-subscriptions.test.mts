@@ -5,9 +5,13 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
   ClosedError,
+  connect,
+  defineClass,
   EventBase,
   EventNotDeclaredError,
+  field,
   InvalidArgumentError,
+  onNew,
   PositionLostError,
 } from '../../lib/index.ts';
 import { inProcess, inWorker, messageOf } from '../faults/elsewhere.mts';
@@ -267,6 +271,27 @@ describe('a subscription', () => {
     await assert.rejects(subscription.closed, lost);
     await assert.rejects(feed.next(), lost);
     assert.deepEqual(await feed.next(), { done: true, value: undefined });
+  });
+
+  test('has little in memory of large records that wait', async () => {
+    const Blob = defineClass('Blob', {
+      key: 'id',
+      fields: { id: field.uint32(), bytes: field.bytes() },
+      events: [onNew()],
+    });
+    await using db = await connect('embedded:', { classes: [Blob] });
+    const count = 128;
+    for (let id = 0; id < count; id += 1)
+      await db.records(Blob).insert({ id, bytes: Buffer.alloc(1 << 20, id) });
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    const handler = (): void => {
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    };
+    await using subscription = await db.events.on(Blob, 'new', handler, { from: 'beginning' });
+    await subscription.caughtUp();
+    assert.equal(subscription.stats.delivered, count);
+    assert.ok(most < 0.75 * count * 2 ** 20, `${most} bytes`);
   });
 
   test('works from a thread base, its durable position, too', async () => {

@@ -117,8 +117,48 @@ describe('a stored record', () => {
     const codec = codecOf(definition);
     const { bytes } = codec.encode({ id: 'text', v: Buffer.from('bytes') }, PLAIN);
     const { record } = codec.decode(bytes, bytes.length);
+    const again = codec.encode({ id: 'next', v: Buffer.from('octet') }, PLAIN).bytes;
     bytes.fill(0);
     assert.deepStrictEqual(record, { id: 'text', v: Buffer.from('bytes') });
+    again.copy(bytes);
+    assert.deepStrictEqual(codec.decode(bytes, again.length).record, {
+      id: 'next',
+      v: Buffer.from('octet'),
+    });
+  });
+
+  test('is read with others in the same bytes, in any order', () => {
+    const definition = defineClass('Some', {
+      key: 'id',
+      fields: { id: field.uint32(), a: field.string(), n: field.float64(), b: field.string() },
+    });
+    const codec = codecOf(definition);
+    const alone = codec.encode({ id: 0, a: 'alone', n: 0.1, b: 'by itself' }, PLAIN).bytes;
+    const text = fc.oneof(
+      fc.string({ maxLength: 40 }),
+      fc.string({ unit: 'binary' }),
+      fc.constant('x'.repeat(700)),
+    );
+    const record = fc.record({ id: fc.nat(), a: text, n: fc.double({ noNaN: true }), b: text });
+    fc.assert(
+      fc.property(
+        fc.array(record, { minLength: 1 }),
+        fc.array(fc.nat(), { maxLength: 40 }),
+        (given, picks) => {
+          const records = given.map((each) => validate(definition, each));
+          const payloads = records.map((each) => Buffer.from(codec.encode(each, PLAIN).payload));
+          const all = Buffer.concat(payloads);
+          const ends = payloads.map((_each, i) => Buffer.concat(payloads.slice(0, i + 1)).length);
+          for (const pick of [...records.keys(), ...picks]) {
+            const i = pick % records.length;
+            const end = ends[i] as number;
+            const read = codec.decodePayload(all, end - (payloads[i] as Buffer).length, end, all.length);
+            assert.deepStrictEqual(read, records[i]);
+            if (pick % 3 === 0) assert.equal(codec.decode(alone, alone.length).record.b, 'by itself');
+          }
+        },
+      ),
+    );
   });
 
   test('is read where no code may be made at run time', () => {

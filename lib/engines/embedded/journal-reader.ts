@@ -46,7 +46,7 @@ export class JournalLog implements ChangeLog {
   }
 
   reopen(copy: Uint8Array): Fragment {
-    return new JournalFragment(this.#environment, Buffer.from(copy), 0, 0);
+    return new JournalFragment(this.#environment, new Block(Buffer.from(copy)), 0, 0);
   }
 
   classOf(definition: ClassDefinition): LoggedClass {
@@ -117,7 +117,7 @@ class JournalCursor implements ChangeCursor {
   /** Whether all of the place's transaction lies before it. */
   #isWhole: boolean;
   #key: Uint8Array | undefined;
-  #block: Buffer | undefined;
+  #block: Block | undefined;
   #at = 0;
 
   constructor(environment: Environment, after: Place) {
@@ -129,14 +129,15 @@ class JournalCursor implements ChangeCursor {
 
   next(): Fragment | undefined {
     for (;;) {
-      if (this.#block === undefined || this.#at >= this.#block.length) {
+      if (this.#block === undefined || this.#at >= this.#block.bytes.length) {
         if (!this.#nextBlock()) return undefined;
       }
-      const block = this.#block as Buffer;
+      const block = this.#block as Block;
+      const { view } = block;
       const at = this.#at;
-      this.#at += block.readUInt32LE(at);
-      const seq = block.readDoubleLE(at + 8);
-      const end = block.readUInt32LE(at + 24) + block.readUInt32LE(at + 28);
+      this.#at += view.getUint32(at, true);
+      const seq = view.getFloat64(at + 8, true);
+      const end = view.getUint32(at + 24, true) + view.getUint32(at + 28, true);
       const { seq: after, index } = this.#place;
       if (seq < after || (seq === after && end <= index + 1)) continue;
       const skipped = seq === after ? index + 1 : 0;
@@ -164,10 +165,18 @@ class JournalCursor implements ChangeCursor {
         ? blockFrom(trees.journal, from, beside.range)
         : blockAfter(trees.journal, this.#key, beside.range);
     this.#at = 0;
-    this.#block = next?.block;
+    this.#block = next && new Block(next.block);
     if (next === undefined) return false;
     this.#key = next.key;
     return true;
+  }
+}
+
+class Block {
+  readonly view: DataView;
+
+  constructor(readonly bytes: Buffer) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 }
 
@@ -177,24 +186,29 @@ class JournalFragment implements Fragment {
   readonly first: number;
   readonly count: number;
   readonly isLast: boolean;
+  readonly size: number;
   readonly #environment: Environment;
-  readonly #block: Buffer;
+  readonly #block: Block;
   readonly #start: number;
+  readonly #marksLength: number;
   readonly #skipped: number;
   #marks: TransactionMarks | undefined;
 
   /** `skipped`: the place of the first change that is told. */
-  constructor(environment: Environment, block: Buffer, start: number, skipped: number) {
+  constructor(environment: Environment, block: Block, start: number, skipped: number) {
+    const { view, bytes } = block;
     this.#environment = environment;
     this.#block = block;
     this.#start = start;
-    const first = block.readUInt32LE(start + 24);
+    const first = view.getUint32(start + 24, true);
     this.#skipped = Math.max(0, skipped - first);
-    this.seq = block.readDoubleLE(start + 8);
-    this.time = block.readDoubleLE(start + 16);
+    this.#marksLength = view.getUint32(start + 32, true);
+    this.size = view.getUint32(start, true);
+    this.seq = view.getFloat64(start + 8, true);
+    this.time = view.getFloat64(start + 16, true);
     this.first = first + this.#skipped;
-    this.count = block.readUInt32LE(start + 28) - this.#skipped;
-    this.isLast = ((block[start + 4] as number) & FRAGMENT_LAST) !== 0;
+    this.count = view.getUint32(start + 28, true) - this.#skipped;
+    this.isLast = ((bytes[start + 4] as number) & FRAGMENT_LAST) !== 0;
   }
 
   get origin(): string | undefined {
@@ -205,22 +219,23 @@ class JournalFragment implements Fragment {
     return this.#read()?.meta;
   }
 
-  *changes(): Generator<ChangeView> {
-    const block = this.#block;
-    const view = new JournalChange(this.#environment, block, this.#start);
-    let at = this.#start + FRAGMENT_HEADER + block.readUInt32LE(this.#start + 32);
-    for (let i = -this.#skipped; i < this.count; i += 1) {
-      view.moveTo(at);
-      if (i >= 0) yield view;
-      at = view.end;
-    }
+  changes(): ChangeView {
+    const end = this.#start + FRAGMENT_HEADER + this.#marksLength;
+    const change = new JournalChange(
+      this.#environment,
+      this.#block,
+      this.#start,
+      end,
+      this.count + this.#skipped,
+    );
+    for (let i = 0; i < this.#skipped; i += 1) change.next();
+    return change;
   }
 
   #read(): TransactionMarks | undefined {
-    const length = this.#block.readUInt32LE(this.#start + 32);
-    if (length === 0) return undefined;
+    if (this.#marksLength === 0) return undefined;
     const start = this.#start + FRAGMENT_HEADER;
-    this.#marks ??= unpack(this.#block.subarray(start, start + length)) as TransactionMarks;
+    this.#marks ??= unpack(this.#block.bytes.subarray(start, start + this.#marksLength)) as TransactionMarks;
     return this.#marks;
   }
 }
@@ -229,63 +244,72 @@ class JournalChange implements ChangeView {
   kind = 0;
   flags = 0;
   classId = 0;
-  end = 0;
   readonly #environment: Environment;
-  readonly #block: Buffer;
+  readonly #block: Block;
   readonly #fragment: number;
+  #left: number;
   #start = 0;
   #changed = 0;
   #before = 0;
   #after = 0;
+  #end: number;
 
-  constructor(environment: Environment, block: Buffer, fragment: number) {
+  /** `end` is that of what lies before the first of the `count` changes. */
+  constructor(environment: Environment, block: Block, fragment: number, end: number, count: number) {
     this.#environment = environment;
     this.#block = block;
     this.#fragment = fragment;
+    this.#end = end;
+    this.#left = count;
   }
 
-  moveTo(at: number): void {
-    const block = this.#block;
-    this.kind = block[at] as number;
-    this.flags = block[at + 1] as number;
-    this.classId = block.readUInt16LE(at + 2);
+  next(): boolean {
+    if (this.#left === 0) return false;
+    this.#left -= 1;
+    const { bytes, view } = this.#block;
+    const at = this.#end;
+    this.kind = bytes[at] as number;
+    this.flags = bytes[at + 1] as number;
+    this.classId = view.getUint16(at + 2, true);
     this.#start = at;
     this.#changed = at + EVENT_HEADER;
-    this.#before = this.#changed + block.readUInt32LE(at + 4);
-    this.#after = this.#before + block.readUInt32LE(at + 8);
-    this.end = this.#after + block.readUInt32LE(at + 12);
+    this.#before = this.#changed + view.getUint32(at + 4, true);
+    this.#after = this.#before + view.getUint32(at + 8, true);
+    this.#end = this.#after + view.getUint32(at + 12, true);
+    return true;
   }
 
   get extra(): number {
-    return this.#block.readDoubleLE(this.#start + 16);
+    return this.#block.view.getFloat64(this.#start + 16, true);
   }
 
   before(): Readonly<Record<string, unknown>> {
-    return this.#store().codec.decodePayload(this.#block, this.#before, this.#after);
+    return this.#decode(this.#before, this.#after);
   }
 
   after(): Readonly<Record<string, unknown>> {
-    return this.#store().codec.decodePayload(this.#block, this.#after, this.end);
+    return this.#decode(this.#after, this.#end);
   }
 
   hasChanged(field: number): boolean {
     const at = this.#changed + (field >> 3);
-    return at < this.#before && hasBit(this.#block, (at << 3) | (field & 7));
+    return at < this.#before && hasBit(this.#block.bytes, (at << 3) | (field & 7));
   }
 
   copy(): Uint8Array {
-    const marks = this.#block.readUInt32LE(this.#fragment + 32);
-    const header = Buffer.from(
-      this.#block.subarray(this.#fragment, this.#fragment + FRAGMENT_HEADER + marks),
-    );
-    const copy = Buffer.concat([header, this.#block.subarray(this.#start, this.end)]);
+    const { bytes, view } = this.#block;
+    const marks = view.getUint32(this.#fragment + 32, true);
+    const header = Buffer.from(bytes.subarray(this.#fragment, this.#fragment + FRAGMENT_HEADER + marks));
+    const copy = Buffer.concat([header, bytes.subarray(this.#start, this.#end)]);
     copy.writeUInt32LE(copy.length, 0);
     copy[4] = FRAGMENT_LAST;
     copy.writeUInt32LE(1, 28);
     return copy;
   }
 
-  #store(): ClassStore {
-    return this.#environment.catalog.byId(this.classId) as ClassStore;
+  #decode(start: number, end: number): Readonly<Record<string, unknown>> {
+    const store = this.#environment.catalog.byId(this.classId) as ClassStore;
+    const { bytes } = this.#block;
+    return store.codec.decodePayload(bytes, start, end, bytes.length);
   }
 }

@@ -89,10 +89,10 @@ export class RecordCodec {
     };
   }
 
-  /** The record whose bytes begin at `start`: what is in the payload of an event. */
-  decodePayload(bytes: Buffer, start: number, end: number): AnyRecord {
+  /** The record whose bytes begin at `start`: what is in the payload of an event. `stableUntil` as in {@link RecordReader.read}. */
+  decodePayload(bytes: Buffer, start: number, end: number, stableUntil?: number): AnyRecord {
     return (
-      this.#reader.read(bytes, start, end) ??
+      this.#reader.read(bytes, start, end, stableUntil) ??
       (this.#encoder.decode(bytes, { start, end } as never) as AnyRecord)
     );
   }
