@@ -1,4 +1,7 @@
 // What loads are made of, whoever the contender is.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Ours } from './contenders.mts';
 import { type Indexed, reading, type Silent, Told } from './records.mts';
 
@@ -14,6 +17,15 @@ export interface Scenario {
   readonly readers?: readonly ((directory: string, scale: number) => Promise<Readers>)[];
 }
 export type AnyClass = typeof Told | typeof Silent | typeof Indexed;
+
+export async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'evenkeel-bench-'));
+  try {
+    return await work(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
 
 /** Operations a second of the work. */
 export async function rate(operations: number, work: () => Promise<unknown> | unknown): Promise<number> {

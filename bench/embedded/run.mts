@@ -1,15 +1,12 @@
 // npm run bench:embedded [-- --rounds 5 --scale 1 --only <pattern> --long --no-save]. bench/README.md says what is measured.
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { machine, packageVersion } from '../machine.mts';
 import { middle } from '../results.mts';
 import { verdictLines } from '../targets.mts';
-import type { Scenario } from './load.mts';
+import { inDirectory } from './load.mts';
 import type { Long } from './long.mts';
 import { scenarios } from './scenarios.mts';
 import { type Rates, verdicts } from './targets.mts';
@@ -27,41 +24,6 @@ const rounds = Number(options.rounds);
 const scale = Number(options.scale);
 const only = new RegExp(options.only);
 
-async function inDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'evenkeel-bench-'));
-  try {
-    return await work(directory);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-/** What each contender reached in every round; another one goes first each time. */
-async function measure({ writers = {}, readers = [] }: Scenario): Promise<Record<string, number[]>> {
-  return inDirectory(async (kept) => {
-    const opened = [];
-    for (const [i, open] of readers.entries()) {
-      const directory = join(kept, String(i));
-      mkdirSync(directory);
-      opened.push(await open(directory, scale));
-    }
-    const runs: (readonly [string, () => Promise<number>])[] = [
-      ...Object.entries(writers).map(
-        ([name, write]) => [name, () => inDirectory((directory) => write(directory, scale))] as const,
-      ),
-      ...opened.flatMap(({ rates }) => Object.entries(rates)),
-    ];
-    const measured: Record<string, number[]> = Object.fromEntries(runs.map(([name]) => [name, []]));
-    for (let round = 0; round < rounds; round += 1) {
-      const first = round % runs.length;
-      for (const [name, run] of [...runs.slice(first), ...runs.slice(0, first)])
-        measured[name]?.push(await run());
-    }
-    for (const each of opened) await each.close();
-    return measured;
-  });
-}
-
 function print(name: string, rates: Rates): void {
   console.log(`\n${name}`);
   const [first = 1] = Object.values(rates);
@@ -71,28 +33,29 @@ function print(name: string, rates: Rates): void {
   }
 }
 
-/** A process of its own, with the same loaders. */
-async function apart<Part extends keyof Long>(part: Part, count: number): Promise<Long[Part]> {
-  const file = fileURLToPath(new URL('long.mts', import.meta.url));
-  const run = promisify(execFile);
-  const { stdout } = await inDirectory((directory) =>
-    run(process.execPath, [...process.execArgv, file, part, directory, String(count)]),
-  );
-  return JSON.parse(stdout) as Long[Part];
+/** What a script says that has a process of its own, with the same loaders. */
+async function apart(script: string, ...args: string[]): Promise<unknown> {
+  const file = fileURLToPath(new URL(script, import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, file, ...args]);
+  return JSON.parse(stdout);
+}
+
+async function measure<Part extends keyof Long>(part: Part, count: number): Promise<Long[Part]> {
+  return (await inDirectory((directory) => apart('long.mts', part, directory, String(count)))) as Long[Part];
 }
 
 async function measureLong(): Promise<Partial<Long>> {
   const million = 1_000_000 * scale;
   let long: Partial<Long> = {};
   if (only.test('resume')) {
-    const resume = await apart('resume', million);
+    const resume = await measure('resume', million);
     long = { ...long, resume };
     console.log(`\nresume ${million.toLocaleString('en')} events back`);
     console.log(`  first ${resume.first.toFixed(1)} ms, last ${resume.last.toFixed(0)} ms`);
   }
   if (only.test('slow consumer')) {
     const count = options.long ? 10 * million : million;
-    const slowConsumer = await apart('slowConsumer', count);
+    const slowConsumer = await measure('slowConsumer', count);
     long = { ...long, slowConsumer };
     const { resident, own, mostWaiting } = slowConsumer;
     const thirds = ({ early, late }: typeof own) =>
@@ -101,8 +64,8 @@ async function measureLong(): Promise<Partial<Long>> {
     console.log(`  resident ${thirds(resident)}; without mapped files ${thirds(own)}`);
   }
   if (only.test('deleteAll')) {
-    const deleteAll = await apart('deleteAll', million);
-    const deleteAllFollowed = await apart('deleteAllFollowed', million);
+    const deleteAll = await measure('deleteAll', million);
+    const deleteAllFollowed = await measure('deleteAllFollowed', million);
     long = { ...long, deleteAll, deleteAllFollowed };
     const told = ({ took, grew }: typeof deleteAll) => `${took.toFixed(1)} ms and ${grew.toFixed(1)} MiB`;
     console.log(`\ndeleteAll of ${million.toLocaleString('en')} records`);
@@ -113,9 +76,13 @@ async function measureLong(): Promise<Partial<Long>> {
 
 const all: Record<string, Record<string, number[]>> = {};
 const results: Record<string, Rates> = {};
-for (const [name, scenario] of Object.entries(scenarios)) {
+for (const name of Object.keys(scenarios)) {
   if (!only.test(name)) continue;
-  const measured = await measure(scenario);
+  // None is measured with what the compiler and the heap have from another.
+  const measured = (await apart('measure.mts', name, options.rounds, options.scale)) as Record<
+    string,
+    number[]
+  >;
   all[name] = measured;
   const rates = Object.fromEntries(Object.entries(measured).map(([each, of]) => [each, middle(of)]));
   results[name] = rates;
