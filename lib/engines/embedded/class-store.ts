@@ -153,7 +153,11 @@ export class ClassStore {
   /** A record that shares nothing with this one which could be changed. */
   copyOf(record: AnyRecord): AnyRecord {
     const copy = { ...record };
-    for (const [name, type] of this.#mutable) copy[name] = validateValue(this.name, name, type, record[name]);
+    for (const [name, type] of this.#mutable) {
+      const value = record[name];
+      copy[name] =
+        value instanceof Date ? new Date(value.getTime()) : validateValue(this.name, name, type, value);
+    }
     return copy;
   }
 

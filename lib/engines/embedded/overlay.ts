@@ -2,6 +2,7 @@ import { ConflictError, type EvenkeelError } from '../../errors';
 import { BOTH_VIEWS, ChangeFlag } from '../../events/change-kind';
 import type { Change } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
+import { latin1 } from './latin1';
 import type { PlainDraft, PlainRecord } from './plain-store';
 import type { AnyRecord, Stored } from './record-codec';
 import type { Scope } from './scope';
@@ -88,7 +89,7 @@ export class Overlay implements Scope {
 
   read(store: ClassStore, key: Buffer): Stored | undefined {
     const writes = this.#classes.get(store);
-    const entry = writes?.entries.get(key.toString('latin1'));
+    const entry = writes?.entries.get(latin1(key));
     if (entry !== undefined) return entry.current;
     return writes?.isCleared ? undefined : this.#base.read(store, key);
   }
@@ -110,7 +111,7 @@ export class Overlay implements Scope {
 
   write(store: ClassStore, key: Buffer, before: Stored | undefined, after: Draft | undefined): Version {
     const writes = this.#writes(store);
-    const name = key.toString('latin1');
+    const name = latin1(key);
     let entry = writes.entries.get(name);
     if (entry === undefined) {
       const base = writes.isCleared ? undefined : before;
@@ -176,12 +177,12 @@ export class Overlay implements Scope {
   }
 
   readPlain(key: Buffer): PlainRecord | undefined {
-    const entry = this.#plain.get(key.toString('latin1'));
+    const entry = this.#plain.get(latin1(key));
     return entry === undefined ? this.#base.readPlain(key) : entry.current;
   }
 
   writePlain(key: Buffer, before: PlainRecord | undefined, after: PlainDraft | undefined): Version {
-    const name = key.toString('latin1');
+    const name = latin1(key);
     let entry = this.#plain.get(name);
     if (entry === undefined) {
       entry = { base: before, current: before, version: { ...UNVERSIONED }, key };
@@ -223,7 +224,7 @@ export class Overlay implements Scope {
           if (holder === undefined || !name.startsWith(`${index.name}\0`)) continue;
           const other = batch.holder(store, index, Buffer.from(name.slice(index.name.length + 1), 'latin1'));
           // One that this transaction has written gives the value up, or the transaction would not have it.
-          if (other === undefined || other.equals(holder) || entries.has(other.toString('latin1'))) continue;
+          if (other === undefined || other.equals(holder) || entries.has(latin1(other))) continue;
           if (batch.read(store, other) !== undefined) throw conflict(store.name); // else it had expired
         }
       }
@@ -337,7 +338,7 @@ function payloadOf(store: ClassStore, record: AnyRecord): Buffer {
 }
 
 function holderName({ name }: IndexStore, indexKey: Buffer): string {
-  return `${name}\0${indexKey.toString('latin1')}`;
+  return `${name}\0${latin1(indexKey)}`;
 }
 
 function conflict(what: string): EvenkeelError {

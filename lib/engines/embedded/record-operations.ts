@@ -18,12 +18,19 @@ export interface Checked {
   readonly key: Buffer | undefined;
 }
 
-export function insert(scope: Scope, store: ClassStore, record: AnyRecord, lifetime: Lifetime): AnyRecord {
+/** `key`: the record's, unless a number is part of it that is still to be given. */
+export function insert(
+  scope: Scope,
+  store: ClassStore,
+  record: AnyRecord,
+  key: Buffer | undefined,
+  lifetime: Lifetime,
+): AnyRecord {
   const { autoid } = store;
-  if (autoid === undefined) return insertAs(scope, store, record, lifetime);
+  if (autoid === undefined) return insertAs(scope, store, record, key, lifetime);
   const given = record[autoid] as bigint | undefined;
   if (given !== undefined) {
-    const inserted = insertAs(scope, store, record, lifetime);
+    const inserted = insertAs(scope, store, record, key, lifetime);
     scope.noteAutoid(store, given);
     return inserted;
   }
@@ -32,12 +39,18 @@ export function insert(scope: Scope, store: ClassStore, record: AnyRecord, lifet
     const numbered = { ...record, [autoid]: scope.nextAutoid(store) };
     // Somebody may have given the number to a record of theirs.
     if (isKey && scope.read(store, store.keyOf(numbered)) !== undefined) continue;
-    return insertAs(scope, store, numbered, lifetime);
+    return insertAs(scope, store, numbered, undefined, lifetime);
   }
 }
 
-function insertAs(scope: Scope, store: ClassStore, record: AnyRecord, lifetime: Lifetime): AnyRecord {
-  const key = store.keyOf(record);
+function insertAs(
+  scope: Scope,
+  store: ClassStore,
+  record: AnyRecord,
+  given: Buffer | undefined,
+  lifetime: Lifetime,
+): AnyRecord {
+  const key = given ?? store.keyOf(record);
   if (scope.read(store, key) !== undefined) {
     throw new KeyExistsError(`insert: ${store.name} has a record of this key`, {
       context: { op: 'insert', class: store.name, key: shownKey(store, record) },
@@ -51,10 +64,10 @@ export function upsert(
   scope: Scope,
   store: ClassStore,
   record: AnyRecord,
+  key: Buffer,
   lifetime: Lifetime,
   cas: Version | undefined,
 ): AnyRecord {
-  const key = store.keyOf(record);
   const before = scope.read(store, key);
   checkCas(store, 'upsert', record, before, cas);
   if (before === undefined) {

@@ -1,8 +1,9 @@
+import { latin1 } from './latin1';
 import type { AnyRecord, Shape } from './record-codec';
 
 /** Beyond the end of any record: where the reader is when it has met something that it leaves to others. */
 const LOST = 2 ** 30;
-/** So many bytes are made one text, of which those that are read are parts: it lives as long as any of them. */
+/** A call for each text is what reading costs most: so many bytes are made one, of which those that are read are parts: it lives as long as any of them. */
 const TEXT_AT_ONCE = 512;
 
 // What is read, and how far: reading a record calls nobody who could read another meanwhile.
@@ -16,11 +17,6 @@ let textStart = 0;
 let textEnd = 0;
 /** How far they may be read ahead. */
 let horizon = 0;
-
-/** A call for each text is what reading costs most: this one is the fastest, and makes letters of many at once. */
-const { latin1Slice } = Buffer.prototype as unknown as {
-  latin1Slice(this: Uint8Array, start: number, end: number): string;
-};
 
 /**
  * Reads records from MessagePack in which objects are the number of their shape and their values, in two thirds of the
@@ -170,11 +166,11 @@ function readText(length: number): string {
   for (; i < stop - 3; i += 4) bits |= view.getInt32(i);
   for (; i < stop; i += 1) bits |= bytes[i] as number;
   if ((bits & 0x80808080) !== 0) return bytes.toString('utf8', start, stop);
-  if (length > TEXT_AT_ONCE) return latin1Slice.call(bytes, start, stop);
+  if (length > TEXT_AT_ONCE) return latin1(bytes, start, stop);
   if (start < textStart || stop > textEnd) {
     textStart = start;
     textEnd = Math.min(start + TEXT_AT_ONCE, horizon);
-    text = latin1Slice.call(bytes, start, textEnd);
+    text = latin1(bytes, start, textEnd);
   }
   return text.slice(start - textStart, stop - textStart);
 }

@@ -85,7 +85,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
       const checked = checkRecord(store, record);
       const key =
         store.autoid === undefined || checked[store.autoid] !== undefined ? store.keyOf(checked) : undefined;
-      return this.#write('insert', key, timing, (scope) => insert(scope, store, checked, lifetime));
+      return this.#write('insert', key, timing, (scope) => insert(scope, store, checked, key, lifetime));
     });
   }
 
@@ -99,7 +99,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
       if (store.autoid !== undefined && checked[store.autoid] === undefined)
         throw invalidArgument('record', `record: ${store.autoid} says which record is meant, and is missing`);
       const key = store.keyOf(checked);
-      return this.#write('upsert', key, timing, (scope) => upsert(scope, store, checked, lifetime, cas));
+      return this.#write('upsert', key, timing, (scope) => upsert(scope, store, checked, key, lifetime, cas));
     });
   }
 
