@@ -1,5 +1,5 @@
-// npm run bench:readme -- bench/results/<name>.json: writes the README's table of speed from a saved run. No number in
-// the README is typed by hand; test/integration/readme.test.mts compares.
+// npm run bench:readme -- bench/results/<date>-core.json bench/results/<date>-embedded.json: writes the README's tables of
+// speed from saved runs. No number in the README is typed by hand; test/integration/readme.test.mts compares.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,20 @@ interface SavedRun {
   rounds: number;
   machine: { cpu: string; cores: number; kernel: string };
   versions: Record<string, string>;
+}
+
+interface CoreRun extends SavedRun {
   scenarios: { id: string; medians: Record<string, Measurement | undefined> }[];
+}
+
+interface EmbeddedRun extends SavedRun {
+  results: Record<string, Record<string, number>>;
+}
+
+/** A saved run and its path from the project's root. */
+interface Saved<Run> {
+  readonly run: Run;
+  readonly file: string;
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -26,6 +39,28 @@ const shown: readonly [id: string, title: string][] = [
 ];
 const contenders = ['evenkeel-host', 'evenkeel-thread', 'memjs', 'memcached', 'memcache-client', 'raw-cpp'];
 
+const embedded: readonly [scenario: string, title: string, contenders: readonly (string | undefined)[]][] = [
+  ['get, warm', 'get', ['ours', 'lmdb', 'sqlite', 'level']],
+  [
+    'insert, durable, 256 in flight',
+    'insert, 256 in flight, synced',
+    ['ours', 'lmdb, durable', 'sqlite', 'level'],
+  ],
+  [
+    'insert, batches of 100',
+    'insert in transactions of 100, synced',
+    ['ours, with events', 'lmdb, durable', 'sqlite', 'level'],
+  ],
+  ['range of 100 by an index, records', 'records by an index, 100 at a time', ['ours', 'lmdb', 'sqlite']],
+  [
+    'update with one subscriber, to its last event',
+    'update, until its event was handled',
+    ['ours', undefined, 'sqlite'],
+  ],
+  ['events that wait', 'events that wait, to a handler', ['ours, to a handler', undefined, 'sqlite']],
+];
+const embeddedColumns = ['evenkeel', 'lmdb', 'better-sqlite3', 'level'];
+
 function thousands(rate: number): string {
   return `${Math.round(rate / 1000).toLocaleString('en')} k`;
 }
@@ -38,32 +73,64 @@ function row(title: string, medians: Record<string, Measurement | undefined>): s
   return `| ${[title, ...cells].join(' | ')} |`;
 }
 
-/** The README's section for a saved run. `file` is its path from the project's root. */
-export function speedSection(run: SavedRun, file: string): string {
+function machineOf({ machine, versions, date }: SavedRun, ...packages: string[]): string {
+  const software = ['Node', ...packages].map((name) => `${name} ${versions[name.toLowerCase()]}`).join(', ');
+  return `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, ${software},\n${date.slice(0, 10)}.`;
+}
+
+function table(columns: readonly string[], rows: readonly string[]): string {
+  return `| | ${columns.join(' | ')} |\n|---|${columns.map(() => '---:').join('|')}|\n${rows.join('\n')}`;
+}
+
+function coreText({ run, file }: Saved<CoreRun>): string {
   const rows = shown.flatMap(([id, title]) => {
     const scenario = run.scenarios.find((each) => each.id === id);
     return scenario === undefined ? [] : [row(title, scenario.medians)];
   });
-  const { machine, versions } = run;
-  return `${begin}
-Operations a second, and in brackets the client's CPU time for each in µs; 100-byte values, 256 operations in flight on one
+  return `Operations a second, and in brackets the client's CPU time for each in µs; 100-byte values, 256 operations in flight on one
 connection to \`memcached -t 1\` on the same machine, median of ${run.rounds} rounds:
 
-| | ${contenders.join(' | ')} |
-|---|${contenders.map(() => '---:').join('|')}|
-${rows.join('\n')}
+${table(contenders, rows)}
 
-${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${versions.node}, memcached ${versions.memcached},
-${run.date.slice(0, 10)}. \`raw-cpp\` is a bare epoll loop in C++: the floor. Client and server share the two cores, so ratios
+${machineOf(run, 'memcached')} \`raw-cpp\` is a bare epoll loop in C++: the floor. Client and server share the two cores, so ratios
 within a row tell more than the figures. \`npm run bench\` measures it; [the run](${file}),
-[a chart](${file.replace(/json$/, 'svg')}), [what is measured and how](bench/README.md).
-${end}`;
+[a chart](${file.replace(/json$/, 'svg')}), [what is measured and how](bench/README.md).`;
+}
+
+function embeddedText({ run, file }: Saved<EmbeddedRun>): string {
+  const rows = embedded.flatMap(([scenario, title, names]) => {
+    const rates = run.results[scenario];
+    if (rates === undefined) return [];
+    const cells = embeddedColumns.map((_each, i) => {
+      const rate = rates[names[i] ?? ''];
+      return rate === undefined ? '' : thousands(rate);
+    });
+    return [`| ${[title, ...cells].join(' | ')} |`];
+  });
+  return `The embedded engine, in records or events a second, beside bare \`lmdb\`, which checks nothing and tells nothing,
+\`better-sqlite3\` with a table of changes written by triggers, and \`level\`; median of ${run.rounds} rounds:
+
+${table(embeddedColumns, rows)}
+
+${machineOf(run, 'lmdb', 'better-sqlite3', 'level')} \`npm run bench:embedded\` measures it; [the run](${file}).`;
+}
+
+/** The README's section for saved runs. */
+export function speedSection(core: Saved<CoreRun>, embedded: Saved<EmbeddedRun>): string {
+  return `${begin}\n${coreText(core)}\n\n${embeddedText(embedded)}\n${end}`;
+}
+
+export function savedRun<Run>(file: string): Saved<Run> {
+  return { run: JSON.parse(readFileSync(file, 'utf8')) as Run, file: relative(root, file) };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const file = process.argv[2];
-  if (file === undefined) throw new Error('usage: npm run bench:readme -- bench/results/<name>.json');
-  const section = speedSection(JSON.parse(readFileSync(file, 'utf8')) as SavedRun, relative(root, file));
+  const [core, embedded] = process.argv.slice(2);
+  if (core === undefined || embedded === undefined)
+    throw new Error(
+      'usage: npm run bench:readme -- bench/results/<date>-core.json bench/results/<date>-embedded.json',
+    );
+  const section = speedSection(savedRun(core), savedRun(embedded));
   const text = readFileSync(readme, 'utf8');
   const from = text.indexOf(begin);
   const to = text.indexOf(end) + end.length;
