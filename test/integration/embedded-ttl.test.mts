@@ -289,6 +289,24 @@ describe('Time-To-Live by count', () => {
     assert.deepEqual(ids(await db.records(RenewedCount).find().all()), [0, 2, 3]);
   });
 });
+  test('in a transaction, too, the newest is what was inserted or renewed last', async () => {
+    await using db = await opened(new Clock());
+    await db.records(Counted).insert(record(0));
+    await db.transaction(async (tx) => {
+      const counted = tx.records(Counted);
+      await counted.insert(record(1));
+      await counted.remove(0);
+      await counted.remove(1);
+      for (const id of [2, 3, 1, 0]) await counted.insert(record(id));
+      const renewed = tx.records(RenewedCount);
+      for (const id of [0, 1, 2]) await renewed.insert(record(id));
+      await renewed.update(0, { value: 1 });
+      await renewed.insert(record(3));
+    });
+    assert.deepEqual(ids(await db.records(Counted).find().all()), [0, 1, 3]);
+    assert.deepEqual(ids(await db.records(RenewedCount).find().all()), [0, 2, 3]);
+  });
+
 
 describe('the sweeper', () => {
   test('scenario 21: removes what is due without a write of anybody, with an injected clock as well', async () => {

@@ -15,7 +15,7 @@ import type { ClassStore, IndexStore } from './class-store';
 import type { Environment, Hold } from './environment';
 import { dueBy } from './expiry';
 import { FROM_FIRST, peek, type Snapshot } from './lmdb';
-import { type Base, Overlay, PENDING_ORDER } from './overlay';
+import { type Base, Overlay } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
 import { readPlain } from './plain-store';
 import { HeldTransaction } from './prepared';
@@ -401,10 +401,6 @@ class SnapshotBase implements Base {
 
   /** Known when the record is committed. */
   noteAutoid(): void {}
-
-  nextOrder(): number {
-    return PENDING_ORDER;
-  }
 
   #isGone(expiresAt: number | undefined): boolean {
     return expiresAt !== undefined && expiresAt <= this.#environment.now();
