@@ -142,6 +142,18 @@ describe('Time-To-Live by age', () => {
     assert.equal(await plain.get(3), undefined);
   });
 
+  test('a time beyond the last moment of a Date is that moment', async () => {
+    const Long = defineClass('Long', { key: 'id', fields, ttl: { age: Number.MAX_VALUE } });
+    await using db = await connect('embedded:', { classes: [Plain, Long] });
+    const last = new Date(8.64e15);
+    for (const options of [{ ttl: 1e13 }, { ttl: Number.MAX_VALUE }, { expiresAt: last }]) {
+      await db.records(Plain).upsert(record(1), options);
+      assert.deepEqual((await db.records(Plain).getRecord(1))?.expiresAt, last);
+    }
+    await db.records(Long).insert(record(1));
+    assert.deepEqual((await db.records(Long).getRecord(1))?.expiresAt, last);
+  });
+
   test('what is no time is refused by name', async () => {
     await using db = await opened(new Clock());
     const plain = db.records(Plain);

@@ -9,6 +9,9 @@ import type { AnyRecord, Stored } from './record-codec';
 import type { Scope } from './scope';
 import { isSameVersion, type Version } from './version';
 
+/** The last that a Date can be, in ms. */
+const LAST_MOMENT = 8.64e15;
+
 /** When a record shall expire; undefined: as its class says. */
 export type Lifetime = { readonly ttl: number } | { readonly expiresAt: number } | undefined;
 
@@ -196,9 +199,13 @@ function checkCas(
 }
 
 function expiryOf(lifetime: Lifetime, age: number | undefined, now: number): number | undefined {
-  if (lifetime === undefined) return age === undefined ? undefined : now + age * 1000;
+  if (lifetime === undefined) return age === undefined ? undefined : after(now, age);
   if ('expiresAt' in lifetime) return Math.max(1, lifetime.expiresAt);
-  return lifetime.ttl === 0 ? undefined : now + lifetime.ttl * 1000;
+  return lifetime.ttl === 0 ? undefined : after(now, lifetime.ttl);
+}
+
+function after(now: number, seconds: number): number {
+  return Math.min(LAST_MOMENT, now + seconds * 1000);
 }
 
 export function checkLifetime(options: { readonly ttl?: number; readonly expiresAt?: Date }): Lifetime {
