@@ -504,6 +504,53 @@ onBothKinds('an autoid', (open) => {
 
 test('an autoid is unique across threads and restarts', async () => {
   await using directory = await Directory.make();
+test('an autoid passes over numbers that others have given to records', async () => {
+  const Numbered = defineClass('Numbered', {
+    key: 'name',
+    fields: { name: field.string(), number: field.autoid() },
+    indexes: { byNumber: uniqueIndex('number') },
+  });
+  await using directory = await Directory.make();
+  await using db = await directory.open({ classes: [Ticket, Numbered] });
+  const [tickets, numbered] = [db.records(Ticket), db.records(Numbered)];
+  const { id } = await tickets.insert({ text: 'a' });
+  const { number } = await numbered.insert({ name: 'a' });
+  // All that this thread has taken in advance, and more.
+  const worker = inWorker(
+    async ({ evenkeel, workers }, { url, id, number }) => {
+      const db = await evenkeel.connect(url as 'embedded:');
+      const [Ticket, Numbered] = db.classes as unknown as [never, never];
+      for (let i = 1n; i <= 200n; i += 1n) {
+        await db.records(Ticket).insert({ id: BigInt(id) + i, text: 'given' } as never);
+        await db.records(Numbered).insert({ name: `${i}`, number: BigInt(number) + i } as never);
+      }
+      await db.close();
+      workers.parentPort?.postMessage('done');
+    },
+    { url: directory.url as string, id: String(id), number: String(number) },
+  );
+  await messageOf(worker);
+  const inserted = await db.transaction(async (tx) => [
+    (await tx.records(Ticket).insert({ text: 'b' })).id,
+    (await tx.records(Numbered).insert({ name: 'b' })).number,
+  ]);
+  inserted.push((await tickets.insert({ text: 'c' })).id, (await numbered.insert({ name: 'c' })).number);
+  assert.ok(inserted.every((each) => each > 200n));
+  assert.equal(await tickets.find().count(), 203);
+  assert.equal(await numbered.find().count(), 203);
+});
+
+test('an autoid that comes too late for its transaction is not there, and says so', async () => {
+  await using db = await connect('embedded:', { classes: [Ticket] });
+  let late: Promise<unknown> | undefined;
+  await db.transaction((tx) => {
+    late = tx.records(Ticket).insert({ text: 'nobody waits' });
+    late.catch(() => {});
+  });
+  await assert.rejects(late ?? Promise.resolve(), ClosedError);
+  assert.equal(await db.records(Ticket).find().count(), 0);
+});
+
   const seen: bigint[] = [];
   for (let round = 0; round < 2; round += 1) {
     const workers = [1, 2].map(() =>

@@ -4,7 +4,6 @@ import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { Beside } from './beside';
 import { Catalog } from './catalog';
-import type { ClassStore } from './class-store';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
 import type { Retention } from './journal';
@@ -229,12 +228,6 @@ export class Environment {
         `${this.path}: another process has changed the schema; open the database again`,
       );
     }
-  }
-
-  /** Whether there is a number left of those that were taken for the class. */
-  hasAutoid({ id }: ClassStore): boolean {
-    const block = this.autoids.get(id);
-    return block !== undefined && block.next < block.end;
   }
 
   /** The earliest moment of expiry there is, as far as this thread knows. */

@@ -34,10 +34,20 @@ export function insert(scope: Scope, store: ClassStore, record: AnyRecord, lifet
   for (;;) {
     const numbered = { ...record, [autoid]: scope.nextAutoid(store) };
     // Somebody may have given the number to a record of theirs.
-    if (isKey && scope.read(store, store.keyOf(numbered)) !== undefined) continue;
-    return insertAs(scope, store, numbered, lifetime);
+    if (!isNumberTaken(scope, store, autoid, numbered)) return insertAs(scope, store, numbered, lifetime);
   }
 }
+/** Whether a record has the number already, where no two may have the same. */
+function isNumberTaken(scope: Scope, store: ClassStore, autoid: string, record: AnyRecord): boolean {
+  if (store.keyNames.length === 1 && store.keyNames[0] === autoid)
+    return scope.read(store, store.keyOf(record)) !== undefined;
+  return store.indexes.some((each) => {
+    const { unique, fields } = each.index;
+    if (!unique || fields.length > 1 || fields[0]?.field !== autoid) return false;
+    return scope.holder(store, each, store.indexKey(each, record, store.keyOf(record))) !== undefined;
+  });
+}
+
 
 function insertAs(scope: Scope, store: ClassStore, record: AnyRecord, lifetime: Lifetime): AnyRecord {
   const key = store.keyOf(record);
