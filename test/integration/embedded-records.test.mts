@@ -450,6 +450,8 @@ onBothKinds('an autoid', (open) => {
     assert.equal(await tickets.find().count(), 1003);
     await assert.rejects(tickets.upsert({ text: 'x' } as never), refused('record'));
     await assert.rejects(tickets.update(5000n, { id: 5n }), refused('changes'));
+    for (const none of [new Map([['text', 'x']]), new Date(), ['x'], null, 'text'])
+      await assert.rejects(tickets.update(5000n, none as never), refused('changes'));
   });
 
   test('that was given next to those taken in advance is not given again, not even once it is removed', async () => {
@@ -502,8 +504,6 @@ onBothKinds('an autoid', (open) => {
   });
 });
 
-test('an autoid is unique across threads and restarts', async () => {
-  await using directory = await Directory.make();
 test('an autoid passes over numbers that others have given to records', async () => {
   const Numbered = defineClass('Numbered', {
     key: 'name',
@@ -551,6 +551,8 @@ test('an autoid that comes too late for its transaction is not there, and says s
   assert.equal(await db.records(Ticket).find().count(), 0);
 });
 
+test('an autoid is unique across threads and restarts', async () => {
+  await using directory = await Directory.make();
   const seen: bigint[] = [];
   for (let round = 0; round < 2; round += 1) {
     const workers = [1, 2].map(() =>

@@ -3,7 +3,7 @@ import { invalidArgument, shown } from '../../arguments';
 import { CasMismatchError, KeyExistsError, KeyNotFoundError } from '../../errors';
 import type { HookKind } from '../../events/hooks';
 import type { Field } from '../../schema/field';
-import { validate, validateValue } from '../../schema/validate';
+import { isRecord, validate, validateValue } from '../../schema/validate';
 import type { ClassStore, Draft } from './class-store';
 import type { AnyRecord, Stored } from './record-codec';
 import type { Scope } from './scope';
@@ -30,13 +30,13 @@ export function insert(scope: Scope, store: ClassStore, record: AnyRecord, lifet
     scope.noteAutoid(store, given);
     return inserted;
   }
-  const isKey = store.keyNames.length === 1 && store.keyNames[0] === autoid;
   for (;;) {
     const numbered = { ...record, [autoid]: scope.nextAutoid(store) };
     // Somebody may have given the number to a record of theirs.
     if (!isNumberTaken(scope, store, autoid, numbered)) return insertAs(scope, store, numbered, lifetime);
   }
 }
+
 /** Whether a record has the number already, where no two may have the same. */
 function isNumberTaken(scope: Scope, store: ClassStore, autoid: string, record: AnyRecord): boolean {
   if (store.keyNames.length === 1 && store.keyNames[0] === autoid)
@@ -47,7 +47,6 @@ function isNumberTaken(scope: Scope, store: ClassStore, autoid: string, record: 
     return scope.holder(store, each, store.indexKey(each, record, store.keyOf(record))) !== undefined;
   });
 }
-
 
 function insertAs(scope: Scope, store: ClassStore, record: AnyRecord, lifetime: Lifetime): AnyRecord {
   const key = store.keyOf(record);
@@ -252,7 +251,7 @@ export function checkRecord(store: ClassStore, given: unknown): AnyRecord {
 
 /** Fields that may be changed, as they are declared. */
 export function checkChanges(store: ClassStore, given: unknown): AnyRecord {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
+  if (!isRecord(given))
     throw invalidArgument('changes', `changes is an object of fields, not ${shown(given)}`);
   const { fields } = store.definition;
   const changes: AnyRecord = {};
