@@ -69,6 +69,15 @@ describe('a directory that cannot be had', () => {
   });
 
   test('is made where it may be, however deep, but not to be read only', async () => {
+  test('is a StorageError where no directory can be made at all', {
+    skip: process.platform !== 'linux' && 'needs /proc',
+  }, async () => {
+    const ended = await inProcess(async ({ evenkeel, say }) => {
+      await evenkeel.connect('embedded:///proc/evenkeel/data').catch(({ code }) => say(code));
+    });
+    assert.deepEqual([ended.code, ended.lines], [0, ['EVENKEEL_STORAGE']]);
+  });
+
     await using directory = await Directory.make();
     const path = join(directory.path, 'a b', 'ü', '%41');
     const url = `embedded://${path.split('/').map(encodeURIComponent).join('/')}` as const;
