@@ -207,7 +207,7 @@ export class Environment {
   snapshot(onClose: () => void): Hold {
     this.assertOpen();
     this.freshen();
-    const transaction = this.root.useReadTransaction();
+    const transaction = this.#readTransaction();
     this.#holders.add(onClose);
     return {
       transaction,
@@ -215,6 +215,14 @@ export class Environment {
         if (this.#holders.delete(onClose)) transaction.done();
       },
     };
+  }
+
+  #readTransaction(): Snapshot {
+    try {
+      return this.root.useReadTransaction();
+    } catch (error) {
+      throw storageError(error, this.path);
+    }
   }
 
   assertOpen(): void {

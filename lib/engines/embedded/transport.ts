@@ -9,11 +9,12 @@ import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { DirectExecutor } from './executor';
 import { JournalLog } from './journal-reader';
+import { storageError } from './lmdb';
 import { TreeNotes } from './notes';
 import type { ResolvedEmbeddedOptions } from './options';
 import { Overlay } from './overlay';
 import { checkArguments, contextOf, executePlain, isRead, readResult } from './plain-operations';
-import { readPlain } from './plain-store';
+import { type PlainRecord, readPlain } from './plain-store';
 import type { HeldTransaction } from './prepared';
 import { EmbeddedRecords } from './records';
 import { expireSome } from './sweeper';
@@ -256,7 +257,7 @@ export class EmbeddedTransport implements Transport {
     // The outcome comes after the call, as on every engine.
     try {
       this.#environment.freshen();
-      const record = readPlain(this.#environment.trees.plain, Buffer.from(operation.key));
+      const record = this.#readPlain(operation.key);
       const { expiresAt } = record ?? {};
       const isGone = expiresAt !== undefined && expiresAt <= this.#environment.now();
       operation.succeed(readResult(operation, isGone ? undefined : record, this.transcoder));
@@ -268,6 +269,14 @@ export class EmbeddedTransport implements Transport {
   #write(work: {
     name: string;
     timeout: number;
+  #readPlain(key: string): PlainRecord | undefined {
+    try {
+      return readPlain(this.#environment.trees.plain, Buffer.from(key));
+    } catch (error) {
+      throw storageError(error, this.#environment.path);
+    }
+  }
+
     signal: AbortSignal | undefined;
     operations: readonly Operation[];
     run: (batch: WriteBatch) => (() => unknown)[];
