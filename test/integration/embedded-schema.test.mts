@@ -327,6 +327,20 @@ describe('two databases of one thread on the same directory', () => {
     }
   });
 
+  test('cannot be said to be restored, or be open in another way, while one is', async () => {
+    await using directory = await Directory.make();
+    await using one = await directory.open({ classes: [user()] });
+    for (const options of [{ restored: true }, { readOnly: true }, { durability: 'none' }] as const) {
+      const [argument] = Object.keys(options);
+      await assert.rejects(directory.open(options), (error) => {
+        assert.ok(error instanceof InvalidArgumentError);
+        assert.equal(error.context.argument, argument);
+        return true;
+      });
+    }
+    await one.upsert('k', 1);
+  });
+
   test('may write while an index is built: before it or after it, and nothing is missing in it', async () => {
     await using directory = await Directory.make();
     await filled(directory, 3000);

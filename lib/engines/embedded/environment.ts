@@ -367,6 +367,8 @@ function storedFormat(meta: Tree, path: string): Format | undefined {
 }
 
 function checkSame(known: EnvironmentOptions, given: EnvironmentOptions): void {
+  if (given.restored)
+    throw invalidArgument('restored', 'restored: this thread has the directory open already');
   for (const name of ['durability', 'readOnly'] as const) {
     if (known[name] !== given[name])
       throw invalidArgument(name, `${name}: this thread has the directory open with ${name} ${known[name]}`);
