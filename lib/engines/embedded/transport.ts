@@ -76,7 +76,10 @@ export class EmbeddedTransport implements Transport {
     const executor = new DirectExecutor(environment, writer, timeout, assertOpen);
     return {
       classes: [...environment.catalog.stores].map(({ definition }) => definition),
-      hooksOf: (definition) => store(definition).hooks,
+      hooksOf: (definition) => {
+        assertOpen();
+        return store(definition).hooks;
+      },
       changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
       expireNow: async () => {
@@ -266,9 +269,6 @@ export class EmbeddedTransport implements Transport {
     }
   }
 
-  #write(work: {
-    name: string;
-    timeout: number;
   #readPlain(key: string): PlainRecord | undefined {
     try {
       return readPlain(this.#environment.trees.plain, Buffer.from(key));
@@ -277,6 +277,9 @@ export class EmbeddedTransport implements Transport {
     }
   }
 
+  #write(work: {
+    name: string;
+    timeout: number;
     signal: AbortSignal | undefined;
     operations: readonly Operation[];
     run: (batch: WriteBatch) => (() => unknown)[];
@@ -373,11 +376,12 @@ function withOperationAtFault(operations: readonly Operation[], error: unknown):
   return aborted === undefined ? error : new GroupFailure(aborted, error);
 }
 
+/** The operation at fault fails first: whoever waits for all of them is told by it. */
 function failAll(operations: readonly Operation[], error: unknown): void {
+  if (error instanceof GroupFailure) error.operation.fail(error.cause);
   for (const operation of operations) {
     if (!(error instanceof GroupFailure)) operation.fail(error);
-    else if (operation === error.operation) operation.fail(error.cause);
-    else {
+    else if (operation !== error.operation) {
       operation.fail(
         new DiscardedError(`${nameOf(operation.kind)}: another operation of the scheduling context failed`, {
           cause: error.cause,
