@@ -76,6 +76,7 @@ export class Environment {
   readonly #holders = new Set<() => void>();
   #exclusive: Promise<void> | undefined;
   #writing = 0;
+  #isExecuting = false;
   #whenWritten: (() => void)[] = [];
   #references = 0;
   #lastTime = 0;
@@ -273,6 +274,16 @@ export class Environment {
     for (const resolve of this.#whenWritten.splice(0)) resolve();
   }
 
+  /** Executes units in a write transaction. What a hook in one of them submits is not to become part of it. */
+  execute(work: () => void): void {
+    this.#isExecuting = true;
+    try {
+      work();
+    } finally {
+      this.#isExecuting = false;
+    }
+  }
+
   /** Runs `work` alone, after the writes under way: what others would write waits until it has ended. */
   async exclusively(work: () => Promise<void>): Promise<void> {
     const before = this.#exclusive;
@@ -292,7 +303,8 @@ export class Environment {
 
   /** Calls back once nobody is alone any more: at once, as a rule. */
   whenFree(callback: () => void): void {
-    if (this.#exclusive === undefined) callback();
+    if (this.#isExecuting) queueMicrotask(() => this.whenFree(callback));
+    else if (this.#exclusive === undefined) callback();
     else void this.#exclusive.catch(() => {}).then(() => this.whenFree(callback));
   }
 
