@@ -222,6 +222,19 @@ describe('a stored class', () => {
     await assert.rejects(unique.records(Unique).insert({ id: 800, name: 'n5', age: 1 }), KeyExistsError);
   });
 
+  test('shares no name of an event with another, whenever that was stored', async () => {
+    await using directory = await Directory.make();
+    const Other = (name: string) =>
+      defineClass('Other', { key: 'id', fields: { id: field.uint32() }, events: [onNew(name)] });
+    await (await directory.open({ classes: [user()] })).close();
+    await assert.rejects(
+      directory.open({ classes: [Other('User.new')] }),
+      mismatch(/class Other has an event User\.new, and so has User/),
+    );
+    await using db = await directory.open({ classes: [Other('Other.new')] });
+    assert.equal(db.classes.length, 2);
+  });
+
   test('needs not be named: a database opened without classes knows and keeps it', async () => {
     await using directory = await Directory.make();
     await filled(directory, 3);

@@ -257,7 +257,24 @@ export class Catalog {
         additions.push(merge(old, definition, description, this.#path));
       }
     }
+    this.#checkEventNames(stored, additions);
     return additions;
+  }
+
+  /** Events are waited for by name alone. */
+  #checkEventNames(stored: readonly StoredClass[], additions: readonly StoredClass[]): void {
+    for (const added of additions) {
+      const names = new Set(added.description.events.map(({ name }) => name));
+      for (const { id, description } of stored) {
+        const same = id === added.id ? undefined : description.events.find(({ name }) => names.has(name));
+        if (same === undefined) continue;
+        const { name } = added.description;
+        throw new SchemaMismatchError(
+          `${this.#path}: class ${name} has an event ${same.name}, and so has ${description.name}, which is stored`,
+          { context: { class: name } },
+        );
+      }
+    }
   }
 
   #add(stored: StoredClass, definition: ClassDefinition): void {
