@@ -32,6 +32,9 @@ async function watch(url: string, options: WatchCommandOptions): Promise<void> {
   const db: Database = await connect(url as `embedded:${string}`, { readOnly: true });
   try {
     const watched = chosen(db.classes, options.class, db.events.implicit);
+    const isTold = db.events.implicit || watched.some(({ events }) => events.length > 0);
+    if (!isTold && options.kind === undefined)
+      throw new InvalidArgumentError(`${options.class?.join(', ')}: no event is declared`);
     const events = db.events.feed(watched, {
       from: options.from,
       ...(options.kind !== undefined && { kinds: options.kind as never[] }),

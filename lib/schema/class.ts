@@ -110,10 +110,10 @@ export function makeClass(name: string, definition: UncheckedDefinition): ClassD
   });
 }
 
-/** The class given; InvalidArgumentError (`class`) for anything else. */
-export function checkClass(given: ClassDefinition): ClassDefinition {
+/** The class given; InvalidArgumentError (`class`, unless the argument is called otherwise) for anything else. */
+export function checkClass(given: ClassDefinition, argument = 'class'): ClassDefinition {
   if (!classes.has(given))
-    throw invalidArgument('class', `class is made by defineClass(), not ${shown(given)}`);
+    throw invalidArgument(argument, `${argument}: a class is made by defineClass(), not ${shown(given)}`);
   return given;
 }
 

@@ -201,13 +201,25 @@ function checkLength<Name extends string>(options: object, name: Name): { readon
   return { [name]: length } as { readonly [N in Name]?: number };
 }
 
+/** As keys have them: a place of 16 bits. */
+const MOST_VALUES = 2 ** 16;
+
 function checkValues(values: readonly unknown[]): void {
   if (values.length === 0) throw invalidArgument('values', 'values: an enumeration has at least one');
   for (const value of values) {
     if (typeof value !== 'string') {
       throw invalidArgument('values', `values: an enumeration is of strings, not ${shown(value)}`);
     }
+    if (!value.isWellFormed()) {
+      throw invalidArgument('values', `values: ${shown(value)} has a lone surrogate, which UTF-8 cannot say`);
+    }
   }
-  const twice = values.find((value, index) => values.indexOf(value) !== index);
+  if (values.length > MOST_VALUES)
+    throw invalidArgument(
+      'values',
+      `values: an enumeration has at most ${MOST_VALUES}, not ${values.length}`,
+    );
+  const known = new Set<unknown>();
+  const twice = values.find((value) => known.size === known.add(value).size);
   if (twice !== undefined) throw invalidArgument('values', `values: ${shown(twice)} is given twice`);
 }

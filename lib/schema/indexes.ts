@@ -52,7 +52,8 @@ export function makeIndex<F extends string>(
   fields: readonly Ordering<F>[],
 ): Index<F> {
   const ordered = fields.map((each): IndexedField<F> => {
-    const { field, order } = typeof each === 'object' ? each : { field: each, order: 'asc' as const };
+    const { field, order } =
+      typeof each === 'object' && each !== null ? each : { field: each, order: 'asc' as const };
     if (order !== 'asc' && order !== 'desc')
       throw invalidArgument('fields', `fields: the order of ${shown(field)} is asc or desc`);
     if (type === 'hash' && order === 'desc')

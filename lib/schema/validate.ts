@@ -175,7 +175,7 @@ function listOf(fields: FieldMap): readonly (readonly [string, Field])[] {
 }
 
 // Maps, Dates and their like hold what no property shows: it would be lost without a word.
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]'
   );

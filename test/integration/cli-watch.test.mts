@@ -129,11 +129,14 @@ describe('evenkeel watch', () => {
   test('says on one line what it cannot do, and exits with 1', async () => {
     await using directory = await Directory.make();
     await (await open({}, directory.url)).close();
+    const Silent = defineClass('Silent', { key: 'id', fields: { id: field.uint32() } });
+    await (await connect(directory.url, { classes: [Silent] })).close();
     for (const [args, message] of [
       [['memcached://127.0.0.1'], /only embedded databases in a directory can be watched/],
       [['embedded:'], /only embedded databases in a directory can be watched, not embedded:$/m],
       [['embedded:///nowhere/at/all'], /EVENKEEL_STORAGE: \/nowhere\/at\/all/],
-      [[directory.url, '-c', 'Nothing'], /no class Nothing; there are: Order, Marker/],
+      [[directory.url, '-c', 'Nothing'], /no class Nothing; there are: Order, Marker, Silent/],
+      [[directory.url, '-c', 'Silent'], /Silent: no event is declared/],
       [[directory.url, '-k', 'nothing'], /EVENKEEL_EVENT_NOT_DECLARED/],
       [[directory.url, '--from', 'yesterday'], /EVENKEEL_INVALID_ARGUMENT: from/],
     ] as const) {

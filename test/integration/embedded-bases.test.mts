@@ -101,5 +101,8 @@ describe('an embedded database and its event bases', () => {
       error instanceof InvalidArgumentError && error.context.argument === 'managementBase';
     await assert.rejects(connect('embedded:', { managementBase: 'mine' as 'shared' }), refused);
     await assert.rejects(connect('embedded:', { managementBase: 1 as unknown as 'shared' }), refused);
+    const closed = EventBase.create();
+    await closed.close();
+    await assert.rejects(connect('embedded:', { managementBase: closed }), refused);
   });
 });

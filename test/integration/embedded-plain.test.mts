@@ -642,6 +642,15 @@ onBothKinds('a scheduling context', (open) => {
     }
   });
 
+  test('made by schedule() rejects with the error of the operation at fault, wherever that stands', async () => {
+    await using db = await open();
+    await assert.rejects(
+      db.schedule((ctx) => [ctx.insert('a', 1), ctx.upsert('b', 2), ctx.insert('a', 3), ctx.get('a')]),
+      KeyExistsError,
+    );
+    assert.deepEqual(await db.getMany(['a', 'b']), new Map());
+  });
+
   test('has the versions of its writes, which later writes may depend on', async () => {
     await using db = await open();
     const [a, twice, again] = await db.schedule((ctx) => [

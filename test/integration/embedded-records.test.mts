@@ -450,6 +450,8 @@ onBothKinds('an autoid', (open) => {
     assert.equal(await tickets.find().count(), 1003);
     await assert.rejects(tickets.upsert({ text: 'x' } as never), refused('record'));
     await assert.rejects(tickets.update(5000n, { id: 5n }), refused('changes'));
+    for (const none of [new Map([['text', 'x']]), new Date(), ['x'], null, 'text'])
+      await assert.rejects(tickets.update(5000n, none as never), refused('changes'));
   });
 
   test('that was given next to those taken in advance is not given again, not even once it is removed', async () => {
@@ -500,6 +502,53 @@ onBothKinds('an autoid', (open) => {
     assert.equal(new Set(made.map(({ id }) => id)).size, 20);
     assert.equal(await db.records(Ticket).find().count(), 210);
   });
+});
+
+test('an autoid passes over numbers that others have given to records', async () => {
+  const Numbered = defineClass('Numbered', {
+    key: 'name',
+    fields: { name: field.string(), number: field.autoid() },
+    indexes: { byNumber: uniqueIndex('number') },
+  });
+  await using directory = await Directory.make();
+  await using db = await directory.open({ classes: [Ticket, Numbered] });
+  const [tickets, numbered] = [db.records(Ticket), db.records(Numbered)];
+  const { id } = await tickets.insert({ text: 'a' });
+  const { number } = await numbered.insert({ name: 'a' });
+  // All that this thread has taken in advance, and more.
+  const worker = inWorker(
+    async ({ evenkeel, workers }, { url, id, number }) => {
+      const db = await evenkeel.connect(url as 'embedded:');
+      const [Ticket, Numbered] = db.classes as unknown as [never, never];
+      for (let i = 1n; i <= 200n; i += 1n) {
+        await db.records(Ticket).insert({ id: BigInt(id) + i, text: 'given' } as never);
+        await db.records(Numbered).insert({ name: `${i}`, number: BigInt(number) + i } as never);
+      }
+      await db.close();
+      workers.parentPort?.postMessage('done');
+    },
+    { url: directory.url as string, id: String(id), number: String(number) },
+  );
+  await messageOf(worker);
+  const inserted = await db.transaction(async (tx) => [
+    (await tx.records(Ticket).insert({ text: 'b' })).id,
+    (await tx.records(Numbered).insert({ name: 'b' })).number,
+  ]);
+  inserted.push((await tickets.insert({ text: 'c' })).id, (await numbered.insert({ name: 'c' })).number);
+  assert.ok(inserted.every((each) => each > 200n));
+  assert.equal(await tickets.find().count(), 203);
+  assert.equal(await numbered.find().count(), 203);
+});
+
+test('an autoid that comes too late for its transaction is not there, and says so', async () => {
+  await using db = await connect('embedded:', { classes: [Ticket] });
+  let late: Promise<unknown> | undefined;
+  await db.transaction((tx) => {
+    late = tx.records(Ticket).insert({ text: 'nobody waits' });
+    late.catch(() => {});
+  });
+  await assert.rejects(late ?? Promise.resolve(), ClosedError);
+  assert.equal(await db.records(Ticket).find().count(), 0);
 });
 
 test('an autoid is unique across threads and restarts', async () => {

@@ -222,6 +222,19 @@ describe('a stored class', () => {
     await assert.rejects(unique.records(Unique).insert({ id: 800, name: 'n5', age: 1 }), KeyExistsError);
   });
 
+  test('shares no name of an event with another, whenever that was stored', async () => {
+    await using directory = await Directory.make();
+    const Other = (name: string) =>
+      defineClass('Other', { key: 'id', fields: { id: field.uint32() }, events: [onNew(name)] });
+    await (await directory.open({ classes: [user()] })).close();
+    await assert.rejects(
+      directory.open({ classes: [Other('User.new')] }),
+      mismatch(/class Other has an event User\.new, and so has User/),
+    );
+    await using db = await directory.open({ classes: [Other('Other.new')] });
+    assert.equal(db.classes.length, 2);
+  });
+
   test('needs not be named: a database opened without classes knows and keeps it', async () => {
     await using directory = await Directory.make();
     await filled(directory, 3);
@@ -325,6 +338,20 @@ describe('two databases of one thread on the same directory', () => {
       await c.records(User).update(round, { age: 2 });
       await c.close();
     }
+  });
+
+  test('cannot be said to be restored, or be open in another way, while one is', async () => {
+    await using directory = await Directory.make();
+    await using one = await directory.open({ classes: [user()] });
+    for (const options of [{ restored: true }, { readOnly: true }, { durability: 'none' }] as const) {
+      const [argument] = Object.keys(options);
+      await assert.rejects(directory.open(options), (error) => {
+        assert.ok(error instanceof InvalidArgumentError);
+        assert.equal(error.context.argument, argument);
+        return true;
+      });
+    }
+    await one.upsert('k', 1);
   });
 
   test('may write while an index is built: before it or after it, and nothing is missing in it', async () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { open as openLmdb } from 'lmdb';
 import { connect, defineClass, field, index, StorageError } from '../../lib/index.ts';
 import { type Ended, inProcess } from '../faults/elsewhere.mts';
@@ -66,6 +67,15 @@ describe('a directory that cannot be had', () => {
     const taken = join(directory.path, 'taken');
     await mkdir(join(taken, 'data.mdb'), { recursive: true });
     await assert.rejects(connect(`embedded://${taken}`), storage(/: /, taken));
+  });
+
+  test('is a StorageError where no directory can be made at all', {
+    skip: process.platform !== 'linux' && 'needs /proc',
+  }, async () => {
+    const ended = await inProcess(async ({ evenkeel, say }) => {
+      await evenkeel.connect('embedded:///proc/evenkeel/data').catch(({ code }) => say(code));
+    });
+    assert.deepEqual([ended.code, ended.lines], [0, ['EVENKEEL_STORAGE']]);
   });
 
   test('is made where it may be, however deep, but not to be read only', async () => {
@@ -207,6 +217,47 @@ describe('a file that is no database', () => {
     // Two at a time.
     for (let i = 0; i < lengths.length; i += 2) await Promise.all(lengths.slice(i, i + 2).map(cut));
     assert.deepEqual((await readElsewhere(directory.path)).lines, [WHOLE]);
+  });
+});
+
+describe('what a database has room for', () => {
+  test('more classes and indexes than there can be are a StorageError, and nothing is changed', async () => {
+    await using directory = await Directory.make();
+    const indexes = Object.fromEntries(Array.from({ length: 1100 }, (_, i) => [`by${i}`, index('text')]));
+    const Many = defineClass('Many', { key: 'text', fields: { text: field.string() }, indexes });
+    await assert.rejects(directory.open({ classes: [Many] }), storage(/classes and indexes/, directory.path));
+    await using db = await directory.open({ classes: [Item] });
+    await db.records(Item).insert({ id: 1, text: 'a' });
+    assert.deepEqual(
+      db.classes.map(({ name }) => name),
+      ['Item'],
+    );
+  });
+
+  test('more states than can be read at once are a StorageError, and some that end make room', async () => {
+    await using directory = await Directory.make();
+    await using db = await directory.open({ durability: 'none' });
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const readers: Promise<void>[] = [];
+    let failed: unknown;
+    for (let i = 0; failed === undefined && i < 1000; i += 1) {
+      await db.upsert('k', i);
+      await setImmediate();
+      const reader = db.transaction(() => ended);
+      reader.catch((error) => {
+        failed = error;
+      });
+      readers.push(reader);
+      await setImmediate();
+    }
+    assert.ok(storage(/too many states/, directory.path)(failed));
+    end();
+    await Promise.allSettled(readers);
+    await db.upsert('k', 'after');
+    assert.equal(await db.transaction((tx) => tx.get('k')), 'after');
   });
 });
 

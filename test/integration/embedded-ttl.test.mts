@@ -142,6 +142,18 @@ describe('Time-To-Live by age', () => {
     assert.equal(await plain.get(3), undefined);
   });
 
+  test('a time beyond the last moment of a Date is that moment', async () => {
+    const Long = defineClass('Long', { key: 'id', fields, ttl: { age: Number.MAX_VALUE } });
+    await using db = await connect('embedded:', { classes: [Plain, Long] });
+    const last = new Date(8.64e15);
+    for (const options of [{ ttl: 1e13 }, { ttl: Number.MAX_VALUE }, { expiresAt: last }]) {
+      await db.records(Plain).upsert(record(1), options);
+      assert.deepEqual((await db.records(Plain).getRecord(1))?.expiresAt, last);
+    }
+    await db.records(Long).insert(record(1));
+    assert.deepEqual((await db.records(Long).getRecord(1))?.expiresAt, last);
+  });
+
   test('what is no time is refused by name', async () => {
     await using db = await opened(new Clock());
     const plain = db.records(Plain);
@@ -275,6 +287,24 @@ describe('Time-To-Live by count', () => {
       for (let id = 0; id < 10; id += 1) await tx.records(Counted).insert(record(id));
     });
     assert.deepEqual(ids(await db.records(Counted).find().all()), [7, 8, 9]);
+  });
+
+  test('in a transaction, too, the newest is what was inserted or renewed last', async () => {
+    await using db = await opened(new Clock());
+    await db.records(Counted).insert(record(0));
+    await db.transaction(async (tx) => {
+      const counted = tx.records(Counted);
+      await counted.insert(record(1));
+      await counted.remove(0);
+      await counted.remove(1);
+      for (const id of [2, 3, 1, 0]) await counted.insert(record(id));
+      const renewed = tx.records(RenewedCount);
+      for (const id of [0, 1, 2]) await renewed.insert(record(id));
+      await renewed.update(0, { value: 1 });
+      await renewed.insert(record(3));
+    });
+    assert.deepEqual(ids(await db.records(Counted).find().all()), [0, 1, 3]);
+    assert.deepEqual(ids(await db.records(RenewedCount).find().all()), [0, 2, 3]);
   });
 
   test('an update makes a record as good as new where the class renews, and only there', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  ClosedError,
   connect,
   defineClass,
   field,
@@ -12,6 +13,7 @@ import {
   VetoError,
 } from '../../lib/index.ts';
 import { startServer } from '../../lib/testing/index.ts';
+import { Directory } from './embedded.mts';
 
 const Order = defineClass('Order', {
   key: 'id',
@@ -116,6 +118,29 @@ describe('hooks', () => {
     assert.deepEqual([attempts, calls], [2, 3]);
   });
 
+  test('what it asks of the database, by this connection or another, comes after the write it is called in', async () => {
+    await using directory = await Directory.make();
+    await using db = await directory.open({ classes });
+    await using other = await directory.open({ classes });
+    const asked: Promise<unknown>[] = [];
+    db.hooks.on(Order, 'new', ({ key }) => {
+      for (const each of [db, other]) {
+        asked.push(
+          each.increment('orders', { initial: 1n }),
+          each.records(Other).insert({ id: key * 10 + (each === db ? 0 : 1) }),
+          each.transaction((tx) => tx.upsert('last', key)),
+          each.schedule((ctx) => [ctx.upsert('a', key), ctx.upsert('b', key)]),
+        );
+      }
+      asked.push(db.get('orders'), db.records(Order).get(key), db.records(Order).find().all());
+    });
+    await Promise.all([1, 2, 3].map((id) => db.records(Order).insert(order(id))));
+    await Promise.all(asked);
+    assert.equal(await db.records(Order).find().count(), 3);
+    assert.equal(await db.records(Other).find().count(), 6);
+    assert.equal(String(await db.get('orders')), '6');
+  });
+
   test('an asynchronous hook refuses: it cannot be waited for', async () => {
     await using db = await connect('embedded:', { classes });
     db.hooks.on(Other, 'new', (async () => {}) as () => void);
@@ -130,6 +155,8 @@ describe('hooks', () => {
     assert.throws(() => db.hooks.on(Order, 'expire' as 'new', () => {}), refused('kinds'));
     assert.throws(() => db.hooks.on(Order, 'new', undefined as unknown as () => void), refused('hook'));
     assert.throws(() => db.hooks.on(Other as unknown as typeof Order, 'new', () => {}), refused('class'));
+    await db.close();
+    assert.throws(() => db.hooks.on(Order, 'new', () => {}), ClosedError);
     const server = await startServer();
     await using memcached = await connect(server.url);
     assert.throws(() => memcached.hooks, UnsupportedError);

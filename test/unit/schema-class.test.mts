@@ -189,7 +189,7 @@ describe('a class is refused by the name of the argument for', () => {
     }
     refused(by((index as () => unknown)()), 'indexes.by', /no field/);
     refused(withFields({ indexes: 7 }), 'indexes', /object/);
-    for (const name of [undefined, 7, Symbol('id')])
+    for (const name of [undefined, null, 7, Symbol('id')])
       refused(by(index(name as unknown as 'id')), 'indexes.by', /no field/);
     refused(() => index(['id'] as unknown as 'id'), 'fields', /asc or desc/);
     refused(() => hashIndex(desc('a') as unknown as 'a'), 'fields', /no order/);
@@ -242,6 +242,10 @@ describe('a field is refused for', () => {
     refused(() => enumeration(), 'values', /at least one/);
     refused(() => enumeration('a', 1), 'values', /strings, not 1/);
     refused(() => enumeration('a', 'b', 'a'), 'values', /"a" is given twice/);
+    refused(() => enumeration('a', '\ud800'), 'values', /lone surrogate/);
+    const many = Array.from({ length: 65_537 }, (_, i) => `${i}`);
+    refused(() => enumeration(...many), 'values', /at most 65536, not 65537/);
+    assert.equal(field.enumeration(...(many.slice(1) as [string])).values.length, 65_536);
   });
 
   test('elements that may be absent, or are no types', () => {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { invalidArgument } from '../../arguments';
-import { SchemaMismatchError } from '../../errors';
+import { EvenkeelError, SchemaMismatchError } from '../../errors';
 import { BOTH_VIEWS, ChangeKind } from '../../events/change-kind';
 import { HookList } from '../../events/hooks';
 import { type ClassDefinition, checkClass } from '../../schema/class';
@@ -13,10 +13,11 @@ import {
 import type { Beside } from './beside';
 import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
-import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
+import { BINARY, FROM_FIRST, peek, type Root, storageError, type Tree } from './lmdb';
 import type { IndexProgress } from './options';
 import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
+import { causeOf } from './writer';
 
 const KEY = Buffer.from('schema');
 /** Has the value `implicit` where all kinds of events are told, whatever the classes declare. */
@@ -154,12 +155,18 @@ export class Catalog {
     beside: Beside,
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
+    let theirs: unknown;
     try {
       await this.#root.childTransaction(async () => {
         try {
           for (const progress of this.#write(definitions, isImplicit)) {
             beside.begin();
-            onProgress(progress);
+            try {
+              onProgress(progress);
+            } catch (error) {
+              theirs = error;
+              throw error;
+            }
             await new Promise((resolve) => setImmediate(resolve));
             beside.resume();
           }
@@ -170,7 +177,9 @@ export class Catalog {
     } catch (error) {
       // What was opened in it is gone with it.
       for (const name of this.#trees.keys()) if (!trees.has(name)) this.#trees.delete(name);
-      throw error;
+      throw error instanceof EvenkeelError || error === theirs
+        ? error
+        : storageError(await causeOf(error), this.#path);
     } finally {
       beside.end();
     }
@@ -248,7 +257,24 @@ export class Catalog {
         additions.push(merge(old, definition, description, this.#path));
       }
     }
+    this.#checkEventNames(stored, additions);
     return additions;
+  }
+
+  /** Events are waited for by name alone. */
+  #checkEventNames(stored: readonly StoredClass[], additions: readonly StoredClass[]): void {
+    for (const added of additions) {
+      const names = new Set(added.description.events.map(({ name }) => name));
+      for (const { id, description } of stored) {
+        const same = id === added.id ? undefined : description.events.find(({ name }) => names.has(name));
+        if (same === undefined) continue;
+        const { name } = added.description;
+        throw new SchemaMismatchError(
+          `${this.#path}: class ${name} has an event ${same.name}, and so has ${description.name}, which is stored`,
+          { context: { class: name } },
+        );
+      }
+    }
   }
 
   #add(stored: StoredClass, definition: ClassDefinition): void {

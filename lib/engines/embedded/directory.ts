@@ -1,16 +1,29 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StorageError } from '../../errors';
 import { type Root, storageError } from './lmdb';
 
 export function prepareDirectory(path: string, readOnly: boolean): string {
   try {
-    if (!readOnly) mkdirSync(path, { recursive: true });
+    if (!readOnly) makeDirectory(path);
     return realpathSync(path);
   } catch (error) {
     throw storageError(error, path);
+  }
+}
+
+/** Where no directory can be made, as in /proc, Node's own recursive one tries without end. */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process may have been faster.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 

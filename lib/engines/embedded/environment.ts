@@ -4,7 +4,6 @@ import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { Beside } from './beside';
 import { Catalog } from './catalog';
-import type { ClassStore } from './class-store';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
 import type { Retention } from './journal';
@@ -77,6 +76,7 @@ export class Environment {
   readonly #holders = new Set<() => void>();
   #exclusive: Promise<void> | undefined;
   #writing = 0;
+  #isExecuting = false;
   #whenWritten: (() => void)[] = [];
   #references = 0;
   #lastTime = 0;
@@ -208,7 +208,7 @@ export class Environment {
   snapshot(onClose: () => void): Hold {
     this.assertOpen();
     this.freshen();
-    const transaction = this.root.useReadTransaction();
+    const transaction = this.#readTransaction();
     this.#holders.add(onClose);
     return {
       transaction,
@@ -216,6 +216,14 @@ export class Environment {
         if (this.#holders.delete(onClose)) transaction.done();
       },
     };
+  }
+
+  #readTransaction(): Snapshot {
+    try {
+      return this.root.useReadTransaction();
+    } catch (error) {
+      throw storageError(error, this.path);
+    }
   }
 
   assertOpen(): void {
@@ -229,12 +237,6 @@ export class Environment {
         `${this.path}: another process has changed the schema; open the database again`,
       );
     }
-  }
-
-  /** Whether there is a number left of those that were taken for the class. */
-  hasAutoid({ id }: ClassStore): boolean {
-    const block = this.autoids.get(id);
-    return block !== undefined && block.next < block.end;
   }
 
   /** The earliest moment of expiry there is, as far as this thread knows. */
@@ -272,6 +274,16 @@ export class Environment {
     for (const resolve of this.#whenWritten.splice(0)) resolve();
   }
 
+  /** Executes units in a write transaction. What a hook in one of them submits is not to become part of it. */
+  execute(work: () => void): void {
+    this.#isExecuting = true;
+    try {
+      work();
+    } finally {
+      this.#isExecuting = false;
+    }
+  }
+
   /** Runs `work` alone, after the writes under way: what others would write waits until it has ended. */
   async exclusively(work: () => Promise<void>): Promise<void> {
     const before = this.#exclusive;
@@ -291,7 +303,8 @@ export class Environment {
 
   /** Calls back once nobody is alone any more: at once, as a rule. */
   whenFree(callback: () => void): void {
-    if (this.#exclusive === undefined) callback();
+    if (this.#isExecuting) queueMicrotask(() => this.whenFree(callback));
+    else if (this.#exclusive === undefined) callback();
     else void this.#exclusive.catch(() => {}).then(() => this.whenFree(callback));
   }
 
@@ -366,6 +379,8 @@ function storedFormat(meta: Tree, path: string): Format | undefined {
 }
 
 function checkSame(known: EnvironmentOptions, given: EnvironmentOptions): void {
+  if (given.restored)
+    throw invalidArgument('restored', 'restored: this thread has the directory open already');
   for (const name of ['durability', 'readOnly'] as const) {
     if (known[name] !== given[name])
       throw invalidArgument(name, `${name}: this thread has the directory open with ${name} ${known[name]}`);

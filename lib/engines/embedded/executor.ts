@@ -1,6 +1,7 @@
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { held } from './held';
+import { storageError } from './lmdb';
 import type { Stored } from './record-codec';
 import type { RecordExecutor, RecordWrite, Timing } from './records';
 import { type Range, scan } from './scan';
@@ -79,10 +80,15 @@ export class DirectExecutor implements RecordExecutor {
   }
 
   #read(store: ClassStore, key: Buffer): Stored | undefined {
-    this.#environment.freshen();
-    const stored = store.read(key);
-    const { expiresAt } = stored ?? {};
-    return expiresAt !== undefined && expiresAt <= this.#environment.now() ? undefined : stored;
+    const environment = this.#environment;
+    environment.freshen();
+    try {
+      const stored = store.read(key);
+      const { expiresAt } = stored ?? {};
+      return expiresAt !== undefined && expiresAt <= environment.now() ? undefined : stored;
+    } catch (error) {
+      throw storageError(error, environment.path);
+    }
   }
 
   async #readInOrder(store: ClassStore, key: Buffer, timing: Timing): Promise<Stored | undefined> {

@@ -47,7 +47,8 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/MDB_MAP_FULL/, 'the map is full: the database has reached its largest size'],
   [/MDB_(CORRUPTED|PAGE_NOTFOUND|PANIC|INVALID)|not an LMDB file/, 'the file is corrupt, or no database'],
   [/MDB_VERSION_MISMATCH/, 'the file is of another version of LMDB'],
-  [/MDB_READERS_FULL/, 'too many processes and threads read at once'],
+  [/MDB_READERS_FULL/, 'too many states of the database are read at once'],
+  [/MDB_DBS_FULL/, 'the database has as many classes and indexes as it can have'],
   [/No space left|ENOSPC|File too large|EFBIG/, 'the disk is full'],
   // Of a write that was cut short, LMDB says no more.
   [/Input\/output error|EIO/, 'the disk is full, or fails'],

@@ -31,19 +31,21 @@ export async function openEmbedded(
 ): Promise<Engine> {
   const options = resolveEmbeddedOptions(given, path === undefined);
   const isInternal = managementBase === 'internal';
-  if (managementBase !== 'shared' && !isInternal) EventBase.check(managementBase, 'managementBase');
+  const managing =
+    managementBase === 'shared' || isInternal ? undefined : EventBase.check(managementBase, 'managementBase');
   const environment = await Environment.open({ ...options, path });
   const { version } = environment.catalog;
   try {
     await environment.exclusively(() =>
       environment.catalog.declare(options.classes, options, environment.beside),
     );
-    if (eventBase.closed) throw invalidArgument('eventBase', 'eventBase is closed');
+    for (const [name, base] of Object.entries({ eventBase, managementBase: managing }))
+      if (base?.closed) throw invalidArgument(name, `${name} is closed`);
   } catch (error) {
     await environment.release();
     throw error;
   }
-  const base = isInternal ? EventBase.create({ name: 'evenkeel-admin' }) : otherOr(managementBase, eventBase);
+  const base = isInternal ? EventBase.create({ name: 'evenkeel-admin' }) : (managing ?? eventBase);
   const writer = new Writer(environment, options.maxQueued, () => {});
   environment.startNotifier(base);
   // Who follows the schema is told now, not with the next commit.
@@ -61,8 +63,4 @@ export async function openEmbedded(
       if (isInternal) await base.close();
     },
   };
-}
-
-function otherOr(given: unknown, standard: EventBase): EventBase {
-  return given === 'shared' ? standard : EventBase.check(given, 'managementBase');
 }

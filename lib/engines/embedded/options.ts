@@ -1,6 +1,7 @@
-import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
+import { checkFlag, checkTimeout, invalidArgument, shown } from '../../arguments';
 import type { EventMode } from '../../events/types';
 import { type ClassDefinition, checkClass } from '../../schema/class';
+import { checkProperties } from '../../schema/names';
 
 /** How far an index that an existing class was given has been built: records done, of how many. */
 export interface IndexProgress {
@@ -66,7 +67,7 @@ export function resolveEmbeddedOptions(
   if (!Array.isArray(classes)) throw invalidArgument('classes', `classes is an array, not ${shown(classes)}`);
   const names = new Set<string>();
   for (const each of classes) {
-    checkClass(each);
+    checkClass(each, 'classes');
     if (names.has(each.name)) throw invalidArgument('classes', `classes has ${each.name} twice`);
     names.add(each.name);
   }
@@ -76,8 +77,14 @@ export function resolveEmbeddedOptions(
   for (const [name, value] of Object.entries({ clock, onProgress }))
     if (typeof value !== 'function')
       throw invalidArgument(name, `${name} is a function, not ${shown(value)}`);
-  if (given.retention !== undefined) checkOptions(given.retention, 'retention');
-  const { maxAge = 7 * 24 * 60 * 60, maxBytes = 256 << 20 } = given.retention ?? {};
+  const time: unknown = clock();
+  if (!Number.isFinite(time))
+    throw invalidArgument('clock', `clock returns ms since 1970, not ${shown(time)}`);
+  const { maxAge = 7 * 24 * 60 * 60, maxBytes = 256 << 20 } = checkProperties(
+    given.retention === undefined ? {} : given.retention,
+    ['maxAge', 'maxBytes'],
+    'retention',
+  ) as NonNullable<EmbeddedOptions['retention']>;
   const readOnly = checkFlag('readOnly', given.readOnly ?? false);
   if (readOnly && isTemporary)
     throw invalidArgument('readOnly', 'readOnly: a temporary database has nothing to read');

@@ -10,10 +10,7 @@ import { isSameVersion, type PendingVersion, type Version } from './version';
 import type { WriteBatch } from './write-batch';
 
 /** What a transaction reads where it has not written: a snapshot, or the write transaction it is part of. */
-export type Base = Pick<
-  Scope,
-  'read' | 'holder' | 'readPlain' | 'nextAutoid' | 'noteAutoid' | 'nextOrder'
-> & {
+export type Base = Pick<Scope, 'read' | 'holder' | 'readPlain' | 'nextAutoid' | 'noteAutoid'> & {
   countOf(store: ClassStore): number;
   /** How many writes there had been. */
   readonly writes: number;
@@ -63,9 +60,6 @@ class ClassWrites {
   cleared: { readonly step: Step; readonly count: number } | undefined;
 }
 
-/** The place in the order of insertion of what is not committed yet. */
-export const PENDING_ORDER = Number.POSITIVE_INFINITY;
-
 const UNVERSIONED: Version = { high: 0, low: 0 };
 
 /**
@@ -79,6 +73,8 @@ export class Overlay implements Scope {
   /** Every operation in its order, of classes with events. */
   readonly #steps: Step[] = [];
   #isNetEach = true;
+  /** How many places in the order of insertion it will want. They are known when it is applied, and below 0 until then. */
+  #places = 0;
 
   constructor(
     base: Base,
@@ -173,7 +169,8 @@ export class Overlay implements Scope {
   }
 
   nextOrder(): number {
-    return this.#base.nextOrder();
+    this.#places += 1;
+    return -this.#places;
   }
 
   readPlain(key: Buffer): PlainRecord | undefined {
@@ -240,6 +237,7 @@ export class Overlay implements Scope {
       // Others may have added some since they were counted, and some may have expired.
       if (writes.cleared !== undefined)
         writes.cleared.step.count += batch.clear(store, this.#netFlag) - writes.cleared.count;
+      if (store.order !== undefined) givePlaces(batch, writes.entries.values());
       for (const entry of writes.entries.values()) this.#applyEntry(batch, store, entry);
     }
     for (const { key, base, current, version } of this.#plain.values()) {
@@ -253,9 +251,7 @@ export class Overlay implements Scope {
   #applyEntry(batch: WriteBatch, store: ClassStore, entry: Entry): void {
     const { key, base, current, isRecreated, checkpoints } = entry;
     if (base === undefined && current === undefined) return;
-    const isOrdered = current?.order === PENDING_ORDER;
-    const draft = isOrdered ? { ...current, order: batch.nextOrder() } : current;
-    const { payload, version } = batch.put(store, key, base, draft);
+    const { payload, version } = batch.put(store, key, base, current);
     if (base === undefined && store.autoid !== undefined)
       batch.noteAutoid(store, current?.record[store.autoid] as bigint);
     entry.version.high = version.high;
@@ -320,6 +316,14 @@ export class Overlay implements Scope {
     }
     return writes;
   }
+}
+
+/** In the order in which the records came, which need not be that in which they were first written. */
+function givePlaces(batch: WriteBatch, entries: Iterable<Entry>): void {
+  const placeOf = ({ current }: Entry): number => current?.order ?? 0;
+  const pending = [...entries].filter((entry) => placeOf(entry) < 0).sort((a, b) => placeOf(b) - placeOf(a));
+  for (const entry of pending)
+    entry.current = entry.current && { ...entry.current, order: batch.nextOrder() };
 }
 
 function eachChange(step: Step): Change | undefined {

@@ -3,11 +3,14 @@ import { invalidArgument, shown } from '../../arguments';
 import { CasMismatchError, KeyExistsError, KeyNotFoundError } from '../../errors';
 import type { HookKind } from '../../events/hooks';
 import type { Field } from '../../schema/field';
-import { validate, validateValue } from '../../schema/validate';
+import { isRecord, validate, validateValue } from '../../schema/validate';
 import type { ClassStore, Draft } from './class-store';
 import type { AnyRecord, Stored } from './record-codec';
 import type { Scope } from './scope';
 import { isSameVersion, type Version } from './version';
+
+/** The last that a Date can be, in ms. */
+const LAST_MOMENT = 8.64e15;
 
 /** When a record shall expire; undefined: as its class says. */
 export type Lifetime = { readonly ttl: number } | { readonly expiresAt: number } | undefined;
@@ -34,13 +37,23 @@ export function insert(
     scope.noteAutoid(store, given);
     return inserted;
   }
-  const isKey = store.keyNames.length === 1 && store.keyNames[0] === autoid;
   for (;;) {
     const numbered = { ...record, [autoid]: scope.nextAutoid(store) };
     // Somebody may have given the number to a record of theirs.
-    if (isKey && scope.read(store, store.keyOf(numbered)) !== undefined) continue;
-    return insertAs(scope, store, numbered, undefined, lifetime);
+    if (!isNumberTaken(scope, store, autoid, numbered))
+      return insertAs(scope, store, numbered, undefined, lifetime);
   }
+}
+
+/** Whether a record has the number already, where no two may have the same. */
+function isNumberTaken(scope: Scope, store: ClassStore, autoid: string, record: AnyRecord): boolean {
+  if (store.keyNames.length === 1 && store.keyNames[0] === autoid)
+    return scope.read(store, store.keyOf(record)) !== undefined;
+  return store.indexes.some((each) => {
+    const { unique, fields } = each.index;
+    if (!unique || fields.length > 1 || fields[0]?.field !== autoid) return false;
+    return scope.holder(store, each, store.indexKey(each, record, store.keyOf(record))) !== undefined;
+  });
 }
 
 function insertAs(
@@ -209,9 +222,13 @@ function checkCas(
 }
 
 function expiryOf(lifetime: Lifetime, age: number | undefined, now: number): number | undefined {
-  if (lifetime === undefined) return age === undefined ? undefined : now + age * 1000;
+  if (lifetime === undefined) return age === undefined ? undefined : after(now, age);
   if ('expiresAt' in lifetime) return Math.max(1, lifetime.expiresAt);
-  return lifetime.ttl === 0 ? undefined : now + lifetime.ttl * 1000;
+  return lifetime.ttl === 0 ? undefined : after(now, lifetime.ttl);
+}
+
+function after(now: number, seconds: number): number {
+  return Math.min(LAST_MOMENT, now + seconds * 1000);
 }
 
 export function checkLifetime(options: { readonly ttl?: number; readonly expiresAt?: Date }): Lifetime {
@@ -248,7 +265,7 @@ export function checkRecord(store: ClassStore, given: unknown): AnyRecord {
 
 /** Fields that may be changed, as they are declared. */
 export function checkChanges(store: ClassStore, given: unknown): AnyRecord {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
+  if (!isRecord(given))
     throw invalidArgument('changes', `changes is an object of fields, not ${shown(given)}`);
   const { fields } = store.definition;
   const changes: AnyRecord = {};

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pack } from 'msgpackr';
 import { invalidArgument, shown } from '../../arguments';
-import { ClosedError, ConflictError, EvenkeelError, VetoError } from '../../errors';
+import { ClosedError, ConflictError, VetoError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
 import type { GetMany } from '../../transactions/get-many';
 import type { Operation } from '../../transactions/operation';
@@ -15,7 +15,7 @@ import type { ClassStore, IndexStore } from './class-store';
 import type { Environment, Hold } from './environment';
 import { dueBy } from './expiry';
 import { FROM_FIRST, peek, type Snapshot } from './lmdb';
-import { type Base, Overlay, PENDING_ORDER } from './overlay';
+import { type Base, Overlay } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
 import { readPlain } from './plain-store';
 import { HeldTransaction } from './prepared';
@@ -291,19 +291,19 @@ class Stage implements Target, RecordExecutor {
     return many.promise;
   }
 
-  async write<T>({ store, run, name }: RecordWrite<T>): Promise<T> {
+  async write<T>(write: RecordWrite<T>): Promise<T> {
+    const { store, run } = write;
     const overlay = this.open();
-    if (name === 'insert' && store.autoid !== undefined) {
-      while (!this.#surroundings.environment.hasAutoid(store)) await this.#reserveAutoids(store);
-    }
     try {
       const result = run(overlay);
       // What users have in their hands is theirs: nothing that they do to it is committed.
       return typeof result === 'object' ? (store.copyOf(result as AnyRecord) as T) : result;
     } catch (error) {
       if (error instanceof VetoError) this.#veto ??= error;
-      throw error;
+      if (error !== OUT_OF_NUMBERS) throw error;
     }
+    await this.#reserveAutoids(store);
+    return this.write(write);
   }
 
   read(store: ClassStore, key: Buffer): Stored | undefined {
@@ -353,6 +353,9 @@ class Stage implements Target, RecordExecutor {
   }
 }
 
+/** Thrown before anything is written. Of those that were reserved others may have given all to records. */
+const OUT_OF_NUMBERS = new Error('no number of an autoid is left of those reserved');
+
 /** A snapshot of what is committed. */
 class SnapshotBase implements Base {
   readonly #environment: Environment;
@@ -391,20 +394,13 @@ class SnapshotBase implements Base {
 
   nextAutoid(store: ClassStore): bigint {
     const cached = this.#environment.autoids.get(store.id);
-    if (cached === undefined || cached.next >= cached.end)
-      throw new EvenkeelError(`${store.name}: more autoids were taken at once than were reserved`, {
-        retryable: true,
-      });
+    if (cached === undefined || cached.next >= cached.end) throw OUT_OF_NUMBERS;
     cached.next += 1n;
     return cached.next - 1n;
   }
 
   /** Known when the record is committed. */
   noteAutoid(): void {}
-
-  nextOrder(): number {
-    return PENDING_ORDER;
-  }
 
   #isGone(expiresAt: number | undefined): boolean {
     return expiresAt !== undefined && expiresAt <= this.#environment.now();

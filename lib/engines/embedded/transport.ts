@@ -9,11 +9,12 @@ import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { DirectExecutor } from './executor';
 import { JournalLog } from './journal-reader';
+import { storageError } from './lmdb';
 import { TreeNotes } from './notes';
 import type { ResolvedEmbeddedOptions } from './options';
 import { Overlay } from './overlay';
 import { checkArguments, contextOf, executePlain, isRead, readResult } from './plain-operations';
-import { readPlain } from './plain-store';
+import { type PlainRecord, readPlain } from './plain-store';
 import type { HeldTransaction } from './prepared';
 import { EmbeddedRecords } from './records';
 import { expireSome } from './sweeper';
@@ -75,7 +76,10 @@ export class EmbeddedTransport implements Transport {
     const executor = new DirectExecutor(environment, writer, timeout, assertOpen);
     return {
       classes: [...environment.catalog.stores].map(({ definition }) => definition),
-      hooksOf: (definition) => store(definition).hooks,
+      hooksOf: (definition) => {
+        assertOpen();
+        return store(definition).hooks;
+      },
       changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
       expireNow: async () => {
@@ -256,12 +260,20 @@ export class EmbeddedTransport implements Transport {
     // The outcome comes after the call, as on every engine.
     try {
       this.#environment.freshen();
-      const record = readPlain(this.#environment.trees.plain, Buffer.from(operation.key));
+      const record = this.#readPlain(operation.key);
       const { expiresAt } = record ?? {};
       const isGone = expiresAt !== undefined && expiresAt <= this.#environment.now();
       operation.succeed(readResult(operation, isGone ? undefined : record, this.transcoder));
     } catch (error) {
       operation.fail(completed(error, operation));
+    }
+  }
+
+  #readPlain(key: string): PlainRecord | undefined {
+    try {
+      return readPlain(this.#environment.trees.plain, Buffer.from(key));
+    } catch (error) {
+      throw storageError(error, this.#environment.path);
     }
   }
 
@@ -364,11 +376,12 @@ function withOperationAtFault(operations: readonly Operation[], error: unknown):
   return aborted === undefined ? error : new GroupFailure(aborted, error);
 }
 
+/** The operation at fault fails first: whoever waits for all of them is told by it. */
 function failAll(operations: readonly Operation[], error: unknown): void {
+  if (error instanceof GroupFailure) error.operation.fail(error.cause);
   for (const operation of operations) {
     if (!(error instanceof GroupFailure)) operation.fail(error);
-    else if (operation === error.operation) operation.fail(error.cause);
-    else {
+    else if (operation !== error.operation) {
       operation.fail(
         new DiscardedError(`${nameOf(operation.kind)}: another operation of the scheduling context failed`, {
           cause: error.cause,

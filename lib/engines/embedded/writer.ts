@@ -124,7 +124,9 @@ export class Writer {
       this.#environment.root
         .childTransaction(() => {
           this.#isRequested = false;
-          hasEvents = this.#run(entries);
+          this.#environment.execute(() => {
+            hasEvents = this.#run(entries);
+          });
         })
         .then(
           () => {
