@@ -124,11 +124,14 @@ function checkMarks(origin: unknown, meta: unknown): void {
   }
 }
 
+/** Decides what is to be written, and notes it by name for those that are asked after it; what does so. */
+type Prepare = (decided: Map<string, string | undefined>) => () => void;
+
 /** One attempt: what is read is a snapshot, what is written is held back until commit(). */
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
-  readonly #enlisted: { readonly prepare: () => () => void; readonly onCommitted: () => void }[] = [];
+  readonly #enlisted: { readonly prepare: Prepare; readonly onCommitted: () => void }[] = [];
   /** The error of a commit that others were faster than. */
   conflict: unknown;
 
@@ -143,8 +146,12 @@ export class Transaction extends Transactions implements PublicTransaction {
     return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
   }
 
+  isOf(environment: Environment): boolean {
+    return this.#surroundings.environment === environment;
+  }
+
   /** Has what `prepare` returns done in the commit; what it throws ends the transaction. Calls back when it is safe. */
-  enlist(prepare: () => () => void, onCommitted: () => void): void {
+  enlist(prepare: Prepare, onCommitted: () => void): void {
     this.#stage.open();
     this.#enlisted.push({ prepare, onCommitted });
   }
@@ -204,7 +211,8 @@ export class Transaction extends Transactions implements PublicTransaction {
       this.conflict = error;
       throw error;
     }
-    for (const write of this.#enlisted.map(({ prepare }) => prepare())) write();
+    const decided = new Map<string, string | undefined>();
+    for (const write of this.#enlisted.map(({ prepare }) => prepare(decided))) write();
     batch.beginTransaction(marks);
     overlay.applyTo(batch);
     batch.endTransaction();
