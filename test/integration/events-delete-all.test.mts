@@ -5,8 +5,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { connect, defineClass, field, onDelete, onDeleteAll, onNew, onUpdate } from '../../lib/index.ts';
+import {
+  BackpressureError,
+  connect,
+  defineClass,
+  field,
+  onDelete,
+  onDeleteAll,
+  onNew,
+  onUpdate,
+} from '../../lib/index.ts';
 
 const Order = defineClass('Order', {
   key: 'id',
@@ -54,6 +64,24 @@ describe('the victims of a deleteAll', () => {
     assert.equal(seen.size, count);
     assert.equal(await db.records(Order).find().count(), 1);
     await subscription.close();
+  });
+
+  test('cannot be asked for while there is no room to write: then nobody is called', async () => {
+    await using db = await connect('embedded:', { classes, maxQueued: 1 });
+    const written = db.upsert('key', 'value');
+    const called: string[] = [];
+    await assert.rejects(
+      db.events.on(Order, ['new', 'delete'], (event) => void called.push(event.kind), {
+        expandDeleteAll: true,
+      }),
+      BackpressureError,
+    );
+    await written;
+    const feed = db.events.feed(Order);
+    await db.records(Order).insert({ id: 1, name: 'order' });
+    await feed.next();
+    await setImmediate();
+    assert.deepEqual(called, []);
   });
 
   test('others who do not ask for them are told of the one event alone, at the same time', async () => {
