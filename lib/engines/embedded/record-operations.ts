@@ -196,10 +196,13 @@ function checkCas(
 }
 
 function expiryOf(lifetime: Lifetime, age: number | undefined, now: number): number | undefined {
-  if (lifetime === undefined) return age === undefined ? undefined : now + age * 1000;
+  if (lifetime === undefined) return age === undefined ? undefined : momentAfter(now, age);
   if ('expiresAt' in lifetime) return Math.max(1, lifetime.expiresAt);
-  return lifetime.ttl === 0 ? undefined : now + lifetime.ttl * 1000;
+  return lifetime.ttl === 0 ? undefined : momentAfter(now, lifetime.ttl);
 }
+
+/** No later than what a Date can say. */
+const momentAfter = (now: number, seconds: number): number => Math.min(now + seconds * 1000, 8.64e15);
 
 export function checkLifetime(options: { readonly ttl?: number; readonly expiresAt?: Date }): Lifetime {
   const { ttl, expiresAt } = options;
