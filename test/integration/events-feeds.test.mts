@@ -9,6 +9,7 @@ import {
   PositionLostError,
   type TransactionInfo,
 } from '../../lib/index.ts';
+import { Clock } from './embedded.mts';
 import { Marker, Order, open, order, type Shop, short, told } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -117,6 +118,26 @@ describe('which events', () => {
       [2n, 3, 'writer 4', { first: 4 }, [4]],
       [3n, 3, 'writer 7', { first: 7 }, [7, 8, 9]],
     ]);
+  });
+
+  test('say what the writer said when it began, whatever becomes of that', async () => {
+    await using db = await open();
+    const feed = db.events.feed(Order);
+    const meta: { said: unknown } = { said: 'at the beginning' };
+    const others: Promise<unknown>[] = [];
+    await db.transaction(
+      async (tx) => {
+        await tx.records(Order).insert(order(1));
+        meta.said = Symbol('what cannot be told');
+        others.push(db.records(Order).insert(order(2)));
+      },
+      { meta },
+    );
+    await Promise.all(others);
+    const first = (await feed.next()).value;
+    const second = (await feed.next()).value;
+    const told = [first, second].find((each) => each?.transaction.meta !== undefined);
+    assert.deepEqual(told?.transaction.meta, { said: 'at the beginning' });
   });
 
   test('by transactions, one that is still held is told nothing of the next', async () => {
@@ -342,6 +363,19 @@ describe('a feed', () => {
       const before: string = seen.at(-events.length - 2) ?? '';
       await assert.rejects(db.events.feed(Order, { from: before }).next(), PositionLostError);
     }
+  });
+
+  test('keeps nothing for longer than it should, however many transactions are committed at a time', async () => {
+    const clock = new Clock();
+    await using db = await open({ clock: clock.read, sweeper: false, retention: { maxAge: 3600 } });
+    await insert(db, 0);
+    for (let id = 1; id < 1600; id += 2) {
+      await Promise.all([insert(db, id), insert(db, id + 1)]);
+      clock.advance(10);
+    }
+    const { value } = await db.events.feed(Order, { from: 'beginning' }).next();
+    const age = clock.read() - Number(value?.transaction.time);
+    assert.ok(age < 2 * 3_600_000, `the oldest event is ${age} ms old`);
   });
 
   test('keeps no more than it should, also where transactions are large', async () => {

@@ -36,7 +36,11 @@ export async function openEmbedded(
   const { version } = environment.catalog;
   try {
     await environment.exclusively(() =>
-      environment.catalog.declare(options.classes, options, environment.beside),
+      environment.catalog.declare(
+        options.classes,
+        { ...options, now: () => environment.now() },
+        environment.beside,
+      ),
     );
     if (eventBase.closed) throw invalidArgument('eventBase', 'eventBase is closed');
   } catch (error) {

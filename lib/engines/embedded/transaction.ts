@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { pack } from 'msgpackr';
+import { pack, unpack } from 'msgpackr';
 import { invalidArgument, shown } from '../../arguments';
 import { ClosedError, ConflictError, EvenkeelError, VetoError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
@@ -94,9 +94,7 @@ async function attempt<R, T>(
   if (!Number.isSafeInteger(retries) || retries < 0)
     throw invalidArgument('retries', 'retries is an integer, 0 or more');
   const { signal } = timingOf(options);
-  checkMarks(origin, meta);
-  const marks: TransactionMarks | undefined =
-    origin === undefined && meta === undefined ? undefined : { origin, meta };
+  const marks = marksOf(origin, meta);
   for (let attempt = 0; ; attempt += 1) {
     if (signal?.aborted) throw signal.reason;
     const transaction = new Transaction(surroundings);
@@ -113,12 +111,13 @@ async function attempt<R, T>(
   }
 }
 
-/** What cannot be told with the events would fail in the middle of a commit. */
-function checkMarks(origin: unknown, meta: unknown): void {
+/** As they are by now: what cannot be told with the events would fail in the middle of a commit, and others with it. */
+function marksOf(origin: unknown, meta: unknown): TransactionMarks | undefined {
   if (origin !== undefined && typeof origin !== 'string')
     throw invalidArgument('origin', `origin is a string, not ${shown(origin)}`);
+  if (origin === undefined && meta === undefined) return undefined;
   try {
-    pack(meta);
+    return unpack(pack({ origin, meta })) as TransactionMarks;
   } catch (error) {
     throw invalidArgument('meta', 'meta is what MessagePack can say', error);
   }
