@@ -22,6 +22,15 @@ export function shown(value: unknown): string {
   }
 }
 
+/** What somebody threw, in words: anything can be thrown, also what has none. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return shown(thrown);
+  }
+}
+
 /** Throws for what is no object with options in it. */
 export function checkOptions(options: unknown, argument = 'options'): void {
   if (typeof options !== 'object' || options === null) {

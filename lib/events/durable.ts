@@ -1,4 +1,11 @@
-import { PositionLostError, SpecChangedError, SubscriptionBusyError } from '../errors';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  BackpressureError,
+  PositionLostError,
+  SpecChangedError,
+  SubscriptionBusyError,
+  TimeoutError,
+} from '../errors';
 import type { Transaction } from '../transactions/transaction';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
 import type { Draft } from './filter';
@@ -11,6 +18,8 @@ import type { Keeper } from './subscription';
 /** Positions that were passed without being written down: a crash has at most so many events told again. */
 const ACKNOWLEDGED_AT_ONCE = 100;
 const ACKNOWLEDGED_AFTER_MS = 50;
+/** How long its end waits for room to write where it is. */
+const LAST_WRITE_WITHIN_MS = 5000;
 
 /** What the database knows of a durable subscription. */
 interface Note {
@@ -84,6 +93,7 @@ export class DurableKeeper implements Keeper {
   #renewal: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #onLost: (error: unknown) => void = () => {};
+  #isClosed = false;
 
   private constructor(
     log: ChangeLog,
@@ -134,7 +144,7 @@ export class DurableKeeper implements Keeper {
     this.#onLost = onLost;
     this.#renewal = setInterval(() => {
       this.#lease = newLease(this.#lease?.holder);
-      this.#write().catch((error: unknown) => this.#onLost(error));
+      this.#write().catch((error: unknown) => this.#notWritten(error));
     }, RENEWAL_MS);
     this.#renewal.unref();
   }
@@ -166,17 +176,45 @@ export class DurableKeeper implements Keeper {
   }
 
   async park(event: Pulled, error: unknown, attempts: number): Promise<void> {
-    if (!isGap(event)) await this.parked.add(event, error, attempts);
+    if (isGap(event)) return;
+    for (;;) {
+      try {
+        await this.parked.add(event, error, attempts);
+        return;
+      } catch (reason) {
+        if (!isPassing(reason)) throw reason;
+      }
+      await delay(ACKNOWLEDGED_AFTER_MS);
+    }
   }
 
   /** Writes down where it is and gives the name free. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#renewal);
     clearTimeout(this.#timer);
     await this.#writing.catch(() => {});
     this.#lease = undefined;
-    // Who has lost it has nothing to give back; who cannot write leaves it to run out.
-    await this.#write().catch(() => {});
+    for (const deadline = Date.now() + LAST_WRITE_WITHIN_MS; ; await delay(ACKNOWLEDGED_AFTER_MS)) {
+      try {
+        await this.#write();
+        return;
+      } catch (error) {
+        // Who has lost it has nothing to give back; who cannot write leaves it to run out.
+        if (!(error instanceof BackpressureError) || Date.now() >= deadline) return;
+      }
+    }
+  }
+
+  /** What cannot be written for now is written later: nobody has the name unless the lease has run out meanwhile. */
+  #notWritten(error: unknown): void {
+    if (this.#isClosed) return;
+    if (!isPassing(error)) this.#onLost(error);
+    else if (!this.#isWritten) this.#flushSoon();
+  }
+
+  get #isWritten(): boolean {
+    return !isLater(this.#acknowledged, this.#written);
   }
 
   async #acknowledge(event: Draft, number: number, transaction: Transaction | undefined): Promise<void> {
@@ -214,18 +252,21 @@ export class DurableKeeper implements Keeper {
     this.#acknowledged = place;
     this.#unwritten += 1;
     if (this.#unwritten >= ACKNOWLEDGED_AT_ONCE)
-      void this.#flush().catch((error: unknown) => this.#onLost(error));
-    else
-      this.#timer ??= setTimeout(() => {
-        void this.#flush().catch((error: unknown) => this.#onLost(error));
-      }, ACKNOWLEDGED_AFTER_MS);
+      void this.#flush().catch((error: unknown) => this.#notWritten(error));
+    else this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      void this.#flush().catch((error: unknown) => this.#notWritten(error));
+    }, ACKNOWLEDGED_AFTER_MS);
   }
 
   #flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#unwritten = 0;
-    return isLater(this.#acknowledged, this.#written) ? this.#write() : this.#writing;
+    return this.#isWritten ? this.#writing.catch(() => {}) : this.#write();
   }
 
   #write(): Promise<void> {
@@ -318,6 +359,11 @@ export function forgetExpansion(log: ChangeLog, pen: Pen, name: string): void {
 function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {
   const text = pen.read(noteName(name));
   return text === undefined ? undefined : (JSON.parse(text) as Note);
+}
+
+/** The writer has too much to do, or somebody else has the lock. */
+function isPassing(error: unknown): boolean {
+  return error instanceof BackpressureError || error instanceof TimeoutError;
 }
 
 function busy(name: string): SubscriptionBusyError {

@@ -172,7 +172,12 @@ export class Events<
       options as SubscriptionOptions<C, O>,
     );
     const subscription = new Subscription(this.#hub, source, handler, policy, { concurrency });
-    await ready;
+    try {
+      await ready;
+    } catch (error) {
+      await subscription.close(); // nobody else could
+      throw error;
+    }
     return subscription;
   }
 
@@ -361,11 +366,11 @@ function setupOf(
   const { kinds, fields, where, ignoreOrigin, granularity, expandDeleteAll } = options;
   const spec = {
     classes: definitions.map((each) => each.name).sort(),
-    kinds,
-    fields,
-    where,
+    kinds: sorted(kinds),
+    fields: sorted(fields),
+    where: where ? sorted(Object.keys(where))?.map((each) => [each, where[each as never]]) : undefined,
     ignoreOrigin,
-    granularity,
+    granularity: granularity === 'net' ? undefined : granularity,
     expandDeleteAll: expandDeleteAll ? true : undefined,
   };
   const text = JSON.stringify(spec, (_name, value) => (typeof value === 'bigint' ? `${value}n` : value));
@@ -382,6 +387,11 @@ function setupOf(
   };
 }
 
+/** As it is for the same things in another order, or twice. */
+function sorted<T>(given: readonly T[] | undefined): readonly T[] | undefined {
+  return Array.isArray(given) ? [...new Set<T>(given)].sort() : given;
+}
+
 function checkDurableName(name: unknown): string {
   if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
     throw invalidArgument(
@@ -391,8 +401,9 @@ function checkDurableName(name: unknown): string {
   return name;
 }
 
+/** Without repetition. */
 function listOf<T>(given: OneOrMore<T>): readonly T[] {
-  return Array.isArray(given) ? given : [given as T];
+  return Array.isArray(given) ? [...new Set(given)] : [given as T];
 }
 
 function checkHandler(handler: unknown): void {

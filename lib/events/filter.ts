@@ -116,8 +116,8 @@ export class Filter {
 
   /** Whether a record, as it is, is one of those that are asked for. */
   isFor({ id }: LoggedClass, record: AnyRecord): boolean {
-    const where = this.#classes.get(id)?.where;
-    return where === undefined || matches(where, record);
+    const filter = this.#classes.get(id);
+    return filter !== undefined && (filter.where === undefined || matches(filter.where, record));
   }
 
   get isExpanding(): boolean {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { deserialize, serialize } from 'node:v8';
+import { messageOf } from '../arguments';
 import type { Transaction } from '../transactions/transaction';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
 import type { Draft, Filter } from './filter';
@@ -159,8 +160,4 @@ function changeAt(log: ChangeLog, { seq, index }: Place): Uint8Array {
     if (each.isLast) break;
   }
   return copy;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

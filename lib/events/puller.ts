@@ -266,8 +266,7 @@ function identityOf(event: Draft): string {
   return `${event.class}\0${event.field ?? ''}\0${event.key === undefined ? event.kind : textOfKey(event.key)}`;
 }
 
-/** The same for the same key of a class. */
-export function textOfKey(given: unknown): string {
-  const key = given instanceof Date ? given.getTime() : given;
-  return Array.isArray(key) ? key.map(String).join('\0') : String(key);
+/** The same for the same key of a class, and for no other. */
+export function textOfKey(key: unknown): string {
+  return Array.isArray(key) ? JSON.stringify(key.map(textOfKey)) : String(key instanceof Date ? +key : key);
 }

@@ -1,4 +1,4 @@
-import { invalidArgument, shown } from '../arguments';
+import { invalidArgument, messageOf, shown } from '../arguments';
 import { ClosedError, TimeoutError } from '../errors';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
@@ -370,5 +370,5 @@ function placeOf(event: Pulled, otherwise: Place): Place {
 }
 
 function warningOf(error: unknown): Error {
-  return error instanceof Error ? error : new Error(`a subscription was stopped by ${String(error)}`);
+  return error instanceof Error ? error : new Error(`a subscription was stopped by ${messageOf(error)}`);
 }

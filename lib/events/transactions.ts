@@ -24,8 +24,8 @@ export function transactionsOf<E>(feed: Feed<E>): TransactionFeed<E> {
 
 class Grouped<E extends Told> implements TransactionFeed<E> {
   readonly #feed: Feed<E>;
-  /** Whether events of the last transaction told may be left. */
-  #isOpen = false;
+  /** The last transaction told, while events of it may be left. */
+  #open: bigint | undefined;
 
   constructor(feed: Feed<E>) {
     this.#feed = feed;
@@ -41,14 +41,14 @@ class Grouped<E extends Told> implements TransactionFeed<E> {
 
   async next(): Promise<IteratorResult<TransactionOfEvents<E>, undefined>> {
     let first = await this.#feed.next();
-    while (!first.done && this.#isOpen) {
-      if (first.value.transaction.last) this.#isOpen = false;
+    while (!first.done && this.#open !== undefined) {
+      if (first.value.transaction.last) this.#open = undefined;
       first = await this.#feed.next();
     }
     if (first.done) return { done: true, value: undefined };
     const event = first.value;
     const { index: _index, last, ...info } = event.transaction;
-    this.#isOpen = !last;
+    this.#open = last ? undefined : info.seq;
     return { done: false, value: { ...info, events: this.#eventsFrom(event) } };
   }
 
@@ -69,11 +69,11 @@ class Grouped<E extends Told> implements TransactionFeed<E> {
     yield first;
     if (first.transaction.last) return;
     const { seq } = first.transaction;
-    while (this.#isOpen) {
+    // What is told of the next transaction is not for those who still hold this one.
+    while (this.#open === seq) {
       const next = await this.#feed.next();
       if (next.done) return;
-      if (next.value.transaction.seq !== seq) return;
-      if (next.value.transaction.last) this.#isOpen = false;
+      if (next.value.transaction.last) this.#open = undefined;
       yield next.value;
     }
   }

@@ -12,8 +12,11 @@ import {
   onExpire,
   onNew,
   onUpdate,
+  SchemaMismatchError,
   uniqueIndex,
 } from '../../lib/index.ts';
+import { inProcess } from '../faults/elsewhere.mts';
+import { Directory } from './embedded.mts';
 import { until } from './harness.mts';
 
 const START = Date.UTC(2030, 0, 1);
@@ -60,6 +63,32 @@ const record = (id: number, value = 0) => ({ id, value });
 const ids = (records: readonly { readonly id: number }[]): number[] => records.map(({ id }) => id);
 
 describe('Time-To-Live by age', () => {
+  test('what has expired goes in transactions of its own, also when all are removed in one', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const feed = db.events.feed([Gone, Plain], { ignoreOrigin: 'mine' });
+    for (let id = 0; id < 200; id += 1) await db.records(Gone).insert(record(id));
+    clock.advance(10);
+    await db.transaction(
+      async (tx) => {
+        await tx.records(Plain).insert(record(1));
+        await tx.records(Gone).deleteAll();
+        await tx.records(Gone).insert(record(1));
+      },
+      { origin: 'mine' },
+    );
+    await db.records(Plain).insert(record(2));
+    const told: string[] = [];
+    for await (const event of feed) {
+      if (event.kind === 'new') break;
+      told.push(`${event.kind} ${event.transaction.origin}`);
+    }
+    assert.deepEqual(
+      told,
+      Array.from({ length: 200 }, () => 'expire ttl'),
+    );
+  });
+
   test('what has expired is no victim of a deleteAll, however much it is', async () => {
     for (const way of ['records', 'transaction'] as const) {
       const clock = new Clock();
@@ -281,6 +310,17 @@ describe('Time-To-Live by count', () => {
     feed.close();
   });
 
+  test('what goes is due then, whatever time it had of its own', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    const feed = db.events.feed(Counted, { kinds: ['expire'] });
+    await db.records(Counted).insert(record(1), { ttl: 1000 });
+    clock.advance(1);
+    for (const id of [2, 3, 4]) await db.records(Counted).insert(record(id));
+    const { value } = await feed.next();
+    assert.deepEqual([value?.key, value?.deadline], [1, new Date(clock.time)]);
+  });
+
   test('records of the same transaction count, too', async () => {
     await using db = await opened(new Clock());
     await db.transaction(async (tx) => {
@@ -321,6 +361,31 @@ describe('Time-To-Live by count', () => {
 });
 
 describe('the sweeper', () => {
+  test('does not try without end what cannot be written', async () => {
+    await using directory = await Directory.make();
+    const clock = new Clock();
+    let reads = 0;
+    const counted = (): number => {
+      reads += 1;
+      return clock.now();
+    };
+    await using db = await directory.open({ classes: [Plain], clock: counted });
+    await db.records(Plain).insert(record(1), { ttl: 10 });
+    const other = await inProcess(async ({ evenkeel }, url) => {
+      const { connect, defineClass, field } = evenkeel;
+      const Other = defineClass('Other', { key: 'id', fields: { id: field.uint32() } });
+      const db = await connect(url as 'embedded:', { classes: [Other], sweeper: false });
+      await db.close();
+    }, directory.url);
+    assert.equal(other.code, 0, other.stderr);
+    await assert.rejects(db.records(Plain).insert(record(2)), SchemaMismatchError);
+    clock.advance(10);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    reads = 0;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.ok(reads < 10, `the time was looked at ${reads} times`);
+  });
+
   test('scenario 21: removes what is due without a write of anybody, with an injected clock as well', async () => {
     const clock = new Clock();
     await using db = await opened(clock, true);
@@ -379,6 +444,35 @@ describe('the sweeper', () => {
 });
 
 describe('Time-To-Live and clocks', () => {
+  test('a clock that tells no time fails what is asked for meanwhile, and is no time of the database', async () => {
+    let now: number = START;
+    await using db = await connect('embedded:', { classes, clock: () => now });
+    await db.upsert('key', 'value', { ttl: 10 });
+    for (const none of [Number.NaN, Number.POSITIVE_INFINITY, undefined as never]) {
+      now = none;
+      const isRefused = (error: unknown) =>
+        error instanceof InvalidArgumentError && error.context.argument === 'clock';
+      await assert.rejects(db.upsert('other', 'value'), isRefused);
+      await assert.rejects(async () => db.get('key'), isRefused);
+      await new Promise((resolve) => setTimeout(resolve, 60)); // the sweeper looks at it, too
+    }
+    now = START + 9000;
+    assert.equal(await db.get('key'), 'value');
+    now = START + 10_000;
+    assert.equal(await db.get('key'), undefined);
+  });
+
+  test('what expires after the last moment there is expires then', async () => {
+    await using db = await opened(new Clock());
+    const last = new Date(8.64e15);
+    for (const ttl of [1e13, 1e300]) {
+      await db.records(Plain).upsert(record(1), { ttl });
+      assert.deepEqual((await db.records(Plain).getRecord(1))?.expiresAt, last);
+    }
+    assert.equal(await db.records(Plain).deleteAll(), 1);
+    assert.equal(await db.expireNow(), 0);
+  });
+
   test('scenario 22: a clock that goes back makes nothing expire early, late for ever, or twice', async () => {
     const clock = new Clock();
     await using db = await opened(clock);

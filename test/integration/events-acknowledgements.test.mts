@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, mock, test } from 'node:test';
 import {
   ConflictError,
   type DurableEventOf,
+  InvalidArgumentError,
   SpecChangedError,
   SubscriptionBusyError,
 } from '../../lib/index.ts';
@@ -120,6 +121,49 @@ describe('acknowledgements by hand', () => {
     await end(subscription);
     assert.equal((await db.records(Order).get(1))?.note, 'attempt 2');
     assert.ok(!(await next(db, { ack: 'manual' })).includes('new 1'));
+  });
+
+  test('of several events in one transaction are that of the last of them, in whatever order they are made', async () => {
+    await using db = await open();
+    const told: Told[] = [];
+    const subscription = await hold(db, told, { ack: 'manual' });
+    await insert(db, 1, 2, 3);
+    await until(() => told.length === 3);
+    await db.transaction(async (tx) => {
+      await told[1]?.ack(tx);
+      await told[0]?.ack(tx);
+    });
+    // As if its process had ended there: what it knows beside the database counts for nothing.
+    const now = Date.now();
+    const clock = mock.method(Date, 'now', () => now + 60_000);
+    const again: Told[] = [];
+    const successor = await hold(db, again, { ack: 'manual' });
+    clock.mock.restore();
+    await successor.caughtUp();
+    assert.deepEqual(again.map(short), ['new 3']);
+    await subscription.close();
+    await subscription.closed.catch(() => {});
+    await end(successor);
+  });
+
+  test('in a transaction of another database are refused, and leave the position', async () => {
+    await using db = await open();
+    await using other = await open();
+    const told: Told[] = [];
+    const subscription = await hold(db, told, { ack: 'manual' });
+    await insert(db, 1);
+    await until(() => told.length === 1);
+    const elsewhere = other.transaction(async (tx) => {
+      await tx.records(Order).insert(order(1));
+      await told[0]?.ack(tx);
+    });
+    await assert.rejects(
+      elsewhere,
+      (error) => error instanceof InvalidArgumentError && error.context.argument === 'transaction',
+    );
+    await end(subscription);
+    assert.equal(await other.records(Order).exists(1), false);
+    assert.deepEqual(await next(db, { ack: 'manual' }), ['new 1']);
   });
 });
 

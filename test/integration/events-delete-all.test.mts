@@ -5,8 +5,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { connect, defineClass, field, onDelete, onDeleteAll, onNew, onUpdate } from '../../lib/index.ts';
+import { open as lmdb } from 'lmdb';
+import {
+  BackpressureError,
+  connect,
+  defineClass,
+  field,
+  onDelete,
+  onDeleteAll,
+  onNew,
+  onUpdate,
+  StorageError,
+} from '../../lib/index.ts';
+import { inProcess } from '../faults/elsewhere.mts';
 
 const Order = defineClass('Order', {
   key: 'id',
@@ -54,6 +67,100 @@ describe('the victims of a deleteAll', () => {
     assert.equal(seen.size, count);
     assert.equal(await db.records(Order).find().count(), 1);
     await subscription.close();
+  });
+
+  test('cannot be asked for while there is no room to write: then nobody is called', async () => {
+    await using db = await connect('embedded:', { classes, maxQueued: 1 });
+    const written = db.upsert('key', 'value');
+    const called: string[] = [];
+    await assert.rejects(
+      db.events.on(Order, ['new', 'delete'], (event) => void called.push(event.kind), {
+        expandDeleteAll: true,
+      }),
+      BackpressureError,
+    );
+    await written;
+    const feed = db.events.feed(Order);
+    await db.records(Order).insert({ id: 1, name: 'order' });
+    await feed.next();
+    await setImmediate();
+    assert.deepEqual(called, []);
+  });
+
+  test('are asked for by nobody once those are gone who did, also when they could not say so', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'evenkeel-'));
+    const url = `embedded://${directory}` as const;
+    const killed = await inProcess(async ({ evenkeel }, url) => {
+      const { connect, defineClass, field, onDelete, onDeleteAll, onNew, onUpdate } = evenkeel;
+      const Order = defineClass('Order', {
+        key: 'id',
+        fields: { id: field.uint32(), name: field.string() },
+        events: [onNew(), onUpdate(), onDelete(), onDeleteAll()],
+      });
+      const db = await connect(url as 'embedded:', { classes: [Order] });
+      for (let i = 0; i < 5; i += 1) await db.events.on(Order, 'delete', () => {}, { expandDeleteAll: true });
+      process.kill(process.pid, 'SIGKILL');
+    }, url);
+    assert.equal(killed.signal, 'SIGKILL', killed.stderr);
+    const db = await open(url);
+    const subscription = await db.events.on(Order, 'delete', () => {}, { expandDeleteAll: true });
+    await subscription.close();
+    await db.upsert('key', 'value'); // and what was written down of this one is taken back
+    await db.close();
+    const environment = lmdb(directory, { maxDbs: 1024 } as never);
+    const notes = environment.openDB('subscriptions', { keyEncoding: 'binary', encoding: 'binary' });
+    assert.deepEqual([...notes.getKeys()].map(String), []);
+    await environment.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('cannot be asked for where nothing can be written', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'evenkeel-'));
+    const url = `embedded://${directory}` as const;
+    await (await open(url)).close();
+    const db = await connect(url, { classes, readOnly: true });
+    assert.throws(() => db.events.feed(Order, { expandDeleteAll: true }), StorageError);
+    assert.throws(() => db.events.transactions(Order, { expandDeleteAll: true }), StorageError);
+    await assert.rejects(
+      db.events.on(Order, 'delete', () => {}, { expandDeleteAll: true }),
+      StorageError,
+    );
+    await db.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('come after it and before what is written later, where each operation is told, too', async () => {
+    const Item = defineClass('Item', {
+      key: 'id',
+      fields: { id: field.uint32() },
+      events: [onNew(), onDelete(), onDeleteAll()],
+    });
+    await using db = await connect('embedded:', { classes: [Order, Item] });
+    await fill(db as never, 2);
+    await db.records(Item).insert({ id: 1 });
+    const feed = db.events.feed([Order, Item], { granularity: 'each', expandDeleteAll: true });
+    await db.transaction(async (tx) => {
+      await tx.records(Order).insert({ id: 5, name: 'five' });
+      await tx.records(Item).deleteAll();
+      await tx.records(Item).insert({ id: 1 });
+      await tx.records(Order).deleteAll();
+      await tx.records(Order).insert({ id: 1, name: 'one' });
+    });
+    const told: string[] = [];
+    for await (const event of feed) {
+      told.push(`${event.class} ${event.kind} ${'key' in event ? event.key : event.count}`);
+      if (event.transaction.last) break;
+    }
+    assert.deepEqual(told, [
+      'Order new 5',
+      'Item deleteAll 1',
+      'Item delete 1',
+      'Item new 1',
+      'Order deleteAll 3',
+      'Order delete 0',
+      'Order delete 1',
+      'Order new 1',
+    ]);
   });
 
   test('others who do not ask for them are told of the one event alone, at the same time', async () => {
@@ -118,6 +225,23 @@ describe('the victims of a deleteAll', () => {
 });
 
 describe('a class that changes', () => {
+  test('is told at the time it does, not at that of the last write', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'evenkeel-'));
+    const url = `embedded://${directory}` as const;
+    const Wider = defineClass('Order', {
+      key: 'id',
+      fields: { ...Order.fields, note: field.optional(field.string()) },
+      events: [onNew(), onUpdate(), onDelete(), onDeleteAll()],
+    });
+    await (await open(url)).close();
+    const before = Date.now();
+    const db = await connect(url, { classes: [Wider] });
+    const { value } = await db.events.feed(Wider, { kinds: ['schema'], from: 'beginning' }).next();
+    assert.ok(Number(value?.transaction.time) >= before);
+    await db.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
   test('scenario 49: old events keep their old form, then the change is told, then the new form', async () => {
     const directory = await mkdtemp(path.join(tmpdir(), 'evenkeel-schema-'));
     const url = `embedded://${directory}` as const;

@@ -9,7 +9,7 @@ import {
   type Subscription,
   SubscriptionBusyError,
 } from '../../lib/index.ts';
-import { Directory, Order, open, order, type Shop, short } from './events-shop.mts';
+import { Directory, Marker, Order, open, order, type Shop, short } from './events-shop.mts';
 import { until } from './harness.mts';
 
 type Event = DurableEventOf<typeof Order>;
@@ -271,7 +271,134 @@ describe('events that are parked', () => {
   });
 });
 
+describe('what is thrown', () => {
+  const things = [undefined, null, 0, Symbol('thing'), Object.create(null), new Proxy({}, { get: () => {} })];
+
+  test('may be anything: it is parked, or it is what the subscription ends with', async (t) => {
+    const warnings = t.mock.method(process, 'emitWarning', () => {});
+    for (const thing of things) {
+      await using db = await open();
+      const fail = (): never => {
+        throw thing;
+      };
+      const parking = await holdNew(db, fail, { onError: { outcome: 'park' } });
+      const stopping = await db.events.on(Order, 'new', fail);
+      const ended = stopping.closed.then(
+        () => 'nothing',
+        (error: unknown) => error,
+      );
+      await db.events.on(Order, 'new', fail);
+      await insert(db, 1);
+      await parking.caughtUp();
+      assert.deepEqual(
+        parking.parked().map(({ error }) => typeof error),
+        ['string'],
+      );
+      assert.ok((await ended) === thing);
+    }
+    assert.equal(warnings.mock.callCount(), things.length);
+  });
+});
+
+describe('a writer that has too much to do', () => {
+  test('delays what is acknowledged and parked, and ends nobody', async () => {
+    await using db = await open({ maxQueued: 8 });
+    const subscription = await holdNew(
+      db,
+      (event) => {
+        if (Number(keyOf(event)) % 50 === 0) throw new Error('no');
+      },
+      { onError: { outcome: 'park' } },
+    );
+    let id = 0;
+    const write = async (): Promise<void> => {
+      while (id < 2000)
+        await db
+          .records(Order)
+          .insert(order(++id))
+          .catch(() => setImmediate());
+    };
+    await Promise.all(Array.from({ length: 20 }, write));
+    await subscription.caughtUp();
+    await end(subscription);
+    const inserted = await db.records(Order).find().all();
+    assert.equal(subscription.stats.delivered, inserted.length);
+    assert.equal(subscription.parked().length, inserted.filter((each) => each.id % 50 === 0).length);
+    assert.deepEqual(await toldNext(db), []);
+  });
+
+  test('because somebody has the lock for longer than a write may take, neither', async () => {
+    await using db = await open({ timeout: 100 });
+    const subscription = await holdNew(db, () => {});
+    await insert(db, 1);
+    await setImmediate();
+    const prepared = await db.prepare((tx) => tx.records(Order).insert(order(2)));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await prepared.commit();
+    await subscription.caughtUp();
+    await end(subscription);
+    assert.deepEqual(await toldNext(db), []);
+  });
+});
+
 describe('a durable subscription', () => {
+  test('is for the same events in whatever order, or how often, they are named', async () => {
+    await using db = await open();
+    await insert(db, 1);
+    const told: string[] = [];
+    const hold = (options: DurableOptions<typeof Order>, classes: readonly (typeof Order)[] = [Order]) =>
+      db.events.durable('name', classes, (event) => void told.push(short(event)), options);
+    await end(
+      await hold({ kinds: ['new', 'delete'], fields: ['state', 'note'], where: { state: 1, note: '' } }),
+    );
+    const again = await hold(
+      {
+        kinds: ['delete', 'new', 'new'],
+        fields: ['note', 'state'],
+        where: { note: '', state: 1 },
+        granularity: 'net',
+      },
+      [Order, Order],
+    );
+    await end(again);
+    await assert.rejects(hold({ kinds: ['new'] }), SpecChangedError);
+    const snapshot = await db.events.durable(
+      'other',
+      [Order, Order],
+      (event) => void told.push(short(event)),
+      {
+        from: { snapshot: true },
+      },
+    );
+    await snapshot.caughtUp();
+    await end(snapshot);
+    assert.deepEqual(told, ['snapshot 1']);
+  });
+
+  test('that is taken over for fewer classes is told no parked record of the others', async () => {
+    await using db = await open();
+    await insert(db, 1);
+    await db.records(Marker).insert({});
+    const first = await db.events.durable(
+      'name',
+      [Order, Marker],
+      () => {
+        throw new Error('no');
+      },
+      { from: { snapshot: true }, onError: { outcome: 'park' } },
+    );
+    await first.caughtUp();
+    assert.equal(first.parked().length, 2);
+    await end(first);
+    const second = await db.events.durable('name', Order, () => {}, { migrate: true });
+    assert.deepEqual(
+      second.parked().map(({ event }) => short(event)),
+      ['snapshot 1'],
+    );
+    assert.equal(await second.replayParked(), 1);
+    await end(second);
+  });
+
   test('may park records of its snapshot', async () => {
     await using db = await open();
     await insert(db, 1, 2);

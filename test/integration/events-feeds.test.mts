@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ClosedError, PositionLostError, type TransactionInfo } from '../../lib/index.ts';
+import {
+  ClosedError,
+  connect,
+  defineClass,
+  field,
+  onNew,
+  PositionLostError,
+  type TransactionInfo,
+} from '../../lib/index.ts';
+import { Clock } from './embedded.mts';
 import { Marker, Order, open, order, type Shop, short, told } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -109,6 +118,63 @@ describe('which events', () => {
       [2n, 3, 'writer 4', { first: 4 }, [4]],
       [3n, 3, 'writer 7', { first: 7 }, [7, 8, 9]],
     ]);
+  });
+
+  test('say what the writer said when it began, whatever becomes of that', async () => {
+    await using db = await open();
+    const feed = db.events.feed(Order);
+    const meta: { said: unknown } = { said: 'at the beginning' };
+    const others: Promise<unknown>[] = [];
+    await db.transaction(
+      async (tx) => {
+        await tx.records(Order).insert(order(1));
+        meta.said = Symbol('what cannot be told');
+        others.push(db.records(Order).insert(order(2)));
+      },
+      { meta },
+    );
+    await Promise.all(others);
+    const first = (await feed.next()).value;
+    const second = (await feed.next()).value;
+    const told = [first, second].find((each) => each?.transaction.meta !== undefined);
+    assert.deepEqual(told?.transaction.meta, { said: 'at the beginning' });
+  });
+
+  test('by transactions, one that is still held is told nothing of the next', async () => {
+    await using db = await open();
+    const feed = db.events.transactions(Order);
+    for (const first of [1, 4])
+      await db.transaction(async (tx) => {
+        for (let id = first; id < first + 3; id += 1) await tx.records(Order).insert(order(id));
+      });
+    const first = (await feed.next()).value?.events as AsyncIterable<{ readonly kind: string; key?: number }>;
+    const held = first[Symbol.asyncIterator]();
+    assert.equal((await held.next()).value?.key, 1);
+    const next = (await feed.next()).value;
+    assert.equal((await held.next()).done, true);
+    const keys: unknown[] = [];
+    for await (const event of next?.events ?? []) keys.push('key' in event ? event.key : undefined);
+    assert.deepEqual(keys, [4, 5, 6]);
+  });
+
+  test('of records whose keys differ by a millisecond, or by where a text ends, are of different records', async () => {
+    const Reading = defineClass('Reading', {
+      key: ['sensor', 'part', 'at'],
+      fields: { sensor: field.string(), part: field.string(), at: field.datetime() },
+      events: [onNew()],
+    });
+    await using db = await connect('embedded:', { classes: [Reading] });
+    const feed = db.events.feed(Reading, { overflow: 'latest' });
+    const readings = [
+      { sensor: 'a\0', part: 'b', at: new Date(1000) },
+      { sensor: 'a', part: '\0b', at: new Date(1000) },
+      { sensor: 'a', part: '\0b', at: new Date(1001) },
+    ];
+    for (const each of readings) await db.records(Reading).insert(each);
+    for (const each of readings) {
+      const { value } = await feed.next();
+      assert.deepEqual([value?.after, value?.coalesced], [each, 1]);
+    }
   });
 
   test('of a very large transaction come in pieces, and go on anywhere in it', async () => {
@@ -297,6 +363,19 @@ describe('a feed', () => {
       const before: string = seen.at(-events.length - 2) ?? '';
       await assert.rejects(db.events.feed(Order, { from: before }).next(), PositionLostError);
     }
+  });
+
+  test('keeps nothing for longer than it should, however many transactions are committed at a time', async () => {
+    const clock = new Clock();
+    await using db = await open({ clock: clock.read, sweeper: false, retention: { maxAge: 3600 } });
+    await insert(db, 0);
+    for (let id = 1; id < 1600; id += 2) {
+      await Promise.all([insert(db, id), insert(db, id + 1)]);
+      clock.advance(10);
+    }
+    const { value } = await db.events.feed(Order, { from: 'beginning' }).next();
+    const age = clock.read() - Number(value?.transaction.time);
+    assert.ok(age < 2 * 3_600_000, `the oldest event is ${age} ms old`);
   });
 
   test('keeps no more than it should, also where transactions are large', async () => {

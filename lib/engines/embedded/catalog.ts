@@ -32,6 +32,8 @@ export interface DeclareOptions {
   readonly events: 'implicit' | undefined;
   readonly readOnly: boolean;
   readonly onProgress: (progress: IndexProgress) => void;
+  /** ms since 1970. */
+  readonly now: () => number;
 }
 
 interface StoredClass {
@@ -113,7 +115,7 @@ export class Catalog {
    */
   async declare(
     definitions: readonly ClassDefinition[],
-    { events, readOnly, onProgress }: DeclareOptions,
+    { events, readOnly, onProgress, now }: DeclareOptions,
     beside: Beside,
   ): Promise<void> {
     const isNewlyImplicit = events === 'implicit' && !this.#readImplicit();
@@ -123,7 +125,7 @@ export class Catalog {
         `${this.#path}: the classes${isNewlyImplicit ? ' and their events' : ''} are not those stored, and it is opened to be read`,
       );
     if (!isStored || (!readOnly && !this.#hasTrees()))
-      await this.#store(definitions, isNewlyImplicit, onProgress, beside);
+      await this.#store(definitions, isNewlyImplicit, onProgress, now, beside);
     this.#version = readState(this.#meta).schemaVersion;
     if (!this.#isImplicit && this.#readImplicit()) {
       this.#isImplicit = true;
@@ -152,6 +154,7 @@ export class Catalog {
     definitions: readonly ClassDefinition[],
     isImplicit: boolean,
     onProgress: (progress: IndexProgress) => void,
+    now: () => number,
     beside: Beside,
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
@@ -159,7 +162,7 @@ export class Catalog {
     try {
       await this.#root.childTransaction(async () => {
         try {
-          for (const progress of this.#write(definitions, isImplicit)) {
+          for (const progress of this.#write(definitions, isImplicit, now())) {
             beside.begin();
             try {
               onProgress(progress);
@@ -186,7 +189,11 @@ export class Catalog {
   }
 
   /** In the write transaction; yields where others may have their turns. */
-  *#write(definitions: readonly ClassDefinition[], isImplicit: boolean): Generator<IndexProgress> {
+  *#write(
+    definitions: readonly ClassDefinition[],
+    isImplicit: boolean,
+    now: number,
+  ): Generator<IndexProgress> {
     const added = this.#additions(definitions); // as it is under the lock: another may have been faster
     const before = new Map(this.#read().map((each) => [each.id, each]));
     const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
@@ -194,7 +201,7 @@ export class Catalog {
     if (added.length > 0) this.#meta.putSync(KEY, Buffer.from(JSON.stringify([...stored.values()])));
     const isNewlyImplicit = isImplicit && !this.#readImplicit();
     if (isNewlyImplicit) this.#meta.putSync(EVENTS_KEY, IMPLICIT);
-    if (added.length > 0 || isNewlyImplicit) this.#countChange(changed);
+    if (added.length > 0 || isNewlyImplicit) this.#countChange(changed, now);
     for (const each of stored.values()) {
       const store = this.#make(each, classFromDescription(each.description));
       const old = before.get(each.id);
@@ -208,9 +215,10 @@ export class Catalog {
   }
 
   /** Who has the directory open knows from the version that it has to open it again. */
-  #countChange(changed: readonly StoredClass[]): void {
+  #countChange(changed: readonly StoredClass[], now: number): void {
     const state = readState(this.#meta);
     state.schemaVersion += 1;
+    state.time = Math.max(state.time, now);
     this.#journalChanges(changed, state);
     writeState(this.#meta, state);
   }
@@ -238,7 +246,7 @@ export class Catalog {
         extra: state.schemaVersion,
       });
     journal.end();
-    journal.flush(KEEP_ALL);
+    journal.flush(KEEP_ALL, { isBehind: false });
   }
 
   /** The classes as they are to be stored, where that is not how they are. */

@@ -6,7 +6,7 @@ import { Beside } from './beside';
 import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
-import type { Retention } from './journal';
+import type { Retention, Trimming } from './journal';
 import { beginCommit, endCommit } from './leaving';
 import {
   BINARY,
@@ -68,6 +68,7 @@ const open = new Map<string, Environment>();
 export class Environment {
   readonly clock: () => number;
   readonly retention: Retention;
+  readonly trimming: Trimming = { isBehind: false };
   readonly readOnly: boolean;
   readonly autoids = new Map<number, { next: bigint; end: bigint }>();
   readonly expanders: Expanders;
@@ -229,6 +230,10 @@ export class Environment {
   assertOpen(): void {
     if (this.#references === 0)
       throw new ClosedError('the database is closed', { context: { node: this.path } });
+  }
+
+  assertWritable(): void {
+    if (this.readOnly) throw new StorageError(`${this.path}: the database was opened to be read only`);
   }
 
   checkSchemaVersion(version: number): void {

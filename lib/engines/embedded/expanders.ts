@@ -19,8 +19,7 @@ export class Expanders {
     if ((this.#here.get(id) ?? 0) > 0) return true;
     const prefix = prefixOf(id);
     for (const key of this.#tree.getKeys({ start: Buffer.from(prefix), end: Buffer.from(`expand:${id};`) })) {
-      const text = peek(this.#tree, key)?.toString() ?? '';
-      if (text === PERMANENT || isAlive(JSON.parse(text) as Lease)) return true;
+      if (isWanted(peek(this.#tree, key)?.toString())) return true;
     }
     return false;
   }
@@ -34,7 +33,12 @@ export class Expanders {
     if (!isPermanent) count(1);
     const write = (text: string | undefined): Promise<void> =>
       notes.write((pen) => {
-        for (const id of classIds) pen.write(prefixOf(id) + holder, text);
+        for (const id of classIds) {
+          // Those who could not take back what they wrote leave it to others.
+          for (const name of notes.list(prefixOf(id)))
+            if (!isWanted(pen.read(name))) pen.write(name, undefined);
+          pen.write(prefixOf(id) + holder, text);
+        }
       });
     const renew = (): Promise<void> => write(isPermanent ? PERMANENT : JSON.stringify(newLease(holder)));
     const timer = isPermanent ? undefined : setInterval(() => renew().catch(() => {}), RENEWAL_MS);
@@ -54,3 +58,7 @@ export class Expanders {
 
 /** Of durable subscriptions, which want it whether or not they are at work. */
 const PERMANENT = 'durable';
+
+function isWanted(text: string | undefined): boolean {
+  return text !== undefined && (text === PERMANENT || isAlive(JSON.parse(text) as Lease));
+}

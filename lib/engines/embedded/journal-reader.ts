@@ -82,6 +82,7 @@ export class JournalLog implements ChangeLog {
   }
 
   expand(classes: readonly LoggedClass[], holder: string, isPermanent: boolean): Expansion {
+    this.#environment.assertWritable();
     const ids = classes.map(({ id }) => id);
     return this.#environment.expanders.begin(ids, holder, isPermanent, this.notes);
   }

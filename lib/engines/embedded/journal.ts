@@ -21,6 +21,11 @@ export interface Retention {
   readonly maxBytes: number;
 }
 
+/** Whether the last look at what is kept for too long came to its end. */
+export interface Trimming {
+  isBehind: boolean;
+}
+
 export function blockKey(seq: number, part: number): Buffer {
   const key = Buffer.allocUnsafe(BLOCK_KEY);
   key.writeUInt32BE(Math.floor(seq / 2 ** 32), 0);
@@ -41,6 +46,7 @@ const partOfBlock = (key: Uint8Array): number =>
 export class JournalWriter {
   readonly #tree: Tree;
   readonly #state: State;
+  readonly #firstSeq: number;
   #block = Buffer.allocUnsafe(BLOCK_BYTES);
   #length = 0;
   #blockSeq = 0;
@@ -55,6 +61,7 @@ export class JournalWriter {
   constructor(tree: Tree, state: State) {
     this.#tree = tree;
     this.#state = state;
+    this.#firstSeq = state.seq;
   }
 
   /** The next change of the transaction under way, or the first of a new one, which gets the next number. */
@@ -90,33 +97,37 @@ export class JournalWriter {
   }
 
   /** Puts what is still in memory, and drops what nobody can expect to be kept. */
-  flush(retention: Retention): void {
+  flush(retention: Retention, trimming: Trimming): void {
     if (this.#length === 0 && this.#blocks === 0) return;
     this.#put();
     // The age of the oldest block costs a look at it: once in a while is soon enough.
-    if (this.#state.journalBytes > retention.maxBytes || this.#state.seq % 256 === 0) this.#trim(retention);
+    const isWhile = Math.floor(this.#state.seq / 256) > Math.floor(this.#firstSeq / 256);
+    if (isWhile || trimming.isBehind || this.#state.journalBytes > retention.maxBytes)
+      trimming.isBehind = this.#trim(retention);
   }
 
   /**
    * Whole transactions from the old end, while there are too many bytes or they are too old: one is given up at once,
-   * and its blocks go now or with the next commits.
+   * and its blocks go now or with the next commits. Whether there may be more of that.
    */
-  #trim({ maxAge, maxBytes }: Retention): void {
+  #trim({ maxAge, maxBytes }: Retention): boolean {
     const state = this.#state;
     const horizon = state.time - maxAge * 1000;
     const limit = Math.max(TRIM_BLOCKS, 2 * this.#blocks);
-    for (const key of [...this.#tree.getKeys({ ...FROM_FIRST, limit })]) {
+    const keys = [...this.#tree.getKeys({ ...FROM_FIRST, limit })];
+    for (const key of keys) {
       const block = peek(this.#tree, key);
-      if (block === undefined) return;
+      if (block === undefined) return false;
       if (seqOfBlock(key) >= state.oldest) {
-        if (state.journalBytes <= maxBytes && timeOfBlock(block) >= horizon) return;
+        if (state.journalBytes <= maxBytes && timeOfBlock(block) >= horizon) return false;
         const next = this.#beginningAfter(key);
-        if (next === undefined) return;
+        if (next === undefined) return false;
         state.oldest = next;
       }
       state.journalBytes -= block.length;
       this.#tree.removeSync(key);
     }
+    return keys.length === limit;
   }
 
   /** The next transaction that begins with a block of its own. */

@@ -52,14 +52,21 @@ export class TreeNotes implements Notes {
   }
 
   enlist(transaction: PublicTransaction, work: (pen: Pen) => void, onCommitted: () => void): void {
-    if (!(transaction instanceof Transaction))
+    if (!(transaction instanceof Transaction) || !transaction.isOf(this.#environment))
       throw invalidArgument('transaction', 'transaction is one of this database that is under way');
-    // What one of several refuses must leave nothing of the others: all is decided before anything is written.
-    const prepare = (): (() => void) => {
-      const writes: [name: string, text: string | undefined][] = [];
-      work({ read: (name) => this.read(name), write: (name, text) => writes.push([name, text]) });
+    // What one of several refuses must leave nothing of the others: all is decided before anything is written, each
+    // upon what those before it have decided.
+    const prepare = (decided: Map<string, string | undefined>): (() => void) => {
+      const names = new Set<string>();
+      work({
+        read: (name) => (decided.has(name) ? decided.get(name) : this.read(name)),
+        write: (name, text) => {
+          decided.set(name, text);
+          names.add(name);
+        },
+      });
       return () => {
-        for (const [name, text] of writes) this.#pen().write(name, text);
+        for (const name of names) this.#pen().write(name, decided.get(name));
       };
     };
     transaction.enlist(prepare, onCommitted);

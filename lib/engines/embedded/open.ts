@@ -37,7 +37,11 @@ export async function openEmbedded(
   const { version } = environment.catalog;
   try {
     await environment.exclusively(() =>
-      environment.catalog.declare(options.classes, options, environment.beside),
+      environment.catalog.declare(
+        options.classes,
+        { ...options, now: () => environment.now() },
+        environment.beside,
+      ),
     );
     for (const [name, base] of Object.entries({ eventBase, managementBase: managing }))
       if (base?.closed) throw invalidArgument(name, `${name} is closed`);

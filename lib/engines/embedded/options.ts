@@ -101,7 +101,7 @@ export function resolveEmbeddedOptions(
       maxBytes: checkPositive('retention.maxBytes', maxBytes),
     },
     sweeper: checkFlag('sweeper', given.sweeper ?? true),
-    clock,
+    clock: clock === Date.now ? clock : () => checkMoment(clock()),
     onProgress,
   };
 }
@@ -117,6 +117,12 @@ function checkEventNames(classes: readonly ClassDefinition[]): void {
       owners.set(event.name, name);
     }
   }
+}
+
+/** A time that is none would be the database's from then on: it does not go back. */
+function checkMoment(now: number): number {
+  if (Number.isFinite(now)) return now;
+  throw invalidArgument('clock', `clock tells ms since 1970, not ${shown(now)}`);
 }
 
 function checkPositive(argument: string, value: number): number {

@@ -228,24 +228,33 @@ export class Overlay implements Scope {
     }
     for (const { key, base } of this.#plain.values())
       if (!isSameVersion(batch.readPlain(key)?.version, base?.version)) throw conflict(key.toString());
+    // What expired before all is removed did not go with it, nor by this transaction.
+    for (const [store, { isCleared }] of this.#classes) if (isCleared) batch.expireDue(store);
   }
 
   /** Writes it all and tells the journal. */
   applyTo(batch: WriteBatch): void {
-    for (const [store, writes] of this.#classes) {
-      for (const entry of writes.removed) this.#applyEntry(batch, store, entry);
+    const steps = this.#isNetEach ? [] : [...this.#steps];
+    const cleared = [...this.#classes].flatMap(([store, { removed, cleared }]) =>
+      cleared === undefined ? [] : [{ store, removed, ...cleared, at: steps.indexOf(cleared.step) }],
+    );
+    for (const { store, removed, step, count } of cleared.sort((a, b) => a.at - b.at)) {
+      for (const entry of removed) this.#applyEntry(batch, store, entry);
       // Others may have added some since they were counted, and some may have expired.
-      if (writes.cleared !== undefined)
-        writes.cleared.step.count += batch.clear(store, this.#netFlag) - writes.cleared.count;
-      if (store.order !== undefined) givePlaces(batch, writes.entries.values());
-      for (const entry of writes.entries.values()) this.#applyEntry(batch, store, entry);
+      step.count += batch.countOf(store) - count;
+      // Each operation up to this one, before those that are its victims.
+      for (const each of steps.splice(0, steps.indexOf(step) + 1)) batch.record(eachChange(each));
+      batch.clear(store, this.#netFlag);
+    }
+    for (const [store, { entries }] of this.#classes) {
+      if (store.order !== undefined) givePlaces(batch, entries.values());
+      for (const entry of entries.values()) this.#applyEntry(batch, store, entry);
     }
     for (const { key, base, current, version } of this.#plain.values()) {
       const kept = current?.version === version ? undefined : current?.version;
       Object.assign(version, batch.writePlain(key, base, current && { ...current, version: kept }));
     }
-    if (this.#isNetEach) return;
-    for (const step of this.#steps) batch.record(eachChange(step));
+    for (const step of steps) batch.record(eachChange(step));
   }
 
   #applyEntry(batch: WriteBatch, store: ClassStore, entry: Entry): void {

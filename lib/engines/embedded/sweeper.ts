@@ -8,6 +8,8 @@ import type { Writer } from './writer';
 
 /** Others may have written what is due before: so often it is looked, at the latest. */
 const LONGEST_PAUSE_MS = 30_000;
+/** After a write that failed: one that cannot be made would be tried without end. */
+const FAILED_PAUSE_MS = 1000;
 /** A clock that is not the system's may jump at any moment. */
 const FOREIGN_CLOCK_PAUSE_MS = 20;
 
@@ -43,6 +45,16 @@ export class Sweeper {
     this.#schedule(earliest);
   }
 
+  /** ms until the moment; for as long as the clock fails, until it is tried again. */
+  #until(moment: number): number {
+    const longest = this.#environment.clock === Date.now ? LONGEST_PAUSE_MS : FOREIGN_CLOCK_PAUSE_MS;
+    try {
+      return Math.min(longest, Math.max(1, moment - this.#environment.now()));
+    } catch {
+      return FAILED_PAUSE_MS;
+    }
+  }
+
   #earliest(): number {
     const { beside, trees } = this.#environment;
     for (const key of trees.expiry.getKeys({ ...FROM_FIRST, ...beside.range, limit: 1 }))
@@ -52,8 +64,10 @@ export class Sweeper {
 
   #schedule(moment: number): void {
     if (this.#isClosed || this.#base.closed) return;
-    const longest = this.#environment.clock === Date.now ? LONGEST_PAUSE_MS : FOREIGN_CLOCK_PAUSE_MS;
-    const pause = Math.min(longest, Math.max(1, moment - this.#environment.now()));
+    this.#sweepIn(this.#until(moment));
+  }
+
+  #sweepIn(pause: number): void {
     const at = performance.now() + pause;
     if (this.#timer !== undefined && this.#timerAt <= at) return;
     this.#timer?.cancel();
@@ -69,11 +83,12 @@ export class Sweeper {
     this.#isSweeping = true;
     try {
       while (!this.#isClosed && this.#earliest() <= this.#environment.now()) await expireSome(this.#writer);
+      this.#lookAhead();
     } catch {
       // The disk may be full, or another process in a long transaction: what is due stays so and is tried again.
+      if (!this.#isClosed && !this.#base.closed) this.#sweepIn(FAILED_PAUSE_MS);
     } finally {
       this.#isSweeping = false;
-      this.#lookAhead();
     }
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { pack } from 'msgpackr';
+import { pack, unpack } from 'msgpackr';
 import { invalidArgument, shown } from '../../arguments';
 import { ClosedError, ConflictError, VetoError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
@@ -94,9 +94,7 @@ async function attempt<R, T>(
   if (!Number.isSafeInteger(retries) || retries < 0)
     throw invalidArgument('retries', 'retries is an integer, 0 or more');
   const { signal } = timingOf(options);
-  checkMarks(origin, meta);
-  const marks: TransactionMarks | undefined =
-    origin === undefined && meta === undefined ? undefined : { origin, meta };
+  const marks = marksOf(origin, meta);
   for (let attempt = 0; ; attempt += 1) {
     if (signal?.aborted) throw signal.reason;
     const transaction = new Transaction(surroundings);
@@ -113,22 +111,26 @@ async function attempt<R, T>(
   }
 }
 
-/** What cannot be told with the events would fail in the middle of a commit. */
-function checkMarks(origin: unknown, meta: unknown): void {
+/** As they are by now: what cannot be told with the events would fail in the middle of a commit, and others with it. */
+function marksOf(origin: unknown, meta: unknown): TransactionMarks | undefined {
   if (origin !== undefined && typeof origin !== 'string')
     throw invalidArgument('origin', `origin is a string, not ${shown(origin)}`);
+  if (origin === undefined && meta === undefined) return undefined;
   try {
-    pack(meta);
+    return unpack(pack({ origin, meta })) as TransactionMarks;
   } catch (error) {
     throw invalidArgument('meta', 'meta is what MessagePack can say', error);
   }
 }
 
+/** Decides what is to be written, and notes it by name for those that are asked after it; what does so. */
+type Prepare = (decided: Map<string, string | undefined>) => () => void;
+
 /** One attempt: what is read is a snapshot, what is written is held back until commit(). */
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
-  readonly #enlisted: { readonly prepare: () => () => void; readonly onCommitted: () => void }[] = [];
+  readonly #enlisted: { readonly prepare: Prepare; readonly onCommitted: () => void }[] = [];
   /** The error of a commit that others were faster than. */
   conflict: unknown;
 
@@ -143,8 +145,12 @@ export class Transaction extends Transactions implements PublicTransaction {
     return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
   }
 
+  isOf(environment: Environment): boolean {
+    return this.#surroundings.environment === environment;
+  }
+
   /** Has what `prepare` returns done in the commit; what it throws ends the transaction. Calls back when it is safe. */
-  enlist(prepare: () => () => void, onCommitted: () => void): void {
+  enlist(prepare: Prepare, onCommitted: () => void): void {
     this.#stage.open();
     this.#enlisted.push({ prepare, onCommitted });
   }
@@ -204,7 +210,8 @@ export class Transaction extends Transactions implements PublicTransaction {
       this.conflict = error;
       throw error;
     }
-    for (const write of this.#enlisted.map(({ prepare }) => prepare())) write();
+    const decided = new Map<string, string | undefined>();
+    for (const write of this.#enlisted.map(({ prepare }) => prepare(decided))) write();
     batch.beginTransaction(marks);
     overlay.applyTo(batch);
     batch.endTransaction();

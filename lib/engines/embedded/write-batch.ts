@@ -64,7 +64,7 @@ export class WriteBatch implements Scope {
   }
 
   finish(): void {
-    this.#journal.flush(this.#environment.retention);
+    this.#journal.flush(this.#environment.retention, this.#environment.trimming);
     writeState(this.#environment.trees.meta, this.#state);
   }
 
@@ -121,7 +121,8 @@ export class WriteBatch implements Scope {
   expire(store: ClassStore, key: Buffer, stored: Stored, byCount: boolean): void {
     this.#store(store, key, stored, undefined, this.#nextVersion());
     const { payload } = store.codec.encode(stored.record, stored);
-    this.record(store.expireChange(payload, stored.expiresAt ?? this.now, byCount));
+    const dueAt = byCount ? this.now : (stored.expiresAt ?? this.now);
+    this.record(store.expireChange(payload, dueAt, byCount));
   }
 
   get expiryTree(): Tree {
@@ -171,7 +172,7 @@ export class WriteBatch implements Scope {
 
   /** Removes all records; `views` are those in which that is seen. How many there were. */
   clear(store: ClassStore, views: number = BOTH_VIEWS): number {
-    if (this.nextExpiry <= this.now) this.#expireDue(store);
+    this.expireDue(store);
     const count = this.countOf(store);
     if (count === 0) return 0;
     this.#state.writes += 1;
@@ -260,8 +261,9 @@ export class WriteBatch implements Scope {
     this.#marks = marks;
   }
 
-  /** What is due has expired, and was not removed with what there is. */
-  #expireDue(store: ClassStore): void {
+  /** Removes what is due of the class. */
+  expireDue(store: ClassStore): void {
+    if (this.nextExpiry > this.now) return;
     const due = [...dueBy(this.expiryTree, this.now)].filter(({ classId }) => classId === store.id);
     for (const { key } of due) this.read(store, key);
   }

@@ -86,8 +86,7 @@ export class Writer {
 
   assertWritable(): void {
     this.assertOpen();
-    if (this.#environment.readOnly)
-      throw new StorageError(`${this.#environment.path}: the database was opened to be read only`);
+    this.#environment.assertWritable();
   }
 
   assertOpen(): void {
