@@ -35,12 +35,14 @@ const more = () =>
     ttl: { age: 1e9 },
   });
 
-const mismatch = (what: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof SchemaMismatchError, String(error));
-  assert.match(error.message, what);
-  assert.equal(error.context.class, 'User');
-  return true;
-};
+const mismatch =
+  (what: RegExp, name = 'User') =>
+  (error: unknown) => {
+    assert.ok(error instanceof SchemaMismatchError, String(error));
+    assert.match(error.message, what);
+    assert.equal(error.context.class, name);
+    return true;
+  };
 
 async function filled(directory: Directory, count: number): Promise<void> {
   const User = user();
@@ -229,7 +231,7 @@ describe('a stored class', () => {
     await (await directory.open({ classes: [user()] })).close();
     await assert.rejects(
       directory.open({ classes: [Other('User.new')] }),
-      mismatch(/class Other has an event User\.new, and so has User/),
+      mismatch(/class Other has an event User\.new, and so has User/, 'Other'),
     );
     await using db = await directory.open({ classes: [Other('Other.new')] });
     assert.equal(db.classes.length, 2);
