@@ -128,6 +128,7 @@ function checkMarks(origin: unknown, meta: unknown): void {
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
+  readonly #stores = new Map<number, ClassStore>();
   readonly #enlisted: { readonly prepare: () => () => void; readonly onCommitted: () => void }[] = [];
   /** The error of a commit that others were faster than. */
   conflict: unknown;
@@ -140,7 +141,11 @@ export class Transaction extends Transactions implements PublicTransaction {
   }
 
   records<C extends ClassDefinition>(definition: C): Records<C> {
-    return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
+    const store = this.#surroundings.store(definition);
+    // Equal definitions have a store each, and one class.
+    const first = this.#stores.get(store.id) ?? store;
+    this.#stores.set(store.id, first);
+    return new EmbeddedRecords(first, definition, this.#stage);
   }
 
   /** Has what `prepare` returns done in the commit; what it throws ends the transaction. Calls back when it is safe. */
