@@ -142,6 +142,41 @@ describe('Time-To-Live by age', () => {
     assert.equal(await plain.get(3), undefined);
   });
 
+  test('a transaction goes on reading what it has written itself, whose time is over for all others', async () => {
+    await using db = await opened(new Clock());
+    const past = { expiresAt: new Date(START - 1) };
+    await db.transaction(async (tx) => {
+      await tx.records(Plain).insert(record(1), past);
+      await tx.upsert('k', 1, past);
+      assert.deepEqual([await tx.records(Plain).get(1), await tx.get('k')], [record(1), 1]);
+      assert.equal(await db.records(Plain).get(1), undefined);
+    });
+    assert.deepEqual([await db.records(Plain).get(1), await db.get('k')], [undefined, undefined]);
+  });
+
+  test('a transaction may make anew what has expired, and give its unique value to another', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    await db.records(Unique).insert(record(1, 7));
+    clock.advance(10);
+    await db.transaction(async (tx) => {
+      await tx.records(Unique).insert(record(1, 8));
+      await tx.records(Unique).insert(record(2, 7));
+    });
+    assert.deepEqual(ids(await db.records(Unique).find({ index: 'byValue' }).all()), [2, 1]);
+  });
+
+  test('what a read has found gone is gone for the writes after it, though the clock goes back', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    await db.records(Aged).insert(record(1));
+    clock.advance(10);
+    assert.equal(await db.records(Aged).get(1), undefined);
+    clock.advance(-5);
+    assert.equal(await db.records(Aged).remove(1), false);
+    await db.records(Aged).insert(record(1));
+  });
+
   test('a time beyond the last moment of a Date is that moment', async () => {
     const Long = defineClass('Long', { key: 'id', fields, ttl: { age: Number.MAX_VALUE } });
     await using db = await connect('embedded:', { classes: [Plain, Long] });

@@ -38,7 +38,7 @@ export class WriteBatch implements Scope {
     this.#state = readState(environment.trees.meta);
     this.#firstSeq = this.#state.seq;
     environment.checkSchemaVersion(this.#state.schemaVersion);
-    this.#state.time = Math.max(this.#state.time, environment.clock());
+    this.#state.time = Math.max(this.#state.time, environment.now());
     this.now = this.#state.time;
     this.#journal = new JournalWriter(environment.trees.journal, this.#state);
   }
