@@ -324,6 +324,26 @@ describe('Time-To-Live by count', () => {
     assert.deepEqual(ids(await db.records(Counted).find().all()), [7, 8, 9]);
   });
 
+  test('what has expired makes room before what has not', async () => {
+    const Both = defineClass('Both', { key: 'id', fields, ttl: { age: 10, count: 300 } });
+    const clock = new Clock();
+    await using db = await connect('embedded:', { classes: [Both], clock: clock.now, sweeper: false });
+    const insert = (from: number, to: number, options?: { ttl: number }): Promise<unknown> =>
+      db.transaction(async (tx) => {
+        for (let id = from; id < to; id += 1) await tx.records(Both).insert(record(id), options);
+      });
+    await insert(0, 100);
+    await insert(100, 300, { ttl: 1 });
+    clock.advance(1);
+    await insert(300, 500); // more than are removed in passing
+    assert.deepEqual(ids(await db.records(Both).find().all()), [
+      ...Array.from({ length: 100 }, (_, i) => i),
+      ...Array.from({ length: 200 }, (_, i) => 300 + i),
+    ]);
+    await db.records(Both).insert(record(500), { expiresAt: new Date(clock.now()) });
+    assert.equal(await db.records(Both).find().count(), 300);
+  });
+
   test('in a transaction, too, the newest is what was inserted or renewed last', async () => {
     await using db = await opened(new Clock());
     await db.records(Counted).insert(record(0));

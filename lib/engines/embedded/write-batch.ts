@@ -313,6 +313,8 @@ export class WriteBatch implements Scope {
   #removeSurplus(): void {
     for (const store of this.#grown) {
       const most = store.definition.ttl?.count ?? Number.POSITIVE_INFINITY;
+      // What has expired makes room before what has not.
+      if (this.countOf(store) > most && this.nextExpiry <= this.now) this.#expireDue(store);
       const surplus = this.countOf(store) - most;
       if (surplus <= 0 || store.order === undefined) continue;
       const oldest = [...store.order.getRange({ ...FROM_FIRST, limit: surplus })];
