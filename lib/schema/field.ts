@@ -205,7 +205,7 @@ function checkLength<Name extends string>(options: object, name: Name): { readon
 }
 
 /** As keys have them: a place of 16 bits. */
-const MOST_VALUES = 2 ** 16;
+export const MOST_VALUES = 2 ** 16;
 
 function checkValues(values: readonly unknown[]): void {
   if (values.length === 0) throw invalidArgument('values', 'values: an enumeration has at least one');
