@@ -58,7 +58,7 @@ export interface OptionalField<Of extends PresentField = PresentField> {
   readonly of: Of;
 }
 
-/** Assigned at insert: a number no other record of the class has or had. */
+/** Assigned at insert: a number that no other record of the class has been assigned. */
 export interface AutoidField {
   readonly kind: 'autoid';
 }
@@ -146,7 +146,10 @@ export const field = {
     return fields.make({ kind: 'struct', fields: checked });
   },
 
-  /** A bigint that insert assigns unless it is given; unique in its class. At most one a class. */
+  /**
+   * A bigint that insert assigns unless it is given, and never twice. Numbers that are given are kept apart where they are
+   * the key or a unique index has them. At most one a class.
+   */
   autoid: (): AutoidField => fields.make({ kind: 'autoid' }),
 };
 
@@ -202,7 +205,7 @@ function checkLength<Name extends string>(options: object, name: Name): { readon
 }
 
 /** As keys have them: a place of 16 bits. */
-const MOST_VALUES = 2 ** 16;
+export const MOST_VALUES = 2 ** 16;
 
 function checkValues(values: readonly unknown[]): void {
   if (values.length === 0) throw invalidArgument('values', 'values: an enumeration has at least one');

@@ -277,6 +277,37 @@ describe('the process of an embedded database', () => {
     for (const turns of [1, 20]) await exits(turns);
   });
 
+  test('may be killed: what has resolved is there, whatever the durability', async () => {
+    for (const durability of ['commit', 'none'] as const) {
+      await using directory = await Directory.make();
+      const ended = await inProcess(
+        async ({ evenkeel, say }, { url, durability }) => {
+          const { field } = evenkeel;
+          const Item = evenkeel.defineClass('Item', { key: 'id', fields: { id: field.uint32() } });
+          const db = await evenkeel.connect(url as 'embedded:', { classes: [Item], durability });
+          for (let id = 0; id < 100; id += 1) {
+            await db.records(Item).insert({ id });
+            await db.upsert(`k${id}`, id);
+          }
+          say('resolved');
+          for (let id = 100; id < 1000; id += 1) void db.records(Item).insert({ id });
+          process.kill(process.pid, 'SIGKILL');
+        },
+        { url: directory.url as string, durability },
+      );
+      assert.deepEqual([ended.signal, ended.lines], ['SIGKILL', ['resolved']], ended.stderr);
+      await using db = await directory.open();
+      const [Item] = db.classes as unknown as [ReturnType<typeof defineClass>];
+      assert.ok(
+        (await db
+          .records(Item as never)
+          .find()
+          .count()) >= 100,
+      );
+      assert.equal((await db.getMany(Array.from({ length: 100 }, (_, i) => `k${i}`))).size, 100);
+    }
+  });
+
   test('says what it dies of with writes under way', async () => {
     await using directory = await Directory.make();
     const ended = await inProcess(async ({ evenkeel }, url) => {

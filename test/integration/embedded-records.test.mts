@@ -432,6 +432,28 @@ onBothKinds('find', (open) => {
   });
 });
 
+onBothKinds('a refusal', (open) => {
+  test('comes once that is safe which it is because of', async () => {
+    await using db = await open({ classes });
+    let isSafe = false;
+    const first = db
+      .records(User)
+      .insert(user(1))
+      .then(() => {
+        isSafe = true;
+      });
+    await assert.rejects(db.records(User).insert(user(1)), taken(undefined));
+    assert.ok(isSafe);
+    await first;
+    const written = db.insert('k', 1).then(() => {
+      isSafe = false;
+    });
+    await assert.rejects(db.insert('k', 2), KeyExistsError);
+    assert.ok(!isSafe);
+    await written;
+  });
+});
+
 onBothKinds('an autoid', (open) => {
   test('is given where none is, and one that is given is respected', async () => {
     await using db = await open({ classes });

@@ -35,12 +35,14 @@ const more = () =>
     ttl: { age: 1e9 },
   });
 
-const mismatch = (what: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof SchemaMismatchError, String(error));
-  assert.match(error.message, what);
-  assert.equal(error.context.class, 'User');
-  return true;
-};
+const mismatch =
+  (what: RegExp, name = 'User') =>
+  (error: unknown) => {
+    assert.ok(error instanceof SchemaMismatchError, String(error));
+    assert.match(error.message, what);
+    assert.equal(error.context.class, name);
+    return true;
+  };
 
 async function filled(directory: Directory, count: number): Promise<void> {
   const User = user();
@@ -229,7 +231,7 @@ describe('a stored class', () => {
     await (await directory.open({ classes: [user()] })).close();
     await assert.rejects(
       directory.open({ classes: [Other('User.new')] }),
-      mismatch(/class Other has an event User\.new, and so has User/),
+      mismatch(/class Other has an event User\.new, and so has User/, 'Other'),
     );
     await using db = await directory.open({ classes: [Other('Other.new')] });
     assert.equal(db.classes.length, 2);
@@ -291,6 +293,28 @@ describe('two databases of one thread on the same directory', () => {
     await one.close();
     assert.equal(await two.records(User).find().count(), 3);
     await assert.rejects(directory.open({ durability: 'none' }), InvalidArgumentError);
+  });
+
+  test('may use both their definitions of a class in one transaction, and in one order', async () => {
+    await using directory = await Directory.make();
+    const make = () =>
+      defineClass('Seat', {
+        key: 'id',
+        fields: { id: field.uint32(), guest: field.string() },
+        indexes: { byGuest: uniqueIndex('guest') },
+      });
+    const [Seat, Same] = [make(), make()];
+    await using db = await directory.open({ classes: [Seat] });
+    await using other = await directory.open({ classes: [Same] });
+    await db.transaction(async (tx) => {
+      await tx.records(Seat).insert({ id: 1, guest: 'Ada' });
+      assert.equal((await tx.records(Same).get(1))?.guest, 'Ada');
+      await assert.rejects(tx.records(Same).insert({ id: 2, guest: 'Ada' }), KeyExistsError);
+    });
+    const written = db.records(Seat).insert({ id: 3, guest: 'Grace' });
+    assert.equal((await db.records(Same).get(3))?.guest, 'Grace');
+    assert.equal(await other.records(Same).find({ index: 'byGuest' }).count(), 2);
+    await written;
   });
 
   test('have one schema: who has the old class is refused once it has grown, and no index misses a record', async () => {

@@ -259,6 +259,29 @@ onBothKinds('a transaction', (open) => {
     assert.deepEqual(await db.records(Account).find().all().then(ids), []);
   });
 
+  test('is compared by what it writes: of two that read what the other writes both are committed', async () => {
+    await using db = await open({ classes });
+    for (const isWritten of [false, true]) {
+      for (const id of [1, 2]) await db.records(Account).upsert(account(id, { balance: 10n }));
+      let attempts = 0;
+      const takeFrom = (id: number, other: number) => (tx: Transaction) => {
+        attempts += 1;
+        return (async () => {
+          const records = tx.records(Account);
+          const [mine, theirs] = [await records.get(id), await records.get(other)];
+          const both = (mine?.balance ?? 0n) + (theirs?.balance ?? 0n);
+          if (both >= 20n) await records.update(id, { balance: 0n });
+          if (isWritten) await records.update(other, { balance: theirs?.balance ?? 0n });
+        })();
+      };
+      await Promise.all([db.transaction(takeFrom(1, 2)), db.transaction(takeFrom(2, 1))]);
+      const balances = (await db.records(Account).find().all()).map(({ balance }) => balance);
+      // Who has to rely on a record that stays as it is writes it as well.
+      assert.deepEqual(balances.toSorted(), isWritten ? [0n, 10n] : [0n, 0n]);
+      assert.equal(attempts, isWritten ? 3 : 2);
+    }
+  });
+
   test('may exchange unique values between records', async () => {
     await using db = await open({ classes });
     const outside = db.records(Account);

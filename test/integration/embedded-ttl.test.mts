@@ -171,6 +171,41 @@ describe('Time-To-Live by age', () => {
     assert.equal(await plain.get(3), undefined);
   });
 
+  test('a transaction goes on reading what it has written itself, whose time is over for all others', async () => {
+    await using db = await opened(new Clock());
+    const past = { expiresAt: new Date(START - 1) };
+    await db.transaction(async (tx) => {
+      await tx.records(Plain).insert(record(1), past);
+      await tx.upsert('k', 1, past);
+      assert.deepEqual([await tx.records(Plain).get(1), await tx.get('k')], [record(1), 1]);
+      assert.equal(await db.records(Plain).get(1), undefined);
+    });
+    assert.deepEqual([await db.records(Plain).get(1), await db.get('k')], [undefined, undefined]);
+  });
+
+  test('a transaction may make anew what has expired, and give its unique value to another', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    await db.records(Unique).insert(record(1, 7));
+    clock.advance(10);
+    await db.transaction(async (tx) => {
+      await tx.records(Unique).insert(record(1, 8));
+      await tx.records(Unique).insert(record(2, 7));
+    });
+    assert.deepEqual(ids(await db.records(Unique).find({ index: 'byValue' }).all()), [2, 1]);
+  });
+
+  test('what a read has found gone is gone for the writes after it, though the clock goes back', async () => {
+    const clock = new Clock();
+    await using db = await opened(clock);
+    await db.records(Aged).insert(record(1));
+    clock.advance(10);
+    assert.equal(await db.records(Aged).get(1), undefined);
+    clock.advance(-5);
+    assert.equal(await db.records(Aged).remove(1), false);
+    await db.records(Aged).insert(record(1));
+  });
+
   test('a time beyond the last moment of a Date is that moment', async () => {
     const Long = defineClass('Long', { key: 'id', fields, ttl: { age: Number.MAX_VALUE } });
     await using db = await connect('embedded:', { classes: [Plain, Long] });
@@ -327,6 +362,26 @@ describe('Time-To-Live by count', () => {
       for (let id = 0; id < 10; id += 1) await tx.records(Counted).insert(record(id));
     });
     assert.deepEqual(ids(await db.records(Counted).find().all()), [7, 8, 9]);
+  });
+
+  test('what has expired makes room before what has not', async () => {
+    const Both = defineClass('Both', { key: 'id', fields, ttl: { age: 10, count: 300 } });
+    const clock = new Clock();
+    await using db = await connect('embedded:', { classes: [Both], clock: clock.now, sweeper: false });
+    const insert = (from: number, to: number, options?: { ttl: number }): Promise<unknown> =>
+      db.transaction(async (tx) => {
+        for (let id = from; id < to; id += 1) await tx.records(Both).insert(record(id), options);
+      });
+    await insert(0, 100);
+    await insert(100, 300, { ttl: 1 });
+    clock.advance(1);
+    await insert(300, 500); // more than are removed in passing
+    assert.deepEqual(ids(await db.records(Both).find().all()), [
+      ...Array.from({ length: 100 }, (_, i) => i),
+      ...Array.from({ length: 200 }, (_, i) => 300 + i),
+    ]);
+    await db.records(Both).insert(record(500), { expiresAt: new Date(clock.now()) });
+    assert.equal(await db.records(Both).find().count(), 300);
   });
 
   test('in a transaction, too, the newest is what was inserted or renewed last', async () => {

@@ -141,6 +141,29 @@ describe('hooks', () => {
     assert.equal(String(await db.get('orders')), '6');
   });
 
+  test('is not asked about what Time-To-Live removes, and is about all that removes otherwise', async () => {
+    const Brief = defineClass('Brief', {
+      key: 'id',
+      fields: { id: field.uint32() },
+      ttl: { age: 10, count: 3 },
+    });
+    let time = Date.UTC(2030, 0, 1);
+    await using db = await connect('embedded:', { classes: [Brief], clock: () => time, sweeper: false });
+    const asked: string[] = [];
+    db.hooks.on(Brief, ['delete', 'deleteAll'], (change) => {
+      asked.push(change.kind === 'delete' ? `delete ${change.key}` : change.kind);
+    });
+    const records = db.records(Brief);
+    for (let id = 1; id <= 5; id += 1) await records.insert({ id }); // two go by count
+    time += 10_000;
+    assert.equal(await db.expireNow(), 3);
+    assert.deepEqual(asked, []);
+    await records.insert({ id: 6 });
+    await records.remove(6);
+    await records.deleteAll();
+    assert.deepEqual(asked, ['delete 6', 'deleteAll']);
+  });
+
   test('an asynchronous hook refuses: it cannot be waited for', async () => {
     await using db = await connect('embedded:', { classes });
     db.hooks.on(Other, 'new', (async () => {}) as () => void);

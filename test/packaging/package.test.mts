@@ -48,6 +48,13 @@ describe('the packed package', () => {
     await rm(path.dirname(tarball), { recursive: true, force: true });
   });
 
+  test('has the documents and examples that its README names', async () => {
+    const readme = await readFile(path.join(consumer.installed, 'README.md'), 'utf8');
+    const named = [...readme.matchAll(/\]\(((?:docs|examples)[^)#]*)/g)].map(([, name]) => name as string);
+    assert.ok(new Set(named).size >= 5, named.join());
+    for (const name of named) await stat(path.join(consumer.installed, name));
+  });
+
   test('loads its prebuilt addon from an ES module', async () => {
     const script = `import { connect } from 'evenkeel';
       import { startServer } from 'evenkeel/testing';
@@ -96,12 +103,13 @@ describe('the packed package', () => {
   });
 
   for (const [resolution, options] of [
+    ['node16', { module: 'node16', lib: ['es2022'] }],
     ['node20', { module: 'node20' }],
     ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
   ] as const) {
     test(`type checks under ${resolution} resolution`, async () => {
       await lendTypes(consumer);
-      const source = `import { connect, EvenkeelError, type Database } from 'evenkeel';
+      const source = `import { connect, defineClass, EvenkeelError, field, onNew, type Database } from 'evenkeel';
         import { startServer } from 'evenkeel/testing';
         export async function greet(): Promise<string | undefined> {
           const server = await startServer();
@@ -114,13 +122,25 @@ describe('the packed package', () => {
             throw error;
           }
         }
+        const User = defineClass('User', {
+          key: 'id',
+          fields: { id: field.autoid(), name: field.string() },
+          events: [onNew()],
+        });
+        export async function join(name: string): Promise<bigint> {
+          const db = await connect('embedded:', { classes: [User] });
+          await db.events.on(User, ['new'], ({ after }) => console.log(after.name));
+          // @ts-expect-error: the name is no number.
+          await db.records(User).insert({ name: 1 });
+          return (await db.records(User).insert({ name })).id;
+        }
         // @ts-expect-error: an unknown name must not become any.
         import { nothing } from 'evenkeel';
         void nothing;`;
       const compilerOptions = {
-        ...options,
         target: 'es2022',
         lib: ['es2023', 'esnext.disposable'],
+        ...options,
         strict: true,
         noEmit: true,
         types: ['node'],

@@ -360,6 +360,19 @@ describe('what is no schema', () => {
     assert.throws(() => parseDdl(Buffer.from(SHOP) as unknown as string), InvalidArgumentError);
   });
 
+  test('is found in a time that grows with its length, however much there is to say of it', () => {
+    const classes = Array.from({ length: 10_000 }, (_, i) => `class C${i} { uint4 a; };\r\n`).join('');
+    const began = performance.now();
+    const { warnings } = parseDdl(`declare database d;\n${classes}`);
+    assert.ok(performance.now() - began < 5000);
+    assert.deepEqual([warnings.length, warnings[9999]?.line, warnings[9999]?.column], [10_000, 10_001, 7]);
+    const many = Array.from({ length: 70_000 }, (_, i) => `v${i}`).join(',\n');
+    assert.throws(
+      () => parseDdl(`enum E {\n${many} };`),
+      (error) => error instanceof DdlSyntaxError && error.context.line === 65_538,
+    );
+  });
+
   test('does not grow without bound by its macros', () => {
     const text = Array.from({ length: 40 }, (_, i) => `#define m${i + 1} m${i} m${i}\n`).join('');
     assert.throws(() => parseDdl(`#define m0 x\n${text}`), /a macro stands for at most 64 tokens/);

@@ -22,7 +22,8 @@ export class DirectExecutor implements RecordExecutor {
   readonly #writer: Writer;
   readonly #timeout: number;
   readonly #assertOpen: () => void;
-  readonly #writing = new Map<ClassStore, Writing>();
+  /** By the number of the class. */
+  readonly #writing = new Map<number, Writing>();
 
   /** `assertOpen` throws when nothing may be asked for any more. */
   constructor(environment: Environment, writer: Writer, timeout: number, assertOpen: () => void) {
@@ -63,7 +64,7 @@ export class DirectExecutor implements RecordExecutor {
   }
 
   read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined> {
-    const writing = this.#writing.get(store);
+    const writing = this.#writing.get(store.id);
     if (writing !== undefined && (writing.all > 0 || writing.keys.has(key.toString('latin1'))))
       return this.#readInOrder(store, key, timing);
     this.#assertOpen();
@@ -72,7 +73,7 @@ export class DirectExecutor implements RecordExecutor {
 
   async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
     this.#assertOpen();
-    if (this.#writing.has(store))
+    if (this.#writing.has(store.id))
       await this.#submit('find', { timeout: undefined, signal: undefined }, () => {});
     return held(this.#environment, (snapshot) =>
       scan(store, range, this.#environment.now(), snapshot, undefined),
@@ -108,10 +109,10 @@ export class DirectExecutor implements RecordExecutor {
 
   /** Notes a write of the key or, without one, of all records of the class. */
   #begin(store: ClassStore, keyName: string | undefined): void {
-    let writing = this.#writing.get(store);
+    let writing = this.#writing.get(store.id);
     if (writing === undefined) {
       writing = { keys: new Map(), all: 0, count: 0 };
-      this.#writing.set(store, writing);
+      this.#writing.set(store.id, writing);
     }
     writing.count += 1;
     if (keyName === undefined) writing.all += 1;
@@ -120,12 +121,12 @@ export class DirectExecutor implements RecordExecutor {
 
   /** What begin() noted has an outcome. */
   #end(store: ClassStore, keyName: string | undefined): void {
-    const writing = this.#writing.get(store) as Writing;
+    const writing = this.#writing.get(store.id) as Writing;
     const { keys } = writing;
     writing.count -= 1;
     if (keyName === undefined) writing.all -= 1;
     else if (keys.get(keyName) === 1) keys.delete(keyName);
     else keys.set(keyName, (keys.get(keyName) as number) - 1);
-    if (writing.count === 0) this.#writing.delete(store);
+    if (writing.count === 0) this.#writing.delete(store.id);
   }
 }

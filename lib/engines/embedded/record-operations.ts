@@ -199,7 +199,9 @@ function checkUnique(
     if (before !== undefined && store.indexKey(index, before.record, key).equals(indexKey)) continue;
     const holder = scope.holder(store, index, indexKey);
     if (holder === undefined || holder.equals(key)) continue;
-    if (scope.read(store, holder) === undefined) continue; // it had expired
+    const other = scope.read(store, holder);
+    // It had expired, and may have been made anew with another value.
+    if (other === undefined || !store.indexKey(index, other.record, holder).equals(indexKey)) continue;
     throw new KeyExistsError(`${op}: another ${store.name} has this value of ${index.name}`, {
       context: { op, class: store.name, index: index.name, key: shownKey(store, record) },
     });

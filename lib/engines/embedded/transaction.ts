@@ -130,6 +130,7 @@ type Prepare = (decided: Map<string, string | undefined>) => () => void;
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
+  readonly #stores = new Map<number, ClassStore>();
   readonly #enlisted: { readonly prepare: Prepare; readonly onCommitted: () => void }[] = [];
   /** The error of a commit that others were faster than. */
   conflict: unknown;
@@ -142,7 +143,11 @@ export class Transaction extends Transactions implements PublicTransaction {
   }
 
   records<C extends ClassDefinition>(definition: C): Records<C> {
-    return new EmbeddedRecords(this.#surroundings.store(definition), definition, this.#stage);
+    const store = this.#surroundings.store(definition);
+    // Equal definitions have a store each, and one class.
+    const first = this.#stores.get(store.id) ?? store;
+    this.#stores.set(store.id, first);
+    return new EmbeddedRecords(first, definition, this.#stage);
   }
 
   isOf(environment: Environment): boolean {

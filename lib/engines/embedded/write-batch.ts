@@ -38,7 +38,7 @@ export class WriteBatch implements Scope {
     this.#state = readState(environment.trees.meta);
     this.#firstSeq = this.#state.seq;
     environment.checkSchemaVersion(this.#state.schemaVersion);
-    this.#state.time = Math.max(this.#state.time, environment.clock());
+    this.#state.time = Math.max(this.#state.time, environment.now());
     this.now = this.#state.time;
     this.#journal = new JournalWriter(environment.trees.journal, this.#state);
   }
@@ -315,6 +315,8 @@ export class WriteBatch implements Scope {
   #removeSurplus(): void {
     for (const store of this.#grown) {
       const most = store.definition.ttl?.count ?? Number.POSITIVE_INFINITY;
+      // What has expired makes room before what has not.
+      if (this.countOf(store) > most) this.expireDue(store);
       const surplus = this.countOf(store) - most;
       if (surplus <= 0 || store.order === undefined) continue;
       const oldest = [...store.order.getRange({ ...FROM_FIRST, limit: surplus })];

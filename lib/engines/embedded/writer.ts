@@ -27,6 +27,8 @@ export interface Unit {
 interface Entry {
   readonly unit: Unit;
   isWritten: boolean;
+  /** What the unit threw. It is told once that is safe which it may be because of. */
+  refusal: EvenkeelError | undefined;
   isSettled: boolean;
   timer: NodeJS.Timeout | undefined;
   stopListening: (() => void) | undefined;
@@ -71,6 +73,7 @@ export class Writer {
     const entry: Entry = {
       unit,
       isWritten: false,
+      refusal: undefined,
       isSettled: false,
       timer: undefined,
       stopListening: undefined,
@@ -159,7 +162,7 @@ export class Writer {
           entry.unit.run(write);
         } catch (error) {
           if (!(error instanceof EvenkeelError) || error instanceof StorageError) throw error;
-          this.#fail(entry, error);
+          entry.refusal = error;
           write.endTransaction();
         }
         if ((taken & 15) === 0 && performance.now() > deadline) break;
@@ -190,7 +193,8 @@ export class Writer {
     for (const entry of entries) {
       if (entry.isSettled) continue;
       this.#settle(entry);
-      entry.unit.succeed();
+      if (entry.refusal === undefined) entry.unit.succeed();
+      else entry.unit.fail(entry.refusal);
     }
     this.#environment.committed(hasEvents);
   }

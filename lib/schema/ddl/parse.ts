@@ -1,6 +1,6 @@
 import { invalidArgument } from '../../arguments';
 import type { ClassDefinition } from '../class';
-import { field, type MemberField, type StructField } from '../field';
+import { field, type MemberField, MOST_VALUES, type StructField } from '../field';
 import { parseClass } from './class';
 import { Cursor } from './cursor';
 import { parseElements } from './elements';
@@ -123,15 +123,16 @@ function parseEnumeration(scope: Scope): void {
   const { cursor } = scope;
   const name = scope.newName('an enum');
   cursor.expect('{');
-  const values: [string, ...string[]] = [parseValue(cursor)];
+  const values = new Set([parseValue(cursor)]);
   while (cursor.accept(',') && cursor.peek().text !== '}') {
     const at = cursor.peek();
+    if (values.size === MOST_VALUES) cursor.fail(at, `an enum has at most ${MOST_VALUES} values`);
     const value = parseValue(cursor);
-    if (values.includes(value)) cursor.fail(at, `the value ${value} is declared twice`);
-    values.push(value);
+    if (values.has(value)) cursor.fail(at, `the value ${value} is declared twice`);
+    values.add(value);
   }
   cursor.expect('}');
-  scope.enumerations.set(name.text, field.enumeration(...values));
+  scope.enumerations.set(name.text, field.enumeration(...([...values] as [string, ...string[]])));
 }
 
 function parseValue(cursor: Cursor): string {

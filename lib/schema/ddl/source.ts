@@ -12,14 +12,23 @@ export interface Position {
 
 /** A schema text, and its name for messages. */
 export class Source {
+  /** Where each line begins, once somebody asks: there may be as many warnings as lines. */
+  #starts: readonly number[] | undefined;
+
   constructor(
     readonly text: string,
     readonly name: string | undefined,
   ) {}
 
   position(offset: number): Position {
-    const lines = this.text.slice(0, offset).split(/\r\n|\r|\n/);
-    return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
+    this.#starts ??= startsOf(this.text);
+    let line = 0;
+    for (let beyond = this.#starts.length; beyond - line > 1; ) {
+      const middle = (line + beyond) >> 1;
+      if ((this.#starts[middle] as number) <= offset) line = middle;
+      else beyond = middle;
+    }
+    return { line: line + 1, column: offset - (this.#starts[line] as number) + 1 };
   }
 
   fail(offset: number, problem: string): never {
@@ -39,4 +48,10 @@ export class Source {
     const indent = shown.slice(0, column - 1 - start).replace(/[^\t]/g, ' ');
     return `  ${shown}\n  ${indent}^`;
   }
+}
+
+function startsOf(text: string): number[] {
+  const starts = [0];
+  for (const { index, 0: end } of text.matchAll(/\r\n|\r|\n/g)) starts.push(index + end.length);
+  return starts;
 }
