@@ -322,6 +322,36 @@ describe('the end of a database', () => {
     );
   });
 
+  test('is that of its subscriptions, also where another has the same directory open', async () => {
+    await using directory = await Directory.make();
+    await using other = await open({}, directory.url);
+    const db = await open({}, directory.url);
+    const { events } = db;
+    await db.close();
+    for (const options of [{}, { expandDeleteAll: true }]) {
+      assert.throws(() => events.feed(Order, options), ClosedError);
+      assert.throws(() => events.transactions(Order, options), ClosedError);
+      await assert.rejects(
+        events.on(Order, 'delete', () => {}, options),
+        ClosedError,
+      );
+      await assert.rejects(
+        events.durable('name', Order, () => {}, options),
+        ClosedError,
+      );
+    }
+    // Nor does anybody want the victims of a deleteAll any more.
+    await other.records(Order).insert(order(1));
+    const from = other.events.position;
+    await other.records(Order).deleteAll();
+    await other.records(Order).insert(order(2));
+    const feed = other.events.feed(Order, { from, expandDeleteAll: true });
+    assert.deepEqual(
+      [(await feed.next()).value, (await feed.next()).value].map((event) => event && short(event)),
+      ['deleteAll 1', 'new 2'],
+    );
+  });
+
   test('waits for handlers at work, but not for ever', async () => {
     const db = await open();
     let state = 'not called';
