@@ -270,12 +270,12 @@ export class DurableKeeper implements Keeper {
   }
 
   #write(): Promise<void> {
+    const { notes } = this.#log;
     const place = this.#acknowledged;
-    this.#writing = this.#log.notes
-      .write((pen) => this.#put(pen, place))
-      .then(() => {
-        this.#written = place;
-      });
+    const put = (pen: Pen): void => this.#put(pen, place);
+    this.#writing = (this.#lease === undefined ? notes.writeLast(put) : notes.write(put)).then(() => {
+      this.#written = place;
+    });
     return this.#writing;
   }
 

@@ -17,7 +17,8 @@ export class Hub {
   readonly #listeners = new Set<Listener>();
   #stop: (() => void) | undefined;
   #isScheduled = false;
-  #isEnded = false;
+  /** Why there are no listeners any more. */
+  #ended: string | undefined;
 
   constructor(log: ChangeLog, base: EventBase) {
     this.log = log;
@@ -32,7 +33,7 @@ export class Hub {
   /** Has the listener woken until it leaves; meanwhile the process is kept alive. ClosedError after the end. */
   join(listener: Listener): void {
     // Somebody else may have the same directory open, and so the log.
-    if (this.#isEnded) throw new ClosedError('the database is closed');
+    if (this.#ended !== undefined) throw new ClosedError(this.#ended);
     this.#stop ??= this.#start();
     this.#listeners.add(listener);
     this.#base.ref();
@@ -64,7 +65,7 @@ export class Hub {
   }
 
   async end(reason: unknown): Promise<void> {
-    this.#isEnded = true;
+    this.#ended ??= reason instanceof ClosedError ? reason.message : 'the database is closed';
     await Promise.all([...this.#listeners].map((each) => each.end(reason)));
   }
 

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
+  ClosedError,
   type DurableEventOf,
   type DurableOptions,
+  EventBase,
   SpecChangedError,
   type Subscription,
   SubscriptionBusyError,
@@ -373,6 +375,21 @@ describe('a durable subscription', () => {
     await snapshot.caughtUp();
     await end(snapshot);
     assert.deepEqual(told, ['snapshot 1']);
+  });
+
+  test('gives its name free when its event base is closed, with where it was', async () => {
+    await using db = await open();
+    await using base = EventBase.create();
+    const subscription = await db.via(base).events.durable('name', Order, () => {});
+    const ended = assert.rejects(subscription.closed, ClosedError);
+    await insert(db, 1);
+    await subscription.caughtUp();
+    await base.close();
+    await ended;
+    const next = await db.events.durable('name', Order, (event) => assert.fail(short(event)));
+    await next.caughtUp();
+    await end(next);
+    assert.throws(() => db.via(base), ClosedError);
   });
 
   test('that is taken over for fewer classes is told no parked record of the others', async () => {

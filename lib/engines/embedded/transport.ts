@@ -44,6 +44,7 @@ export class EmbeddedTransport implements Transport {
     environment: Environment,
     options: ResolvedEmbeddedOptions,
     transcoder: Transcoder,
+    lastWriter: Writer,
   ) {
     this.#base = base;
     this.#environment = environment;
@@ -52,11 +53,11 @@ export class EmbeddedTransport implements Transport {
     this.writer = new Writer(environment, options.maxQueued, (isBusy) =>
       isBusy ? base.ref() : base.unref(),
     );
-    this.multiRecord = this.#multiRecord(options);
+    this.multiRecord = this.#multiRecord(options, lastWriter);
     base.attach(this.#onBaseClosed);
   }
 
-  #multiRecord({ timeout }: ResolvedEmbeddedOptions): MultiRecord {
+  #multiRecord({ timeout }: ResolvedEmbeddedOptions, lastWriter: Writer): MultiRecord {
     const environment = this.#environment;
     const { writer, transcoder } = this;
     const store = (definition: ClassDefinition): ClassStore => environment.catalog.storeOf(definition);
@@ -76,7 +77,7 @@ export class EmbeddedTransport implements Transport {
     return {
       classes: [...environment.catalog.stores].map(({ definition }) => definition),
       hooksOf: (definition) => store(definition).hooks,
-      changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
+      changes: new JournalLog(environment, new TreeNotes(environment, writer, lastWriter, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
       expireNow: async () => {
         assertOpen();
