@@ -245,6 +245,27 @@ describe('events that are parked', () => {
     await end(subscription);
   });
 
+  test('are given to the handler once, also when that is asked for twice at a time', async () => {
+    await using db = await open();
+    let isBroken = true;
+    const told: string[] = [];
+    const subscription = await holdNew(
+      db,
+      async (event) => {
+        if (isBroken) throw new Error('broken');
+        told.push(short(event));
+        await setImmediate();
+      },
+      park,
+    );
+    await insert(db, 1, 2);
+    await subscription.caughtUp();
+    isBroken = false;
+    assert.deepEqual(await Promise.all([subscription.replayParked(), subscription.replayParked()]), [2, 0]);
+    assert.deepEqual(told, ['new 1', 'new 2']);
+    await end(subscription);
+  });
+
   test('are done with in the transaction that acknowledges them, also when their handler fails after it', async () => {
     await using db = await open();
     let isBroken = true;
