@@ -459,7 +459,7 @@ describe('waits', () => {
   test('that go through much of no interest are told the same event, as any that wait at the same time', async () => {
     await using db = await open();
     db.events.listen('orderNew');
-    await Promise.all(Array.from({ length: 10_000 }, () => db.records(Marker).insert({})));
+    await Promise.all(Array.from({ length: 40_000 }, () => db.records(Marker).insert({})));
     const waiting = [1, 2, 3].map(() => db.events.wait('orderNew', { timeout: 2000 }));
     await insert(db, 1);
     const told = (await Promise.all(waiting)).map((each) => each.status === 'event' && each.event.key);
