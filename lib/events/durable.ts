@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   BackpressureError,
+  EpochMismatchError,
   PositionLostError,
   SpecChangedError,
   SubscriptionBusyError,
@@ -374,5 +375,10 @@ export function placeOfStart(log: ChangeLog, from: unknown): Place {
   const { seq, oldest } = log.head();
   if (from === 'now') return { seq, index: WHOLE };
   if (from === 'beginning') return { seq: oldest - 1, index: WHOLE };
-  return parsePosition(log.epoch, from, 'from');
+  const place = parsePosition(log.epoch, from, 'from');
+  if (place.seq <= seq) return place;
+  throw new EpochMismatchError(
+    'from is a position that the database has not come to: it is of another copy of it, or of this one before it was put back',
+    { context: { argument: 'from' } },
+  );
 }
