@@ -12,6 +12,7 @@ export class Side {
   readonly eventBase: EventBase;
   readonly transport: Transport;
   #events: Events | undefined;
+  #hooks: Hooks | undefined;
   #isClosed = false;
 
   constructor(capabilities: Capabilities, eventBase: EventBase, transport: Transport) {
@@ -41,7 +42,10 @@ export class Side {
   }
 
   get hooks(): Hooks {
-    return new Hooks(this.multiRecord('hooks').hooksOf);
+    const { hooksOf } = this.multiRecord('hooks');
+    if (this.#isClosed) throw new ClosedError('the database is closed');
+    this.#hooks ??= new Hooks(hooksOf);
+    return this.#hooks;
   }
 
   /** Refuses what is new, ends what listens and then the rest, each within `timeout` ms. */
@@ -52,6 +56,7 @@ export class Side {
       await this.#endEvents(this.#events, timeout);
     }
     await this.transport.close(timeout);
+    this.#hooks?.end();
   }
 
   /** Waits for handlers at work, which may take longer than there is time. */

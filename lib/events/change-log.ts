@@ -74,6 +74,8 @@ export interface Notes {
   list(prefix: string): string[];
   /** Reads and writes in one write transaction; resolves when it is safe. */
   write<T>(work: (pen: Pen) => T): Promise<T>;
+  /** The same, also when nothing else is written any more because the event base was closed: what is left to be put in order. */
+  writeLast<T>(work: (pen: Pen) => T): Promise<T>;
   /** Does `work` in the commit of the transaction, which it ends by throwing; calls back when that is safe. */
   enlist(transaction: Transaction, work: (pen: Pen) => void, onCommitted: () => void): void;
 }

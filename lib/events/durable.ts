@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   BackpressureError,
+  EpochMismatchError,
   PositionLostError,
   SpecChangedError,
   SubscriptionBusyError,
@@ -270,12 +271,12 @@ export class DurableKeeper implements Keeper {
   }
 
   #write(): Promise<void> {
+    const { notes } = this.#log;
     const place = this.#acknowledged;
-    this.#writing = this.#log.notes
-      .write((pen) => this.#put(pen, place))
-      .then(() => {
-        this.#written = place;
-      });
+    const put = (pen: Pen): void => this.#put(pen, place);
+    this.#writing = (this.#lease === undefined ? notes.writeLast(put) : notes.write(put)).then(() => {
+      this.#written = place;
+    });
     return this.#writing;
   }
 
@@ -374,5 +375,10 @@ export function placeOfStart(log: ChangeLog, from: unknown): Place {
   const { seq, oldest } = log.head();
   if (from === 'now') return { seq, index: WHOLE };
   if (from === 'beginning') return { seq: oldest - 1, index: WHOLE };
-  return parsePosition(log.epoch, from, 'from');
+  const place = parsePosition(log.epoch, from, 'from');
+  if (place.seq <= seq) return place;
+  throw new EpochMismatchError(
+    'from is a position that the database has not come to: it is of another copy of it, or of this one before it was put back',
+    { context: { argument: 'from' } },
+  );
 }

@@ -188,8 +188,7 @@ export class Events<
     const O extends Overflow = 'spill',
   >(classes: OneOrMore<C>, options: FeedOptions<C, K, O> = {}): Feed<Told<EventOf<C, K, Mode>, O>> {
     checkProperties(options, ['kinds', ...SUBSCRIPTION_NAMES], 'options');
-    const { source, ready } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
-    ready.catch(() => {}); // what is asked for has been begun in this thread
+    const { source } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
     return new Feed(this.#hub, source);
   }
 
@@ -202,8 +201,7 @@ export class Events<
     options: Omit<FeedOptions<C, K>, 'overflow' | 'queue'> = {},
   ): TransactionFeed<EventOf<C, K, Mode>> {
     checkProperties(options, ['kinds', 'from', ...FILTER_NAMES], 'options');
-    const { source, ready } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
-    ready.catch(() => {});
+    const { source } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
     return transactionsOf(new Feed<EventOf<C, K, Mode>>(this.#hub, source));
   }
 
@@ -290,6 +288,7 @@ export class Events<
     const logged = definitions.map((each) => log.classOf(each));
     const expansion = log.expand(logged, randomUUID(), false);
     puller.onEnd(() => expansion.end());
+    expansion.ready.catch(() => {}); // for who does not wait for it: what is asked for has been begun in this thread
     return { source: puller, ready: expansion.ready };
   }
 }

@@ -1,5 +1,5 @@
 import { invalidArgument, shown } from '../arguments';
-import { VetoError } from '../errors';
+import { ClosedError, VetoError } from '../errors';
 import type { Registration } from '../event-base/event-base';
 import type { ClassDefinition } from '../schema/class';
 import type { KeyOf, RecordOf } from '../schema/record';
@@ -38,12 +38,13 @@ export class HookList {
   }
 
   add(kinds: readonly HookKind[], hook: AnyHook): () => void {
+    const call: AnyHook = (change) => hook(change); // one of its own, however often the same is added
     for (const kind of kinds) {
       const hooks = this.#hooks.get(kind) ?? new Set();
-      this.#hooks.set(kind, hooks.add(hook));
+      this.#hooks.set(kind, hooks.add(call));
     }
     return () => {
-      for (const kind of kinds) this.#hooks.get(kind)?.delete(hook);
+      for (const kind of kinds) this.#hooks.get(kind)?.delete(call);
     };
   }
 
@@ -75,9 +76,17 @@ export class HookList {
  */
 export class Hooks<Classes extends readonly ClassDefinition[] = readonly ClassDefinition[]> {
   readonly #listOf: (definition: ClassDefinition) => HookList;
+  readonly #cancels = new Set<() => void>();
+  #isEnded = false;
 
   constructor(listOf: (definition: ClassDefinition) => HookList) {
     this.#listOf = listOf;
+  }
+
+  /** Cancels all that were registered here; there are no more. */
+  end(): void {
+    this.#isEnded = true;
+    for (const cancel of this.#cancels) cancel();
   }
 
   /** Calls `hook` before each change of these kinds, whether or not the class declares events of them. */
@@ -86,11 +95,17 @@ export class Hooks<Classes extends readonly ClassDefinition[] = readonly ClassDe
     kinds: K | readonly K[],
     hook: Hook<C, K>,
   ): Registration {
+    if (this.#isEnded) throw new ClosedError('the database is closed');
     const list: readonly HookKind[] = typeof kinds === 'string' ? [kinds] : kinds;
     if (!Array.isArray(list) || list.length === 0 || !list.every((each) => KINDS.has(each)))
       throw invalidArgument('kinds', `kinds are of ${[...KINDS].join(', ')}, not ${shown(kinds)}`);
     if (typeof hook !== 'function') throw invalidArgument('hook', `hook is a function, not ${shown(hook)}`);
-    const cancel = this.#listOf(definition).add(list, hook as AnyHook);
+    const remove = this.#listOf(definition).add(list, hook as AnyHook);
+    const cancel = (): void => {
+      remove();
+      this.#cancels.delete(cancel);
+    };
+    this.#cancels.add(cancel);
     return { cancel, [Symbol.dispose]: cancel };
   }
 }

@@ -17,6 +17,8 @@ export class Hub {
   readonly #listeners = new Set<Listener>();
   #stop: (() => void) | undefined;
   #isScheduled = false;
+  /** Why there are no listeners any more. */
+  #ended: string | undefined;
 
   constructor(log: ChangeLog, base: EventBase) {
     this.log = log;
@@ -28,8 +30,10 @@ export class Hub {
     return { seq: this.log.head().seq, index: WHOLE };
   }
 
-  /** Has the listener woken until it leaves; meanwhile the process is kept alive. */
+  /** Has the listener woken until it leaves; meanwhile the process is kept alive. ClosedError after the end. */
   join(listener: Listener): void {
+    // Somebody else may have the same directory open, and so the log.
+    if (this.#ended !== undefined) throw new ClosedError(this.#ended);
     this.#stop ??= this.#start();
     this.#listeners.add(listener);
     this.#base.ref();
@@ -61,6 +65,7 @@ export class Hub {
   }
 
   async end(reason: unknown): Promise<void> {
+    this.#ended ??= reason instanceof ClosedError ? reason.message : 'the database is closed';
     await Promise.all([...this.#listeners].map((each) => each.end(reason)));
   }
 

@@ -32,6 +32,7 @@ const SNAPSHOT = 'snapshot';
 export class ParkedEvents {
   readonly #log: ChangeLog;
   readonly #prefix: string;
+  #replaying: Promise<unknown> = Promise.resolve();
 
   constructor(log: ChangeLog, name: string) {
     this.#log = log;
@@ -62,8 +63,14 @@ export class ParkedEvents {
     });
   }
 
-  /** Gives the handler what was parked, in its order; what it fails with again stays. How many it did not. */
-  async replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
+  /** Gives the handler what was parked, in its order; what it fails with again stays. How many it did not. One at a time. */
+  replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
+    const replayed = this.#replaying.then(() => this.#replay(filter, handler));
+    this.#replaying = replayed.catch(() => {});
+    return replayed;
+  }
+
+  async #replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
     let replayed = 0;
     for (const { name, note } of this.#notes()) {
       const event = this.#eventOf(filter, note);

@@ -162,6 +162,14 @@ export class Puller implements Source {
     events.splice(from, (next < 0 ? events.length : next) - from);
   }
 
+  /** How many events of a fragment are still to be told. */
+  #countIn(fragment: Fragment): number {
+    const told = this.#toldInPart;
+    if (told?.seq !== fragment.seq) return this.#filter.countIn(fragment);
+    const events = this.#filter.eventsOf(fragment, positionsIn(this.#log.epoch, fragment.seq));
+    return events.filter(({ position }) => isLater(placeIn(position), told)).length;
+  }
+
   /** The events of a transaction that its later pieces have. */
   #countRest({ seq, first, count }: Fragment): number {
     const cursor = this.#log.cursor({ seq, index: first + count - 1 });
@@ -190,7 +198,7 @@ export class Puller implements Source {
     const cursor = this.#log.cursor(this.#place);
     let lag = 0;
     for (let each = cursor.next(); each !== undefined && lag <= most; each = cursor.next())
-      lag += this.#filter.countIn(each);
+      lag += this.#countIn(each);
     return lag;
   }
 
@@ -219,7 +227,7 @@ export class Puller implements Source {
     let waiting = 0;
     let current = 0;
     for (let each = cursor.next(); each !== undefined; each = cursor.next()) {
-      current += this.#filter.countIn(each);
+      current += this.#countIn(each);
       if (!each.isLast) continue;
       sizes.push({ place: { seq: each.seq, index: WHOLE }, count: current });
       waiting += current;

@@ -19,7 +19,12 @@ export class Tail implements Listener {
     this.#hub = hub;
     this.source = source;
     this.#onEnd = onEnd;
-    hub.join(this);
+    try {
+      hub.join(this);
+    } catch (error) {
+      source.end?.();
+      throw error;
+    }
   }
 
   get isEnded(): boolean {

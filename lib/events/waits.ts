@@ -141,6 +141,8 @@ class NamedCursor {
   readonly #puller: Puller;
   readonly #waiters = new Set<Waiter>();
   #queue: Pulled[] = [];
+  /** Under way while what was committed is gone through: whoever comes meanwhile waits with those who do. */
+  #looking: Promise<AnyResult | undefined> | undefined;
   #releases = 0;
   #tail: Tail | undefined;
 
@@ -222,10 +224,22 @@ class NamedCursor {
 
   /** The next event, when there is one. */
   async #look(): Promise<AnyResult | undefined> {
-    for (;;) {
-      const result = this.#take(() => this.#puller.pull());
-      if (result !== undefined || this.#puller.isAtEnd) return result;
-      await new Promise((resolve) => setImmediate(resolve));
+    if (this.#looking !== undefined) return this.#looking;
+    const result = this.#take(() => this.#puller.pull());
+    if (result !== undefined || this.#puller.isAtEnd) return result;
+    this.#looking = this.#lookOn();
+    return this.#looking;
+  }
+
+  async #lookOn(): Promise<AnyResult | undefined> {
+    try {
+      for (;;) {
+        await new Promise((resolve) => setImmediate(resolve));
+        const result = this.#take(() => this.#puller.pull());
+        if (result !== undefined || this.#puller.isAtEnd) return result;
+      }
+    } finally {
+      this.#looking = undefined;
     }
   }
 

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
+  ClosedError,
   type DurableEventOf,
   type DurableOptions,
+  EventBase,
   SpecChangedError,
   type Subscription,
   SubscriptionBusyError,
@@ -243,6 +245,27 @@ describe('events that are parked', () => {
     await end(subscription);
   });
 
+  test('are given to the handler once, also when that is asked for twice at a time', async () => {
+    await using db = await open();
+    let isBroken = true;
+    const told: string[] = [];
+    const subscription = await holdNew(
+      db,
+      async (event) => {
+        if (isBroken) throw new Error('broken');
+        told.push(short(event));
+        await setImmediate();
+      },
+      park,
+    );
+    await insert(db, 1, 2);
+    await subscription.caughtUp();
+    isBroken = false;
+    assert.deepEqual(await Promise.all([subscription.replayParked(), subscription.replayParked()]), [2, 0]);
+    assert.deepEqual(told, ['new 1', 'new 2']);
+    await end(subscription);
+  });
+
   test('are done with in the transaction that acknowledges them, also when their handler fails after it', async () => {
     await using db = await open();
     let isBroken = true;
@@ -373,6 +396,21 @@ describe('a durable subscription', () => {
     await snapshot.caughtUp();
     await end(snapshot);
     assert.deepEqual(told, ['snapshot 1']);
+  });
+
+  test('gives its name free when its event base is closed, with where it was', async () => {
+    await using db = await open();
+    await using base = EventBase.create();
+    const subscription = await db.via(base).events.durable('name', Order, () => {});
+    const ended = assert.rejects(subscription.closed, ClosedError);
+    await insert(db, 1);
+    await subscription.caughtUp();
+    await base.close();
+    await ended;
+    const next = await db.events.durable('name', Order, (event) => assert.fail(short(event)));
+    await next.caughtUp();
+    await end(next);
+    assert.throws(() => db.via(base), ClosedError);
   });
 
   test('that is taken over for fewer classes is told no parked record of the others', async () => {

@@ -101,6 +101,30 @@ describe('hooks', () => {
     ]);
   });
 
+  test('they end with the database they were registered with, each by itself', async () => {
+    await using directory = await Directory.make();
+    await using db = await connect(directory.url, { classes });
+    const other = await connect(directory.url, { classes });
+    const { hooks } = other;
+    let calls = 0;
+    const count = (): void => {
+      calls += 1;
+    };
+    const [first] = [db.hooks.on(Order, 'new', count), db.hooks.on(Order, 'new', count)];
+    hooks.on(Order, 'new', () => {
+      throw new Error('refused');
+    });
+    await assert.rejects(db.records(Order).insert(order(1)), VetoError);
+    await other.close();
+    assert.throws(() => hooks.on(Order, 'new', count), ClosedError);
+    calls = 0;
+    await db.records(Order).insert(order(1));
+    assert.equal(calls, 2);
+    first?.cancel();
+    await db.records(Order).insert(order(2));
+    assert.equal(calls, 3);
+  });
+
   test('it runs once for each attempt of a transaction', async () => {
     await using db = await connect('embedded:', { classes });
     await db.records(Order).insert(order(1));

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { copyFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EpochMismatchError, InvalidArgumentError, OverflowError } from '../../lib/index.ts';
@@ -335,6 +337,33 @@ describe('a position', () => {
     const feed = db.events.feed(Order, { from: 'beginning' });
     assert.equal((await feed.next()).value?.kind, 'new');
     feed.close();
+  });
+
+  test('that the database has not come to, because an older copy of it was put back, is refused', async () => {
+    await using directory = await Directory.make();
+    await using copy = await Directory.make();
+    const before = await open({}, directory.url);
+    await before.records(Order).insert(order(1));
+    const kept = before.events.position;
+    await before.close();
+    await copyFile(path.join(directory.path, 'data.mdb'), path.join(copy.path, 'data.mdb'));
+    const after = await open({}, directory.url);
+    await after.records(Order).insert(order(2));
+    const { position } = after.events;
+    await after.close();
+    await using db = await open({}, copy.url);
+    db.events.feed(Order, { from: kept }).close();
+    const refused = (error: unknown) =>
+      error instanceof EpochMismatchError && error.context.argument === 'from';
+    assert.throws(() => db.events.feed(Order, { from: position }), refused);
+    await assert.rejects(
+      db.events.on(Order, 'new', () => {}, { from: position }),
+      refused,
+    );
+    await assert.rejects(
+      db.events.durable('name', Order, () => {}, { from: position }),
+      refused,
+    );
   });
 
   test('is where another subscription goes on: of an event, a feed, a subscription, the database', async () => {

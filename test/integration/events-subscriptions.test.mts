@@ -163,6 +163,20 @@ describe('a position to go on from', () => {
     rest.close();
   });
 
+  test('of an update that is several events leaves as many as are counted', async () => {
+    await using db = await open();
+    await insert(db, 1);
+    const feed = db.events.feed(Order);
+    for (const state of [2, 3]) await db.records(Order).update(1, { state });
+    const from = (await feed.next()).value?.position as string;
+    const rest = ['fieldUpdate state 1', 'update 1', 'fieldUpdate state 1'];
+    const limited = db.events.feed(Order, { from, overflow: 'error', queue: rest.length });
+    for (const each of rest) assert.equal(short((await limited.next()).value as never), each);
+    const dropping = db.events.feed(Order, { from, overflow: 'dropOldest', queue: 2 });
+    const { value } = await dropping.next();
+    assert.ok(value?.kind === 'gap' && value.dropped === 1);
+  });
+
   test('of an update that is several events is between them, for those who see them otherwise, too', async () => {
     await using db = await open();
     await insert(db, 1);
@@ -347,6 +361,36 @@ describe('the end of a database', () => {
     );
   });
 
+  test('is that of its subscriptions, also where another has the same directory open', async () => {
+    await using directory = await Directory.make();
+    await using other = await open({}, directory.url);
+    const db = await open({}, directory.url);
+    const { events } = db;
+    await db.close();
+    for (const options of [{}, { expandDeleteAll: true }]) {
+      assert.throws(() => events.feed(Order, options), ClosedError);
+      assert.throws(() => events.transactions(Order, options), ClosedError);
+      await assert.rejects(
+        events.on(Order, 'delete', () => {}, options),
+        ClosedError,
+      );
+      await assert.rejects(
+        events.durable('name', Order, () => {}, options),
+        ClosedError,
+      );
+    }
+    // Nor does anybody want the victims of a deleteAll any more.
+    await other.records(Order).insert(order(1));
+    const from = other.events.position;
+    await other.records(Order).deleteAll();
+    await other.records(Order).insert(order(2));
+    const feed = other.events.feed(Order, { from, expandDeleteAll: true });
+    assert.deepEqual(
+      [(await feed.next()).value, (await feed.next()).value].map((event) => event && short(event)),
+      ['deleteAll 1', 'new 2'],
+    );
+  });
+
   test('waits for handlers at work, but not for ever', async () => {
     const db = await open();
     let state = 'not called';
@@ -435,6 +479,19 @@ describe('waits', () => {
         feed.close();
       }
     }
+  });
+
+  test('that go through much of no interest are told the same event, as any that wait at the same time', async () => {
+    await using db = await open();
+    db.events.listen('orderNew');
+    await Promise.all(Array.from({ length: 40_000 }, () => db.records(Marker).insert({})));
+    const waiting = [1, 2, 3].map(() => db.events.wait('orderNew', { timeout: 2000 }));
+    await insert(db, 1);
+    const told = (await Promise.all(waiting)).map((each) => each.status === 'event' && each.event.key);
+    assert.deepEqual(told, [1, 1, 1]);
+    await insert(db, 2);
+    assert.equal((await db.events.wait('orderNew', { timeout: 0 })).status, 'event');
+    assert.equal((await db.events.wait('orderNew', { timeout: 0 })).status, 'timeout');
   });
 
   test('of a connection that was closed leave nothing in memory', async () => {

@@ -38,6 +38,7 @@ export class JournalLog implements ChangeLog {
   }
 
   head(): { readonly seq: number; readonly oldest: number } {
+    this.#environment.freshen();
     return this.#environment.head();
   }
 

@@ -11,12 +11,15 @@ export class TreeNotes implements Notes {
   readonly #environment: Environment;
   readonly #tree: Tree;
   readonly #writer: Writer;
+  readonly #lastWriter: Writer;
   readonly #timeout: number;
 
-  constructor(environment: Environment, writer: Writer, timeout: number) {
+  /** `lastWriter` is the one of the whole connection, which ends after that of each of its event bases. */
+  constructor(environment: Environment, writer: Writer, lastWriter: Writer, timeout: number) {
     this.#environment = environment;
     this.#tree = environment.trees.subscriptions;
     this.#writer = writer;
+    this.#lastWriter = lastWriter;
     this.#timeout = timeout;
   }
 
@@ -37,9 +40,17 @@ export class TreeNotes implements Notes {
     return names;
   }
 
-  async write<T>(work: (pen: Pen) => T): Promise<T> {
+  write<T>(work: (pen: Pen) => T): Promise<T> {
+    return this.#writeBy(this.#writer, work);
+  }
+
+  writeLast<T>(work: (pen: Pen) => T): Promise<T> {
+    return this.#writeBy(this.#writer.isClosed ? this.#lastWriter : this.#writer, work);
+  }
+
+  async #writeBy<T>(writer: Writer, work: (pen: Pen) => T): Promise<T> {
     let result: T | undefined;
-    await submit(this.#writer, {
+    await submit(writer, {
       name: 'subscription',
       timeout: this.#timeout,
       signal: undefined,

@@ -59,7 +59,7 @@ export async function openEmbedded(
     capabilities: CAPABILITIES,
     drainTimeout: options.timeout,
     createTransport: (each: EventBase): Transport =>
-      new EmbeddedTransport(each, environment, options, transcoder),
+      new EmbeddedTransport(each, environment, options, transcoder, writer),
     async close() {
       sweeper?.close();
       await writer.close(options.timeout);

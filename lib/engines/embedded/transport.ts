@@ -45,6 +45,7 @@ export class EmbeddedTransport implements Transport {
     environment: Environment,
     options: ResolvedEmbeddedOptions,
     transcoder: Transcoder,
+    lastWriter: Writer,
   ) {
     this.#base = base;
     this.#environment = environment;
@@ -53,11 +54,11 @@ export class EmbeddedTransport implements Transport {
     this.writer = new Writer(environment, options.maxQueued, (isBusy) =>
       isBusy ? base.ref() : base.unref(),
     );
-    this.multiRecord = this.#multiRecord(options);
+    this.multiRecord = this.#multiRecord(options, lastWriter);
     base.attach(this.#onBaseClosed);
   }
 
-  #multiRecord({ timeout }: ResolvedEmbeddedOptions): MultiRecord {
+  #multiRecord({ timeout }: ResolvedEmbeddedOptions, lastWriter: Writer): MultiRecord {
     const environment = this.#environment;
     const { writer, transcoder } = this;
     const store = (definition: ClassDefinition): ClassStore => environment.catalog.storeOf(definition);
@@ -80,7 +81,7 @@ export class EmbeddedTransport implements Transport {
         assertOpen();
         return store(definition).hooks;
       },
-      changes: new JournalLog(environment, new TreeNotes(environment, writer, timeout)),
+      changes: new JournalLog(environment, new TreeNotes(environment, writer, lastWriter, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
       expireNow: async () => {
         assertOpen();

@@ -58,6 +58,10 @@ export class Writer {
     return this.#pending === 0;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   get room(): number {
     return this.#maxQueued - this.#pending;
   }
