@@ -17,6 +17,7 @@ import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
 import type { IndexProgress } from './options';
 import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
+import { writeTransaction } from './write-transaction';
 
 const KEY = Buffer.from('schema');
 /** Has the value `implicit` where all kinds of events are told, whatever the classes declare. */
@@ -155,7 +156,7 @@ export class Catalog {
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
     try {
-      await this.#root.childTransaction(async () => {
+      await writeTransaction(this.#root, async () => {
         try {
           for (const progress of this.#write(definitions, isImplicit)) {
             beside.begin();

@@ -127,6 +127,8 @@ export class Environment {
         overlappingSync: false,
         // With it, the failure of a commit rejects a promise that nobody has.
         eventTurnBatching: false,
+        // A transaction is executed before what follows it: see writeTransaction().
+        strictAsyncOrder: true,
         noSync: options.durability === 'none' || options.path === undefined,
         readOnly: options.readOnly,
       });

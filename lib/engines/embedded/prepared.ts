@@ -4,6 +4,7 @@ import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
+import { writeTransaction } from './write-transaction';
 import { causeOf } from './writer';
 
 /**
@@ -117,7 +118,7 @@ export class HeldTransaction {
     let hasEvents = false;
     environment.beginWrite();
     try {
-      await environment.root.childTransaction(() => {
+      await writeTransaction(environment.root, () => {
         // Given up while another process wrote: nothing is to be committed.
         if (this.#phase !== 'waiting') return undefined;
         const batch = new WriteBatch(environment);

@@ -4,6 +4,7 @@ import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
+import { writeTransaction } from './write-transaction';
 
 /** How long one write transaction goes on taking in what waits: the loop is not held up for longer by it. */
 const BATCH_MS = 8;
@@ -121,23 +122,21 @@ export class Writer {
       const entries: Entry[] = [];
       let hasEvents = false;
       this.#environment.beginWrite();
-      this.#environment.root
-        .childTransaction(() => {
-          this.#isRequested = false;
-          hasEvents = this.#run(entries);
-        })
-        .then(
-          () => {
-            this.#environment.endWrite();
-            this.#commit(entries, hasEvents);
-          },
-          async (error: unknown) => {
-            this.#environment.endWrite();
-            // Numbers that were handed out in it were not taken.
-            this.#environment.autoids.clear();
-            this.#abort(entries, await causeOf(error));
-          },
-        );
+      writeTransaction(this.#environment.root, () => {
+        this.#isRequested = false;
+        hasEvents = this.#run(entries);
+      }).then(
+        () => {
+          this.#environment.endWrite();
+          this.#commit(entries, hasEvents);
+        },
+        async (error: unknown) => {
+          this.#environment.endWrite();
+          // Numbers that were handed out in it were not taken.
+          this.#environment.autoids.clear();
+          this.#abort(entries, await causeOf(error));
+        },
+      );
     });
   }
 
