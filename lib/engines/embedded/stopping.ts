@@ -4,7 +4,7 @@ import type { Root } from './lmdb';
 
 /** What the way of a write calls of the lmdb package's native environment, however few records it writes. */
 const CALLS = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting'] as const;
-type Native = Record<(typeof CALLS)[number], (...args: unknown[]) => unknown>;
+type Native = Record<(typeof CALLS)[number], (...args: never[]) => unknown>;
 
 /**
  * A worker that is terminated goes on until V8 looks next whether it may; in between, these calls of the lmdb package end
@@ -13,15 +13,13 @@ type Native = Record<(typeof CALLS)[number], (...args: unknown[]) => unknown>;
  */
 export function stopBeforeWrites(root: Root): void {
   if (isMainThread) return;
-  const { isStopping } = loadAddon();
+  const { attempt } = loadAddon();
   const { env } = root as unknown as { readonly env: Native };
-  const probe = {};
   for (const name of CALLS) {
     const call = env[name];
     Object.defineProperty(env, name, {
-      value: (...args: unknown[]) => {
-        while (isStopping(probe)); // each turn of a loop is where V8 looks
-        return call.apply(env, args);
+      value: (first: unknown, second: unknown) => {
+        while (!attempt(env, call, first, second)); // each turn of a loop is where V8 looks
       },
     });
   }
