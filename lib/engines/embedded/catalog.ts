@@ -13,7 +13,7 @@ import {
 import type { Beside } from './beside';
 import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
-import { BINARY, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
+import { BINARY, entryCount, FROM_FIRST, peek, type Root, type Tree } from './lmdb';
 import type { IndexProgress } from './options';
 import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
@@ -288,7 +288,7 @@ export class Catalog {
   *#buildIndexes(before: StoredClass, store: ClassStore): Generator<IndexProgress> {
     const { definition } = store;
     const built = new Set(before.description.indexes.map(({ name }) => name));
-    const total = (store.records.getStats() as { entryCount: number }).entryCount;
+    const total = entryCount(store.records);
     for (const index of store.indexes) {
       if (built.has(index.name)) continue;
       let done = 0;

@@ -23,7 +23,7 @@ import { mapSize } from './map-size';
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
 import { readState } from './state';
-import { stopBeforeWrites } from './stopping';
+import { stopBeforeReads, stopBeforeWrites } from './stopping';
 
 /** Of the files as a whole: what this version reads and writes. */
 const FORMAT = 1;
@@ -211,6 +211,7 @@ export class Environment {
     this.assertOpen();
     this.freshen();
     const transaction = this.root.useReadTransaction();
+    stopBeforeReads(transaction);
     this.#holders.add(onClose);
     return {
       transaction,
