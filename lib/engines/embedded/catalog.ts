@@ -156,17 +156,10 @@ export class Catalog {
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
     try {
-      await writeTransaction(this.#root, async () => {
-        try {
-          for (const progress of this.#write(definitions, isImplicit)) {
-            beside.begin();
-            onProgress(progress);
-            await new Promise((resolve) => setImmediate(resolve));
-            beside.resume();
-          }
-        } finally {
-          beside.begin();
-        }
+      await writeTransaction(this.#root, () => {
+        const steps = this.#write(definitions, isImplicit);
+        const first = steps.next();
+        return first.done ? undefined : this.#build(first, steps, onProgress, beside);
       });
     } catch (error) {
       // What was opened in it is gone with it.
@@ -177,8 +170,27 @@ export class Catalog {
     }
   }
 
+  /** The rest of what #write() does, in the same write transaction and as many turns as it takes. */
+  async #build(
+    first: IteratorResult<IndexProgress, void>,
+    steps: Generator<IndexProgress, void>,
+    onProgress: (progress: IndexProgress) => void,
+    beside: Beside,
+  ): Promise<void> {
+    try {
+      for (let step = first; !step.done; step = steps.next()) {
+        beside.begin();
+        onProgress(step.value);
+        await new Promise((resolve) => setImmediate(resolve));
+        beside.resume();
+      }
+    } finally {
+      beside.begin();
+    }
+  }
+
   /** In the write transaction; yields where others may have their turns. */
-  *#write(definitions: readonly ClassDefinition[], isImplicit: boolean): Generator<IndexProgress> {
+  *#write(definitions: readonly ClassDefinition[], isImplicit: boolean): Generator<IndexProgress, void> {
     const added = this.#additions(definitions); // as it is under the lock: another may have been faster
     const before = new Map(this.#read().map((each) => [each.id, each]));
     const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);

@@ -7,8 +7,10 @@ export type Root = lmdb.RootDatabase<Uint8Array, Uint8Array>;
 /** A snapshot that is held until done(). */
 export type Snapshot = lmdb.Transaction;
 
+export type Lmdb = typeof lmdb;
+
 /** Read only when somebody opens a database: other engines do without. */
-export const loadLmdb = (): Promise<typeof lmdb> => import('lmdb');
+export const loadLmdb = (): Promise<Lmdb> => import('lmdb');
 
 export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 

@@ -4,8 +4,7 @@ import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
-import { writeTransaction } from './write-transaction';
-import { causeOf } from './writer';
+import { causeOf, writeTransaction } from './write-transaction';
 
 /**
  * 'waiting' for LMDB's write transaction; 'undecided' once everything is written in it; then what was decided. Given up
