@@ -127,7 +127,7 @@ export class Environment {
   static async #open(lmdb: Lmdb, path: string, options: EnvironmentOptions): Promise<Environment> {
     let root: Root | undefined;
     try {
-      checkBeforeOpen(path, options.readOnly);
+      const pageSize = checkBeforeOpen(path, options.readOnly);
       root = lmdb.open<Uint8Array, Uint8Array>({
         ...BINARY,
         path,
@@ -145,7 +145,7 @@ export class Environment {
         readOnly: options.readOnly,
       });
       stopBeforeWrites(root);
-      checkFile(root, path, options.readOnly);
+      if (pageSize !== undefined) checkFile(root, path, options.readOnly, pageSize);
       const environment = await Environment.#prepare(root, path, options);
       environment.#references = 1;
       open.set(path, environment);
