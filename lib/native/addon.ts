@@ -9,8 +9,8 @@ export interface NativeAddon {
   counters(): NativeCounters;
   /** Ends the process at once, without waiting for its threads. */
   exitNow(code: number): never;
-  /** Whether this worker is being terminated: JavaScript goes on until V8 looks next. Any object will do. */
-  isStopping(object: object): boolean;
+  /** Calls a method of another addon with two arguments; false when it was not, as this worker is being terminated. */
+  attempt(object: object, method: (...args: never[]) => unknown, first?: unknown, second?: unknown): boolean;
 }
 
 /** Live native objects of this process; all zero once everything is closed. */

@@ -38,16 +38,20 @@ Napi::Value read_counters(const Napi::CallbackInfo& info) {
 // ever.
 void exit_now(const Napi::CallbackInfo& info) { ::_exit(info[0].As<Napi::Number>().Int32Value()); }
 
-// isStopping(object): whether this worker is being terminated. Node-API refuses then what could run
-// JavaScript, as unwrapping an object could.
-napi_value is_stopping(napi_env env, napi_callback_info info) {
-  napi_value object = nullptr;
-  size_t count = 1;
-  napi_get_cb_info(env, info, &count, &object, nullptr, nullptr);
-  void* unused = nullptr;
-  const napi_status status = napi_unwrap(env, object, &unused);
+// attempt(object, method, ...arguments): calls a method of another addon, and says whether it was called. It
+// is not in a worker that is being terminated: Node-API refuses then what could run JavaScript, this call as
+// well as the unwrapping of the object, which an addon may not survive. So the look for the one is as near as
+// can be to the other.
+napi_value attempt(napi_env env, napi_callback_info info) {
+  napi_value arguments[4] = {};
+  size_t count = 4;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   napi_value result = nullptr;
-  napi_get_boolean(env, status == napi_pending_exception || status == napi_cannot_run_js, &result);
+  const napi_status status = napi_call_function(env, arguments[0], arguments[1], 2, arguments + 2, &result);
+  bool has_thrown = false;
+  if (status != napi_ok) napi_is_exception_pending(env, &has_thrown);
+  if (has_thrown) return nullptr;
+  napi_get_boolean(env, status == napi_ok, &result);
   return result;
 }
 
@@ -55,9 +59,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   Environment::install(env);
   exports.Set("createBase", Napi::Function::New<create_base>(env, "createBase"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
-  napi_value stopping = nullptr;
-  napi_create_function(env, "isStopping", NAPI_AUTO_LENGTH, is_stopping, nullptr, &stopping);
-  exports.Set("isStopping", stopping);
+  napi_value function = nullptr;
+  napi_create_function(env, "attempt", NAPI_AUTO_LENGTH, attempt, nullptr, &function);
+  exports.Set("attempt", function);
   exports.Set("counters", Napi::Function::New<read_counters>(env, "counters"));
   return exports;
 }

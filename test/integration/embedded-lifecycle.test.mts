@@ -199,6 +199,45 @@ describe('a worker with a database', () => {
     assertEnded(ended, 0, ['all there']);
   });
 
+  test('that is terminated in the middle of a transaction leaves all of it or nothing', {
+    timeout: 60_000,
+  }, async () => {
+    await using directory = await Directory.make();
+    const terminate = () =>
+      inProcess(
+        async ({ evenkeel, workers, say }, { url, dist }) => {
+          const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
+          for (let round = 0; round < 20; round += 1) {
+            const worker = new workers.Worker(
+              `const { parentPort } = require('node:worker_threads');
+             const { connect } = require(${JSON.stringify(dist)});
+             connect(${JSON.stringify(url)}, { durability: 'none' }).then(async (db) => {
+               for (let i = 0; ; i += 1) {
+                 await db.transaction((tx) => Promise.all(
+                   Array.from({ length: 1000 }, (_, j) => tx.upsert('k' + j, ${round} * 1e6 + i))));
+                 parentPort.postMessage(i);
+               }
+             });`,
+              { eval: true },
+            );
+            await new Promise((resolve) => worker.once('message', resolve));
+            await new Promise((resolve) => setTimeout(resolve, round));
+            await worker.terminate();
+            const db = await evenkeel.connect(url as 'embedded:', { durability: 'none' });
+            const found = await db.getMany(keys);
+            if (new Set(keys.map((key) => found.get(key))).size !== 1) say(`torn ${round}`);
+            await db.close();
+          }
+          say('whole');
+        },
+        { url: directory.url as string, dist: new URL('../../dist/index.js', import.meta.url).pathname },
+      );
+    let ended = await terminate();
+    // That is the limit above: it says nothing about what is written.
+    for (let again = 0; again < 2 && ended.signal === 'SIGABRT'; again += 1) ended = await terminate();
+    assertEnded(ended, 0, ['whole']);
+  });
+
   test('that ends by itself with everything open leaves the directory to others', async () => {
     await using directory = await Directory.make();
     for (let round = 0; round < 5; round += 1) {

@@ -25,6 +25,7 @@ export class Beside {
     const internals = this.#internals;
     this.#writeTransaction = internals.writeTxn;
     internals.writeTxn = null;
+    internals.isBeside = true;
     this.#root.resetReadTxn();
     this.#snapshot = this.#root.useReadTransaction();
   }
@@ -37,9 +38,10 @@ export class Beside {
   end(): void {
     this.#snapshot?.done();
     this.#snapshot = undefined;
+    this.#internals.isBeside = false;
   }
 
-  get #internals(): { writeTxn: unknown } {
-    return (this.#root as unknown as { readonly env: { writeTxn: unknown } }).env;
+  get #internals(): { writeTxn: unknown; isBeside: boolean } {
+    return (this.#root as unknown as { readonly env: { writeTxn: unknown; isBeside: boolean } }).env;
   }
 }

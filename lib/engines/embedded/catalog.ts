@@ -13,11 +13,11 @@ import {
 import type { Beside } from './beside';
 import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
-import { BINARY, FROM_FIRST, peek, type Root, storageError, type Tree } from './lmdb';
+import { BINARY, entryCount, FROM_FIRST, peek, type Root, storageError, type Tree } from './lmdb';
 import type { IndexProgress } from './options';
 import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
-import { causeOf } from './writer';
+import { causeOf, writeTransaction } from './write-transaction';
 
 const KEY = Buffer.from('schema');
 /** Has the value `implicit` where all kinds of events are told, whatever the classes declare. */
@@ -159,23 +159,19 @@ export class Catalog {
   ): Promise<void> {
     const trees = new Set(this.#trees.keys());
     let theirs: unknown;
+    const tell = (progress: IndexProgress): void => {
+      try {
+        onProgress(progress);
+      } catch (error) {
+        theirs = error;
+        throw error;
+      }
+    };
     try {
-      await this.#root.childTransaction(async () => {
-        try {
-          for (const progress of this.#write(definitions, isImplicit, now())) {
-            beside.begin();
-            try {
-              onProgress(progress);
-            } catch (error) {
-              theirs = error;
-              throw error;
-            }
-            await new Promise((resolve) => setImmediate(resolve));
-            beside.resume();
-          }
-        } finally {
-          beside.begin();
-        }
+      await writeTransaction(this.#root, () => {
+        const steps = this.#write(definitions, isImplicit, now());
+        const first = steps.next();
+        return first.done ? undefined : this.#build(first, steps, tell, beside);
       });
     } catch (error) {
       // What was opened in it is gone with it.
@@ -188,12 +184,31 @@ export class Catalog {
     }
   }
 
+  /** The rest of what #write() does, in the same write transaction and as many turns as it takes. */
+  async #build(
+    first: IteratorResult<IndexProgress, void>,
+    steps: Generator<IndexProgress, void>,
+    onProgress: (progress: IndexProgress) => void,
+    beside: Beside,
+  ): Promise<void> {
+    try {
+      for (let step = first; !step.done; step = steps.next()) {
+        beside.begin();
+        onProgress(step.value);
+        await new Promise((resolve) => setImmediate(resolve));
+        beside.resume();
+      }
+    } finally {
+      beside.begin();
+    }
+  }
+
   /** In the write transaction; yields where others may have their turns. */
   *#write(
     definitions: readonly ClassDefinition[],
     isImplicit: boolean,
     now: number,
-  ): Generator<IndexProgress> {
+  ): Generator<IndexProgress, void> {
     const added = this.#additions(definitions); // as it is under the lock: another may have been faster
     const before = new Map(this.#read().map((each) => [each.id, each]));
     const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
@@ -321,7 +336,7 @@ export class Catalog {
   *#buildIndexes(before: StoredClass, store: ClassStore): Generator<IndexProgress> {
     const { definition } = store;
     const built = new Set(before.description.indexes.map(({ name }) => name));
-    const total = (store.records.getStats() as { entryCount: number }).entryCount;
+    const total = entryCount(store.records);
     for (const index of store.indexes) {
       if (built.has(index.name)) continue;
       let done = 0;

@@ -59,8 +59,9 @@ const VERIFIED_AN_MS = 20_000;
  * Pages that the file ought to have and has not would be touched through the map, which ends the process. Some that
  * nothing refers to may rightly be missing at its end: whether it is those, another process finds out.
  */
-export function checkFile(root: Root, path: string, readOnly: boolean): void {
-  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+export function checkFile(root: Root, path: string, readOnly: boolean, pageSize: number): void {
+  const { env } = root as unknown as { readonly env: { info(): { readonly lastPageNumber: number } } };
+  const { lastPageNumber } = env.info();
   const file = join(path, 'data.mdb');
   const { size } = statSync(file);
   const wanted = (lastPageNumber + 1) * pageSize;

@@ -7,10 +7,10 @@ import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
 import type { Retention, Trimming } from './journal';
-import { beginCommit, endCommit } from './leaving';
 import {
   BINARY,
   FROM_FIRST,
+  type Lmdb,
   loadLmdb,
   peek,
   type Root,
@@ -22,7 +22,8 @@ import { mapSize } from './map-size';
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
 import { readState } from './state';
-import { stopBeforeWrites } from './stopping';
+import { stopAfterOpening, stopBeforeReads, stopBeforeWrites } from './stopping';
+import { causeOf, writeTransaction } from './write-transaction';
 
 /** Of the files as a whole: what this version reads and writes. */
 const FORMAT = 1;
@@ -63,6 +64,8 @@ interface Format {
 
 /** The open environments of this JavaScript thread: a directory opened twice is one, or its write locks would wait for each other. */
 const open = new Map<string, Environment>();
+/** Directories that are being opened; resolves when that has succeeded or failed. */
+const opening = new Map<string, Promise<void>>();
 
 /** An LMDB environment and what this package keeps in it; shared by all databases of a thread on one directory. */
 export class Environment {
@@ -105,19 +108,28 @@ export class Environment {
 
   /** Opens the directory, or takes part in what this thread has open there. StorageError when it cannot be had. */
   static async open(options: EnvironmentOptions): Promise<Environment> {
-    const { open: openLmdb } = await loadLmdb();
+    const lmdb = await loadLmdb();
+    stopAfterOpening(lmdb);
     const path =
       options.path === undefined ? makeTemporary() : prepareDirectory(options.path, options.readOnly);
+    for (let other = opening.get(path); other !== undefined; other = opening.get(path)) await other;
     const known = open.get(path);
     if (known !== undefined) {
       checkSame(known.options, options);
       known.#references += 1;
       return known;
     }
+    const opened = Environment.#open(lmdb, path, options);
+    const isOver = (): void => void opening.delete(path);
+    opening.set(path, opened.then(isOver, isOver));
+    return opened;
+  }
+
+  static async #open(lmdb: Lmdb, path: string, options: EnvironmentOptions): Promise<Environment> {
     let root: Root | undefined;
     try {
-      checkBeforeOpen(path, options.readOnly);
-      root = openLmdb<Uint8Array, Uint8Array>({
+      const pageSize = checkBeforeOpen(path, options.readOnly);
+      root = lmdb.open<Uint8Array, Uint8Array>({
         ...BINARY,
         path,
         noSubdir: false,
@@ -128,12 +140,14 @@ export class Environment {
         overlappingSync: false,
         // With it, the failure of a commit rejects a promise that nobody has.
         eventTurnBatching: false,
+        // A transaction is executed before what follows it: see writeTransaction().
+        strictAsyncOrder: true,
         noSync: options.durability === 'none' || options.path === undefined,
         readOnly: options.readOnly,
       });
       stopBeforeWrites(root);
-      checkFile(root, path, options.readOnly);
-      const environment = Environment.#prepare(root, path, options);
+      if (pageSize !== undefined) checkFile(root, path, options.readOnly, pageSize);
+      const environment = await Environment.#prepare(root, path, options);
       environment.#references = 1;
       open.set(path, environment);
       return environment;
@@ -142,25 +156,29 @@ export class Environment {
       removeTemporary(path);
       throw error instanceof StorageError || error instanceof SchemaMismatchError
         ? error
-        : storageError(error, path);
+        : storageError(await causeOf(error), path);
     }
   }
 
-  static #prepare(root: Root, path: string, options: EnvironmentOptions): Environment {
+  static async #prepare(root: Root, path: string, options: EnvironmentOptions): Promise<Environment> {
     const names = [...root.getKeys({ ...FROM_FIRST })].map((key) => Buffer.from(key).toString());
     const isNew = names.length === 0;
     // The lmdb package ends the names of trees with a zero.
     if (!isNew && !names.includes('meta\0')) throw new StorageError(`${path}: this is no evenkeel database`);
     if (isNew && options.readOnly) throw new StorageError(`${path}: there is no database to read`);
     const tree = (name: string): Tree => root.openDB(name, BINARY) as Tree;
-    const trees: Trees = {
-      meta: tree('meta'),
-      plain: tree('plain'),
-      expiry: tree('expiry'),
-      journal: tree('journal'),
-      subscriptions: tree('subscriptions'),
+    const openTrees = () => {
+      const trees: Trees = {
+        meta: tree('meta'),
+        plain: tree('plain'),
+        expiry: tree('expiry'),
+        journal: tree('journal'),
+        subscriptions: tree('subscriptions'),
+      };
+      return { trees, ...readFormat(trees.meta, path, options) };
     };
-    const { epoch } = readFormat(root, trees.meta, path, options);
+    // Each by itself would be a transaction of this thread, and a worker that is terminated in one never ends.
+    const { trees, epoch } = options.readOnly ? openTrees() : await writeTransaction(root, openTrees);
     return new Environment(path, root, trees, epoch, new Catalog(root, trees, path), options);
   }
 
@@ -210,6 +228,7 @@ export class Environment {
     this.assertOpen();
     this.freshen();
     const transaction = this.#readTransaction();
+    stopBeforeReads(transaction);
     this.#holders.add(onClose);
     return {
       transaction,
@@ -268,12 +287,10 @@ export class Environment {
   /** A write transaction of LMDB is asked for, which this thread executes. */
   beginWrite(): void {
     this.#writing += 1;
-    beginCommit();
   }
 
   /** It is committed or given up. */
   endWrite(): void {
-    endCommit();
     this.#writing -= 1;
     if (this.#writing > 0) return;
     for (const resolve of this.#whenWritten.splice(0)) resolve();
@@ -356,23 +373,14 @@ export class Environment {
   }
 }
 
-function readFormat(
-  root: Root,
-  meta: Tree,
-  path: string,
-  { readOnly, restored }: EnvironmentOptions,
-): Format {
+/** In a write transaction unless it is only to be read. */
+function readFormat(meta: Tree, path: string, { readOnly, restored }: EnvironmentOptions): Format {
   const stored = storedFormat(meta, path);
   if (stored !== undefined && (readOnly || !restored)) return stored;
   if (readOnly) throw new StorageError(`${path}: there is no database to read`);
-  return root.transactionSync(() => {
-    // Another process may have been faster.
-    const fresh = storedFormat(meta, path);
-    if (fresh !== undefined && !restored) return fresh;
-    const format: Format = { format: FORMAT, epoch: randomBytes(6).toString('hex') };
-    meta.putSync(FORMAT_KEY, Buffer.from(JSON.stringify(format)));
-    return format;
-  });
+  const format: Format = { format: FORMAT, epoch: randomBytes(6).toString('hex') };
+  meta.putSync(FORMAT_KEY, Buffer.from(JSON.stringify(format)));
+  return format;
 }
 
 function storedFormat(meta: Tree, path: string): Format | undefined {

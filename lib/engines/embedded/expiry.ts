@@ -1,4 +1,4 @@
-import { FROM_FIRST, type Snapshot, type Tree } from './lmdb';
+import { FROM_FIRST, inSnapshot, type Snapshot, type Tree } from './lmdb';
 
 /** f64 moment in ms (positive, so that its bytes are in its order), u16 number of the class or 0, the primary key. */
 export function expiryKey(moment: number, classId: number, key: Buffer): Buffer {
@@ -18,7 +18,7 @@ export interface Due {
 
 /** What is due by `now`, the longest due first. */
 export function* dueBy(expiry: Tree, now: number, snapshot?: Snapshot): Generator<Due> {
-  for (const key of expiry.getKeys({ ...FROM_FIRST, ...(snapshot && { transaction: snapshot }) })) {
+  for (const key of expiry.getKeys({ ...FROM_FIRST, ...inSnapshot(expiry, snapshot) })) {
     const due = readExpiryKey(key);
     if (due.moment > now) return;
     yield due;

@@ -7,13 +7,37 @@ export type Root = lmdb.RootDatabase<Uint8Array, Uint8Array>;
 /** A snapshot that is held until done(). */
 export type Snapshot = lmdb.Transaction;
 
+export type Lmdb = typeof lmdb;
+
 /** Read only when somebody opens a database: other engines do without. */
-export const loadLmdb = (): Promise<typeof lmdb> => import('lmdb');
+export const loadLmdb = (): Promise<Lmdb> => import('lmdb');
 
 export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
 /** Everything from the smallest key on: without a start, the lmdb package leaves out what begins with a byte below 5. */
 export const FROM_FIRST = { start: undefined, end: undefined } as const;
+
+interface Transactions {
+  readonly writeTxn: unknown;
+  isBeside?: boolean;
+}
+
+/**
+ * For a range of what a snapshot has. Where the snapshot is what the thread reads by anyway, it is not named: the lmdb
+ * package then takes the cursor of the last range again instead of opening one.
+ */
+export function inSnapshot(tree: Tree, snapshot: Snapshot | undefined): { readonly transaction?: Snapshot } {
+  if (snapshot === undefined) return {};
+  const { env } = tree as unknown as { readonly env: Transactions };
+  const { notCurrent } = snapshot as { notCurrent?: boolean };
+  return notCurrent || env.writeTxn || env.isBeside ? { transaction: snapshot } : {};
+}
+
+/** How many keys there are; in a write transaction only. */
+export function entryCount(tree: Tree): number {
+  const { db } = tree as unknown as { readonly db: { stat(): { readonly entryCount: number } } };
+  return db.stat().entryCount;
+}
 
 interface Reader {
   getBinaryFast(key: Uint8Array, options?: { readonly transaction?: Snapshot }): Uint8Array | undefined;

@@ -17,20 +17,20 @@ const FIRST_BYTES = 128 * 1024;
 
 /**
  * Finds out what LMDB would fail at when it opens the directory: the lmdb package reads memory that it has freed then,
- * which can end the process. Throws StorageError, or the error of the file system.
+ * which can end the process. Throws StorageError, or the error of the file system. How large its pages are; undefined where
+ * there is no database yet.
  */
-export function checkBeforeOpen(path: string, readOnly: boolean): void {
+export function checkBeforeOpen(path: string, readOnly: boolean): number | undefined {
   const file = join(path, 'data.mdb');
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size > 0) {
     for (const name of readOnly ? ['data.mdb'] : ['data.mdb', 'lock.mdb'])
       checkAccess(join(path, name), readOnly);
-    checkHeader(file, size, path);
-  } else if (readOnly) {
-    throw new StorageError(`${path}: there is no database to read`, { context: { node: path } });
-  } else {
-    checkRoom(path);
+    return checkHeader(file, size, path);
   }
+  if (readOnly) throw new StorageError(`${path}: there is no database to read`, { context: { node: path } });
+  checkRoom(path);
+  return undefined;
 }
 
 function checkAccess(file: string, readOnly: boolean): void {
@@ -38,7 +38,7 @@ function checkAccess(file: string, readOnly: boolean): void {
     closeSync(openSync(file, readOnly ? 'r' : 'r+'));
 }
 
-function checkHeader(file: string, size: number, path: string): void {
+function checkHeader(file: string, size: number, path: string): number {
   const corrupt = (problem: string): never => {
     throw new StorageError(`${path}: the file is corrupt, or no database: ${problem}`, {
       context: { node: path },
@@ -55,6 +55,7 @@ function checkHeader(file: string, size: number, path: string): void {
     const pageSize = header.readUInt32LE(AT_PAGE_SIZE);
     if (pageSize < SMALLEST_PAGE || pageSize > LARGEST_PAGE) corrupt(`it has pages of ${pageSize} bytes`);
     if (size < 2 * pageSize || !read(pageSize)) corrupt('its second page is missing');
+    return pageSize;
   } finally {
     closeSync(descriptor);
   }

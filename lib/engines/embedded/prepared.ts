@@ -4,7 +4,7 @@ import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
-import { causeOf } from './writer';
+import { causeOf, writeTransaction } from './write-transaction';
 
 /**
  * 'waiting' for LMDB's write transaction; 'undecided' once everything is written in it; then what was decided. Given up
@@ -117,7 +117,7 @@ export class HeldTransaction {
     let hasEvents = false;
     environment.beginWrite();
     try {
-      await environment.root.childTransaction(() => {
+      await writeTransaction(environment.root, () => {
         // Given up while another process wrote: nothing is to be committed.
         if (this.#phase !== 'waiting') return undefined;
         const batch = new WriteBatch(environment);

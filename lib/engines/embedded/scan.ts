@@ -5,7 +5,7 @@ import { checkProperties } from '../../schema/names';
 import { validateValue } from '../../schema/validate';
 import type { ClassStore, IndexStore } from './class-store';
 import type { KeyCodec } from './key-codec';
-import type { Snapshot } from './lmdb';
+import { inSnapshot, type Snapshot } from './lmdb';
 import type { Overlay } from './overlay';
 import type { Stored } from './record-codec';
 
@@ -134,8 +134,8 @@ function* storedIn(
   snapshot: Snapshot | undefined,
   written: ReadonlyMap<string, unknown> | undefined,
 ): Generator<Positioned> {
-  const options = { ...bounds(start, end, reverse), ...(snapshot && { transaction: snapshot }) };
   const tree = index === undefined ? store.records : index.tree;
+  const options = { ...bounds(start, end, reverse), ...inSnapshot(tree, snapshot) };
   for (const { key: position, value } of tree.getRange(options)) {
     if (reverse && end !== undefined && Buffer.compare(position, end) >= 0) continue;
     const primary = index === undefined ? position : value;

@@ -1,28 +1,51 @@
 import { isMainThread } from 'node:worker_threads';
 import { loadAddon } from '../../native/load';
-import type { Root } from './lmdb';
+import type { Root, Snapshot } from './lmdb';
 
 /** What the way of a write calls of the lmdb package's native environment, however few records it writes. */
-const CALLS = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting'] as const;
-type Native = Record<(typeof CALLS)[number], (...args: unknown[]) => unknown>;
+const WRITING = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting'];
+const READING = ['renew', 'abort'];
+
+const known = new WeakSet<object>();
 
 /**
  * A worker that is terminated goes on until V8 looks next whether it may; in between, these calls of the lmdb package end
- * the whole process. So it is looked before each of them, and waited for the end here. What is left is the moment between
- * the look and the call, and what opens a cursor.
+ * the whole process. So each goes by a function that looks first, and the end is waited for here. What is left is the
+ * moment between that look and the package's own, and what it constructs: transactions and cursors.
  */
-export function stopBeforeWrites(root: Root): void {
-  if (isMainThread) return;
-  const { isStopping } = loadAddon();
-  const { env } = root as unknown as { readonly env: Native };
-  const probe = {};
-  for (const name of CALLS) {
-    const call = env[name];
-    Object.defineProperty(env, name, {
-      value: (...args: unknown[]) => {
-        while (isStopping(probe)); // each turn of a loop is where V8 looks
-        return call.apply(env, args);
-      },
-    });
+function stopBefore(names: readonly string[], object: object): void {
+  if (isMainThread || known.has(object)) return;
+  known.add(object);
+  const { attempt } = loadAddon();
+  for (const name of names) {
+    const method = (object as Record<string, (...args: never[]) => unknown>)[name] as () => unknown;
+    // Nobody uses what they return.
+    const value = (first: unknown, second: unknown): void => {
+      while (!attempt(object, method, first, second)); // each turn of a loop is where V8 looks
+    };
+    Object.defineProperty(object, name, { value, configurable: true });
   }
+}
+
+/**
+ * Opening takes milliseconds, and is followed by such a call with nothing before it but that a property is set. V8 looks
+ * when a function begins, as that one does.
+ */
+export function stopAfterOpening(lmdb: object): void {
+  const { Env } = (lmdb as { readonly nativeAddon: { readonly Env: { readonly prototype: object } } })
+    .nativeAddon;
+  if (isMainThread || 'path' in Env.prototype) return;
+  Object.defineProperty(Env.prototype, 'path', {
+    set(value: string) {
+      Object.defineProperty(this, 'path', { value, writable: true, enumerable: true, configurable: true });
+    },
+  });
+}
+
+export function stopBeforeWrites(root: Root): void {
+  stopBefore(WRITING, (root as unknown as { readonly env: object }).env);
+}
+
+export function stopBeforeReads(snapshot: Snapshot): void {
+  stopBefore(READING, snapshot);
 }

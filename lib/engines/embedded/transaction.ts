@@ -14,7 +14,7 @@ import type { TransactionMarks } from './change';
 import type { ClassStore, IndexStore } from './class-store';
 import type { Environment, Hold } from './environment';
 import { dueBy } from './expiry';
-import { FROM_FIRST, peek, type Snapshot } from './lmdb';
+import { FROM_FIRST, inSnapshot, peek, type Snapshot } from './lmdb';
 import { type Base, Overlay } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
 import { readPlain } from './plain-store';
@@ -397,7 +397,7 @@ class SnapshotBase implements Base {
 
   countOf({ id, records }: ClassStore): number {
     const { trees } = this.#environment;
-    let count = records.getKeysCount({ ...FROM_FIRST, transaction: this.#snapshot });
+    let count = records.getKeysCount({ ...FROM_FIRST, ...inSnapshot(records, this.#snapshot) });
     const now = this.#environment.now();
     if (readState(trees.meta, this.#snapshot).nextExpiry > now) return count;
     for (const { classId } of dueBy(trees.expiry, now, this.#snapshot)) count -= Number(classId === id);

@@ -5,7 +5,7 @@ import type { ClassStore, Draft, IndexStore } from './class-store';
 import type { Environment } from './environment';
 import { type Due, dueBy, expiryKey } from './expiry';
 import { JournalWriter } from './journal';
-import { FROM_FIRST, peek, peekRaw, type Tree } from './lmdb';
+import { entryCount, FROM_FIRST, peek, peekRaw, type Tree } from './lmdb';
 import { encodePlain, type PlainDraft, type PlainRecord, readPlain } from './plain-store';
 import { expiryOf, type Stored, versionIn } from './record-codec';
 import type { Scope } from './scope';
@@ -187,7 +187,7 @@ export class WriteBatch implements Scope {
 
   /** Records stored, those included that are due but not yet removed. */
   countOf({ records }: ClassStore): number {
-    return (records.getStats() as { entryCount: number }).entryCount;
+    return entryCount(records);
   }
 
   nextAutoid(store: ClassStore): bigint {

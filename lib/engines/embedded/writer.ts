@@ -4,6 +4,7 @@ import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
+import { causeOf, writeTransaction } from './write-transaction';
 
 /** How long one write transaction goes on taking in what waits: the loop is not held up for longer by it. */
 const BATCH_MS = 8;
@@ -127,25 +128,23 @@ export class Writer {
       const entries: Entry[] = [];
       let hasEvents = false;
       this.#environment.beginWrite();
-      this.#environment.root
-        .childTransaction(() => {
-          this.#isRequested = false;
-          this.#environment.execute(() => {
-            hasEvents = this.#run(entries);
-          });
-        })
-        .then(
-          () => {
-            this.#environment.endWrite();
-            this.#commit(entries, hasEvents);
-          },
-          async (error: unknown) => {
-            this.#environment.endWrite();
-            // Numbers that were handed out in it were not taken.
-            this.#environment.autoids.clear();
-            this.#abort(entries, await causeOf(error));
-          },
-        );
+      writeTransaction(this.#environment.root, () => {
+        this.#isRequested = false;
+        this.#environment.execute(() => {
+          hasEvents = this.#run(entries);
+        });
+      }).then(
+        () => {
+          this.#environment.endWrite();
+          this.#commit(entries, hasEvents);
+        },
+        async (error: unknown) => {
+          this.#environment.endWrite();
+          // Numbers that were handed out in it were not taken.
+          this.#environment.autoids.clear();
+          this.#abort(entries, await causeOf(error));
+        },
+      );
     });
   }
 
@@ -230,11 +229,4 @@ export class Writer {
     this.#onBusy(false);
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
-}
-
-/** A failed commit says why in a promise of its own. */
-export async function causeOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  const later = new Promise((resolve) => setTimeout(resolve, 100, error));
-  return Promise.race([(error.commitError as Promise<never>).catch((cause: unknown) => cause), later]);
 }
