@@ -299,6 +299,11 @@ describe('a feed', () => {
 
   test('that begins where nothing is kept any more says so, with what is kept', async () => {
     await using db = await open({ retention: { maxBytes: 50_000 } });
+    const updates = db.events.feed(Order, { kinds: ['update', 'fieldUpdate:state'] });
+    await db.records(Order).insert(order(1000));
+    await db.records(Order).update(1000, { state: 2 });
+    const within = (await updates.next()).value?.position as string;
+    updates.close();
     const from = db.events.position;
     const late = db.events.feed(Order);
     for (let id = 0; id < 500; id += 1) await db.records(Order).insert(order(id, { note: 'x'.repeat(1000) }));
@@ -311,6 +316,10 @@ describe('a feed', () => {
     };
     await assert.rejects(db.events.feed(Order, { from }).next(), lost);
     await assert.rejects(late.next(), lost);
+    await assert.rejects(
+      db.events.feed(Order, { from: within }).next(),
+      (error) => error instanceof PositionLostError && error.context.requested === within,
+    );
     assert.deepEqual(await late.next(), { done: true, value: undefined });
     const subscription = await db.events.on(Order, ['new'], () => {}, { from });
     await assert.rejects(subscription.closed, lost);

@@ -115,6 +115,8 @@ const EVERYTHING: Range = {
 
 class JournalCursor implements ChangeCursor {
   readonly #environment: Environment;
+  /** Where it is, as users know it. */
+  #after: Place;
   #place: Place;
   /** Whether all of the place's transaction lies before it. */
   #isWhole: boolean;
@@ -124,6 +126,7 @@ class JournalCursor implements ChangeCursor {
 
   constructor(environment: Environment, after: Place) {
     this.#environment = environment;
+    this.#after = after;
     // Of a change that was told in part, the rest is still to come.
     this.#place = after.part === undefined ? after : { seq: after.seq, index: after.index - 1 };
     this.#isWhole = after.index === WHOLE;
@@ -145,6 +148,7 @@ class JournalCursor implements ChangeCursor {
       const skipped = seq === after ? index + 1 : 0;
       const fragment = new JournalFragment(this.#environment, block, at, skipped);
       this.#place = { seq, index: end - 1 };
+      this.#after = this.#place;
       this.#isWhole = fragment.isLast;
       return fragment;
     }
@@ -156,7 +160,7 @@ class JournalCursor implements ChangeCursor {
     const from = this.#isWhole ? this.#place.seq + 1 : this.#place.seq;
     const { oldest } = this.#environment.head();
     if (from < oldest) {
-      const requested = formatPosition(this.#environment.epoch, this.#place);
+      const requested = formatPosition(this.#environment.epoch, this.#after);
       const kept = formatPosition(this.#environment.epoch, { seq: oldest - 1, index: WHOLE });
       throw new PositionLostError('the events after the position are not kept any more', {
         context: { requested, oldest: kept },
