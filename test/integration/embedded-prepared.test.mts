@@ -350,7 +350,7 @@ describe('a prepared transaction', () => {
   });
 
   test('waits for another, and for no longer than the database’s timeout', async () => {
-    await using db = await open({ timeout: 100 });
+    await using db = await open({ timeout: 400 });
     const first = await prepareOrder(db, 1, {}, 10_000);
     await assert.rejects(prepareOrder(db, 2), TimeoutError);
     const controller = new AbortController();
