@@ -59,7 +59,7 @@ const neighbours =
   async (directory, scale) => {
     await using db = await openOurs(directory);
     const subscription = followed ? await db.events.on(Told, ['new'], () => {}) : undefined;
-    const count = 20_000 * scale;
+    const count = 60_000 * scale; // a second, or so: less would tell what else the machine does
     const result = await rate(count, () =>
       size === 1
         ? inFlight(count, IN_FLIGHT, (i) => db.records(Silent).insert(reading(i)))
