@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkFlag, checkTimeout, invalidArgument, shown } from '../arguments';
+import { checkFlag, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
@@ -14,6 +14,15 @@ import {
 import { Feed } from './feed';
 import { Filter, type FilterOptions } from './filter';
 import type { Hub } from './hub';
+import {
+  checkConcurrency,
+  checkDurableName,
+  checkHandler,
+  checkPolicy,
+  FILTER_NAMES,
+  SUBSCRIPTION_NAMES,
+  sorted,
+} from './options';
 import type { ParkedEvent } from './parked';
 import { formatPosition } from './position';
 import { type Overflow, Puller, type Source } from './puller';
@@ -119,8 +128,6 @@ export type Told<E, O extends Overflow> = O extends 'dropOldest'
 
 const STANDARD_QUEUE = 1024;
 const MOST_AT_ONCE = 1024;
-const FILTER_NAMES = ['fields', 'where', 'ignoreOrigin', 'granularity', 'expandDeleteAll'] as const;
-const SUBSCRIPTION_NAMES = ['from', 'overflow', 'queue', ...FILTER_NAMES];
 
 /**
  * The events of a database: what was committed, after it was, in the order in which it was, the same for everybody.
@@ -386,52 +393,7 @@ function setupOf(
   };
 }
 
-/** As it is for the same things in another order, or twice. */
-function sorted<T>(given: readonly T[] | undefined): readonly T[] | undefined {
-  return Array.isArray(given) ? [...new Set<T>(given)].sort() : given;
-}
-
-function checkDurableName(name: unknown): string {
-  if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
-    throw invalidArgument(
-      'name',
-      `name is 1 to 128 letters, digits, dots, dashes and underscores, not ${shown(name)}`,
-    );
-  return name;
-}
-
 /** Without repetition. */
 function listOf<T>(given: OneOrMore<T>): readonly T[] {
   return Array.isArray(given) ? [...new Set(given)] : [given as T];
-}
-
-function checkHandler(handler: unknown): void {
-  if (typeof handler !== 'function')
-    throw invalidArgument('handler', `handler is a function, not ${shown(handler)}`);
-}
-
-function checkConcurrency(given: number | undefined, most: number): number {
-  const concurrency = given === undefined ? 1 : given;
-  if (Number.isSafeInteger(concurrency) && concurrency >= 1 && concurrency <= most) return concurrency;
-  const range = most === 1 ? '1 for a durable subscription' : `an integer from 1 to ${most}`;
-  throw invalidArgument('concurrency', `concurrency is ${range}, not ${shown(given)}`);
-}
-
-function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Policy {
-  if (given !== undefined) checkProperties(given, ['retries', 'backoff', 'timeout', 'outcome'], 'onError');
-  const { retries = 0, backoff = 100, outcome = 'stop', timeout } = given ?? {};
-  if (timeout !== undefined) checkTimeout(timeout, 'onError.timeout');
-  if (!Number.isSafeInteger(retries) || retries < 0)
-    throw invalidArgument(
-      'onError.retries',
-      `onError.retries is an integer, 0 or more, not ${shown(retries)}`,
-    );
-  if (typeof backoff !== 'number' || !(backoff >= 0))
-    throw invalidArgument('onError.backoff', `onError.backoff is ms, 0 or more, not ${shown(backoff)}`);
-  if (!endings.includes(outcome))
-    throw invalidArgument(
-      'onError.outcome',
-      `onError.outcome is one of ${endings.join(', ')}, not ${shown(outcome)}`,
-    );
-  return { retries, backoff, outcome, timeout };
 }

@@ -4,12 +4,7 @@ import { EvenkeelError, SchemaMismatchError } from '../../errors';
 import { BOTH_VIEWS, ChangeKind } from '../../events/change-kind';
 import { HookList } from '../../events/hooks';
 import { type ClassDefinition, checkClass } from '../../schema/class';
-import {
-  type ClassDescription,
-  classFromDescription,
-  describeClass,
-  type NamedField,
-} from '../../schema/description';
+import { classFromDescription, describeClass } from '../../schema/description';
 import type { Beside } from './beside';
 import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
@@ -17,6 +12,7 @@ import { BINARY, entryCount, FROM_FIRST, peek, type Root, storageError, type Tre
 import type { IndexProgress } from './options';
 import { type Shape, shapesOf } from './record-codec';
 import { readState, type State, writeState } from './state';
+import { checkEventNames, merge, type StoredClass, treeNames } from './stored-class';
 import { causeOf, writeTransaction } from './write-transaction';
 
 const KEY = Buffer.from('schema');
@@ -34,14 +30,6 @@ export interface DeclareOptions {
   readonly onProgress: (progress: IndexProgress) => void;
   /** ms since 1970. */
   readonly now: () => number;
-}
-
-interface StoredClass {
-  readonly id: number;
-  readonly description: ClassDescription;
-  /** Fields in the order in which the class got them. */
-  readonly names: readonly string[];
-  readonly shapes: readonly Shape[];
 }
 
 /** The classes of a database, as they are stored in it. */
@@ -280,24 +268,8 @@ export class Catalog {
         additions.push(merge(old, definition, description, this.#path));
       }
     }
-    this.#checkEventNames(stored, additions);
+    checkEventNames(stored, additions, this.#path);
     return additions;
-  }
-
-  /** Events are waited for by name alone. */
-  #checkEventNames(stored: readonly StoredClass[], additions: readonly StoredClass[]): void {
-    for (const added of additions) {
-      const names = new Set(added.description.events.map(({ name }) => name));
-      for (const { id, description } of stored) {
-        const same = id === added.id ? undefined : description.events.find(({ name }) => names.has(name));
-        if (same === undefined) continue;
-        const { name } = added.description;
-        throw new SchemaMismatchError(
-          `${this.#path}: class ${name} has an event ${same.name}, and so has ${description.name}, which is stored`,
-          { context: { class: name } },
-        );
-      }
-    }
   }
 
   #add(stored: StoredClass, definition: ClassDefinition): void {
@@ -364,59 +336,7 @@ export class Catalog {
   }
 }
 
-/** As docs/journal.md names them. */
-function treeNames({ id, description: { indexes, ttl } }: StoredClass): string[] {
-  const names = [`records:${id}`, ...indexes.map(({ name }) => `index:${id}:${name}`)];
-  return ttl?.count === undefined ? names : [...names, `order:${id}`];
-}
-
 function nextPage(tree: Tree, after: Uint8Array | undefined): { key: Uint8Array; value: Uint8Array }[] {
   const range = after === undefined ? FROM_FIRST : { start: after, end: undefined, exclusiveStart: true };
   return [...tree.getRange({ ...range, limit: BUILD_PAGE })];
-}
-
-/** The stored class with what the given one adds; SchemaMismatchError for anything else. */
-function merge(
-  old: StoredClass,
-  definition: ClassDefinition,
-  description: ClassDescription,
-  path: string,
-): StoredClass {
-  const { name } = description;
-  const refuse = (problem: string): never => {
-    throw new SchemaMismatchError(`${path}: class ${name} is not as it is stored: ${problem}`, {
-      context: { class: name },
-    });
-  };
-  const was = old.description;
-  if (!isDeepStrictEqual(was.key, description.key)) refuse('its key is another');
-  if (!isDeepStrictEqual(was.ttl, description.ttl)) refuse('its Time-To-Live is another');
-  const added = compareByName('field', was.fields, description.fields, refuse);
-  const required = added.find(({ type }) => type.kind !== 'optional');
-  if (required !== undefined) refuse(`the new field ${required.name} is not optional`);
-  compareByName('index', was.indexes, description.indexes, refuse);
-  compareByName('event', was.events, description.events, refuse);
-  const known = new Set(old.shapes.map((shape) => shape.join('\n')));
-  return {
-    id: old.id,
-    description: JSON.parse(JSON.stringify(description)) as ClassDescription,
-    names: [...old.names, ...added.map((each: NamedField) => each.name)],
-    shapes: [...old.shapes, ...shapesOf(definition.fields).filter((shape) => !known.has(shape.join('\n')))],
-  };
-}
-
-/** What is only in the second list; all of the first has to be in it as it was. */
-function compareByName<T extends { readonly name: string }>(
-  what: string,
-  before: readonly T[],
-  now: readonly T[],
-  refuse: (problem: string) => never,
-): T[] {
-  for (const each of before) {
-    const same = now.find(({ name }) => name === each.name);
-    if (same === undefined) refuse(`the ${what} ${each.name} is missing`);
-    else if (!isDeepStrictEqual(each, JSON.parse(JSON.stringify(same))))
-      refuse(`the ${what} ${each.name} is another`);
-  }
-  return now.filter(({ name }) => !before.some((each) => each.name === name));
 }

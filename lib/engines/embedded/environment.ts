@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { invalidArgument } from '../../arguments';
 import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
@@ -6,13 +5,13 @@ import { Beside } from './beside';
 import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
+import { readFormat } from './format';
 import type { Retention, Trimming } from './journal';
 import {
   BINARY,
   FROM_FIRST,
   type Lmdb,
   loadLmdb,
-  peek,
   type Root,
   type Snapshot,
   storageError,
@@ -25,11 +24,8 @@ import { readState } from './state';
 import { stopAfterOpening, stopBeforeReads, stopBeforeWrites } from './stopping';
 import { causeOf, writeTransaction } from './write-transaction';
 
-/** Of the files as a whole: what this version reads and writes. */
-const FORMAT = 1;
 /** Classes and indexes are trees of their own; LMDB wants to know beforehand how many there may be. */
 const MOST_TREES = 1024;
-const FORMAT_KEY = Buffer.from('format');
 
 export interface EnvironmentOptions {
   /** A directory; undefined for a database that ends with its last connection. */
@@ -54,12 +50,6 @@ interface Trees {
   readonly journal: Tree;
   /** Durable subscriptions, their parked events, and who wants the victims of deleteAll. */
   readonly subscriptions: Tree;
-}
-
-interface Format {
-  readonly format: number;
-  /** Random: positions of another database, or of this one before it was restored, are of another epoch. */
-  readonly epoch: string;
 }
 
 /** The open environments of this JavaScript thread: a directory opened twice is one, or its write locks would wait for each other. */
@@ -371,24 +361,6 @@ export class Environment {
     await this.root.close();
     removeTemporary(this.path);
   }
-}
-
-/** In a write transaction unless it is only to be read. */
-function readFormat(meta: Tree, path: string, { readOnly, restored }: EnvironmentOptions): Format {
-  const stored = storedFormat(meta, path);
-  if (stored !== undefined && (readOnly || !restored)) return stored;
-  if (readOnly) throw new StorageError(`${path}: there is no database to read`);
-  const format: Format = { format: FORMAT, epoch: randomBytes(6).toString('hex') };
-  meta.putSync(FORMAT_KEY, Buffer.from(JSON.stringify(format)));
-  return format;
-}
-
-function storedFormat(meta: Tree, path: string): Format | undefined {
-  const stored = peek(meta, FORMAT_KEY);
-  if (stored === undefined) return undefined;
-  const format = JSON.parse(stored.toString()) as Format;
-  if (format.format === FORMAT) return format;
-  throw new StorageError(`${path}: the database has format ${format.format}, this version reads ${FORMAT}`);
 }
 
 function checkSame(known: EnvironmentOptions, given: EnvironmentOptions): void {

@@ -1,6 +1,7 @@
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { held } from './held';
+import { latin1 } from './latin1';
 import { storageError } from './lmdb';
 import type { Stored } from './record-codec';
 import type { RecordExecutor, RecordWrite, Timing } from './records';
@@ -35,7 +36,7 @@ export class DirectExecutor implements RecordExecutor {
 
   write<T>({ name, store, key, timing, run }: RecordWrite<T>): Promise<T> {
     const { timeout = this.#timeout, signal } = timing;
-    const keyName = key?.toString('latin1');
+    const keyName = key && latin1(key);
     let result: T;
     return new Promise<T>((resolve, reject) => {
       this.#assertOpen();
@@ -65,7 +66,7 @@ export class DirectExecutor implements RecordExecutor {
 
   read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined> {
     const writing = this.#writing.get(store.id);
-    if (writing !== undefined && (writing.all > 0 || writing.keys.has(key.toString('latin1'))))
+    if (writing !== undefined && (writing.all > 0 || writing.keys.has(latin1(key))))
       return this.#readInOrder(store, key, timing);
     this.#assertOpen();
     return this.#read(store, key);

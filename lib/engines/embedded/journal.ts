@@ -82,6 +82,11 @@ export class JournalWriter {
     this.#index += 1;
   }
 
+  /** Whether anything was told. */
+  get hasGrown(): boolean {
+    return this.#state.seq > this.#firstSeq;
+  }
+
   /** Whether a transaction is under way. */
   get isOpen(): boolean {
     return this.#fragment >= 0;

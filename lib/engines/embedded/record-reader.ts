@@ -3,7 +3,7 @@ import type { AnyRecord, Shape } from './record-codec';
 
 /** Beyond the end of any record: where the reader is when it has met something that it leaves to others. */
 const LOST = 2 ** 30;
-/** A call for each text is what reading costs most: so many bytes are made one, of which those that are read are parts: it lives as long as any of them. */
+/** A call for each text costs most: so many bytes are made one, of which the others are parts. It lives as long as any of them. */
 const TEXT_AT_ONCE = 512;
 
 // What is read, and how far: reading a record calls nobody who could read another meanwhile.

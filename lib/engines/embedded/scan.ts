@@ -5,6 +5,7 @@ import { checkProperties } from '../../schema/names';
 import { validateValue } from '../../schema/validate';
 import type { ClassStore, IndexStore } from './class-store';
 import type { KeyCodec } from './key-codec';
+import { latin1 } from './latin1';
 import { inSnapshot, type Snapshot } from './lmdb';
 import type { Overlay } from './overlay';
 import type { Stored } from './record-codec';
@@ -139,8 +140,7 @@ function* storedIn(
   for (const { key: position, value } of tree.getRange(options)) {
     if (reverse && end !== undefined && Buffer.compare(position, end) >= 0) continue;
     const primary = index === undefined ? position : value;
-    if (written?.has(Buffer.from(primary.buffer, primary.byteOffset, primary.byteLength).toString('latin1')))
-      continue;
+    if (written?.has(latin1(primary))) continue;
     const stored =
       index === undefined
         ? store.codec.decode(Buffer.from(value.buffer, value.byteOffset, value.byteLength), value.byteLength)

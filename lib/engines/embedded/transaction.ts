@@ -11,18 +11,15 @@ import type { Transaction as PublicTransaction, TransactionOptions } from '../..
 import { type Target, Transactions } from '../../transactions/transactions';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { TransactionMarks } from './change';
-import type { ClassStore, IndexStore } from './class-store';
+import type { ClassStore } from './class-store';
 import type { Environment, Hold } from './environment';
-import { dueBy } from './expiry';
-import { FROM_FIRST, inSnapshot, peek, type Snapshot } from './lmdb';
-import { type Base, Overlay } from './overlay';
+import { Overlay } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
-import { readPlain } from './plain-store';
 import { HeldTransaction } from './prepared';
 import type { AnyRecord, Stored } from './record-codec';
 import { EmbeddedRecords, type RecordExecutor, type RecordWrite, timingOf } from './records';
 import { type Range, scan } from './scan';
-import { readState } from './state';
+import { OUT_OF_NUMBERS, SnapshotBase } from './snapshot-base';
 import type { WriteBatch } from './write-batch';
 import type { Unit, Writer } from './writer';
 
@@ -362,59 +359,5 @@ class Stage implements Target, RecordExecutor {
       size: 1,
       run: (batch) => batch.refillAutoids(store),
     });
-  }
-}
-
-/** Thrown before anything is written. Of those that were reserved others may have given all to records. */
-const OUT_OF_NUMBERS = new Error('no number of an autoid is left of those reserved');
-
-/** A snapshot of what is committed. */
-class SnapshotBase implements Base {
-  readonly #environment: Environment;
-  readonly #snapshot: Snapshot;
-  readonly writes: number;
-
-  constructor(environment: Environment, snapshot: Snapshot) {
-    this.#environment = environment;
-    this.#snapshot = snapshot;
-    this.writes = readState(environment.trees.meta, snapshot).writes;
-  }
-
-  read(store: ClassStore, key: Buffer): Stored | undefined {
-    const stored = store.read(key, this.#snapshot);
-    return this.#isGone(stored?.expiresAt) ? undefined : stored;
-  }
-
-  holder(_store: ClassStore, { tree }: IndexStore, indexKey: Buffer): Buffer | undefined {
-    const key = peek(tree, indexKey, this.#snapshot);
-    return key && Buffer.from(key);
-  }
-
-  readPlain(key: Buffer) {
-    const record = readPlain(this.#environment.trees.plain, key, this.#snapshot);
-    return this.#isGone(record?.expiresAt) ? undefined : record;
-  }
-
-  countOf({ id, records }: ClassStore): number {
-    const { trees } = this.#environment;
-    let count = records.getKeysCount({ ...FROM_FIRST, ...inSnapshot(records, this.#snapshot) });
-    const now = this.#environment.now();
-    if (readState(trees.meta, this.#snapshot).nextExpiry > now) return count;
-    for (const { classId } of dueBy(trees.expiry, now, this.#snapshot)) count -= Number(classId === id);
-    return count;
-  }
-
-  nextAutoid(store: ClassStore): bigint {
-    const cached = this.#environment.autoids.get(store.id);
-    if (cached === undefined || cached.next >= cached.end) throw OUT_OF_NUMBERS;
-    cached.next += 1n;
-    return cached.next - 1n;
-  }
-
-  /** Known when the record is committed. */
-  noteAutoid(): void {}
-
-  #isGone(expiresAt: number | undefined): boolean {
-    return expiresAt !== undefined && expiresAt <= this.#environment.now();
   }
 }

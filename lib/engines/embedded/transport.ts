@@ -1,4 +1,4 @@
-import { BackpressureError, ClosedError, DiscardedError, EvenkeelError } from '../../errors';
+import { BackpressureError, ClosedError, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { ClassDefinition } from '../../schema/class';
 import type { GetMany, Waiting } from '../../transactions/get-many';
@@ -8,11 +8,11 @@ import type { MultiRecord, Transport } from '../engine';
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { DirectExecutor } from './executor';
+import { executeTogether, failAll, Group, withOperationAtFault } from './group';
 import { JournalLog } from './journal-reader';
 import { storageError } from './lmdb';
 import { TreeNotes } from './notes';
 import type { ResolvedEmbeddedOptions } from './options';
-import { Overlay } from './overlay';
 import { checkArguments, contextOf, executePlain, isRead, readResult } from './plain-operations';
 import { type PlainRecord, readPlain } from './plain-store';
 import type { HeldTransaction } from './prepared';
@@ -319,77 +319,6 @@ export class EmbeddedTransport implements Transport {
 
   #closedError(): ClosedError {
     return new ClosedError('the database is closed', { context: { node: this.#environment.path } });
-  }
-}
-
-/** Operations of a scheduling context. */
-class Group {
-  readonly operations: Operation[] = [];
-
-  add(operation: Operation): void {
-    this.operations.push(operation);
-  }
-
-  signal(): AbortSignal | undefined {
-    const signals = new Set(this.operations.flatMap(({ details }) => details?.signal ?? []));
-    return signals.size === 0 ? undefined : AbortSignal.any([...signals]);
-  }
-
-  /** The shortest of any of them: they have one outcome. */
-  timeout(standard: number): number {
-    return Math.min(...this.operations.map(({ details }) => details?.timeout ?? standard));
-  }
-}
-
-/** The operation at fault, for those that fail with it. */
-class GroupFailure extends EvenkeelError {
-  constructor(
-    readonly operation: Operation,
-    override readonly cause: unknown,
-  ) {
-    super('an operation of the scheduling context failed');
-  }
-}
-
-function executeTogether(
-  batch: WriteBatch,
-  operations: readonly Operation[],
-  transcoder: Transcoder,
-): (() => unknown)[] {
-  const overlay = new Overlay(batch, batch.now);
-  const results = operations.map((operation) => {
-    try {
-      return executePlain(overlay, operation, Buffer.from(operation.key), transcoder);
-    } catch (error) {
-      throw error instanceof EvenkeelError ? new GroupFailure(operation, error) : error;
-    }
-  });
-  overlay.applyTo(batch);
-  return results;
-}
-
-/** An abort is of one operation, and ends the others with it. */
-function withOperationAtFault(operations: readonly Operation[], error: unknown): unknown {
-  if (operations.length === 1) return error;
-  const aborted = operations.find(
-    ({ details }) => details?.signal?.aborted && details.signal.reason === error,
-  );
-  return aborted === undefined ? error : new GroupFailure(aborted, error);
-}
-
-/** The operation at fault fails first: whoever waits for all of them is told by it. */
-function failAll(operations: readonly Operation[], error: unknown): void {
-  if (error instanceof GroupFailure) error.operation.fail(error.cause);
-  for (const operation of operations) {
-    if (!(error instanceof GroupFailure)) operation.fail(error);
-    else if (operation !== error.operation) {
-      operation.fail(
-        new DiscardedError(`${nameOf(operation.kind)}: another operation of the scheduling context failed`, {
-          cause: error.cause,
-          context: contextOf(operation),
-        }),
-      );
-    }
   }
 }
 

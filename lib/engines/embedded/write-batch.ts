@@ -27,7 +27,6 @@ export class WriteBatch implements Scope {
   readonly #environment: Environment;
   readonly #state: State;
   readonly #journal: JournalWriter;
-  readonly #firstSeq: number;
   #marks: TransactionMarks | undefined;
   #expired = 0;
   /** Classes that keep a number of records, and got some. */
@@ -36,7 +35,6 @@ export class WriteBatch implements Scope {
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#state = readState(environment.trees.meta);
-    this.#firstSeq = this.#state.seq;
     environment.checkSchemaVersion(this.#state.schemaVersion);
     this.#state.time = Math.max(this.#state.time, environment.now());
     this.now = this.#state.time;
@@ -44,7 +42,7 @@ export class WriteBatch implements Scope {
   }
 
   get hasEvents(): boolean {
-    return this.#state.seq > this.#firstSeq;
+    return this.#journal.hasGrown;
   }
 
   /** What the writer of the transaction that begins says of it. */

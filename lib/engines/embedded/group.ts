@@ -1,0 +1,77 @@
+import { DiscardedError, EvenkeelError } from '../../errors';
+import { nameOf, type Operation } from '../../transactions/operation';
+import type { Transcoder } from '../../transactions/transcoder';
+import { Overlay } from './overlay';
+import { contextOf, executePlain } from './plain-operations';
+import type { WriteBatch } from './write-batch';
+
+/** Operations of a scheduling context. */
+export class Group {
+  readonly operations: Operation[] = [];
+
+  add(operation: Operation): void {
+    this.operations.push(operation);
+  }
+
+  signal(): AbortSignal | undefined {
+    const signals = new Set(this.operations.flatMap(({ details }) => details?.signal ?? []));
+    return signals.size === 0 ? undefined : AbortSignal.any([...signals]);
+  }
+
+  /** The shortest of any of them: they have one outcome. */
+  timeout(standard: number): number {
+    return Math.min(...this.operations.map(({ details }) => details?.timeout ?? standard));
+  }
+}
+
+/** The operation at fault, for those that fail with it. */
+class GroupFailure extends EvenkeelError {
+  constructor(
+    readonly operation: Operation,
+    override readonly cause: unknown,
+  ) {
+    super('an operation of the scheduling context failed');
+  }
+}
+
+export function executeTogether(
+  batch: WriteBatch,
+  operations: readonly Operation[],
+  transcoder: Transcoder,
+): (() => unknown)[] {
+  const overlay = new Overlay(batch, batch.now);
+  const results = operations.map((operation) => {
+    try {
+      return executePlain(overlay, operation, Buffer.from(operation.key), transcoder);
+    } catch (error) {
+      throw error instanceof EvenkeelError ? new GroupFailure(operation, error) : error;
+    }
+  });
+  overlay.applyTo(batch);
+  return results;
+}
+
+/** An abort is of one operation, and ends the others with it. */
+export function withOperationAtFault(operations: readonly Operation[], error: unknown): unknown {
+  if (operations.length === 1) return error;
+  const aborted = operations.find(
+    ({ details }) => details?.signal?.aborted && details.signal.reason === error,
+  );
+  return aborted === undefined ? error : new GroupFailure(aborted, error);
+}
+
+/** The operation at fault fails first: whoever waits for all of them is told by it. */
+export function failAll(operations: readonly Operation[], error: unknown): void {
+  if (error instanceof GroupFailure) error.operation.fail(error.cause);
+  for (const operation of operations) {
+    if (!(error instanceof GroupFailure)) operation.fail(error);
+    else if (operation !== error.operation) {
+      operation.fail(
+        new DiscardedError(`${nameOf(operation.kind)}: another operation of the scheduling context failed`, {
+          cause: error.cause,
+          context: contextOf(operation),
+        }),
+      );
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { isDeepStrictEqual } from 'node:util';
+import { SchemaMismatchError } from '../../errors';
+import type { ClassDefinition } from '../../schema/class';
+import type { ClassDescription, NamedField } from '../../schema/description';
+import { type Shape, shapesOf } from './record-codec';
+
+/** A class as the catalog has it in the database. */
+export interface StoredClass {
+  readonly id: number;
+  readonly description: ClassDescription;
+  /** Fields in the order in which the class got them. */
+  readonly names: readonly string[];
+  readonly shapes: readonly Shape[];
+}
+
+/** As docs/journal.md names them. */
+export function treeNames({ id, description: { indexes, ttl } }: StoredClass): string[] {
+  const names = [`records:${id}`, ...indexes.map(({ name }) => `index:${id}:${name}`)];
+  return ttl?.count === undefined ? names : [...names, `order:${id}`];
+}
+
+/** The stored class with what the given one adds; SchemaMismatchError for anything else. */
+export function merge(
+  old: StoredClass,
+  definition: ClassDefinition,
+  description: ClassDescription,
+  path: string,
+): StoredClass {
+  const { name } = description;
+  const refuse = (problem: string): never => {
+    throw new SchemaMismatchError(`${path}: class ${name} is not as it is stored: ${problem}`, {
+      context: { class: name },
+    });
+  };
+  const was = old.description;
+  if (!isDeepStrictEqual(was.key, description.key)) refuse('its key is another');
+  if (!isDeepStrictEqual(was.ttl, description.ttl)) refuse('its Time-To-Live is another');
+  const added = compareByName('field', was.fields, description.fields, refuse);
+  const required = added.find(({ type }) => type.kind !== 'optional');
+  if (required !== undefined) refuse(`the new field ${required.name} is not optional`);
+  compareByName('index', was.indexes, description.indexes, refuse);
+  compareByName('event', was.events, description.events, refuse);
+  const known = new Set(old.shapes.map((shape) => shape.join('\n')));
+  return {
+    id: old.id,
+    description: JSON.parse(JSON.stringify(description)) as ClassDescription,
+    names: [...old.names, ...added.map((each: NamedField) => each.name)],
+    shapes: [...old.shapes, ...shapesOf(definition.fields).filter((shape) => !known.has(shape.join('\n')))],
+  };
+}
+
+/** What is only in the second list; all of the first has to be in it as it was. */
+function compareByName<T extends { readonly name: string }>(
+  what: string,
+  before: readonly T[],
+  now: readonly T[],
+  refuse: (problem: string) => never,
+): T[] {
+  for (const each of before) {
+    const same = now.find(({ name }) => name === each.name);
+    if (same === undefined) refuse(`the ${what} ${each.name} is missing`);
+    else if (!isDeepStrictEqual(each, JSON.parse(JSON.stringify(same))))
+      refuse(`the ${what} ${each.name} is another`);
+  }
+  return now.filter(({ name }) => !before.some((each) => each.name === name));
+}
+
+/** Events are waited for by name alone. */
+export function checkEventNames(
+  stored: readonly StoredClass[],
+  additions: readonly StoredClass[],
+  path: string,
+): void {
+  for (const added of additions) {
+    const names = new Set(added.description.events.map(({ name }) => name));
+    for (const { id, description } of stored) {
+      const same = id === added.id ? undefined : description.events.find(({ name }) => names.has(name));
+      if (same === undefined) continue;
+      const { name } = added.description;
+      throw new SchemaMismatchError(
+        `${path}: class ${name} has an event ${same.name}, and so has ${description.name}, which is stored`,
+        { context: { class: name } },
+      );
+    }
+  }
+}
