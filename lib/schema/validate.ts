@@ -20,12 +20,16 @@ const BIG_INTEGERS = {
 } as const;
 /** The fields of a class or struct as a list, made once for each: declarations do not change. */
 const LISTS = new WeakMap<FieldMap, readonly (readonly [string, Field])[]>();
+/** Of texts and bytes in a record: beyond, an engine could not even say what is wrong with it. */
+const LARGEST_RECORD = 2 ** 30;
+/** Bytes of UTF-8 that a UTF-16 code unit can take. */
+const LARGEST_UNIT = 3;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * A record of the class, or ValidationError with the `path` of the first value that is not as declared: another type,
  * out of range, too long, not of the enumeration, NaN, text with half a surrogate pair, an invalid Date, a hole in an
- * array, null, a property that is missing or unknown. ±Infinity is a float.
+ * array, null, a property that is missing or unknown; or with which the record has more than 1 GiB. ±Infinity is a float.
  *
  * The result is a copy that shares nothing with what was given and has all fields in the order of the class: those
  * that are absent are undefined, -0 is 0, float32 is rounded to what it stores, bytes are a Buffer. Every property is
@@ -46,11 +50,22 @@ export function validateValue(className: string, path: string, type: Field, valu
 /** Where a value stands in its record. The step moves along, and is spelt out only when something is wrong. */
 class Path {
   step: string | number = '';
+  readonly #root: Path;
+  #size = 0;
 
   constructor(
     readonly className: string,
     readonly parent?: Path,
-  ) {}
+  ) {
+    this.#root = parent === undefined ? this : parent.#root;
+  }
+
+  /** So many bytes are, or may become, part of the record. */
+  count(bytes: number): void {
+    const root = this.#root;
+    root.#size += bytes;
+    if (root.#size > LARGEST_RECORD) this.fail(`makes the record larger than ${LARGEST_RECORD} bytes`);
+  }
 
   toString(): string {
     const before = this.parent?.toString() ?? '';
@@ -102,12 +117,14 @@ function copy(type: Field, value: unknown, path: Path): unknown {
     case 'string':
       if (typeof value !== 'string') path.expected('a string', value);
       checkLength(value.length, type.maxLength, 'UTF-16 code units', path);
+      path.count(value.length * LARGEST_UNIT);
       // UTF-8 cannot say it: it would come back as another text.
       if (LONE_SURROGATE.test(value)) path.fail('is no well-formed text: it has half a surrogate pair');
       return value;
     case 'bytes':
       if (!isUint8Array(value)) path.expected('a Uint8Array', value);
       checkLength(value.byteLength, type.maxLength, 'bytes', path);
+      path.count(value.byteLength);
       return Buffer.from(value);
     case 'enumeration':
       if (!(type.values as readonly unknown[]).includes(value))

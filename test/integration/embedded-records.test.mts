@@ -452,6 +452,20 @@ onBothKinds('a refusal', (open) => {
     assert.ok(!isSafe);
     await written;
   });
+
+  test('of a record that is too large is its own alone', async () => {
+    await using db = await open({ classes });
+    const users = db.records(User);
+    const outcomes = await Promise.allSettled([
+      users.insert(user(1)),
+      users.insert(user(2, { photo: Buffer.alloc(2 ** 30 + 1) })),
+      users.insert(user(3)),
+    ]);
+    assert.deepEqual(
+      outcomes.map((each) => (each.status === 'rejected' ? each.reason.constructor : each.value.id)),
+      [1, ValidationError, 3],
+    );
+  });
 });
 
 onBothKinds('an autoid', (open) => {

@@ -176,6 +176,20 @@ describe('a record', () => {
     for (const [record, path, message] of cases) refuses(Order, record, path, message);
   });
 
+  test('has at most 1 GiB', () => {
+    const Large = defineClass('Large', {
+      key: 'id',
+      fields: { id: field.uint8(), list: field.vector(field.bytes()), text: field.string() },
+    });
+    const refused = (record: object, path: string): void =>
+      assert.throws(
+        () => validate(Large, record),
+        (error) => error instanceof ValidationError && error.context.path === path,
+      );
+    refused({ id: 1, list: [new Uint8Array(8), new Uint8Array(2 ** 30)], text: '' }, 'list[1]');
+    refused({ id: 1, list: [], text: 'x'.repeat(2 ** 30 / 3 + 1) }, 'text');
+  });
+
   test('is read once: no getter runs twice', () => {
     const reads: PropertyKey[] = [];
     const watched = <T extends object>(target: T): T =>
