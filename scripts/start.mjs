@@ -21,4 +21,6 @@ for (const args of runs) {
   const [status] = await once(child, 'close');
   process.exitCode = status ?? 1;
   if (isInterrupted || status !== 0) break;
+  if (args[0] === 'demo')
+    console.log('\nBoth engines work on this machine. The quickstart in README.md goes on from here.');
 }

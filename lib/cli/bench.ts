@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander';
 import type { WorkloadProfile } from '../workload/profile';
 import { Interrupt } from './interrupt';
-import { type Measurement, measure } from './measure';
+import { outputWidth, wrapped } from './layout';
+import { measure } from './measure';
+import { type Measurement, UNITS } from './measurement';
 import { type BaseModel, integerBetween, numberBetween } from './options';
 import { Progress } from './progress';
 import { notes, table } from './report';
@@ -71,14 +73,17 @@ async function bench(url: string | undefined, options: BenchOptions): Promise<vo
   const median = medianOf(runs);
   if (options.json) {
     const { url, embedded } = session;
-    process.stdout.write(
-      `${JSON.stringify({ url, embedded, base, depth, size, ops, median, runs }, undefined, 2)}\n`,
-    );
+    const report = { url, embedded, base, depth, size, ops, units: UNITS, median, runs };
+    process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
   } else if (median !== undefined) {
+    const width = outputWidth();
     const lines = [
-      `${session.url}, ${base} event base, ${depth} operations in flight, ${size}-byte values\n`,
-      table([...runs, { ...median, workload: 'median' }]),
-      `\n${notes([median]).join('\n')}`,
+      wrapped(
+        `${session.url}, ${base} event base, ${depth} operations in flight, ${size}-byte values\n`,
+        width,
+      ),
+      table([...runs, { ...median, workload: 'median' }], width),
+      `\n${wrapped(notes([median]).join('\n'), width)}`,
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
   }

@@ -1,9 +1,10 @@
 import { performAll } from '../workload/batch';
 import { Run } from '../workload/driver';
 import { type GeneratorOptions, WorkloadGenerator } from '../workload/generator';
-import { LatencyRecorder, type LatencySummary } from '../workload/latency';
+import { LatencyRecorder } from '../workload/latency';
 import type { WorkloadProfile } from '../workload/profile';
 import type { Interrupt } from './interrupt';
+import type { Measurement } from './measurement';
 import type { Progress } from './progress';
 import { describe } from './report';
 import type { Session } from './session';
@@ -15,44 +16,6 @@ export interface MeasureOptions extends Omit<GeneratorOptions, 'serial'> {
   readonly warmUp?: number;
   /** How often to measure. Default 1. */
   readonly runs?: number;
-}
-
-/** What one run of a workload measured. Times are microseconds unless named otherwise. */
-export interface Measurement {
-  readonly workload: string;
-  readonly seconds: number;
-  /** Answered operations, refusals included; fills are not among them. */
-  readonly operations: number;
-  readonly operationsPerSecond: number;
-  readonly byKind: Readonly<Record<string, number>>;
-  readonly reads: number;
-  readonly hitRatio: number | undefined;
-  readonly missRatio: number | undefined;
-  readonly expectedMissRatio: number;
-  readonly latency: LatencySummary;
-  readonly cpu: {
-    readonly scope: string;
-    /** An operation, fill or eviction; generation, clock and histogram included. */
-    readonly perOperation: number | undefined;
-    /** How much of it generation, clock and histogram are. */
-    readonly ofWorkload: number;
-  };
-  /** Writes that answered misses on top of the mix. */
-  readonly fills: number;
-  /** Removals on top of the mix, in place of the server's eviction. */
-  readonly evictions: number;
-  /** Keys that were to be stored before the run, and were. */
-  readonly residents: number;
-  readonly prefilled: number;
-  /** Answers that said no, by code: part of a cache's normal life. */
-  readonly refusals: Readonly<Record<string, number>>;
-  /** Failures by code, and what the first of each said. */
-  readonly errors: Readonly<Record<string, number>>;
-  readonly messages: Readonly<Record<string, string>>;
-  /** Columns of the profile that the source does not state. */
-  readonly assumed: readonly string[];
-  /** The run was ended early. */
-  readonly interrupted: boolean;
 }
 
 const PROGRESS_MS = 250;
@@ -111,6 +74,9 @@ export async function measure(
     const { operations, missRatio } = tally;
     return {
       workload: profile.name,
+      mix: profile.operations,
+      keyBytes: profile.keyBytes,
+      valueBytes: profile.valueBytes,
       seconds: elapsedMs / 1000,
       operations,
       operationsPerSecond: elapsedMs === 0 ? 0 : operations / (elapsedMs / 1000),

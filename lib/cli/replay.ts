@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import { loadProfiles, type WorkloadProfile } from '../workload/profile';
 import { Interrupt } from './interrupt';
-import { type Measurement, measure } from './measure';
+import { outputWidth, wrapped } from './layout';
+import { measure } from './measure';
+import { type Measurement, UNITS } from './measurement';
 import { type BaseModel, commaList, integerBetween, numberBetween } from './options';
 import { Progress } from './progress';
-import { notes, table } from './report';
+import { heading, notes, table } from './report';
 import { openSession } from './session';
 
 /** Read-mostly with conditional writes, write-mostly, counters, large values, the steepest popularity. */
@@ -85,12 +87,17 @@ async function replay(url: string | undefined, options: ReplayOptions): Promise<
   const { base, concurrency, seed } = options;
   if (options.json) {
     const { url, embedded } = session;
-    print(JSON.stringify({ url, embedded, base, concurrency, seed, workloads: measurements }, undefined, 2));
+    const report = { url, embedded, base, concurrency, seed, units: UNITS, workloads: measurements };
+    print(JSON.stringify(report, undefined, 2));
   } else if (measurements.length > 0) {
-    const where = session.embedded ? `${session.url} (test server in a worker of this process)` : session.url;
-    print(`${where}, ${base} event base, ${concurrency} operations in flight\n`);
-    print(table(measurements));
-    print(`\n${notes(measurements).join('\n')}`);
+    const width = outputWidth();
+    const server = session.embedded
+      ? `${session.url} (test server in a worker of this process)`
+      : session.url;
+    const where = `${server}, ${base} event base, ${concurrency} operations in flight`;
+    print(`${wrapped(heading(where, measurements), width)}\n`);
+    print(table(measurements, width));
+    print(`\n${wrapped(notes(measurements).join('\n'), width)}`);
   }
   if (failure !== undefined) throw failure.error;
   if (measurements.every((entry) => entry.operations === 0)) process.exitCode = 1;

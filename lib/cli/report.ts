@@ -1,6 +1,7 @@
 import type { Run } from '../workload/driver';
 import { codeOf, messageOf } from '../workload/tally';
-import type { Measurement } from './measure';
+import { type Column, fitted } from './layout';
+import type { Measurement } from './measurement';
 
 /** A progress line of a run. */
 export function describe(label: string, run: Run): string {
@@ -17,26 +18,22 @@ export function describe(label: string, run: Run): string {
   return parts.join('  ');
 }
 
-/** The table of measurements and what has to be said about them. Lines without a final line break. */
-export function table(measurements: readonly Measurement[]): string {
-  const header = [
-    'workload',
-    'op/s',
-    'hits',
-    'misses',
-    'expected',
-    'p50',
-    'p90',
-    'p99',
-    'p99.9',
-    'max',
-    'CPU/op',
-    'errors',
-  ];
-  return columns([header, ...measurements.map(rowOf)]);
+/** What was replayed, and where: what stands above the table. */
+export function heading(where: string, measurements: readonly Measurement[]): string {
+  const which = measurements.length === 1 ? 'The workload repeats' : 'Each workload repeats';
+  return [
+    where,
+    `${which} what a production cache cluster was asked in a week: its commands, sizes, popular keys and misses.`,
+    ...measurements.map(mixOf),
+  ].join('\n');
 }
 
-/** What the table cannot hold: a line each, without final line breaks. */
+/** The table of measurements, in at most `width` columns. */
+export function table(measurements: readonly Measurement[], width: number): string {
+  return fitted(measurements, COLUMNS, width);
+}
+
+/** What the table cannot hold, and the sum of it: a line each, without final line breaks. */
 export function notes(measurements: readonly Measurement[]): string[] {
   const first = measurements[0];
   if (first === undefined) return [];
@@ -45,6 +42,15 @@ export function notes(measurements: readonly Measurement[]): string[] {
     `CPU/op: ${first.cpu.scope}, of which the workload generator and its clock take up to ${own.toFixed(2)} µs.`,
     'misses: share of reads that found nothing; expected: the production miss ratio of the profile.',
   ];
+  const refused = measurements
+    .map((entry) => ({ name: entry.workload, count: sum(entry.refusals) }))
+    .filter(({ count }) => count > 0);
+  if (refused.length > 0) {
+    lines.push(
+      'Some writes of a mix are meant to be turned down (the key exists, or another write came first). They are answers, ' +
+        `not errors: ${refused.map(({ name, count }) => `${name} ${grouped(count)}`).join(', ')}.`,
+    );
+  }
   for (const entry of measurements) {
     const name = entry.workload;
     if (entry.interrupted) lines.push(`${name}: interrupted after ${entry.seconds.toFixed(1)} s.`);
@@ -61,14 +67,19 @@ export function notes(measurements: readonly Measurement[]): string[] {
     if (entry.assumed.length > 0) {
       lines.push(`${name}: not in the source, so assumed: ${entry.assumed.join(', ')}.`);
     }
-    for (const [code, count] of Object.entries(entry.refusals))
-      lines.push(`${name}: ${count} answered ${code}.`);
     for (const [code, count] of Object.entries(entry.errors)) {
       const message = entry.messages[code] ?? '';
       lines.push(`${name}: ${count} failed with ${code}${message === '' ? '' : `, first: ${message}`}`);
     }
   }
-  return lines;
+  return [...lines, '', total(measurements)];
+}
+
+function total(measurements: readonly Measurement[]): string {
+  const operations = measurements.reduce((count, entry) => count + entry.operations, 0);
+  const failed = measurements.reduce((count, entry) => count + sum(entry.errors), 0);
+  const failures = failed === 0 ? 'none failed' : `${grouped(failed)} failed`;
+  return `${grouped(operations)} operations were answered; ${failures}.`;
 }
 
 /** Beyond five standard deviations of what chance explains, and visibly. */
@@ -76,35 +87,44 @@ function missesTooMuch({ reads, missRatio = 0, expectedMissRatio: expected }: Me
   return missRatio - expected > 0.002 + 5 * Math.sqrt((expected * (1 - expected)) / Math.max(reads, 1));
 }
 
-function rowOf(entry: Measurement): string[] {
-  const { latency, cpu } = entry;
-  const failed = Object.values(entry.errors).reduce((sum, count) => sum + count, 0);
-  const timed = latency.count > 0;
-  return [
-    entry.workload,
-    rate(entry.operationsPerSecond),
-    entry.hitRatio === undefined ? '-' : percent(entry.hitRatio),
-    entry.missRatio === undefined ? '-' : percent(entry.missRatio),
-    percent(entry.expectedMissRatio),
-    ...[latency.p50, latency.p90, latency.p99, latency.p999, latency.max].map((us) =>
-      timed ? duration(us) : '-',
-    ),
-    cpu.perOperation === undefined ? '-' : `${cpu.perOperation.toFixed(2)} µs`,
-    String(failed),
-  ];
+const COLUMNS: readonly Column<Measurement>[] = [
+  { head: 'workload', cell: (entry) => entry.workload },
+  { head: 'op/s', cell: (entry) => rate(entry.operationsPerSecond) },
+  { head: 'hits', cell: (entry) => ratio(entry.hitRatio), dispensable: 3 },
+  { head: 'misses', cell: (entry) => ratio(entry.missRatio) },
+  { head: 'expected', cell: (entry) => percent(entry.expectedMissRatio) },
+  { head: 'p50', cell: latency('p50') },
+  { head: 'p90', cell: latency('p90'), dispensable: 5 },
+  { head: 'p99', cell: latency('p99') },
+  { head: 'p99.9', cell: latency('p999'), dispensable: 4 },
+  { head: 'max', cell: latency('max'), dispensable: 2 },
+  {
+    head: 'CPU/op',
+    cell: ({ cpu }) => (cpu.perOperation === undefined ? '-' : `${cpu.perOperation.toFixed(2)} µs`),
+    dispensable: 1,
+  },
+  { head: 'errors', cell: (entry) => String(sum(entry.errors)) },
+];
+
+function latency(which: 'p50' | 'p90' | 'p99' | 'p999' | 'max'): (entry: Measurement) => string {
+  return ({ latency }) => (latency.count > 0 ? duration(latency[which]) : '-');
 }
 
-/** Aligns cells: the first column left, the rest right. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, cell.length);
-    });
-  }
-  const align = (cell: string, index: number) =>
-    index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0);
-  return rows.map((row) => row.map(align).join('  ').trimEnd()).join('\n');
+function mixOf({ workload, mix, keyBytes, valueBytes }: Measurement): string {
+  const commands = mix.map(({ item, share }) => `${Math.round(share * 100)} % ${item}`).join(', ');
+  return `${workload}: ${commands}; keys of ${keyBytes} bytes, values of ${grouped(valueBytes)}`;
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+function ratio(share: number | undefined): string {
+  return share === undefined ? '-' : percent(share);
 }
 
 function rate(perSecond: number): string {

@@ -20,7 +20,7 @@ interface Ended {
 }
 
 function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const { EVENKEEL_URL: _, ...inherited } = process.env;
+  const { EVENKEEL_URL: _, COLUMNS: __, ...inherited } = process.env;
   return spawn(process.execPath, [main, ...args], { env: { ...inherited, ...env }, stdio: 'pipe' });
 }
 
@@ -178,6 +178,18 @@ describe('with a server', () => {
     assert.match(stderr, /cluster52/, 'progress goes to stderr');
   });
 
+  it('replay fits into a narrow terminal, explains the workload and calls no expected answer a failure', async () => {
+    const args = ['replay', url, '-w', 'cluster52,cluster50', '-d', '0.3', '--keys', '500'];
+    const { code, stdout, stderr } = await end(start(args, { COLUMNS: '80' }));
+    assert.equal(code, 0, stderr);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
+    assert.match(stdout, /^Each workload repeats what a production cache cluster was asked/m);
+    assert.match(stdout, /^cluster52: 92 % get, 4 % add/m);
+    assert.match(stdout, /^workload +op\/s +misses +expected +p50 +p99 +CPU\/op +errors$/m);
+    assert.doesNotMatch(stdout, /EVENKEEL_/);
+    assert.match(stdout, /\n\n[\d,]+ operations were answered; none failed\.\n$/);
+  });
+
   for (const base of ['host', 'thread']) {
     it(`replay --json is one document that agrees with the profiles, on the ${base} base`, async () => {
       const args = ['replay', '--json', '-w', 'all', '--keys', '200', '--concurrency', '16'];
@@ -190,6 +202,8 @@ describe('with a server', () => {
       assert.equal(report.url, url);
       assert.equal(report.embedded, false);
       assert.equal(report.base, base);
+      assert.equal(report.units.latency, 'µs');
+      assert.equal(report.units.operationsPerSecond, '1/s');
       assert.equal(report.workloads.length, 54);
       for (const entry of report.workloads) {
         assert.deepEqual(entry.errors, {}, entry.workload);
