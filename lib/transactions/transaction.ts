@@ -18,6 +18,10 @@ export interface TransactionOptions {
  * A transaction under way. It reads the database as it was when it began and what it has written itself; nothing that it
  * writes is seen by others before all of it is. When others have changed meanwhile what it writes, its function is run
  * again.
+ *
+ * What was begun in it belongs to it, awaited or not: once its function has ended, it waits for what is under way, and
+ * fails with what fails then. It rejects with ClosedError when a loop over records has not come to its end, or when
+ * something is begun in it afterwards.
  */
 export interface Transaction extends Transactions {
   /** The records of a class, in this transaction. */

@@ -378,11 +378,12 @@ onBothKinds('a transaction', (open) => {
     for (let id = 0; id < 10; id += 1) await db.records(Account).insert(account(id));
     let kept: Transaction | undefined;
     let loop: AsyncIterator<AccountRecord> | undefined;
-    await db.transaction(async (tx) => {
+    const unfinished = db.transaction(async (tx) => {
       kept = tx;
       loop = tx.records(Account).find()[Symbol.asyncIterator]();
       await loop.next();
     });
+    await assert.rejects(unfinished, ClosedError);
     assert.ok(kept && loop);
     const [tx, rest] = [kept, loop];
     const accounts = tx.records(Account);

@@ -6,8 +6,7 @@ import { storageError } from './lmdb';
 import type { Stored } from './record-codec';
 import type { RecordExecutor, RecordWrite, Timing } from './records';
 import { type Range, scan } from './scan';
-import { submit } from './transaction';
-import type { Writer } from './writer';
+import { submit, type Writer } from './writer';
 
 /** Writes under way of a class. */
 interface Writing {
@@ -79,6 +78,10 @@ export class DirectExecutor implements RecordExecutor {
     return held(this.#environment, (snapshot) =>
       scan(store, range, this.#environment.now(), snapshot, undefined),
     );
+  }
+
+  reading<T>(result: Promise<T>): Promise<T> {
+    return result;
   }
 
   #read(store: ClassStore, key: Buffer): Stored | undefined {

@@ -3,8 +3,8 @@ import type { Notes, Pen } from '../../events/change-log';
 import type { Transaction as PublicTransaction } from '../../transactions/transaction';
 import type { Environment } from './environment';
 import { peek, type Tree } from './lmdb';
-import { submit, Transaction } from './transaction';
-import type { Writer } from './writer';
+import { Transaction } from './transaction';
+import { submit, type Writer } from './writer';
 
 /** Small texts in a tree of their own. */
 export class TreeNotes implements Notes {

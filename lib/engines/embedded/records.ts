@@ -51,6 +51,8 @@ export interface RecordExecutor {
   read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined>;
   /** Found records in pages. The iterator is the caller's to end. */
   scan(store: ClassStore, range: Range): Promise<Iterator<Stored>>;
+  /** Notes that the result is being read: where it can, the end of what it is read from holds for it. Returns it. */
+  reading<T>(result: Promise<T>): Promise<T>;
 }
 
 /** The records of a class through one executor. */
@@ -204,18 +206,30 @@ class Found<R> implements Query<R> {
     }
   }
 
-  async all(): Promise<R[]> {
+  all(): Promise<R[]> {
+    return this.#executor.reading(this.#all());
+  }
+
+  first(): Promise<R | undefined> {
+    return this.#executor.reading(this.#first());
+  }
+
+  count(): Promise<number> {
+    return this.#executor.reading(this.#count());
+  }
+
+  async #all(): Promise<R[]> {
     const records: R[] = [];
     await this.#forEach((record) => records.push(record));
     return records;
   }
 
-  async first(): Promise<R | undefined> {
+  async #first(): Promise<R | undefined> {
     for await (const record of this) return record;
     return undefined;
   }
 
-  async count(): Promise<number> {
+  async #count(): Promise<number> {
     let count = 0;
     await this.#forEach(() => {
       count += 1;

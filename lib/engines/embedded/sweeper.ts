@@ -3,8 +3,7 @@ import type { Environment } from './environment';
 import { readExpiryKey } from './expiry';
 import { FROM_FIRST } from './lmdb';
 import { removeExpired } from './removal';
-import { submit } from './transaction';
-import type { Writer } from './writer';
+import { submit, type Writer } from './writer';
 
 /** Others may have written what is due before: so often it is looked, at the latest. */
 const LONGEST_PAUSE_MS = 30_000;

@@ -1,27 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pack, unpack } from 'msgpackr';
 import { invalidArgument, shown } from '../../arguments';
-import { ClosedError, ConflictError, VetoError } from '../../errors';
+import { ClosedError, ConflictError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
-import type { GetMany } from '../../transactions/get-many';
-import type { Operation } from '../../transactions/operation';
 import type { PreparedTransaction, PrepareOptions } from '../../transactions/prepared';
 import type { Records } from '../../transactions/records';
 import type { Transaction as PublicTransaction, TransactionOptions } from '../../transactions/transaction';
-import { type Target, Transactions } from '../../transactions/transactions';
-import type { Transcoder } from '../../transactions/transcoder';
+import { Transactions } from '../../transactions/transactions';
 import type { TransactionMarks } from './change';
 import type { ClassStore } from './class-store';
-import type { Environment, Hold } from './environment';
-import { Overlay } from './overlay';
-import { checkArguments, executePlain } from './plain-operations';
+import type { Environment } from './environment';
+import type { Overlay } from './overlay';
 import { HeldTransaction } from './prepared';
-import type { AnyRecord, Stored } from './record-codec';
-import { EmbeddedRecords, type RecordExecutor, type RecordWrite, timingOf } from './records';
-import { type Range, scan } from './scan';
-import { OUT_OF_NUMBERS, SnapshotBase } from './snapshot-base';
+import { EmbeddedRecords, timingOf } from './records';
+import { Stage, type StageSurroundings } from './stage';
 import type { WriteBatch } from './write-batch';
-import type { Unit, Writer } from './writer';
+import { submit } from './writer';
 
 const RETRIES = 10;
 const UNDECIDED_MS = 5000;
@@ -29,11 +23,7 @@ const UNDECIDED_MS = 5000;
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 200;
 
-export interface Surroundings {
-  readonly environment: Environment;
-  readonly writer: Writer;
-  readonly transcoder: Transcoder;
-  readonly timeout: number;
+export interface Surroundings extends StageSurroundings {
   /** Those that are prepared, or about to be. */
   readonly prepared: Set<HeldTransaction>;
   /** Throws when the database, or its event base, is being closed. */
@@ -97,6 +87,7 @@ async function attempt<R, T>(
     const transaction = new Transaction(surroundings);
     try {
       const result = await fn(transaction);
+      await transaction.settled();
       return { result, concluded: await conclude(transaction, { signal, marks }) };
     } catch (error) {
       if (!(error instanceof ConflictError) || error !== transaction.conflict || attempt >= retries)
@@ -157,8 +148,13 @@ export class Transaction extends Transactions implements PublicTransaction {
     this.#enlisted.push({ prepare, onCommitted });
   }
 
-  async checkpoint(): Promise<void> {
-    this.#stage.open().checkpoint();
+  checkpoint(): Promise<void> {
+    return this.#stage.checkpoint();
+  }
+
+  /** Resolves when all that was begun in it has ended; rejects when something cannot be waited for, or fails by now. */
+  settled(): Promise<void> {
+    return this.#stage.settled();
   }
 
   async commit(how: How & { readonly timeout: number }): Promise<void> {
@@ -198,7 +194,7 @@ export class Transaction extends Transactions implements PublicTransaction {
 
   /** What is to be written; nothing more is added to it. */
   #finish(signal: AbortSignal | undefined): Overlay {
-    this.#stage.assertNotVetoed();
+    this.#stage.assertFaultless();
     const overlay = this.#stage.open();
     this.#stage.end();
     if (signal?.aborted) throw signal.reason;
@@ -212,6 +208,7 @@ export class Transaction extends Transactions implements PublicTransaction {
       this.conflict = error;
       throw error;
     }
+    this.#stage.assertFaultless();
     const decided = new Map<string, string | undefined>();
     for (const write of this.#enlisted.map(({ prepare }) => prepare(decided))) write();
     batch.beginTransaction(marks);
@@ -225,139 +222,5 @@ export class Transaction extends Transactions implements PublicTransaction {
 
   end(): void {
     this.#stage.end();
-  }
-}
-
-/** The unit's outcome as a promise. */
-export function submit(writer: Writer, unit: Omit<Unit, 'succeed' | 'fail'>): Promise<void> {
-  const { name, timeout, signal, size, run } = unit;
-  return new Promise((resolve, reject) => {
-    writer.submit({ name, timeout, signal, size, run, succeed: resolve, fail: reject });
-  });
-}
-
-/** Where a transaction's operations go. */
-class Stage implements Target, RecordExecutor {
-  readonly transcoder: Transcoder;
-  readonly #surroundings: Surroundings;
-  readonly #hold: Hold;
-  readonly #overlay: Overlay;
-  #isOpen = true;
-  #veto: VetoError | undefined;
-
-  constructor(surroundings: Surroundings) {
-    const { environment } = surroundings;
-    this.#surroundings = surroundings;
-    this.transcoder = surroundings.transcoder;
-    this.#hold = environment.snapshot(() => this.end());
-    const { transaction } = this.#hold;
-    this.#overlay = new Overlay(new SnapshotBase(environment, transaction), environment.now());
-  }
-
-  now(): number {
-    return this.#overlay.now;
-  }
-
-  /** What a hook refused cannot be committed without it, as if nothing had been. */
-  assertNotVetoed(): void {
-    if (this.#veto !== undefined) throw this.#veto;
-  }
-
-  open(): Overlay {
-    if (!this.#isOpen) throw new ClosedError('the transaction has ended');
-    return this.#overlay;
-  }
-
-  end(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#hold.done();
-  }
-
-  dispatch<T>(operation: Operation): Promise<T> {
-    const overlay = this.open();
-    checkArguments(operation.key, operation.value);
-    const promise = operation.promise<T>();
-    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
-    this.#execute(overlay, operation);
-    return promise;
-  }
-
-  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
-    const overlay = this.open();
-    many.start({
-      timeout: this.#surroundings.timeout,
-      available: () => Number.MAX_SAFE_INTEGER,
-      check: checkArguments,
-      submit: (operation) => {
-        checkArguments(operation.key, undefined);
-        this.#execute(overlay, operation);
-      },
-      cancel: () => {},
-      wait: () => {},
-      stopWaiting: () => {},
-    });
-    return many.promise;
-  }
-
-  async write<T>(write: RecordWrite<T>): Promise<T> {
-    const { store, run } = write;
-    const overlay = this.open();
-    try {
-      const result = run(overlay);
-      // What users have in their hands is theirs: nothing that they do to it is committed.
-      return typeof result === 'object' ? (store.copyOf(result as AnyRecord) as T) : result;
-    } catch (error) {
-      if (error instanceof VetoError) this.#veto ??= error;
-      if (error !== OUT_OF_NUMBERS) throw error;
-    }
-    await this.#reserveAutoids(store);
-    return this.write(write);
-  }
-
-  read(store: ClassStore, key: Buffer): Stored | undefined {
-    const overlay = this.open();
-    const stored = overlay.read(store, key);
-    if (stored === undefined || overlay.writesOf(store) === undefined) return stored;
-    return { ...stored, record: store.copyOf(stored.record) };
-  }
-
-  async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
-    this.open();
-    return this.#guarded(scan(store, range, this.now(), this.#hold.transaction, this.#overlay));
-  }
-
-  /** What is left of a loop when the transaction ends is not there to be read any more. */
-  *#guarded(found: Iterator<Stored>): Generator<Stored> {
-    try {
-      for (let each = found.next(); !each.done; each = found.next()) {
-        yield each.value;
-        this.open();
-      }
-    } finally {
-      if (this.#isOpen) found.return?.();
-    }
-  }
-
-  #execute(overlay: Overlay, operation: Operation): void {
-    const signal = operation.details?.signal;
-    try {
-      if (signal?.aborted) throw signal.reason;
-      operation.succeed(executePlain(overlay, operation, Buffer.from(operation.key), this.transcoder)());
-    } catch (error) {
-      operation.fail(error);
-    }
-  }
-
-  /** Numbers are taken from the database before they are needed: in the transaction they would be another's, too. */
-  async #reserveAutoids(store: ClassStore): Promise<void> {
-    const { writer, timeout } = this.#surroundings;
-    await submit(writer, {
-      name: 'insert',
-      timeout,
-      signal: undefined,
-      size: 1,
-      run: (batch) => batch.refillAutoids(store),
-    });
   }
 }

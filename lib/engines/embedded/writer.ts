@@ -230,3 +230,11 @@ export class Writer {
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
+
+/** The unit's outcome as a promise. */
+export function submit(writer: Writer, unit: Omit<Unit, 'succeed' | 'fail'>): Promise<void> {
+  const { name, timeout, signal, size, run } = unit;
+  return new Promise((resolve, reject) => {
+    writer.submit({ name, timeout, signal, size, run, succeed: resolve, fail: reject });
+  });
+}
