@@ -1,5 +1,5 @@
 import { invalidArgument } from '../../arguments';
-import { ClosedError, SchemaMismatchError, StorageError } from '../../errors';
+import { ClosedError, EvenkeelError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { Beside } from './beside';
 import { Catalog } from './catalog';
@@ -7,25 +7,13 @@ import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './d
 import { Expanders } from './expanders';
 import { readFormat } from './format';
 import type { Retention, Trimming } from './journal';
-import {
-  BINARY,
-  FROM_FIRST,
-  type Lmdb,
-  loadLmdb,
-  type Root,
-  type Snapshot,
-  storageError,
-  type Tree,
-} from './lmdb';
-import { mapSize } from './map-size';
+import { BINARY, FROM_FIRST, type Root, type Snapshot, storageError, type Tree } from './lmdb';
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
+import { closeRoot, openRoot } from './root';
 import { readState } from './state';
-import { stopAfterOpening, stopBeforeReads, stopBeforeWrites } from './stopping';
+import { stopBeforeReads, stopBeforeWrites } from './stopping';
 import { causeOf, writeTransaction } from './write-transaction';
-
-/** Classes and indexes are trees of their own; LMDB wants to know beforehand how many there may be. */
-const MOST_TREES = 1024;
 
 export interface EnvironmentOptions {
   /** A directory; undefined for a database that ends with its last connection. */
@@ -98,8 +86,6 @@ export class Environment {
 
   /** Opens the directory, or takes part in what this thread has open there. StorageError when it cannot be had. */
   static async open(options: EnvironmentOptions): Promise<Environment> {
-    const lmdb = await loadLmdb();
-    stopAfterOpening(lmdb);
     const path =
       options.path === undefined ? makeTemporary() : prepareDirectory(options.path, options.readOnly);
     for (let other = opening.get(path); other !== undefined; other = opening.get(path)) await other;
@@ -109,31 +95,19 @@ export class Environment {
       known.#references += 1;
       return known;
     }
-    const opened = Environment.#open(lmdb, path, options);
+    const opened = Environment.#open(path, options);
     const isOver = (): void => void opening.delete(path);
     opening.set(path, opened.then(isOver, isOver));
     return opened;
   }
 
-  static async #open(lmdb: Lmdb, path: string, options: EnvironmentOptions): Promise<Environment> {
+  static async #open(path: string, options: EnvironmentOptions): Promise<Environment> {
     let root: Root | undefined;
     try {
       const pageSize = checkBeforeOpen(path, options.readOnly);
-      root = lmdb.open<Uint8Array, Uint8Array>({
-        ...BINARY,
-        path,
-        noSubdir: false,
-        maxDbs: MOST_TREES,
-        maxReaders: 512,
-        mapSize: mapSize(),
-        // A commit is seen when it is safe, not before.
-        overlappingSync: false,
-        // With it, the failure of a commit rejects a promise that nobody has.
-        eventTurnBatching: false,
-        // A transaction is executed before what follows it: see writeTransaction().
-        strictAsyncOrder: true,
-        noSync: options.durability === 'none' || options.path === undefined,
+      root = openRoot(path, {
         readOnly: options.readOnly,
+        durability: options.path === undefined ? 'none' : options.durability,
       });
       stopBeforeWrites(root);
       if (pageSize !== undefined) checkFile(root, path, options.readOnly, pageSize);
@@ -142,11 +116,9 @@ export class Environment {
       open.set(path, environment);
       return environment;
     } catch (error) {
-      await root?.close();
+      if (root !== undefined) await closeRoot(root);
       removeTemporary(path);
-      throw error instanceof StorageError || error instanceof SchemaMismatchError
-        ? error
-        : storageError(await causeOf(error), path);
+      throw error instanceof EvenkeelError ? error : storageError(await causeOf(error), path);
     }
   }
 
@@ -358,7 +330,7 @@ export class Environment {
     open.delete(this.path);
     for (const onClose of this.#holders) onClose();
     this.#notifier?.close();
-    await this.root.close();
+    await closeRoot(this.root);
     removeTemporary(this.path);
   }
 }

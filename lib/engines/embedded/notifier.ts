@@ -113,12 +113,21 @@ export class Notifier {
     this.#watch();
   }
 
+  /** Where that cannot be read, those who listen find out why, and have somebody to tell. */
+  #hasMore(): boolean {
+    try {
+      this.#environment.refresh();
+      const { seq } = this.#environment.head();
+      if (seq === this.#seen) return false;
+      this.#seen = seq;
+    } catch {
+      this.#seen = -1;
+    }
+    return true;
+  }
+
   #look(): void {
-    if (this.#isClosed) return;
-    this.#environment.refresh();
-    const { seq } = this.#environment.head();
-    if (seq === this.#seen) return;
-    this.#seen = seq;
+    if (this.#isClosed || !this.#hasMore()) return;
     this.#environment.wake();
   }
 }

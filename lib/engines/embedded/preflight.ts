@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../../errors';
 
@@ -33,9 +42,13 @@ export function checkBeforeOpen(path: string, readOnly: boolean): number | undef
   return undefined;
 }
 
+/**
+ * Asks without opening: whoever closes a file gives up all locks that its process has on it (POSIX), and another thread may
+ * have the directory open. LMDB has its locks on lock.mdb only, so that data.mdb may be opened and closed.
+ */
 function checkAccess(file: string, readOnly: boolean): void {
   if (statSync(file, { throwIfNoEntry: false }) !== undefined)
-    closeSync(openSync(file, readOnly ? 'r' : 'r+'));
+    accessSync(file, readOnly ? constants.R_OK : constants.R_OK | constants.W_OK);
 }
 
 function checkHeader(file: string, size: number, path: string): number {

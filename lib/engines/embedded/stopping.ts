@@ -27,21 +27,6 @@ function stopBefore(names: readonly string[], object: object): void {
   }
 }
 
-/**
- * Opening takes milliseconds, and is followed by such a call with nothing before it but that a property is set. V8 looks
- * when a function begins, as that one does.
- */
-export function stopAfterOpening(lmdb: object): void {
-  const { Env } = (lmdb as { readonly nativeAddon: { readonly Env: { readonly prototype: object } } })
-    .nativeAddon;
-  if (isMainThread || 'path' in Env.prototype) return;
-  Object.defineProperty(Env.prototype, 'path', {
-    set(value: string) {
-      Object.defineProperty(this, 'path', { value, writable: true, enumerable: true, configurable: true });
-    },
-  });
-}
-
 export function stopBeforeWrites(root: Root): void {
   stopBefore(WRITING, (root as unknown as { readonly env: object }).env);
 }

@@ -6,7 +6,7 @@ import { BINARY, FROM_FIRST, loadLmdb, type Tree } from './lmdb';
 const MUCH = 64 << 20;
 
 async function verify(path: string, isToBeWritten: boolean): Promise<void> {
-  const { open, ABORT } = await loadLmdb();
+  const { open, ABORT } = loadLmdb();
   const root = open<Uint8Array, Uint8Array>({
     ...BINARY,
     path,

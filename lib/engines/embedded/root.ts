@@ -1,0 +1,95 @@
+import { invalidArgument } from '../../arguments';
+import { BINARY, loadLmdb, type Root } from './lmdb';
+import { mapSize } from './map-size';
+
+/** Classes and indexes are trees of their own; LMDB wants to know beforehand how many there may be. */
+const MOST_TREES = 1024;
+/** Flags of an environment, as LMDB has them (lmdb.h). */
+const NO_SYNC = 0x10000;
+const READ_ONLY = 0x20000;
+
+interface RootOptions {
+  readonly durability: 'commit' | 'none';
+  readonly readOnly: boolean;
+}
+
+interface NativeEnvironment {
+  readonly address: number;
+  close(): void;
+}
+
+/** What the lmdb package exports without saying so in its types. */
+interface Internals {
+  readonly nativeAddon: {
+    readonly Env: { readonly prototype: { path?: string } };
+    readonly getEnvFlags: (address: number) => number;
+    open?: unknown;
+  };
+  readonly allDbs: Map<string, { readonly env: unknown }>;
+}
+
+/**
+ * Opens LMDB's environment of the directory. The threads of a process share one, as whoever came first has opened it:
+ * InvalidArgumentError when it does not keep what is promised here. What fails leaves nothing open.
+ */
+export function openRoot(path: string, options: RootOptions): Root {
+  const lmdb = loadLmdb();
+  const { nativeAddon } = lmdb as unknown as Internals;
+  const { Env } = nativeAddon;
+  let environment: NativeEnvironment | undefined;
+  // The lmdb package sets this property as soon as LMDB has opened, and goes on to write a tree of its own. In a worker that
+  // is terminated, V8 looks when a function begins, as this one does: opening takes milliseconds.
+  Object.defineProperty(Env.prototype, 'path', {
+    configurable: true,
+    set(this: NativeEnvironment, value: string) {
+      environment = this;
+      Object.defineProperty(this, 'path', { value, writable: true, enumerable: true, configurable: true });
+      checkFlags(nativeAddon.getEnvFlags(this.address), options);
+    },
+  });
+  // Whichever copy of the lmdb package opened first in this thread would open for all others, also when the context of
+  // node:vm that it was loaded in is gone.
+  const { open } = nativeAddon;
+  nativeAddon.open = lmdb.open;
+  try {
+    return lmdb.open<Uint8Array, Uint8Array>({
+      ...BINARY,
+      path,
+      noSubdir: false,
+      maxDbs: MOST_TREES,
+      maxReaders: 512,
+      mapSize: mapSize(),
+      // A commit is seen when it is safe, not before.
+      overlappingSync: false,
+      // With it, the failure of a commit rejects a promise that nobody has.
+      eventTurnBatching: false,
+      // A transaction is executed before what follows it: see writeTransaction().
+      strictAsyncOrder: true,
+      noSync: options.durability === 'none',
+      readOnly: options.readOnly,
+    });
+  } catch (error) {
+    environment?.close();
+    throw error;
+  } finally {
+    delete Env.prototype.path;
+    nativeAddon.open = open;
+  }
+}
+
+function checkFlags(flags: number, { readOnly, durability }: RootOptions): void {
+  if (readOnly) return;
+  const elsewhere = 'another thread of this process has the directory open with';
+  if (flags & READ_ONLY) throw invalidArgument('readOnly', `readOnly: ${elsewhere} readOnly true`);
+  const shared = flags & NO_SYNC ? 'none' : 'commit';
+  if (shared !== durability)
+    throw invalidArgument('durability', `durability: ${elsewhere} durability ${shared}`);
+}
+
+export async function closeRoot(root: Root): Promise<void> {
+  await root.close();
+  // The lmdb package keeps every store it has ever opened.
+  const { allDbs } = loadLmdb() as unknown as Internals;
+  const { env } = root as unknown as { readonly env: unknown };
+  for (const [name, store] of allDbs) if (store.env === env) allDbs.delete(name);
+}
