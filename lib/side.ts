@@ -4,6 +4,7 @@ import type { EventBase } from './event-base/event-base';
 import { Events } from './events/events';
 import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
+import { clearTimeout, setTimeout } from './platform';
 import type { ClassDefinition } from './schema/class';
 
 /** What one event base has of a database: its way there, and what listens on it. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import {
   connect,
@@ -14,6 +13,7 @@ import {
   onNew,
   type RecordOf,
 } from '../index';
+import { delay } from '../platform';
 import { Random } from '../workload/random';
 import { Ending } from './ending';
 

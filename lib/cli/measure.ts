@@ -1,3 +1,4 @@
+import { clearInterval, dateNow, performanceNow, setInterval } from '../platform';
 import { performAll } from '../workload/batch';
 import { Run } from '../workload/driver';
 import { type GeneratorOptions, WorkloadGenerator } from '../workload/generator';
@@ -33,7 +34,7 @@ export async function measure(
   progress: Progress,
 ): Promise<Measurement[]> {
   const { concurrency, seconds, warmUp = 0, runs = 1 } = options;
-  const generator = new WorkloadGenerator(profile, { ...options, serial: Date.now() * 1e5 });
+  const generator = new WorkloadGenerator(profile, { ...options, serial: dateNow() * 1e5 });
   progress.show(`${profile.name}: storing ${generator.residents + generator.counters} keys`);
   const prefill = await performAll(session.db, generator.prefill(), concurrency, () => interrupt.seen);
   if (prefill.done === 0 && prefill.failed > 0) throw prefill.error;
@@ -111,10 +112,10 @@ export async function measure(
 function ownMicroseconds(generator: WorkloadGenerator): number {
   const rounds = 50_000;
   const recorder = new LatencyRecorder();
-  const began = performance.now();
+  const began = performanceNow();
   for (let round = 0; round < rounds; round++) {
     generator.next();
-    recorder.record(performance.now() - began);
+    recorder.record(performanceNow() - began);
   }
-  return ((performance.now() - began) * 1000) / rounds;
+  return ((performanceNow() - began) * 1000) / rounds;
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { connect } from '../index';
+import { delay, performanceNow } from '../platform';
 import { integerBetween } from './options';
 import { duration } from './report';
 
@@ -30,9 +30,9 @@ async function ping(url: string, { count, timeout, interval }: PingOptions): Pro
   try {
     for (let trip = 0; trip < count; trip++) {
       if (trip > 0) await delay(interval);
-      const began = performance.now();
+      const began = performanceNow();
       const version = await within(timeout, 'answered', db.version());
-      const microseconds = (performance.now() - began) * 1000;
+      const microseconds = (performanceNow() - began) * 1000;
       times.push(microseconds);
       process.stdout.write(`${url}: version ${version}, ${duration(microseconds)}\n`);
     }

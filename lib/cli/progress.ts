@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { performanceNow } from '../platform';
 
 const PLAIN_MS = 1000;
 
@@ -25,9 +26,9 @@ export class Progress {
       // A line that wraps could not be overwritten.
       this.#stream.write(`\r\x1b[K${line.slice(0, this.#columns())}`);
       this.#drawn = true;
-    } else if (this.#mode === 'plain' && performance.now() - this.#lastPlain >= PLAIN_MS) {
+    } else if (this.#mode === 'plain' && performanceNow() - this.#lastPlain >= PLAIN_MS) {
       this.#stream.write(`${line}\n`);
-      this.#lastPlain = performance.now();
+      this.#lastPlain = performanceNow();
     }
   }
 

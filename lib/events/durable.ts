@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   BackpressureError,
   EpochMismatchError,
@@ -7,6 +6,7 @@ import {
   SubscriptionBusyError,
   TimeoutError,
 } from '../errors';
+import { clearInterval, clearTimeout, dateNow, delay, setInterval, setTimeout } from '../platform';
 import type { Transaction } from '../transactions/transaction';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
 import type { Draft } from './filter';
@@ -117,12 +117,12 @@ export class DurableKeeper implements Keeper {
 
   /** SubscriptionBusyError, SpecChangedError, PositionLostError. */
   static async open(log: ChangeLog, setup: DurableSetup): Promise<DurableKeeper> {
-    const deadline = Date.now() + setup.wait;
+    const deadline = dateNow() + setup.wait;
     for (;;) {
       try {
         return await DurableKeeper.#take(log, setup);
       } catch (error) {
-        if (!(error instanceof SubscriptionBusyError) || Date.now() >= deadline) throw error;
+        if (!(error instanceof SubscriptionBusyError) || dateNow() >= deadline) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
@@ -196,13 +196,13 @@ export class DurableKeeper implements Keeper {
     clearTimeout(this.#timer);
     await this.#writing.catch(() => {});
     this.#lease = undefined;
-    for (const deadline = Date.now() + LAST_WRITE_WITHIN_MS; ; await delay(ACKNOWLEDGED_AFTER_MS)) {
+    for (const deadline = dateNow() + LAST_WRITE_WITHIN_MS; ; await delay(ACKNOWLEDGED_AFTER_MS)) {
       try {
         await this.#write();
         return;
       } catch (error) {
         // Who has lost it has nothing to give back; who cannot write leaves it to run out.
-        if (!(error instanceof BackpressureError) || Date.now() >= deadline) return;
+        if (!(error instanceof BackpressureError) || dateNow() >= deadline) return;
       }
     }
   }

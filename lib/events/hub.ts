@@ -1,5 +1,6 @@
 import { ClosedError } from '../errors';
 import type { EventBase } from '../event-base/event-base';
+import { setImmediate } from '../platform';
 import type { ChangeLog, Place } from './change-log';
 import { WHOLE } from './change-log';
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { dateNow } from '../platform';
 
 /** Who holds a durable subscription. */
 export interface Lease {
@@ -14,15 +15,15 @@ const LEASE_MS = 10_000;
 export const RENEWAL_MS = 3000;
 
 export function newLease(holder: string = randomUUID()): Lease {
-  return { holder, pid: process.pid, host: hostname(), until: Date.now() + LEASE_MS };
+  return { holder, pid: process.pid, host: hostname(), until: dateNow() + LEASE_MS };
 }
 
 /** ms since 1970, to within a second. */
-const processStartedAt = (): number => Date.now() - process.uptime() * 1000 - 1000;
+const processStartedAt = (): number => dateNow() - process.uptime() * 1000 - 1000;
 
 /** Whether its holder may still be at work: not past its time, nor when its process on this machine is gone. */
 export function isAlive({ pid, host, until }: Lease): boolean {
-  if (until <= Date.now()) return false;
+  if (until <= dateNow()) return false;
   if (host !== hostname()) return true;
   // In a container the next process often has the number of the one before.
   if (pid === process.pid) return until - LEASE_MS >= processStartedAt();

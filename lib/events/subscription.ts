@@ -1,5 +1,6 @@
 import { invalidArgument, messageOf, shown } from '../arguments';
 import { ClosedError, TimeoutError } from '../errors';
+import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
 import type { Hub } from './hub';

@@ -1,4 +1,5 @@
 import { LARGEST_TIMEOUT } from '../arguments';
+import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { Hub, Listener } from './hub';
 import type { Pulled, Source } from './puller';
 

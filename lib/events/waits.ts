@@ -1,5 +1,6 @@
 import { checkTimeout, invalidArgument, shown } from '../arguments';
 import { ClosedError, EventNotDeclaredError, PositionLostError } from '../errors';
+import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { ClassDefinition } from '../schema/class';
 import { checkProperties } from '../schema/names';
 import { onAbort } from '../transactions/abort';

@@ -1,5 +1,6 @@
 import type { Transport } from '../engines/engine';
 import { BackpressureError, ClosedError, DiscardedError } from '../errors';
+import { queueMicrotask } from '../platform';
 import { onAbort } from '../transactions/abort';
 import type { GetMany } from '../transactions/get-many';
 import type { Operation } from '../transactions/operation';
@@ -136,7 +137,7 @@ class Stage implements Target {
   #add(staged: Staged): void {
     const { signal } = staged;
     if (signal?.aborted) {
-      process.nextTick(() => staged.reject(signal.reason));
+      queueMicrotask(() => staged.reject(signal.reason));
       return;
     }
     this.#staged.add(staged);

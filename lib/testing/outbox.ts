@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { clearTimeout, setTimeout } from '../platform';
 
 /** What is to happen next on the sending side of a connection. */
 export type Step =

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { dateNow } from '../platform';
 import { AnswerBuffer } from './answers';
 import { Conditions } from './conditions';
 import { Connection, type ConnectionHost } from './connection';
@@ -36,7 +37,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   private constructor(options: ServerOptions) {
     this.maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-    this.#clock = options.clock ?? Date.now;
+    this.#clock = options.clock ?? dateNow;
     this.recording = options.record ? new Recording() : undefined;
     this.store = this.#emptyStore();
     const address = { host: options.host ?? '127.0.0.1', port: options.port ?? 0, path: options.path };

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { invalidArgument, shown } from '../arguments';
+import { dateNow } from '../platform';
 
 /** When a record expires: after `ttl` seconds (0: never), or at a moment. At most one of the two. */
 export interface ExpiryOptions {
@@ -12,7 +13,7 @@ const LARGEST_RELATIVE = 30 * 24 * 60 * 60;
 const LARGEST = 0xffffffff;
 
 /** The u32 of the wire. A fraction of a second is rounded up: a record never expires before its time. */
-export function encodeExpiry(options: ExpiryOptions, now: () => number = Date.now): number {
+export function encodeExpiry(options: ExpiryOptions, now: () => number = dateNow): number {
   const { ttl, expiresAt } = options;
   if (ttl === undefined) return expiresAt === undefined ? 0 : encodeMoment(expiresAt);
   if (expiresAt !== undefined) throw invalidArgument('ttl', 'ttl and expiresAt exclude each other');

@@ -1,4 +1,5 @@
 import { TimeoutError } from '../errors';
+import { clearTimeout, queueMicrotask, setTimeout } from '../platform';
 import { onAbort } from './abort';
 import { type Collector, type Details, Kind, Operation } from './operation';
 
@@ -64,7 +65,7 @@ export class GetMany<T> implements Collector, Waiting {
     this.#submitter = submitter;
     const signal = this.details?.signal;
     if (signal?.aborted) {
-      process.nextTick(() => this.discard(signal.reason));
+      queueMicrotask(() => this.discard(signal.reason));
       return;
     }
     if (this.keys.length === 0) {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { delay } from '../platform';
 import { BACK_OFF_MS } from './driver';
 import type { Operation } from './operation';
 import { type CacheClient, send } from './send';

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { delay, performanceNow } from '../platform';
 import type { Operation, OperationSource } from './operation';
 import { type CacheClient, send } from './send';
 import { Tally } from './tally';
@@ -30,7 +30,7 @@ export class Run {
 
   /** Of the measurement, until now or its end. */
   get elapsedMs(): number {
-    return this.#started === 0 ? 0 : (this.#ended ?? performance.now()) - this.#started;
+    return this.#started === 0 ? 0 : (this.#ended ?? performanceNow()) - this.#started;
   }
 
   /** Lets operations in flight end and issues no further ones. */
@@ -40,16 +40,16 @@ export class Run {
 
   /** Resolves when every worker has seen the end of the time; never rejects because of an operation. */
   async complete(): Promise<Tally> {
-    this.#started = performance.now();
+    this.#started = performanceNow();
     const until = this.#started + this.#options.seconds * 1000;
     await Promise.all(Array.from({ length: this.#options.concurrency }, () => this.#worker(until)));
-    this.#ended = performance.now();
+    this.#ended = performanceNow();
     return this.tally;
   }
 
   async #worker(until: number): Promise<void> {
     const { tally } = this;
-    let began = performance.now();
+    let began = performanceNow();
     while (began < until && !this.#stopped) {
       const operation = this.#source.next();
       let extra: Operation | undefined;
@@ -58,10 +58,10 @@ export class Run {
         extra = this.#learn(operation, await send(this.#client, operation));
       } catch (error) {
         failed = !tally.refused(error);
-        if (failed) tally.failure(error, (performance.now() - began) * 1000);
+        if (failed) tally.failure(error, (performanceNow() - began) * 1000);
       }
       // One look at the clock ends this operation and begins the next: the clock costs as much as a generated key.
-      const ended = performance.now();
+      const ended = performanceNow();
       if (!failed) {
         tally.answered[operation.kind]++;
         tally.latency.record((ended - began) * 1000);
@@ -69,11 +69,11 @@ export class Run {
       began = ended;
       if (extra !== undefined) {
         failed = !(await this.#perform(extra));
-        began = performance.now();
+        began = performanceNow();
       }
       if (failed) {
         await delay(BACK_OFF_MS);
-        began = performance.now();
+        began = performanceNow();
       }
     }
   }
@@ -90,7 +90,7 @@ export class Run {
 
   /** Performs a fill or an eviction; answers whether it was answered. */
   async #perform(extra: Operation): Promise<boolean> {
-    const began = performance.now();
+    const began = performanceNow();
     try {
       await send(this.#client, extra);
       if (extra.kind === 'delete') this.tally.evictions++;
@@ -98,7 +98,7 @@ export class Run {
       return true;
     } catch (error) {
       if (this.tally.refused(error)) return true;
-      this.tally.failure(error, (performance.now() - began) * 1000);
+      this.tally.failure(error, (performanceNow() - began) * 1000);
       return false;
     }
   }

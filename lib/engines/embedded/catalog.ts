@@ -3,6 +3,7 @@ import { invalidArgument } from '../../arguments';
 import { EvenkeelError, SchemaMismatchError } from '../../errors';
 import { BOTH_VIEWS, ChangeKind } from '../../events/change-kind';
 import { HookList } from '../../events/hooks';
+import { setImmediate } from '../../platform';
 import { type ClassDefinition, checkClass } from '../../schema/class';
 import { classFromDescription, describeClass } from '../../schema/description';
 import type { Beside } from './beside';

@@ -1,6 +1,7 @@
 import { invalidArgument } from '../../arguments';
 import { ClosedError, EvenkeelError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
+import { nextTick, queueMicrotask } from '../../platform';
 import { Beside } from './beside';
 import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
@@ -177,7 +178,7 @@ export class Environment {
     this.#isFresh = true;
     // By itself the lmdb package does so a millisecond later, when a message of the other may be here already.
     this.root.resetReadTxn();
-    process.nextTick(() => {
+    nextTick(() => {
       this.#isFresh = false;
     });
   }

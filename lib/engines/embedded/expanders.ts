@@ -1,5 +1,6 @@
 import type { Expansion, Notes } from '../../events/change-log';
 import { isAlive, type Lease, newLease, RENEWAL_MS } from '../../events/lease';
+import { clearInterval, setInterval } from '../../platform';
 import type { ClassStore } from './class-store';
 import { peek, type Tree } from './lmdb';
 

@@ -1,6 +1,7 @@
 import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventBase, Registration } from '../../event-base/event-base';
+import { setImmediate } from '../../platform';
 import type { Environment } from './environment';
 
 /** A file beside the data that is written to after every commit with events: whoever listens watches it. */

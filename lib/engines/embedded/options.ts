@@ -1,5 +1,6 @@
 import { checkFlag, checkTimeout, invalidArgument, shown } from '../../arguments';
 import type { EventMode } from '../../events/types';
+import { dateNow } from '../../platform';
 import { type ClassDefinition, checkClass } from '../../schema/class';
 import { checkProperties } from '../../schema/names';
 
@@ -58,7 +59,7 @@ export function resolveEmbeddedOptions(
   const {
     classes = [],
     durability = isTemporary ? 'none' : 'commit',
-    clock = Date.now,
+    clock = dateNow,
     onProgress = () => {},
   } = given;
   const { events } = given;
@@ -101,7 +102,7 @@ export function resolveEmbeddedOptions(
       maxBytes: checkPositive('retention.maxBytes', maxBytes),
     },
     sweeper: checkFlag('sweeper', given.sweeper ?? true),
-    clock: clock === Date.now ? clock : () => checkMoment(clock()),
+    clock: clock === dateNow ? clock : () => checkMoment(clock()),
     onProgress,
   };
 }

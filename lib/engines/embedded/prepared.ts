@@ -1,4 +1,5 @@
 import { ClosedError, EvenkeelError, TimeoutError } from '../../errors';
+import { clearTimeout, setTimeout } from '../../platform';
 import { onAbort } from '../../transactions/abort';
 import type { Environment } from './environment';
 import { storageError } from './lmdb';

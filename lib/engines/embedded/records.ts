@@ -1,4 +1,5 @@
 import { checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
+import { setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import type { InsertOf, KeyOf, RecordOf } from '../../schema/record';
 import type { ConditionalOptions, OperationOptions } from '../../transactions/options';

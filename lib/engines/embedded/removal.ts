@@ -1,3 +1,4 @@
+import { performanceNow } from '../../platform';
 import { type Due, readExpiryKey } from './expiry';
 import { FROM_FIRST } from './lmdb';
 import { TTL, type WriteBatch } from './write-batch';
@@ -7,7 +8,7 @@ const PAGE = 64;
 /** Removes what is due, the longest due first, in a transaction of its own; stops after about `limit` ms. */
 export function removeExpired(batch: WriteBatch, limit: number): void {
   if (batch.nextExpiry > batch.now) return;
-  const deadline = performance.now() + limit;
+  const deadline = performanceNow() + limit;
   batch.beginTransaction(TTL);
   do {
     const due: Due[] = [];
@@ -25,6 +26,6 @@ export function removeExpired(batch: WriteBatch, limit: number): void {
       batch.nextExpiry = next;
       break;
     }
-  } while (performance.now() < deadline);
+  } while (performanceNow() < deadline);
   batch.endTransaction();
 }

@@ -1,4 +1,5 @@
 import type { EventBase, Registration } from '../../event-base/event-base';
+import { dateNow, performanceNow } from '../../platform';
 import type { Environment } from './environment';
 import { readExpiryKey } from './expiry';
 import { FROM_FIRST } from './lmdb';
@@ -46,7 +47,7 @@ export class Sweeper {
 
   /** ms until the moment; for as long as the clock fails, until it is tried again. */
   #until(moment: number): number {
-    const longest = this.#environment.clock === Date.now ? LONGEST_PAUSE_MS : FOREIGN_CLOCK_PAUSE_MS;
+    const longest = this.#environment.clock === dateNow ? LONGEST_PAUSE_MS : FOREIGN_CLOCK_PAUSE_MS;
     try {
       return Math.min(longest, Math.max(1, moment - this.#environment.now()));
     } catch {
@@ -67,7 +68,7 @@ export class Sweeper {
   }
 
   #sweepIn(pause: number): void {
-    const at = performance.now() + pause;
+    const at = performanceNow() + pause;
     if (this.#timer !== undefined && this.#timerAt <= at) return;
     this.#timer?.cancel();
     this.#timerAt = at;

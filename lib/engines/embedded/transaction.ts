@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { pack, unpack } from 'msgpackr';
 import { invalidArgument, shown } from '../../arguments';
 import { ClosedError, ConflictError } from '../../errors';
+import { delay, random } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import type { PreparedTransaction, PrepareOptions } from '../../transactions/prepared';
 import type { Records } from '../../transactions/records';
@@ -95,7 +95,7 @@ async function attempt<R, T>(
     } finally {
       transaction.end();
     }
-    await delay(Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt));
+    await delay(random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt));
   }
 }
 

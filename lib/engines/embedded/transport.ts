@@ -1,5 +1,6 @@
 import { BackpressureError, ClosedError, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
+import { queueMicrotask, setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { nameOf, type Operation } from '../../transactions/operation';
@@ -150,7 +151,7 @@ export class EmbeddedTransport implements Transport {
     this.check(operation.key, operation.value);
     const signal = operation.details?.signal;
     if (signal?.aborted) {
-      process.nextTick(() => operation.fail(signal.reason));
+      queueMicrotask(() => operation.fail(signal.reason));
       return;
     }
     // The caller may use its memory again as soon as the call has returned.

@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate, setTimeout } from '../../platform';
 import { beginCommit, endCommit } from './leaving';
 import type { Root } from './lmdb';
 
@@ -11,10 +12,32 @@ const NOTHING = Buffer.from('nothing');
  */
 export function writeTransaction<Result>(root: Root, work: () => Result): Promise<Awaited<Result>> {
   beginCommit();
-  const done = root.childTransaction(work);
-  root.remove(NOTHING).catch(() => {});
+  const done = withImmediates(() => {
+    const child = root.childTransaction(work);
+    root.remove(NOTHING).catch(() => {});
+    return child;
+  });
   done.then(endCommit, endCommit);
   return done as Promise<Awaited<Result>>;
+}
+
+/**
+ * The lmdb package begins to write in an immediate, and takes the global functions for it when it needs them: where they
+ * are a test's fakes nothing would ever be written. So they are Node's for as long as it runs.
+ */
+function withImmediates<Result>(call: () => Result): Result {
+  const theirs = { set: globalThis.setImmediate, clear: globalThis.clearImmediate };
+  if (theirs.set === setImmediate && theirs.clear === clearImmediate) return call();
+  const put = (set: unknown, clear: unknown): void => {
+    Reflect.set(globalThis, 'setImmediate', set);
+    Reflect.set(globalThis, 'clearImmediate', clear);
+  };
+  put((callback: () => void) => setImmediate(() => withImmediates(callback)), clearImmediate);
+  try {
+    return call();
+  } finally {
+    put(theirs.set, theirs.clear);
+  }
 }
 
 /** A failed commit says why in a promise of its own. */

@@ -1,4 +1,5 @@
 import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutError } from '../../errors';
+import { clearTimeout, performanceNow, queueMicrotask, setTimeout } from '../../platform';
 import { onAbort } from '../../transactions/abort';
 import type { Environment } from './environment';
 import { storageError } from './lmdb';
@@ -150,7 +151,7 @@ export class Writer {
 
   /** Executes what is queued, in a write transaction, and notes it in `batch`; whether there were events. */
   #run(batch: Entry[]): boolean {
-    const deadline = performance.now() + BATCH_MS;
+    const deadline = performanceNow() + BATCH_MS;
     let taken = 0;
     try {
       const write = this.#begin(batch);
@@ -168,7 +169,7 @@ export class Writer {
           entry.refusal = error;
           write.endTransaction();
         }
-        if ((taken & 15) === 0 && performance.now() > deadline) break;
+        if ((taken & 15) === 0 && performanceNow() > deadline) break;
       }
       write.finish();
       return write.hasEvents;

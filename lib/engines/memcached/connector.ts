@@ -1,6 +1,7 @@
 import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
 import { ConnectionError, type EvenkeelError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
+import { clearTimeout, random, setTimeout } from '../../platform';
 
 interface Waiter {
   resolve(): void;
@@ -100,7 +101,7 @@ export class Connector {
         this.refuse(this.#error('its name is unknown'));
         const { min, max } = this.#options.backoff;
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
-        const pause = (ceiling * (1 + Math.random())) / 2; // half of it random, as between attempts to connect
+        const pause = (ceiling * (1 + random())) / 2; // half of it random, as between attempts to connect
         this.#failedLookups += 1;
         // Operations under way keep the process alive, this does not.
         setTimeout(() => this.#resolveFirst(), pause).unref();

@@ -1,8 +1,9 @@
 import type { Endpoint } from '../../cluster/endpoint';
 import { BackpressureError, ClosedError, type ErrorContext, EvenkeelError } from '../../errors';
-import type { EventBase } from '../../event-base/event-base';
+import type { EventBase, Registration } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import { clearTimeout, dateNow, nextTick, queueMicrotask, setTimeout } from '../../platform';
 import { onAbort } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { type Details, details, Kind, nameOf, type Operation } from '../../transactions/operation';
@@ -32,6 +33,7 @@ export class MemcachedTransport implements Transport {
   readonly #pending: (Operation | undefined)[] = [];
   #underWay = 0;
   #flushScheduled = false;
+  #flushWatch: Registration | undefined;
   #closed = false;
   #closedWhat = 'the database';
   #closing: Promise<void> | undefined;
@@ -71,7 +73,7 @@ export class MemcachedTransport implements Transport {
   }
 
   now(): number {
-    return Date.now();
+    return dateNow();
   }
 
   get timeout(): number {
@@ -193,7 +195,7 @@ export class MemcachedTransport implements Transport {
     const signal = detail?.signal;
     if (signal?.aborted) {
       // Nothing is sent; the outcome comes like every other, after the call.
-      process.nextTick(() => operation.fail(signal.reason));
+      queueMicrotask(() => operation.fail(signal.reason));
       return undefined;
     }
     if (detail !== undefined) this.#setParameters(operation, detail);
@@ -215,10 +217,17 @@ export class MemcachedTransport implements Transport {
     if (signal !== undefined) this.#listen(operation, signal);
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
-      process.nextTick(flushAtEndOfTick, this);
+      nextTick(flushAtEndOfTick, this);
+      this.#flushWatch ??= this.#base.timer(FLUSH_OVERDUE_MS, this.#onFlushWatch);
     }
     return undefined;
   }
+
+  /** A nextTick that was somebody's fake when this package was loaded may never call back. */
+  readonly #onFlushWatch = (): void => {
+    this.#flushWatch = undefined;
+    if (this.#flushScheduled) this.flushTick();
+  };
 
   /** Called once at the end of each tick in which something was submitted. */
   flushTick(): void {
@@ -397,6 +406,7 @@ export class MemcachedTransport implements Transport {
     if (this.#ended) return;
     this.#ended = true;
     this.#connector.stop();
+    this.#flushWatch?.cancel();
     for (const waiting of this.#waiting) waiting.discard(closedError(this.#node));
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
@@ -429,5 +439,8 @@ export class MemcachedTransport implements Transport {
 }
 
 const isCounter = (kind: Kind): boolean => kind === Kind.increment || kind === Kind.decrement;
+
+/** ms after which what was submitted is sent although nobody has said that the tick is over. */
+const FLUSH_OVERDUE_MS = 100;
 
 const flushAtEndOfTick = (transport: MemcachedTransport): void => transport.flushTick();
