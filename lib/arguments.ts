@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from './errors';
+import { nearest } from './nearest';
+import { excerpt, shorten } from './text';
 
 /** The error of a bad argument, which it names. */
 export function invalidArgument(argument: string, message: string, cause?: unknown): InvalidArgumentError {
@@ -9,16 +11,17 @@ export function invalidArgument(argument: string, message: string, cause?: unkno
 export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+      return excerpt(JSON.stringify(shorten(value, 40)), Number.POSITIVE_INFINITY);
     case 'bigint':
-      return `${value}n`;
+      // To spell a large one takes a time that grows with its square.
+      return BigInt.asIntN(128, value) === value ? `${value}n` : 'a bigint of more than 128 bits';
     case 'object':
       if (value === null) return 'null';
       return Array.isArray(value) ? 'an array' : 'an object';
     case 'function':
       return 'a function';
     default:
-      return String(value);
+      return excerpt(String(value));
   }
 }
 
@@ -31,11 +34,43 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** Throws for what is no object with options in it. */
-export function checkOptions(options: unknown, argument = 'options'): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidArgument(argument, `${argument} is an object, not ${shown(options)}`);
-  }
+/** The names of the properties of `Options`, which the compiler keeps complete. */
+export function optionNames<Options>(
+  names: {
+    readonly [Name in keyof Options]-?: true;
+  },
+): ReadonlySet<string> {
+  return new Set(Object.keys(names));
+}
+
+/**
+ * An object of options: nothing but the properties it may have, or a typing error would go unnoticed. One that is undefined
+ * is as good as absent; null is a value, which each option refuses by itself.
+ */
+export function checkOptions(
+  options: unknown,
+  known: ReadonlySet<string>,
+  argument = 'options',
+): Readonly<Record<string, unknown>> {
+  const object = checkObject(options, argument);
+  // Faster than Object.keys(); that a property is inherited matters only where it would be refused.
+  for (const name in object)
+    if (!known.has(name) && Object.hasOwn(object, name)) refuse(name, known, argument);
+  return object;
+}
+
+function refuse(stranger: string, known: ReadonlySet<string>, argument: string): never {
+  const meant = nearest(stranger, known);
+  const hint = meant === undefined ? '' : `, did you mean ${meant}?`;
+  const names = known.size === 0 ? 'it has none' : `it may have ${[...known].join(', ')}`;
+  throw invalidArgument(argument, `${argument} has no property ${shown(stranger)}${hint} (${names})`);
+}
+
+/** Throws for what is no object with named properties. */
+export function checkObject(value: unknown, argument: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidArgument(argument, `${argument} is an object, not ${shown(value)}`);
+  return value as Readonly<Record<string, unknown>>;
 }
 
 export function checkFlag(argument: string, value: boolean): boolean {

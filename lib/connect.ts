@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, invalidArgument } from './arguments';
+import { checkFlag, checkObject, checkOptions, invalidArgument, optionNames } from './arguments';
 import { parseConnectionString, type ServerAddress } from './cluster/connection-string';
 import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
@@ -38,6 +38,39 @@ export interface EmbeddedConnectOptions<
   readonly managementBase?: 'shared' | 'internal' | EventBase;
 }
 
+const MEMCACHED_NAMES = optionNames<ConnectOptions>({
+  eventBase: true,
+  transcoder: true,
+  managementBase: true,
+  lazy: true,
+  timeout: true,
+  connectTimeout: true,
+  backoff: true,
+  maxInFlight: true,
+  maxQueued: true,
+  offlineQueue: true,
+  maxValueSize: true,
+  silenceTimeout: true,
+  implicitFlush: true,
+});
+const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
+  eventBase: true,
+  transcoder: true,
+  managementBase: true,
+  classes: true,
+  events: true,
+  durability: true,
+  readOnly: true,
+  restored: true,
+  timeout: true,
+  maxQueued: true,
+  retention: true,
+  sweeper: true,
+  clock: true,
+  onProgress: true,
+});
+const ALL_NAMES: ReadonlySet<string> = new Set([...MEMCACHED_NAMES, ...EMBEDDED_NAMES]);
+
 /**
  * Opens a database in this process: `embedded:` (temporary) or `embedded:///dir`, which is made if it is not there.
  *
@@ -65,8 +98,9 @@ export async function connect(
   url: string,
   options: ConnectOptions | EmbeddedConnectOptions<readonly ClassDefinition[], EventMode> = {},
 ): Promise<Database> {
-  checkOptions(options);
+  checkObject(options, 'options');
   const target = parseConnectionString(url);
+  checkNames(target.engine, options);
   const { transcoder = commonFlagsTranscoder } = options;
   if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
     throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
@@ -107,6 +141,16 @@ async function connectMemcached(
     }
   }
   return new Database(engine, eventBase, transport);
+}
+
+/** What only another engine has is no typing error. */
+function checkNames(engine: 'memcached' | 'embedded', options: object): void {
+  const known = engine === 'memcached' ? MEMCACHED_NAMES : EMBEDDED_NAMES;
+  const foreign = Object.entries(options).filter(([name]) => ALL_NAMES.has(name) && !known.has(name));
+  for (const [argument, value] of foreign)
+    if (value !== undefined)
+      throw new UnsupportedError(`the ${engine} engine has no option ${argument}`, { context: { argument } });
+  checkOptions(options, new Set([...known, ...foreign.map(([name]) => name)]));
 }
 
 /** The host base is made when it is first asked for: last, when nothing can be refused any more. */

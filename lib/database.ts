@@ -1,4 +1,4 @@
-import { checkOptions, checkTimeout, invalidArgument } from './arguments';
+import { checkOptions, checkTimeout, invalidArgument, optionNames } from './arguments';
 import type { Capabilities, Engine, Transport } from './engines/engine';
 import { ClosedError } from './errors';
 import { EventBase } from './event-base/event-base';
@@ -10,7 +10,7 @@ import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
 import type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
 import type { Records } from './transactions/records';
-import type { Transaction, TransactionOptions } from './transactions/transaction';
+import { TRANSACTION_NAMES, type Transaction, type TransactionOptions } from './transactions/transaction';
 import { Transactions } from './transactions/transactions';
 
 /** The results of what a scheduling function returned: of each member of an array, or of the one thing. */
@@ -68,7 +68,7 @@ export class BaseView<
     fn: (transaction: Transaction) => Promise<R> | R,
     options: TransactionOptions = {},
   ): Promise<R> {
-    checkOptions(options);
+    checkOptions(options, TRANSACTION_NAMES);
     return this.#side.multiRecord('transactions').transaction(fn, options);
   }
 
@@ -81,7 +81,7 @@ export class BaseView<
     fn: (transaction: Transaction) => Promise<R> | R,
     options: PrepareOptions = {},
   ): Promise<PreparedTransaction<R>> {
-    checkOptions(options);
+    checkOptions(options, TRANSACTION_NAMES);
     return this.#side.multiRecord('transactions').prepare(fn, options);
   }
 
@@ -133,6 +133,8 @@ export interface CloseOptions {
   readonly timeout?: number;
 }
 
+const CLOSE_NAMES = optionNames<CloseOptions>({ timeout: true });
+
 /** A database, from connect(). Its own operations run on the event base given there. */
 export class Database<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
@@ -177,7 +179,7 @@ export class Database<
    * rejects the rest with ClosedError, and resolves when no socket is left. Closing again waits for the same end.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    checkOptions(options);
+    checkOptions(options, CLOSE_NAMES);
     const timeout = options.timeout === undefined ? this.#engine.drainTimeout : checkTimeout(options.timeout);
     this.#closing ??= this.#close(timeout);
     return this.#closing;

@@ -1,3 +1,8 @@
+import { escapeControls, shorten } from './text';
+
+// Longer than every message that is made here, and short enough for a line of a log.
+const LONGEST_MESSAGE = 4000;
+
 /** What an error knows of the operation it ended. Absent fields were not known or do not apply. */
 export interface ErrorContext {
   /** The method the user called: 'get', 'upsert', … */
@@ -51,7 +56,10 @@ export class EvenkeelError extends Error {
   readonly context: ErrorContext;
 
   constructor(message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      escapeControls(shorten(message, LONGEST_MESSAGE)),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     const kind = new.target;
     this.name = kind.name;
     this.code = kind.code;

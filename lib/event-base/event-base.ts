@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { threadId } from 'node:worker_threads';
-import { checkOptions, invalidArgument, shown } from '../arguments';
+import { checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 import { ClosedError, CrossThreadError, EvenkeelError } from '../errors';
 import type { NativeBase, NativeBaseStats, NativeClient, NativeClientOptions } from '../native/addon';
 import * as layout from '../native/layout';
@@ -35,6 +35,9 @@ interface Listener {
   onEvent(kind: number, argument: number): void;
   readonly once: boolean;
 }
+
+const CREATE_NAMES = optionNames<EventBaseOptions>({ name: true });
+const WATCH_NAMES = optionNames<WatchOptions>({ readable: true, writable: true });
 
 // epoll and the wheel both count in 32 bits; 24 days, as setTimeout.
 const LARGEST_DELAY = 0x7fffffff;
@@ -95,7 +98,7 @@ export class EventBase {
 
   /** A base with a native thread of its own. Close it when done; the process's or worker's end closes it too. */
   static create(options: EventBaseOptions = {}): EventBase {
-    checkOptions(options);
+    checkOptions(options, CREATE_NAMES);
     const { name = `evenkeel-${++basesMade}` } = options;
     if (typeof name !== 'string') throw invalidArgument('name', 'name is a string');
     return new EventBase(name, true);
@@ -155,7 +158,7 @@ export class EventBase {
     this.#assertOpen();
     if (!Number.isInteger(fd) || fd < 0 || fd > LARGEST_DESCRIPTOR)
       throw invalidArgument('fd', `fd is a descriptor, not ${shown(fd)}`);
-    checkOptions(options);
+    checkOptions(options, WATCH_NAMES);
     checkCallback(callback);
     const { writable = false, readable = !writable } = options;
     const interest = (readable ? 1 : 0) | (writable ? 2 : 0);

@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkFlag, invalidArgument, shown } from '../arguments';
+import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
-import { checkProperties } from '../schema/names';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
 import {
   DurableKeeper,
@@ -19,9 +18,12 @@ import {
   checkDurableName,
   checkHandler,
   checkPolicy,
-  FILTER_NAMES,
-  SUBSCRIPTION_NAMES,
+  DURABLE_NAMES,
+  FEED_NAMES,
+  HANDLER_NAMES,
+  SNAPSHOT_NAMES,
   sorted,
+  TRANSACTIONS_NAMES,
 } from './options';
 import type { ParkedEvent } from './parked';
 import { formatPosition } from './position';
@@ -169,7 +171,7 @@ export class Events<
     handler: Handler<Told<EventOf<C, K, Mode>, O>>,
     options: HandlerOptions<C, O> = {},
   ): Promise<Subscription<Told<EventOf<C, K, Mode>, O>>> {
-    checkProperties(options, ['onError', 'concurrency', ...SUBSCRIPTION_NAMES], 'options');
+    checkOptions(options, HANDLER_NAMES);
     checkHandler(handler);
     const concurrency = checkConcurrency(options.concurrency, MOST_AT_ONCE);
     const policy = checkPolicy(options.onError, ['stop', 'skip']);
@@ -194,7 +196,7 @@ export class Events<
     const K extends WantedKind<C, Mode> = StandardKind<C, Mode> & WantedKind<C, Mode>,
     const O extends Overflow = 'spill',
   >(classes: OneOrMore<C>, options: FeedOptions<C, K, O> = {}): Feed<Told<EventOf<C, K, Mode>, O>> {
-    checkProperties(options, ['kinds', ...SUBSCRIPTION_NAMES], 'options');
+    checkOptions(options, FEED_NAMES);
     const { source } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
     return new Feed(this.#hub, source);
   }
@@ -207,7 +209,7 @@ export class Events<
     classes: OneOrMore<C>,
     options: Omit<FeedOptions<C, K>, 'overflow' | 'queue'> = {},
   ): TransactionFeed<EventOf<C, K, Mode>> {
-    checkProperties(options, ['kinds', 'from', ...FILTER_NAMES], 'options');
+    checkOptions(options, TRANSACTIONS_NAMES);
     const { source } = this.#source(listOf(classes), options.kinds as string[] | undefined, options);
     return transactionsOf(new Feed<EventOf<C, K, Mode>>(this.#hub, source));
   }
@@ -340,19 +342,7 @@ function setupOf(
   definitions: readonly ClassDefinition[],
   options: DurableOptions<ClassDefinition, EventMode>,
 ): DurableSetup {
-  const known = [
-    'kinds',
-    'from',
-    'ack',
-    'ackWithin',
-    'onError',
-    'concurrency',
-    'onLost',
-    'migrate',
-    'wait',
-    ...FILTER_NAMES,
-  ];
-  checkProperties(options, known, 'options');
+  checkOptions(options, DURABLE_NAMES);
   const {
     from = 'now',
     ack = 'auto',
@@ -368,6 +358,7 @@ function setupOf(
     throw invalidArgument('onLost', `onLost is 'error' or 'snapshot', not ${shown(onLost)}`);
   if (typeof wait !== 'number' || !(wait >= 0))
     throw invalidArgument('wait', `wait is ms, 0 or more, not ${shown(wait)}`);
+  if (typeof from === 'object' && from !== null) checkOptions(from, SNAPSHOT_NAMES, 'from');
   const withSnapshot = typeof from === 'object' && from !== null && from.snapshot === true;
   const { kinds, fields, where, ignoreOrigin, granularity, expandDeleteAll } = options;
   const spec = {

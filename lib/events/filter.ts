@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { invalidArgument, shown } from '../arguments';
+import { checkOptions, invalidArgument, shown } from '../arguments';
 import { EventNotDeclaredError } from '../errors';
 import type { ClassDefinition } from '../schema/class';
-import { checkProperties } from '../schema/names';
 import { validateValue } from '../schema/validate';
 import { ChangeFlag, ChangeKind } from './change-kind';
 import type { ChangeLog, ChangeView, Fragment, LoggedClass } from './change-log';
@@ -327,7 +326,7 @@ function numbersOf({ definition, fieldNames }: LoggedClass, fields: readonly str
 }
 
 function conditionOf({ name, fields }: ClassDefinition, where: AnyRecord): AnyRecord {
-  const given = checkProperties(where, Object.keys(fields), 'where');
+  const given = checkOptions(where, new Set(Object.keys(fields)), 'where');
   return Object.fromEntries(
     Object.entries(given).map(([field, value]) => {
       const type = fields[field];

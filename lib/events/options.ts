@@ -1,10 +1,46 @@
 // What subscriptions are asked for with, checked: each throws InvalidArgumentError, naming the argument.
-import { checkTimeout, invalidArgument, shown } from '../arguments';
-import { checkProperties } from '../schema/names';
+import { checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../arguments';
+import type { ClassDefinition } from '../schema/class';
+import type { DurableOptions, FeedOptions, HandlerOptions } from './events';
+import type { Overflow } from './puller';
 import type { ErrorPolicy, Policy } from './subscription';
+import type { EventMode } from './types';
 
-export const FILTER_NAMES = ['fields', 'where', 'ignoreOrigin', 'granularity', 'expandDeleteAll'] as const;
-export const SUBSCRIPTION_NAMES = ['from', 'overflow', 'queue', ...FILTER_NAMES];
+const WHERE = {
+  fields: true,
+  where: true,
+  ignoreOrigin: true,
+  granularity: true,
+  expandDeleteAll: true,
+} as const;
+const SUBSCRIPTION = { from: true, overflow: true, queue: true, ...WHERE } as const;
+
+export const HANDLER_NAMES = optionNames<HandlerOptions<ClassDefinition, Overflow>>({
+  ...SUBSCRIPTION,
+  concurrency: true,
+  onError: true,
+});
+export const FEED_NAMES = optionNames<FeedOptions<ClassDefinition, string, Overflow>>({
+  ...SUBSCRIPTION,
+  kinds: true,
+});
+export const TRANSACTIONS_NAMES = optionNames<
+  Omit<FeedOptions<ClassDefinition, string>, 'overflow' | 'queue'>
+>({ ...WHERE, from: true, kinds: true });
+export const DURABLE_NAMES = optionNames<DurableOptions<ClassDefinition, EventMode>>({
+  ...WHERE,
+  kinds: true,
+  from: true,
+  ack: true,
+  ackWithin: true,
+  concurrency: true,
+  onError: true,
+  onLost: true,
+  migrate: true,
+  wait: true,
+});
+export const SNAPSHOT_NAMES = optionNames<{ readonly snapshot: true }>({ snapshot: true });
+const POLICY = optionNames<ErrorPolicy>({ retries: true, backoff: true, timeout: true, outcome: true });
 
 export function checkDurableName(name: unknown): string {
   if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
@@ -28,7 +64,7 @@ export function checkConcurrency(given: number | undefined, most: number): numbe
 }
 
 export function checkPolicy(given: ErrorPolicy | undefined, endings: readonly string[]): Policy {
-  if (given !== undefined) checkProperties(given, ['retries', 'backoff', 'timeout', 'outcome'], 'onError');
+  if (given !== undefined) checkOptions(given, POLICY, 'onError');
   const { retries = 0, backoff = 100, outcome = 'stop', timeout } = given ?? {};
   if (timeout !== undefined) checkTimeout(timeout, 'onError.timeout');
   if (!Number.isSafeInteger(retries) || retries < 0)

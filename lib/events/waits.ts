@@ -1,8 +1,7 @@
-import { checkTimeout, invalidArgument, shown } from '../arguments';
+import { checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../arguments';
 import { ClosedError, EventNotDeclaredError, PositionLostError } from '../errors';
 import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { ClassDefinition } from '../schema/class';
-import { checkProperties } from '../schema/names';
 import { onAbort } from '../transactions/abort';
 import { WHOLE } from './change-log';
 import { Filter } from './filter';
@@ -17,6 +16,8 @@ export interface WaitOptions {
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
+
+const NAMES = optionNames<WaitOptions>({ timeout: true, signal: true });
 
 /** How a wait ended. Only an abort, and an end of the database while it was not released, are errors. */
 export type WaitResult<E> =
@@ -61,7 +62,7 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     name: Name,
     options: WaitOptions = {},
   ): Promise<WaitResult<EventWaitedFor<Classes, Name>>> {
-    checkProperties(options, ['timeout', 'signal'], 'options');
+    checkOptions(options, NAMES);
     const { signal, timeout } = options;
     if (timeout !== undefined && timeout !== 0) checkTimeout(timeout);
     if (signal !== undefined && !(signal instanceof AbortSignal))

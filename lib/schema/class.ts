@@ -1,4 +1,4 @@
-import { invalidArgument, shown } from '../arguments';
+import { checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 import type { EventDeclaration, EventDefinition, NamedEvents } from './events';
 import { nameEvents } from './events';
 import type { Field, FieldMap, OptionalField, OrderedField } from './field';
@@ -6,7 +6,7 @@ import { checkFields } from './field';
 import type { IndexMap } from './indexes';
 import { checkIndexes, checkOrderedFields } from './indexes';
 import { Made } from './made';
-import { checkName, checkProperties } from './names';
+import { checkName } from './names';
 import { checkTimeToLive, type TimeToLive } from './ttl';
 
 /** A class of records. Frozen, and made by defineClass() only. */
@@ -88,10 +88,19 @@ export interface UncheckedDefinition {
   readonly ttl?: TimeToLive;
 }
 
+const DEFINITION = optionNames<UncheckedDefinition>({
+  key: true,
+  fields: true,
+  indexes: true,
+  events: true,
+  ttl: true,
+});
+
 /** defineClass() where the names come from outside the program. */
 export function makeClass(name: string, definition: UncheckedDefinition): ClassDefinition {
   checkName(name, 'name');
-  checkProperties(definition, ['key', 'fields', 'indexes', 'events', 'ttl'], 'definition');
+  checkOptions(definition, DEFINITION, 'definition');
+  const { indexes = {}, events = [], ttl } = definition;
   const fields = checkFields(definition.fields);
   const autoids = Object.keys(fields).filter((each) => fields[each]?.kind === 'autoid');
   if (autoids[1] !== undefined) {
@@ -104,9 +113,9 @@ export function makeClass(name: string, definition: UncheckedDefinition): ClassD
     name,
     fields,
     key: checkKey(definition.key, fields),
-    indexes: checkIndexes(definition.indexes ?? {}, fields),
-    events: nameEvents(name, definition.events ?? [], fields),
-    ttl: definition.ttl === undefined ? undefined : checkTimeToLive(definition.ttl),
+    indexes: checkIndexes(indexes, fields),
+    events: nameEvents(name, events, fields),
+    ttl: ttl === undefined ? undefined : checkTimeToLive(ttl),
   });
 }
 

@@ -1,9 +1,8 @@
-import { invalidArgument, shown } from '../arguments';
+import { checkOptions, invalidArgument, shown } from '../arguments';
 import { type ClassDefinition, makeClass } from './class';
 import { declareWhole, type EventDeclaration, isWholeKind, onFieldUpdate } from './events';
 import { type Field, type FieldMap, field, type MemberMap, type PresentField } from './field';
 import { type Index, type IndexedField, makeIndex } from './indexes';
-import { checkProperties } from './names';
 import type { TimeToLive } from './ttl';
 
 /** The type of a field as JSON. */
@@ -62,8 +61,14 @@ export function describeClass(definition: ClassDefinition): ClassDescription {
  * @throws InvalidArgumentError for what is no description (`context.argument`: where), or describes what no class can be.
  */
 export function classFromDescription(description: ClassDescription): ClassDefinition {
-  const known = ['name', 'key', 'fields', 'indexes', 'events', 'ttl'];
-  const { name, key, fields, indexes, events, ttl } = checkProperties(description, known, 'description');
+  const { name, key, fields, indexes, events, ttl } = properties(description, 'description', [
+    'name',
+    'key',
+    'fields',
+    'indexes',
+    'events',
+    'ttl',
+  ]);
   return makeClass(name as string, {
     key: key as string,
     fields: fieldsFrom(fields, 'description.fields'),
@@ -100,19 +105,15 @@ function describeField(type: Field): FieldDescription {
 
 function fieldsFrom(given: unknown, at: string): FieldMap {
   const entries = list(given, at).map((each, position) => {
-    const { name, type } = checkProperties(each, ['name', 'type'], `${at}[${position}]`);
+    const { name, type } = properties(each, `${at}[${position}]`, ['name', 'type']);
     return [name, fieldFrom(type, `${at}[${position}].type`)] as const;
   });
   return named(entries, at);
 }
 
 function fieldFrom(given: unknown, at: string): Field {
-  const { kind, ...rest } = checkProperties(
-    given,
-    ['kind', 'maxLength', 'values', 'of', 'length', 'fields'],
-    at,
-  );
-  const only = (...known: string[]): Readonly<Record<string, unknown>> => checkProperties(rest, known, at);
+  const { kind, ...rest } = properties(given, at, ['kind', 'maxLength', 'values', 'of', 'length', 'fields']);
+  const only = (...known: string[]): Readonly<Record<string, unknown>> => properties(rest, at, known);
   switch (kind) {
     case 'uint8':
     case 'uint16':
@@ -148,22 +149,22 @@ function fieldFrom(given: unknown, at: string): Field {
 }
 
 function indexFrom(given: unknown, at: string): readonly [unknown, Index] {
-  const { name, type, unique, fields } = checkProperties(given, ['name', 'type', 'unique', 'fields'], at);
+  const { name, type, unique, fields } = properties(given, at, ['name', 'type', 'unique', 'fields']);
   if (type !== 'tree' && type !== 'hash')
     throw invalidArgument(at, `${at}: there is no index of type ${shown(type)}`);
   if (typeof unique !== 'boolean')
     throw invalidArgument(at, `${at}.unique is a boolean, not ${shown(unique)}`);
   const indexed = list(fields, `${at}.fields`).map((each, position) =>
-    checkProperties(each, ['field', 'order'], `${at}.fields[${position}]`),
+    properties(each, `${at}.fields[${position}]`, ['field', 'order']),
   );
   return [name, makeIndex(type, unique, indexed as unknown as IndexedField[])];
 }
 
 function eventFrom(given: unknown, at: string): EventDeclaration {
-  const { kind, name, ...rest } = checkProperties(given, ['name', 'kind', 'field'], at);
+  const { kind, name, ...rest } = properties(given, at, ['name', 'kind', 'field']);
   if (typeof name !== 'string') throw invalidArgument(at, `${at}.name is a string, not ${shown(name)}`);
   if (kind === 'fieldUpdate') return onFieldUpdate(rest.field as string, name);
-  checkProperties(rest, [], at);
+  properties(rest, at, []);
   if (!isWholeKind(kind)) throw invalidArgument(at, `${at}: there is no event of kind ${shown(kind)}`);
   return declareWhole(kind, name);
 }
@@ -176,6 +177,10 @@ function named<T>(entries: readonly (readonly [unknown, T])[], at: string): Reco
     names.add(name);
   }
   return Object.fromEntries(entries);
+}
+
+function properties(given: unknown, at: string, names: readonly string[]): Readonly<Record<string, unknown>> {
+  return checkOptions(given, new Set(names), at);
 }
 
 function list(given: unknown, at: string): readonly unknown[] {

@@ -106,7 +106,10 @@ export function nameEvents(
       }
       if (each.kind === 'fieldUpdate') checkUpdatedField(each.field, fields, argument);
       claim(argument, each.kind === 'fieldUpdate' ? `the update of ${each.field}` : `the kind ${each.kind}`);
-      const name = checkEventName(each.name ?? defaultEventName(className, each), argument);
+      const name = checkEventName(
+        each.name === undefined ? defaultEventName(className, each) : each.name,
+        argument,
+      );
       claim(argument, `the name ${name}`);
       return Object.freeze({ ...each, name });
     }),

@@ -1,6 +1,6 @@
-import { invalidArgument, shown } from '../arguments';
+import { checkOptions, invalidArgument, shown } from '../arguments';
 import { Made } from './made';
-import { checkName, checkProperties } from './names';
+import { checkName } from './names';
 
 /** The kinds that need nothing said about them, and what their values are in JavaScript. */
 export interface ScalarValues {
@@ -196,7 +196,7 @@ function checkPresent<Of extends Field>(of: Of): Of {
 }
 
 function checkLength<Name extends string>(options: object, name: Name): { readonly [N in Name]?: number } {
-  const length = checkProperties(options, [name], 'options')[name];
+  const length = checkOptions(options, new Set([name]))[name];
   if (length === undefined) return {};
   if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 1) {
     throw invalidArgument(name, `${name} is an integer, 1 or more, not ${shown(length)}`);

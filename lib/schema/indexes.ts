@@ -1,4 +1,4 @@
-import { invalidArgument, shown } from '../arguments';
+import { checkObject, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 import { type FieldMap, fieldNamed, isOrdered, withoutOptional } from './field';
 import { Made } from './made';
 import { checkName } from './names';
@@ -19,6 +19,7 @@ export type IndexMap<F extends string = string> = Readonly<Record<string, Index<
 
 type Ordering<F extends string> = F | IndexedField<F>;
 
+const ORDERING = optionNames<IndexedField>({ field: true, order: true });
 const indexes = new Made<Index>();
 
 /** Descending order of a field of an index; a field without is ascending. */
@@ -52,8 +53,7 @@ export function makeIndex<F extends string>(
   fields: readonly Ordering<F>[],
 ): Index<F> {
   const ordered = fields.map((each): IndexedField<F> => {
-    const { field, order } =
-      typeof each === 'object' && each !== null ? each : { field: each, order: 'asc' as const };
+    const { field, order } = orderingOf(each);
     if (order !== 'asc' && order !== 'desc')
       throw invalidArgument('fields', `fields: the order of ${shown(field)} is asc or desc`);
     if (type === 'hash' && order === 'desc')
@@ -63,10 +63,16 @@ export function makeIndex<F extends string>(
   return indexes.make({ type, unique, fields: Object.freeze(ordered) });
 }
 
+function orderingOf<F extends string>(given: Ordering<F>): IndexedField<F> {
+  // What is no name is told with the name of the index, when the class has given it one.
+  if (typeof given !== 'object' || given === null) return { field: given, order: 'asc' };
+  if (!Array.isArray(given)) checkOptions(given, ORDERING, 'fields');
+  return given;
+}
+
 /** A frozen copy; InvalidArgumentError (`indexes.name`) for what is no index, or is by fields that cannot be indexed. */
 export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
-  if (typeof given !== 'object')
-    throw invalidArgument('indexes', `indexes is an object of indexes, not ${shown(given)}`);
+  checkObject(given, 'indexes');
   for (const [name, each] of Object.entries(given)) {
     const argument = `indexes.${name}`;
     checkName(name, argument);

@@ -24,22 +24,3 @@ export function checkEventName(name: unknown, argument: string): string {
   if (RESERVED.has(name)) throw invalidArgument(argument, `${argument}: the name ${name} is reserved`);
   return name;
 }
-
-/** An object of options: nothing but the properties it may have, or a typing error would go unnoticed. */
-export function checkProperties(
-  options: unknown,
-  known: readonly string[],
-  argument: string,
-): Readonly<Record<string, unknown>> {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidArgument(argument, `${argument} is an object, not ${shown(options)}`);
-  }
-  const stranger = Object.keys(options).find((name) => !known.includes(name));
-  if (stranger !== undefined) {
-    throw invalidArgument(
-      argument,
-      `${argument} has no property ${shown(stranger)}, only ${known.join(', ')}`,
-    );
-  }
-  return options as Readonly<Record<string, unknown>>;
-}

@@ -1,5 +1,4 @@
-import { invalidArgument, shown } from '../arguments';
-import { checkProperties } from './names';
+import { checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 
 /** When records of a class expire; at least one of `age` and `count`. */
 export interface TimeToLive {
@@ -11,9 +10,11 @@ export interface TimeToLive {
   readonly renewOnUpdate?: boolean;
 }
 
+const NAMES = optionNames<TimeToLive>({ age: true, count: true, renewOnUpdate: true });
+
 /** A frozen copy; InvalidArgumentError (`ttl`, `ttl.age`, …) for a policy that is none. */
 export function checkTimeToLive(given: unknown): TimeToLive {
-  const { age, count, renewOnUpdate } = checkProperties(given, ['age', 'count', 'renewOnUpdate'], 'ttl');
+  const { age, count, renewOnUpdate } = checkOptions(given, NAMES, 'ttl');
   if (age === undefined && count === undefined)
     throw invalidArgument('ttl', 'ttl has an age, a count or both');
   if (age !== undefined && !(typeof age === 'number' && age > 0 && age < Number.POSITIVE_INFINITY))

@@ -1,3 +1,4 @@
+import { optionNames } from '../arguments';
 import type { ExpiryOptions } from './expiry';
 
 /** What every operation takes. */
@@ -29,3 +30,22 @@ export interface CounterOptions extends OperationOptions, ExpiryOptions {
   /** What a missing counter is created with; without it a missing counter stays missing. Unsigned, 64 bits. */
   readonly initial?: bigint | number;
 }
+
+const TIMING = { timeout: true, signal: true } as const;
+const EXPIRY = { ttl: true, expiresAt: true } as const;
+
+export const OPERATION_NAMES = optionNames<OperationOptions>(TIMING);
+export const TOUCH_NAMES = optionNames<ExpiryOptions & OperationOptions>({ ...TIMING, ...EXPIRY });
+export const WRITE_NAMES = optionNames<WriteOptions>({ ...TIMING, ...EXPIRY });
+export const CONDITIONAL_NAMES = optionNames<ConditionalOptions>({ ...TIMING, cas: true });
+export const CONDITIONAL_WRITE_NAMES = optionNames<ConditionalWriteOptions>({
+  ...TIMING,
+  ...EXPIRY,
+  cas: true,
+});
+export const COUNTER_NAMES = optionNames<CounterOptions>({
+  ...TIMING,
+  ...EXPIRY,
+  delta: true,
+  initial: true,
+});

@@ -1,3 +1,4 @@
+import { optionNames } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import type { Records } from './records';
 import type { Transactions } from './transactions';
@@ -13,6 +14,15 @@ export interface TransactionOptions {
   /** Told with its events; anything MessagePack can say. */
   readonly meta?: unknown;
 }
+
+/** Those of prepare() as well. */
+export const TRANSACTION_NAMES = optionNames<TransactionOptions>({
+  retries: true,
+  timeout: true,
+  signal: true,
+  origin: true,
+  meta: true,
+});
 
 /**
  * A transaction under way. It reads the database as it was when it began and what it has written itself; nothing that it

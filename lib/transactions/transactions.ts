@@ -1,13 +1,19 @@
-import { checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
+import { checkObject, checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
 import { type ExpiryOptions, encodeExpiry } from './expiry';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, Operation } from './operation';
-import type {
-  ConditionalOptions,
-  ConditionalWriteOptions,
-  CounterOptions,
-  OperationOptions,
-  WriteOptions,
+import {
+  CONDITIONAL_NAMES,
+  CONDITIONAL_WRITE_NAMES,
+  COUNTER_NAMES,
+  type ConditionalOptions,
+  type ConditionalWriteOptions,
+  type CounterOptions,
+  OPERATION_NAMES,
+  type OperationOptions,
+  TOUCH_NAMES,
+  WRITE_NAMES,
+  type WriteOptions,
 } from './options';
 import type { MutationResult, RecordResult } from './results';
 import type { EncodedValue, Transcoder } from './transcoder';
@@ -73,22 +79,22 @@ export class Transactions {
 
   /** Writes a new record; KeyExistsError when there is one. */
   insert(key: string, value: unknown, options?: WriteOptions): Promise<MutationResult> {
-    return this.#write(Kind.insert, key, value, options);
+    return this.#write(Kind.insert, key, value, options, WRITE_NAMES);
   }
 
   /** Writes the record, new or not. With `cas`: CasMismatchError, or KeyNotFoundError when it is gone. */
   upsert(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
-    return this.#write(Kind.upsert, key, value, options);
+    return this.#write(Kind.upsert, key, value, options, CONDITIONAL_WRITE_NAMES);
   }
 
   /** Writes an existing record; KeyNotFoundError when there is none. */
   replace(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
-    return this.#write(Kind.replace, key, value, options);
+    return this.#write(Kind.replace, key, value, options, CONDITIONAL_WRITE_NAMES);
   }
 
   /** Whether there was a record to remove. */
   remove(key: string, options?: ConditionalOptions): Promise<boolean> {
-    return this.#dispatch(Kind.remove, key, undefined, versionOf(options));
+    return this.#dispatch(Kind.remove, key, undefined, versionOf(options, CONDITIONAL_NAMES));
   }
 
   /** Gives the record a new time to live; whether there was one. */
@@ -135,9 +141,10 @@ export class Transactions {
     key: string,
     value: unknown,
     options: ConditionalWriteOptions | undefined,
+    known: ReadonlySet<string>,
   ): Promise<MutationResult> {
     const { data, flags } = checkEncoded(this.#target.transcoder.encode(value));
-    const detail = versionOf(options);
+    const detail = versionOf(options, known);
     if (options !== undefined && detail !== undefined)
       detail.expiry = encodeExpiry(options, () => this.#target.now());
     const operation = new Operation(kind, key, data, detail, undefined);
@@ -155,11 +162,11 @@ export class Transactions {
       throw invalidArgument('value', 'value is a string or a Buffer');
     }
     checkBytes(value);
-    return this.#dispatch(kind, key, value, versionOf(options));
+    return this.#dispatch(kind, key, value, versionOf(options, CONDITIONAL_NAMES));
   }
 
   #count(kind: Kind, key: string, options: CounterOptions = {}): Promise<bigint | undefined> {
-    const detail = timing(options, details());
+    const detail = timing(options, details(), COUNTER_NAMES);
     const { delta = 1n, initial } = options;
     detail.delta = unsigned('delta', delta);
     detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
@@ -171,7 +178,7 @@ export class Transactions {
 
 /** A transcoder is user code: a promise, for instance, has neither data nor flags. */
 function checkEncoded(encoded: EncodedValue): EncodedValue {
-  checkOptions(encoded, 'value');
+  checkObject(encoded, 'value');
   const { data, flags } = encoded;
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
     throw invalidArgument('value', 'the transcoder encodes to a string or a Uint8Array');
@@ -205,21 +212,21 @@ function newExpiry(options: ExpiryOptions & OperationOptions, target: Target): D
   if (options?.ttl === undefined && options?.expiresAt === undefined) {
     throw invalidArgument('ttl', 'touch needs ttl or expiresAt');
   }
-  const detail = timing(options, details());
+  const detail = timing(options, details(), TOUCH_NAMES);
   detail.expiry = encodeExpiry(options, () => target.now());
   return detail;
 }
 
 function timingOf(options: OperationOptions | undefined): Details | undefined {
-  return options === undefined ? undefined : timing(options, details());
+  return options === undefined ? undefined : timing(options, details(), OPERATION_NAMES);
 }
 
-function versionOf(options: ConditionalOptions | undefined): Details | undefined {
-  return options === undefined ? undefined : version(options, timing(options, details()));
+function versionOf(options: ConditionalOptions | undefined, known: ReadonlySet<string>): Details | undefined {
+  return options === undefined ? undefined : version(options, timing(options, details(), known));
 }
 
-function timing(options: OperationOptions, detail: Details): Details {
-  checkOptions(options);
+function timing(options: OperationOptions, detail: Details, known: ReadonlySet<string>): Details {
+  checkOptions(options, known);
   const { timeout, signal } = options;
   if (timeout !== undefined) detail.timeout = checkTimeout(timeout);
   if (signal !== undefined) {

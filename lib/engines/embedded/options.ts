@@ -1,8 +1,7 @@
-import { checkFlag, checkTimeout, invalidArgument, shown } from '../../arguments';
+import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
 import type { EventMode } from '../../events/types';
 import { dateNow } from '../../platform';
 import { type ClassDefinition, checkClass } from '../../schema/class';
-import { checkProperties } from '../../schema/names';
 
 /** How far an index that an existing class was given has been built: records done, of how many. */
 export interface IndexProgress {
@@ -52,6 +51,8 @@ export type ResolvedEmbeddedOptions = Required<Omit<EmbeddedOptions, 'retention'
   readonly retention: { readonly maxAge: number; readonly maxBytes: number };
 };
 
+const RETENTION = optionNames<NonNullable<EmbeddedOptions['retention']>>({ maxAge: true, maxBytes: true });
+
 export function resolveEmbeddedOptions(
   given: EmbeddedOptions,
   isTemporary: boolean,
@@ -61,8 +62,14 @@ export function resolveEmbeddedOptions(
     durability = isTemporary ? 'none' : 'commit',
     clock = dateNow,
     onProgress = () => {},
+    readOnly = false,
+    restored = false,
+    timeout = 10_000,
+    maxQueued = 131_072,
+    retention = {},
+    sweeper = true,
+    events,
   } = given;
-  const { events } = given;
   if (events !== undefined && events !== 'implicit')
     throw invalidArgument('events', `events is 'implicit', if it is given, not ${shown(events)}`);
   if (!Array.isArray(classes)) throw invalidArgument('classes', `classes is an array, not ${shown(classes)}`);
@@ -81,27 +88,23 @@ export function resolveEmbeddedOptions(
   const time: unknown = clock();
   if (!Number.isFinite(time))
     throw invalidArgument('clock', `clock returns ms since 1970, not ${shown(time)}`);
-  const { maxAge = 7 * 24 * 60 * 60, maxBytes = 256 << 20 } = checkProperties(
-    given.retention === undefined ? {} : given.retention,
-    ['maxAge', 'maxBytes'],
-    'retention',
-  ) as NonNullable<EmbeddedOptions['retention']>;
-  const readOnly = checkFlag('readOnly', given.readOnly ?? false);
-  if (readOnly && isTemporary)
+  checkOptions(retention, RETENTION, 'retention');
+  const { maxAge = 7 * 24 * 60 * 60, maxBytes = 256 << 20 } = retention;
+  if (checkFlag('readOnly', readOnly) && isTemporary)
     throw invalidArgument('readOnly', 'readOnly: a temporary database has nothing to read');
   return {
     classes,
     events,
     durability,
     readOnly,
-    restored: checkFlag('restored', given.restored ?? false),
-    timeout: checkTimeout(given.timeout ?? 10_000),
-    maxQueued: checkPositive('maxQueued', given.maxQueued ?? 131_072),
+    restored: checkFlag('restored', restored),
+    timeout: checkTimeout(timeout),
+    maxQueued: checkPositive('maxQueued', maxQueued),
     retention: {
       maxAge: checkPositive('retention.maxAge', maxAge),
       maxBytes: checkPositive('retention.maxBytes', maxBytes),
     },
-    sweeper: checkFlag('sweeper', given.sweeper ?? true),
+    sweeper: checkFlag('sweeper', sweeper),
     clock: clock === dateNow ? clock : () => checkMoment(clock()),
     onProgress,
   };

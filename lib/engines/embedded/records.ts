@@ -2,7 +2,14 @@ import { checkOptions, checkTimeout, invalidArgument, shown } from '../../argume
 import { setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import type { InsertOf, KeyOf, RecordOf } from '../../schema/record';
-import type { ConditionalOptions, OperationOptions } from '../../transactions/options';
+import {
+  CONDITIONAL_NAMES,
+  CONDITIONAL_WRITE_NAMES,
+  type ConditionalOptions,
+  OPERATION_NAMES,
+  type OperationOptions,
+  WRITE_NAMES,
+} from '../../transactions/options';
 import type {
   ConditionalRecordWriteOptions,
   FindOptions,
@@ -82,7 +89,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
 
   insert(record: InsertOf<C>, options: RecordWriteOptions = {}): Promise<RecordOf<C>> {
     return attempt(() => {
-      const timing = timingOf(options);
+      const timing = timingAmong(options, WRITE_NAMES);
       const lifetime = checkLifetime(options);
       const store = this.#store;
       const checked = checkRecord(store, record);
@@ -94,7 +101,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
 
   upsert(record: RecordOf<C>, options: ConditionalRecordWriteOptions = {}): Promise<RecordOf<C>> {
     return attempt(() => {
-      const timing = timingOf(options);
+      const timing = timingAmong(options, CONDITIONAL_WRITE_NAMES);
       const lifetime = checkLifetime(options);
       const cas = casOf(options);
       const store = this.#store;
@@ -112,7 +119,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
     options: ConditionalRecordWriteOptions = {},
   ): Promise<RecordOf<C>> {
     return attempt(() => {
-      const timing = timingOf(options);
+      const timing = timingAmong(options, CONDITIONAL_WRITE_NAMES);
       const lifetime = checkLifetime(options);
       const cas = casOf(options);
       const store = this.#store;
@@ -126,7 +133,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
 
   remove(key: KeyOf<C>, options: ConditionalOptions = {}): Promise<boolean> {
     return attempt(() => {
-      const timing = timingOf(options);
+      const timing = timingAmong(options, CONDITIONAL_NAMES);
       const cas = casOf(options);
       const store = this.#store;
       const bytes = checkKey(store, key);
@@ -137,7 +144,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
 
   deleteAll(options: OperationOptions = {}): Promise<number> {
     return attempt(() => {
-      const timing = timingOf(options);
+      const timing = timingAmong(options, OPERATION_NAMES);
       const store = this.#store;
       const run = (scope: Scope): number => removeAll(scope, store);
       return this.#executor.write({ name: 'deleteAll', store, key: undefined, timing, run });
@@ -155,7 +162,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
     options: OperationOptions | undefined,
     result: (stored: Stored | undefined) => T,
   ): Promise<T> {
-    const timing = options === undefined ? UNTIMED : timingOf(options);
+    const timing = options === undefined ? UNTIMED : timingAmong(options, OPERATION_NAMES);
     if (timing.signal?.aborted) throw timing.signal.reason;
     const stored = this.#executor.read(this.#store, checkKey(this.#store, key), timing);
     return result(stored instanceof Promise ? await stored : stored);
@@ -262,9 +269,12 @@ function versioned<C extends ClassDefinition>({ record, version, expiresAt }: St
 
 const UNTIMED: Timing = { timeout: undefined, signal: undefined };
 
-export function timingOf(options: OperationOptions): Timing {
-  checkOptions(options);
-  const { timeout, signal } = options;
+function timingAmong(options: OperationOptions, known: ReadonlySet<string>): Timing {
+  checkOptions(options, known);
+  return timingOf(options);
+}
+
+export function timingOf({ timeout, signal }: OperationOptions): Timing {
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw invalidArgument('signal', 'signal is an AbortSignal');
   return { timeout: timeout === undefined ? undefined : checkTimeout(timeout), signal };

@@ -1,7 +1,6 @@
-import { invalidArgument, shown } from '../../arguments';
+import { checkOptions, invalidArgument, shown } from '../../arguments';
 import { ValidationError } from '../../errors';
 import type { Field } from '../../schema/field';
-import { checkProperties } from '../../schema/names';
 import { validateValue } from '../../schema/validate';
 import type { ClassStore, IndexStore } from './class-store';
 import type { KeyCodec } from './key-codec';
@@ -21,10 +20,11 @@ export interface Range {
 }
 
 const BOUNDS = ['equals', 'from', 'after', 'to', 'before'] as const;
+const NAMES: ReadonlySet<string> = new Set(['index', ...BOUNDS, 'reverse', 'limit']);
 
 /** The range that options of find() mean; InvalidArgumentError (`options`, `index`, …) for what means none. */
 export function rangeOf(store: ClassStore, given: unknown): Range {
-  const options = checkProperties(given, ['index', ...BOUNDS, 'reverse', 'limit'], 'options');
+  const options = checkOptions(given, NAMES);
   const { index: name, reverse = false, limit = Number.MAX_SAFE_INTEGER } = options;
   const index = name === undefined ? undefined : store.index(name as string);
   if (name !== undefined && index === undefined)

@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
+import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
 import { MAX_SLOTS } from '../../native/layout';
 
 /** How a client behaves toward its server. All times are milliseconds. */
@@ -30,30 +30,43 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff'>> & {
   readonly backoff: { readonly min: number; readonly max: number };
 };
 
+const BACKOFF = optionNames<NonNullable<ClientOptions['backoff']>>({ min: true, max: true });
 const LARGEST_VALUE = 1 << 30;
 
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
-  if (given.backoff !== undefined) checkOptions(given.backoff, 'backoff');
-  const timeout = checkTimeout(given.timeout ?? 2500);
-  const maxInFlight = checkCount('maxInFlight', given.maxInFlight ?? 16384, 1, MAX_SLOTS);
-  const maxQueued = checkCount('maxQueued', given.maxQueued ?? 131072, 0, MAX_SLOTS);
-  if (maxInFlight + maxQueued > MAX_SLOTS) {
-    throw invalidArgument('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
-  }
-  const min = checkTimeout(given.backoff?.min ?? 50, 'backoff.min');
-  const max = checkTimeout(given.backoff?.max ?? Math.max(2000, min), 'backoff.max');
-  if (max < min) throw invalidArgument('backoff', `backoff.max (${max}) is less than backoff.min (${min})`);
-  return {
-    timeout,
-    connectTimeout: checkTimeout(given.connectTimeout ?? 2000, 'connectTimeout'),
-    backoff: { min, max },
-    maxInFlight,
-    maxQueued,
-    offlineQueue: checkFlag('offlineQueue', given.offlineQueue ?? true),
-    maxValueSize: checkCount('maxValueSize', given.maxValueSize ?? 32 << 20, 1, LARGEST_VALUE),
-    silenceTimeout: checkTimeout(given.silenceTimeout ?? timeout, 'silenceTimeout'),
-    implicitFlush: checkFlag('implicitFlush', given.implicitFlush ?? true),
+  const {
+    timeout = 2500,
+    connectTimeout = 2000,
+    backoff = {},
+    maxInFlight = 16384,
+    maxQueued = 131072,
+    offlineQueue = true,
+    maxValueSize = 32 << 20,
+    silenceTimeout = timeout,
+    implicitFlush = true,
+  } = given;
+  const resolved = {
+    timeout: checkTimeout(timeout),
+    connectTimeout: checkTimeout(connectTimeout, 'connectTimeout'),
+    backoff: checkBackoff(backoff),
+    maxInFlight: checkCount('maxInFlight', maxInFlight, 1, MAX_SLOTS),
+    maxQueued: checkCount('maxQueued', maxQueued, 0, MAX_SLOTS),
+    offlineQueue: checkFlag('offlineQueue', offlineQueue),
+    maxValueSize: checkCount('maxValueSize', maxValueSize, 1, LARGEST_VALUE),
+    silenceTimeout: checkTimeout(silenceTimeout, 'silenceTimeout'),
+    implicitFlush: checkFlag('implicitFlush', implicitFlush),
   };
+  if (maxInFlight + maxQueued > MAX_SLOTS)
+    throw invalidArgument('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
+  return resolved;
+}
+
+function checkBackoff(given: NonNullable<ClientOptions['backoff']>): ResolvedClientOptions['backoff'] {
+  checkOptions(given, BACKOFF, 'backoff');
+  const min = checkTimeout(given.min === undefined ? 50 : given.min, 'backoff.min');
+  const max = checkTimeout(given.max === undefined ? Math.max(2000, min) : given.max, 'backoff.max');
+  if (max < min) throw invalidArgument('backoff', `backoff.max (${max}) is less than backoff.min (${min})`);
+  return { min, max };
 }
 
 function checkCount(argument: string, value: number, least: number, most: number): number {
