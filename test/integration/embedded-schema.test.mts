@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import {
   type ClassDefinition,
   defineClass,
@@ -338,11 +339,15 @@ describe('two databases of one thread on the same directory', () => {
     const User = user();
     await using one = await directory.open({ classes: [User] });
     const feed = one.events.feed(User, { kinds: ['schema'] });
-    const event = feed.next();
+    let kind: string | undefined;
+    const event = feed.next().then(({ value }) => {
+      kind = value?.kind;
+    });
     await using _two = await directory.open({ classes: [more()] });
-    const grown = performance.now();
-    assert.equal((await event).value?.kind, 'schema');
-    assert.ok(performance.now() - grown < 500, 'it was found by the look that is taken once a second');
+    // Not by the look that is taken once a second: in one of the next turns.
+    for (let turn = 0; turn < 200 && kind === undefined; turn += 1) await setImmediate();
+    assert.equal(kind, 'schema');
+    await event;
     feed.close();
   });
 
@@ -451,14 +456,12 @@ describe('several threads on a new directory', () => {
       workers.parentPort?.postMessage('done');
     }, directory.url as string);
     assert.equal(await messageOf(worker), 'done');
-    const began = performance.now();
     const writes = [
       db.records(User).insert({ id: 3, name: 'c', age: 1 }),
       db.upsert('plain', 1),
       db.transaction((tx) => tx.upsert('plain', 1)),
     ];
     for (const each of writes) await assert.rejects(each, SchemaMismatchError);
-    assert.ok(performance.now() - began < 5000);
     // What it can read it reads.
     assert.equal((await db.records(User).get(2))?.name, 'b');
   });

@@ -186,9 +186,7 @@ describe('a file that is no database', () => {
     assert.equal(await db.records(Item).find().count(), 2000);
   });
 
-  test('that was cut short never ends the process: it is a StorageError, or whole', {
-    timeout: 60_000,
-  }, async () => {
+  test('that was cut short never ends the process: it is a StorageError, or whole', async () => {
     await using directory = await Directory.make();
     await filled(directory);
     const { size } = await stat(directory.file);

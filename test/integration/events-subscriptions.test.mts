@@ -416,7 +416,7 @@ describe('the end of a database', () => {
   });
 
   test('does not wait for a handler that is to be tried again in an hour', async () => {
-    const db = await open();
+    const db = await open({ timeout: 600_000 }); // for which close() would wait
     let calls = 0;
     const subscription = await db.events.on(
       Order,
@@ -429,10 +429,8 @@ describe('the end of a database', () => {
     );
     await insert(db, 1);
     await until(() => calls === 1);
-    const start = performance.now();
     await db.close();
     await subscription.closed;
-    assert.ok(performance.now() - start < 5000);
     assert.equal(calls, 1);
   });
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { CasMismatchError, KeyExistsError, KeyNotFoundError } from '../../lib/errors.ts';
+import { succeedsAtTimes } from '../loop-time.mts';
 import { everywhere, until } from './harness.mts';
 
 everywhere('single records', (site) => {
@@ -131,13 +133,18 @@ everywhere('single records', (site) => {
     }
   });
 
-  test('a record is gone after its ttl, and not while it is renewed', { timeout: 20_000 }, async () => {
+  test('a record is gone after its ttl, and not while it is renewed', async () => {
     await using db = await site.open();
     const [short, touched, read, kept] = [site.key(), site.key(), site.key(), site.key()];
-    await Promise.all([short, touched, read, kept].map((key) => db.upsert(key, 'v', { ttl: 1 })));
-    assert.equal(await db.touch(touched, { ttl: 1000 }), true);
-    assert.equal(await db.getAndTouch(read, { ttl: 0 }), 'v');
-    assert.equal(await db.touch(kept, { expiresAt: new Date(Date.now() + 1e9) }), true);
+    await succeedsAtTimes(async () => {
+      await Promise.all([short, touched, read, kept].map((key) => db.upsert(key, 'v', { ttl: 1 })));
+      const renewed = await Promise.all([
+        db.touch(touched, { ttl: 1000 }),
+        db.getAndTouch(read, { ttl: 0 }),
+        db.touch(kept, { expiresAt: new Date(Date.now() + 1e9) }),
+      ]);
+      return isDeepStrictEqual(renewed, [true, 'v', true]); // unless the second was over before
+    });
     await until(async () => (await db.get(short)) === undefined);
     assert.deepEqual(
       await db.getMany([short, touched, read, kept]),

@@ -4,7 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import { BackpressureError, ClosedError, DiscardedError } from '../../lib/errors.ts';
 import type { SchedulingContext } from '../../lib/scheduling/context.ts';
 import type { TestServer } from '../../lib/testing/index.ts';
-import { onBothBases, outcomes, startPair, takes, until } from './harness.mts';
+import { takes } from '../loop-time.mts';
+import { onBothBases, outcomes, startPair, until } from './harness.mts';
 import { keysSent, writesDuring } from './wire.mts';
 
 const RECORD = { record: true };
@@ -183,7 +184,7 @@ onBothBases('a scheduling context', (bases) => {
   test('an operation left behind a server that does not answer times out, counted from leave', async () => {
     await using pair = await startPair(bases);
     await pair.server.pause();
-    await takes(59, 260, async () => {
+    await takes(bases.base, 59, 260, async () => {
       const context = pair.db.enter();
       const staged = [context.upsert('a', 1, { timeout: 60 }), context.get('b', { timeout: 60 })];
       context.leave();
