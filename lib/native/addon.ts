@@ -1,5 +1,7 @@
 /** What the addon exports; the C++ side is native/addon/. The meaning of every number is in layout.ts. */
 export interface NativeAddon {
+  /** Of the package it was built from. */
+  readonly version: string;
   /** A base, or the errno for which there is none. `dispatch` gets EVENT_… kinds. */
   createBase(
     threaded: boolean,

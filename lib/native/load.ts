@@ -1,15 +1,20 @@
 import path = require('node:path');
 
-import { UnsupportedError } from '../errors';
+import { EvenkeelError, UnsupportedError } from '../errors';
 import type { NativeAddon } from './addon';
+
+/** As in package.json and native/addon/version.h. */
+const VERSION = '0.1.0';
 
 let loaded: NativeAddon | undefined;
 
 /**
- * The native addon, loaded at the first call so that importing the package succeeds on every platform.
+ * The native addon, loaded at the first call so that importing the package succeeds on every platform. A load that
+ * failed is tried again at the next call.
  *
  * `EVENKEEL_ADDON_PATH` names a `.node` file to load instead of the one found beside the package: for bundlers that
- * move it, and for instrumented builds. Throws UnsupportedError where no binary can be loaded.
+ * move it, and for instrumented builds. Throws UnsupportedError where no binary can be loaded, and a retryable
+ * EvenkeelError where only descriptors or memory were missing.
  */
 export function loadAddon(): NativeAddon {
   loaded ??= load();
@@ -23,38 +28,43 @@ function load(): NativeAddon {
     );
   }
   const explicit = process.env.EVENKEEL_ADDON_PATH;
+  const file = explicit ? path.resolve(explicit) : undefined;
   try {
-    if (explicit) return require(path.resolve(explicit)) as NativeAddon;
     // File tracers (@vercel/nft and what is built on it) follow this exact form of call and ship the binary along.
-    return require('node-gyp-build')(path.join(__dirname, '../..')) as NativeAddon;
+    const addon = file === undefined ? require('node-gyp-build')(path.join(__dirname, '../..')) : open(file);
+    return checked(addon as Partial<NativeAddon>);
   } catch (cause) {
-    throw new UnsupportedError(explicit ? explicitMessage(explicit, cause) : missingMessage(cause), {
-      cause,
-    });
+    throw explained(cause, file);
   }
 }
 
-function explicitMessage(file: string, cause: unknown): string {
-  return `evenkeel could not load the addon that EVENKEEL_ADDON_PATH names (${file}): ${firstLine(cause)}`;
+/** Not by require(), which a bundler replaces by one that knows what was bundled and nothing else. */
+function open(file: string): object {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports;
 }
 
-function missingMessage(cause: unknown): string {
-  const root = path.join(__dirname, '../..');
-  return [
-    `evenkeel has no native addon that loads on ${process.platform} ${process.arch} (${libc()}): ${firstLine(cause)}`,
-    `Build it with a C++20 compiler, make and Python 3: npm run install --prefix ${JSON.stringify(root)}`,
-  ].join('\n');
+/** What crosses the boundary may differ from version to version, and is not checked once it is open. */
+function checked(addon: Partial<NativeAddon>): NativeAddon {
+  if (addon.createBase === undefined) throw new Error('it is an addon, but not that of evenkeel');
+  if (addon.version !== VERSION) {
+    throw new Error(
+      `it belongs to version ${addon.version ?? 'unknown'} of evenkeel, and this is ${VERSION}`,
+    );
+  }
+  return addon as NativeAddon;
 }
 
-/** node-gyp-build knows musl only as Alpine, so its own message may name the wrong libc; the report header does not. */
-function libc(): string {
-  if (process.platform !== 'linux') return 'system libc';
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  const version = report?.header?.glibcVersionRuntime;
-  return version ? `glibc ${version}` : 'musl';
-}
-
-function firstLine(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return message.split('\n', 1)[0] ?? message;
+function explained(cause: unknown, file: string | undefined): EvenkeelError {
+  try {
+    const { loadFailure } = require('./load-failure') as typeof import('./load-failure');
+    return loadFailure(cause, file);
+  } catch {
+    // Without descriptors, not even the file that explains it can be read.
+    return new EvenkeelError(`evenkeel could not load its native addon: ${String(cause)}`, {
+      cause,
+      retryable: true,
+    });
+  }
 }

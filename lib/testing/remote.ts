@@ -1,20 +1,7 @@
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type CallMessage, type ReplyMessage, revivedError } from './messages';
 import type { Address, Call, ServerOperations, ServerOptions } from './operations';
-
-/**
- * The worker's entry is `worker.js` beside the compiled file. When the sources run under tsx it is `worker.ts`, and
- * since Node 20 does not apply a loader to the entry of a worker, a line of script registers tsx there first.
- */
-function spawn(options: ServerOptions): Worker {
-  const extension = extname(__filename);
-  const file = join(__dirname, `worker${extension}`);
-  if (extension !== '.ts') return new Worker(file, { workerData: options });
-  const tsx = JSON.stringify(require.resolve('tsx/cjs/api'));
-  const script = `require(${tsx}).register(); require(${JSON.stringify(file)});`;
-  return new Worker(script, { eval: true, workerData: options });
-}
 
 interface Pending {
   readonly resolve: (result: unknown) => void;
@@ -38,7 +25,7 @@ export class RemoteServer {
   /** Starts the thread and waits until the server in it listens. */
   static async start(options: ServerOptions): Promise<{ server: RemoteServer; address: Address }> {
     if (options.clock !== undefined) throw new TypeError('A clock cannot be given to a server in a worker');
-    const worker = spawn(options);
+    const worker = new Worker(join(__dirname, 'worker.js'), { workerData: options });
     const address = await started(worker);
     return { server: new RemoteServer(worker), address };
   }

@@ -6,6 +6,7 @@
 
 #include "addon/base_object.h"
 #include "addon/environment.h"
+#include "addon/version.h"
 #include "base/counters.h"
 
 namespace evenkeel::addon {
@@ -57,6 +58,7 @@ napi_value attempt(napi_env env, napi_callback_info info) {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   Environment::install(env);
+  exports.Set("version", kVersion);
   exports.Set("createBase", Napi::Function::New<create_base>(env, "createBase"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
   napi_value function = nullptr;

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { readdir, readFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
 import { root } from './consumer.mts';
@@ -14,4 +15,36 @@ test('native/sources.txt lists every C++ source there is, once', async () => {
     .filter((name) => name.endsWith('.cc'))
     .map((name) => path.posix.join('native', name));
   assert.deepEqual([...listed].sort(), found.sort());
+});
+
+test('the addon, its loader and the package have one version', async () => {
+  const text = (...parts: string[]) => readFile(path.join(root, ...parts), 'utf8');
+  const { version } = JSON.parse(await text('package.json')) as { version: string };
+  assert.equal(/kVersion = "(.+)"/.exec(await text('native', 'addon', 'version.h'))?.[1], version);
+  assert.equal(/VERSION = '(.+)'/.exec(await text('lib', 'native', 'load.ts'))?.[1], version);
+});
+
+test('what is installed names no module that is not installed with it', async () => {
+  const { dependencies } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
+    dependencies: Readonly<Record<string, string>>;
+  };
+  const known = new Set(['evenkeel', ...Object.keys(dependencies), ...builtinModules]);
+  const compiled = (await readdir(path.join(root, 'dist'), { recursive: true })).filter((name) =>
+    /\.(m?js|d\.m?ts)$/.test(name),
+  );
+  assert.ok(compiled.length > 50);
+  for (const name of compiled) {
+    const text = (await readFile(path.join(root, 'dist', name), 'utf8')).replaceAll(
+      /^\s*(\/?\*|\/\/).*$/gm,
+      '',
+    );
+    const named = text.matchAll(
+      /(?:\b(?:require|resolve|import)\(\s*|\bfrom\s+|^import\s+)(['"`])([^.'"`][^'"`]*)\1/gm,
+    );
+    for (const [, , id = ''] of named) {
+      const [first = '', second] = id.split('/');
+      const module = first.startsWith('@') ? `${first}/${second}` : first;
+      assert.ok(id.startsWith('node:') || known.has(module), `dist/${name} names ${id}`);
+    }
+  }
 });

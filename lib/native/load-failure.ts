@@ -1,0 +1,181 @@
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+
+import path = require('node:path');
+
+import { EvenkeelError, UnsupportedError } from '../errors';
+
+/** `e_machine` of an ELF file, by the names that Node has for architectures. */
+const MACHINES: Readonly<Record<string, number>> = {
+  ia32: 3,
+  ppc64: 21,
+  s390x: 22,
+  arm: 40,
+  x64: 62,
+  arm64: 183,
+  riscv64: 243,
+  loong64: 258,
+};
+
+interface Explanation {
+  readonly advice: string;
+  /** What was missing may be there the next time. */
+  readonly passing?: boolean;
+}
+
+/**
+ * The error for an addon that could not be loaded, which says by the cause what helps: `file` is what
+ * EVENKEEL_ADDON_PATH names, undefined when the addon was looked for beside the package.
+ */
+export function loadFailure(cause: unknown, file: string | undefined): EvenkeelError {
+  const { advice, passing = false } = explain(cause, file);
+  const what = file === undefined ? 'its native addon' : `the addon that EVENKEEL_ADDON_PATH names (${file})`;
+  const where = `${process.platform} ${process.arch}, ${libc()}`;
+  const message = `evenkeel could not load ${what} on ${where}: ${firstLine(cause)}\n${advice}`;
+  return passing
+    ? new EvenkeelError(message, { cause, retryable: true })
+    : new UnsupportedError(message, { cause });
+}
+
+function explain(cause: unknown, file: string | undefined): Explanation {
+  const message = firstLine(cause);
+  // node-gyp-build takes a folder that it cannot read for an empty one, so it is read again here.
+  const root = file === undefined ? surroundings() : undefined;
+  const code = codeOf(cause) ?? '';
+  const codes = [code, file === undefined ? root?.problem : unreadable(file)];
+  if (code === 'ERR_DLOPEN_DISABLED' || codes.includes('ERR_ACCESS_DENIED')) return { advice: permission() };
+  if (codes.includes('EMFILE') || codes.includes('ENFILE') || /Too many open files/.test(message)) {
+    return {
+      advice: 'The process has no file descriptor left: raise `ulimit -n`, or close some.',
+      passing: true,
+    };
+  }
+  if (/Cannot allocate memory/.test(message)) {
+    return { advice: 'The system has no memory or address space left for it (`ulimit -v`).', passing: true };
+  }
+  if (file !== undefined && codes.includes('ENOENT')) {
+    return { advice: 'There is no such file. A relative path counts from the working directory.' };
+  }
+  if (root !== undefined && !root.isPackage) return { advice: BUNDLED };
+  const advice = wrongBinary(message, file ?? binaryOf(root?.path));
+  const remedy = file === undefined ? build(root?.path) : NAMED;
+  return { advice: advice === undefined ? remedy : `${advice}\n${remedy}` };
+}
+
+const BUNDLED =
+  'This is a bundle, and the addon does not lie beside it: keep `evenkeel` external (and `lmdb`), or copy ' +
+  'prebuilds/<platform>-<arch>/evenkeel.*.node of the package and name the copy with EVENKEEL_ADDON_PATH.';
+
+const NAMED =
+  'EVENKEEL_ADDON_PATH has to name a file of the same version of evenkeel: ' +
+  'prebuilds/<platform>-<arch>/evenkeel.*.node, or build/Release/evenkeel.node.';
+
+function build(root: string | undefined): string {
+  const folder = JSON.stringify(root ?? 'node_modules/evenkeel');
+  return `Build it with a C++20 compiler, make and Python 3: npm run install --prefix ${folder}`;
+}
+
+function permission(): string {
+  const { permission } = process as { readonly permission?: unknown };
+  return permission === undefined
+    ? 'Node was started with --no-addons, which forbids every native addon.'
+    : 'Node runs under its permission model: give it --allow-addons, and --allow-fs-read for this package and `lmdb`.';
+}
+
+function wrongBinary(message: string, file: string | undefined): string | undefined {
+  const needed = /version [`'"]?(GLIBC\w*_[\w.]+)'? not found/.exec(message)?.[1];
+  if (needed !== undefined) return `The binary needs ${needed}, and the C library of this system is older.`;
+  if (/musl|ld-linux|symbol not found/.test(message)) {
+    return 'The binary was built for another C library (glibc or musl) than that of this system.';
+  }
+  if (/Operation not permitted/.test(message)) {
+    return 'The file system it lies on allows no executable code (mounted with noexec).';
+  }
+  if (/incompatible architecture/.test(message)) return 'The binary was built for another architecture.';
+  const machine = file === undefined ? undefined : machineOf(file);
+  if (machine === undefined || machine === MACHINES[process.arch]) return undefined;
+  if (machine === 0) return 'The file is no native addon for this system.';
+  const built = Object.keys(MACHINES).find((name) => MACHINES[name] === machine) ?? `machine ${machine}`;
+  return `The binary was built for ${built}, and this process is ${process.arch}.`;
+}
+
+interface Folder {
+  readonly path: string | undefined;
+  readonly isPackage: boolean;
+  /** The code of the error for which it cannot be read. */
+  readonly problem: string | undefined;
+}
+
+/** What lies around this file: the package, or whatever a bundle was put into. */
+function surroundings(): Folder {
+  if (typeof __dirname === 'undefined') return { path: undefined, isPackage: false, problem: undefined };
+  const root = path.join(__dirname, '../..');
+  try {
+    const { name } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { name?: unknown };
+    return { path: root, isPackage: name === 'evenkeel', problem: unreadable(path.join(root, 'prebuilds')) };
+  } catch (error) {
+    const problem = codeOf(error);
+    return { path: root, isPackage: problem !== undefined && problem !== 'ENOENT', problem };
+  }
+}
+
+function binaryOf(root: string | undefined): string | undefined {
+  try {
+    return root === undefined ? undefined : (require('node-gyp-build').path(root) as string);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The code of the error for which a file or folder cannot be read. */
+function unreadable(file: string): string | undefined {
+  try {
+    closeSync(openSync(file, 'r'));
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+/** 0 for what is no ELF file; undefined where that tells nothing. */
+function machineOf(file: string): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    const header = Buffer.alloc(20);
+    const descriptor = openSync(file, 'r');
+    const length = readSync(descriptor, header, 0, header.length, 0);
+    closeSync(descriptor);
+    if (length < header.length || header.toString('latin1', 1, 4) !== 'ELF') return 0;
+    return header[5] === 1 ? header.readUInt16LE(18) : header.readUInt16BE(18);
+  } catch {
+    return undefined;
+  }
+}
+
+/** node-gyp-build knows musl only as Alpine, so its own message may name the wrong libc; the report header does not. */
+function libc(): string {
+  const { report } = process;
+  if (process.platform !== 'linux' || report === undefined) return 'system libc';
+  const settings = report as { excludeNetwork?: boolean };
+  const excluded = settings.excludeNetwork;
+  // Otherwise the report waits for the names of all peers of the process.
+  if (excluded !== undefined) settings.excludeNetwork = true;
+  try {
+    const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    return header?.glibcVersionRuntime === undefined ? 'musl' : `glibc ${header.glibcVersionRuntime}`;
+  } catch {
+    return 'system libc';
+  } finally {
+    if (excluded !== undefined) settings.excludeNetwork = excluded;
+  }
+}
+
+// Not by instanceof: in the contexts of a test runner, the errors of Node itself are of another realm.
+function codeOf(error: unknown): string | undefined {
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+function firstLine(cause: unknown): string {
+  const { message = cause } = cause as { readonly message?: unknown };
+  return String(message).split('\n', 1)[0] ?? '';
+}
