@@ -160,7 +160,6 @@ class Replayer {
 
 test('random commands get the same answers from the test server and from memcached', {
   skip: skipWithout('memcached', 'memcached'),
-  timeout: 60_000,
 }, async (t) => {
   await using real = await startMemcached();
   await using server = await startServer();
@@ -184,7 +183,6 @@ test('random commands get the same answers from the test server and from memcach
 
 test('the same texts count as numbers', {
   skip: skipWithout('memcached', 'memcached'),
-  timeout: 60_000,
 }, async (t) => {
   await using server = await startServer();
   for (const text of [
@@ -237,7 +235,6 @@ const broken: { name: string; request: RawRequest }[] = [
 
 test('requests that end the connection end it alike, with the same last answer', {
   skip: skipWithout('memcached', 'memcached'),
-  timeout: 60_000,
 }, async (t) => {
   await using real = await startMemcached();
   await using server = await startServer();
@@ -258,7 +255,6 @@ test('requests that end the connection end it alike, with the same last answer',
 
 test('the largest item that fits is the same size, and too large a SET removes what was there', {
   skip: skipWithout('memcached', 'memcached'),
-  timeout: 60_000,
 }, async () => {
   await using real = await startMemcached();
   await using server = await startServer();

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { long } from '../effort.mts';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -192,7 +193,8 @@ describe('with a server', () => {
 
   for (const base of ['host', 'thread']) {
     it(`replay --json is one document that agrees with the profiles, on the ${base} base`, async () => {
-      const args = ['replay', '--json', '-w', 'all', '--keys', '200', '--concurrency', '16'];
+      const which = long ? 'all' : 'cluster1,cluster22,cluster52';
+      const args = ['replay', '--json', '-w', which, '--keys', '200', '--concurrency', '16'];
       const { code, stdout, stderr } = await end(
         start([...args, '--duration', '0.1', '--base', base], { EVENKEEL_URL: url }),
       );
@@ -204,7 +206,7 @@ describe('with a server', () => {
       assert.equal(report.base, base);
       assert.equal(report.units.latency, 'µs');
       assert.equal(report.units.operationsPerSecond, '1/s');
-      assert.equal(report.workloads.length, 54);
+      assert.equal(report.workloads.length, long ? 54 : 3);
       for (const entry of report.workloads) {
         assert.deepEqual(entry.errors, {}, entry.workload);
         assert.ok(entry.operations > 0, entry.workload);

@@ -68,7 +68,7 @@ everywhere('counters', (site) => {
     assert.equal(await db.get(key), 'twelve');
   });
 
-  test('expires when it was created with a ttl', { timeout: 20_000 }, async () => {
+  test('expires when it was created with a ttl', async () => {
     await using db = await site.open();
     const key = site.key();
     assert.equal(await db.increment(key, { initial: 1, ttl: 1 }), 1n);

@@ -77,9 +77,7 @@ describe('several at once on one directory', () => {
     assert.deepEqual(mails, all.map(({ mail }) => mail).sort());
   }
 
-  test('worker threads and the main thread lose nothing, and one of them gets each unique value', {
-    timeout: 60_000,
-  }, async () => {
+  test('worker threads and the main thread lose nothing, and one of them gets each unique value', async () => {
     await using directory = await Directory.make();
     const workers = [1, 2].map((writer) =>
       inWorker(
@@ -103,7 +101,7 @@ describe('several at once on one directory', () => {
     await check(directory, 3);
   });
 
-  test('processes lose nothing, and one of them gets each unique value', { timeout: 60_000 }, async () => {
+  test('processes lose nothing, and one of them gets each unique value', async () => {
     await using directory = await Directory.make();
     const ended = await Promise.all(
       [1, 2, 3].map((writer) =>
@@ -151,7 +149,6 @@ describe('a worker with a database', () => {
   // Not held: a worker that is being terminated fails fatally in any call of the lmdb package that needs its object.
   const todo = 'the lmdb package can abort the process when a worker is terminated in the middle of a write';
   test('may be terminated with writes in flight, 30 times, and what it had acknowledged is there', {
-    timeout: 60_000,
     todo,
   }, async () => {
     await using directory = await Directory.make();
@@ -199,9 +196,7 @@ describe('a worker with a database', () => {
     assertEnded(ended, 0, ['all there']);
   });
 
-  test('that is terminated in the middle of a transaction leaves all of it or nothing', {
-    timeout: 60_000,
-  }, async () => {
+  test('that is terminated in the middle of a transaction leaves all of it or nothing', async () => {
     await using directory = await Directory.make();
     const terminate = () =>
       inProcess(

@@ -402,7 +402,7 @@ onBothKinds('a transaction', (open) => {
     assert.equal(await db.records(Account).find().count(), 10);
   });
 
-  test('fifty that read, add and write at once lose nothing', { timeout: 30_000 }, async () => {
+  test('fifty that read, add and write at once lose nothing', async () => {
     await using db = await open({ classes });
     await db.records(Account).insert(account(1));
     await Promise.all(

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { long } from '../effort.mts';
 import { Directory, Order, open, order, type Shop } from './events-shop.mts';
 
-const RECORDS = 1_000_000;
+const RECORDS = long ? 1_000_000 : 100_000;
 const BATCH = 10_000;
 const MIB = 1 << 20;
 
@@ -23,7 +24,7 @@ async function deleteAll(db: Shop): Promise<number> {
   return process.memoryUsage().rss - before;
 }
 
-test('scenario 13: a million records are removed with one event, in the memory it takes without', async () => {
+test('scenario 13: very many records are removed with one event, in no more memory', async () => {
   await using directory = await Directory.make();
   const db = await open({ durability: 'none' }, directory.url);
   await fill(db);

@@ -129,7 +129,7 @@ test('operations settle when even the package was loaded under fake timers', asy
     })();`;
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', program, server.url], {
     cwd: root,
-    timeout: 60_000,
+    timeout: 600_000,
   });
   assert.equal(stdout, 'v\n');
 });

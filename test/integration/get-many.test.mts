@@ -47,7 +47,7 @@ everywhere('getMany', (site) => {
     assert.equal(found.size, 666);
   });
 
-  test('of a hundred thousand keys', { timeout: 60_000 }, async () => {
+  test('of a hundred thousand keys', async () => {
     await using db = await site.open({ timeout: 60_000 });
     const keys = Array.from({ length: 100_000 }, (_, i) => `many:${i}`);
     await Promise.all(keys.map((key, i) => db.upsert(key, i)));
@@ -56,9 +56,7 @@ everywhere('getMany', (site) => {
     for (const [i, key] of keys.entries()) assert.equal(found.get(key), i);
   });
 
-  test('of more keys than there is room for fetches them one after the other', {
-    timeout: 20_000,
-  }, async () => {
+  test('of more keys than there is room for fetches them one after the other', async () => {
     await using writer = await site.open();
     const keys = Array.from({ length: 3000 }, () => site.key());
     await Promise.all(keys.map((key, i) => writer.upsert(key, i)));
@@ -76,7 +74,7 @@ everywhere('getMany', (site) => {
     }
   });
 
-  test('of more keys than there is room for, several at once, all finish', { timeout: 20_000 }, async () => {
+  test('of more keys than there is room for, several at once, all finish', async () => {
     await using db = await site.open({ maxInFlight: 4, maxQueued: 4, timeout: 10_000 });
     const keys = Array.from({ length: 200 }, () => site.key());
     const results = await Promise.allSettled([1, 2, 3].map(() => db.getMany(keys)));
@@ -140,7 +138,7 @@ onBothBases('getMany', (bases) => {
     await pair[Symbol.asyncDispose]();
   });
 
-  test('of more keys than there is room for needs one flush only', { timeout: 10_000 }, async () => {
+  test('of more keys than there is room for needs one flush only', async () => {
     await using pair = await startPair(bases, { maxInFlight: 2, maxQueued: 0, implicitFlush: false });
     const many = pair.db.getMany(Array.from({ length: 20 }, (_, i) => `k${i}`));
     pair.db.flush();
