@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/byte_buffer.h"
@@ -26,21 +27,40 @@ class Payload {
 };
 
 struct Packet {
+  static constexpr uint32_t kNoPayload = UINT32_MAX;
+
   base::Millis deadline;
   uint32_t opaque;
-  uint32_t inline_length;   // bytes in Batch::bytes
-  uint32_t payload_length;  // 0, or the size of the next of Batch::payloads, which follows the inline bytes
+  uint32_t inline_length;         // bytes in Batch::bytes
+  uint32_t payload = kNoPayload;  // an index into Batch::payloads; its bytes follow the inline ones
   uint8_t opcode;
-  bool has_payload;
   bool discards_value;  // only whether the answer has a value is of interest
+  bool dead = false;    // given up before any of it had left; its payload is gone
 };
 
 struct Batch {
+  struct Attached {
+    std::unique_ptr<Payload> payload;
+    uint32_t length;  // as it was handed in, whatever has become of the memory
+  };
+
   base::ByteBuffer bytes;
   std::vector<Packet> packets;
-  std::vector<std::unique_ptr<Payload>> payloads;
+  std::vector<Attached> payloads;  // in the order of their packets
 
   bool empty() const { return packets.empty(); }
+  size_t payload_length(const Packet& packet) const {
+    return packet.payload == Packet::kNoPayload ? 0 : payloads[packet.payload].length;
+  }
+  size_t length(const Packet& packet) const { return packet.inline_length + payload_length(packet); }
+  // The packet's inline bytes lie at the end of `bytes`; a payload of `payload_length` bytes may follow them.
+  void add(Packet packet, std::unique_ptr<Payload> payload, size_t payload_length) {
+    if (payload != nullptr) {
+      packet.payload = static_cast<uint32_t>(payloads.size());
+      payloads.push_back({std::move(payload), static_cast<uint32_t>(payload_length)});
+    }
+    packets.push_back(packet);
+  }
   void clear() {
     bytes.clear();
     packets.clear();

@@ -1,5 +1,7 @@
 #include "net/output_queue.h"
 
+#include <cstring>
+
 namespace evenkeel::net {
 
 namespace {
@@ -26,61 +28,120 @@ bool add_segment(std::span<iovec> segments, OutputQueue::Gathered* gathered, con
 
 }  // namespace
 
-OutputQueue::Gathered OutputQueue::gather_run(std::span<iovec> segments, size_t packets) const {
+OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_packets) const {
   Gathered gathered;
-  if (packets == 0) return gathered;
-  if (head_payload_ == pending_.payloads.size() && packets == size()) {  // one run, nothing to walk
+  if (empty() || max_packets == 0) return gathered;
+  if (payloads_ == 0 && dead_ == 0 && max_packets >= size()) {  // one run, nothing to walk
     add_segment(segments, &gathered, pending_.bytes.data() + head_byte_ + head_written_,
                 pending_.bytes.size() - head_byte_ - head_written_);
     return gathered;
   }
   size_t offset = head_byte_;
-  size_t payload_index = head_payload_;
   size_t skip = head_written_;
-  for (size_t i = head_packet_; i < head_packet_ + packets; ++i) {
+  for (size_t i = head_packet_; i < pending_.packets.size() && max_packets > 0; ++i) {
     const Packet& packet = pending_.packets[i];
+    const std::byte* const inline_bytes = pending_.bytes.data() + offset;
+    offset += packet.inline_length;
+    if (packet.dead) continue;
+    if (gathered.bytes >= kMostGathered) break;
+    --max_packets;
     const size_t inline_skip = std::min<size_t>(skip, packet.inline_length);
     skip -= inline_skip;
     std::span<const std::byte> payload;
-    if (packet.has_payload) {
-      payload = pending_.payloads[payload_index++]->bytes();
-      if (payload.size() != packet.payload_length) {
+    if (packet.payload != Packet::kNoPayload) {
+      const Batch::Attached& attached = pending_.payloads[packet.payload];
+      payload = attached.payload->bytes();
+      if (payload.size() != attached.length) {
         gathered.payload_gone = i == head_packet_;
         return gathered;
       }
     }
-    if (!add_segment(segments, &gathered, pending_.bytes.data() + offset + inline_skip,
-                     packet.inline_length - inline_skip)) {
+    if (!add_segment(segments, &gathered, inline_bytes + inline_skip, packet.inline_length - inline_skip))
       break;
-    }
-    offset += packet.inline_length;
     if (!add_segment(segments, &gathered, payload.data() + skip, payload.size() - skip)) break;
     skip = 0;
   }
   return gathered;
 }
 
-void OutputQueue::pop_head() {
-  const Packet& packet = head();
-  head_byte_ += packet.inline_length;
-  if (packet.has_payload) pending_.payloads[head_payload_++].reset();
-  ++head_packet_;
+void OutputQueue::kill(uint32_t sequence) {
+  Packet& packet = pending_.packets[sequence - base_];
+  packet.dead = true;
+  ++dead_;
+  dead_bytes_ += packet.inline_length;
+  free_payload(packet);
+  pass_dead();
+  if (empty()) reset();
 }
 
-void OutputQueue::compact() {
-  Batch kept;
-  kept.bytes.append({pending_.bytes.data() + head_byte_, pending_.bytes.size() - head_byte_});
-  kept.packets.assign(pending_.packets.begin() + static_cast<ptrdiff_t>(head_packet_),
-                      pending_.packets.end());
-  for (size_t i = head_payload_; i < pending_.payloads.size(); ++i)
-    kept.payloads.push_back(std::move(pending_.payloads[i]));
-  pending_ = std::move(kept);
-  head_packet_ = head_byte_ = head_payload_ = 0;
+void OutputQueue::free_payload(const Packet& packet) {
+  if (packet.payload == Packet::kNoPayload) return;
+  pending_.payloads[packet.payload].payload.reset();
+  --payloads_;
+}
+
+void OutputQueue::pop_head() {
+  const Packet& packet = head();
+  free_payload(packet);
+  head_byte_ += packet.inline_length;
+  ++head_packet_;
+  pass_dead();
+}
+
+void OutputQueue::pass_dead() {
+  for (; dead_ > 0 && head().dead; --dead_) {
+    head_byte_ += head().inline_length;
+    dead_bytes_ -= head().inline_length;
+    ++head_packet_;
+  }
+}
+
+bool OutputQueue::is_wasteful() const {
+  const size_t wasted = head_byte_ + dead_bytes_ + (head_packet_ + dead_) * sizeof(Packet);
+  return wasted > kWasteKept && wasted > memory() - wasted;
+}
+
+size_t OutputQueue::compact() {
+  Batch& all = pending_;
+  size_t moved = 0;
+  size_t packets = 0;
+  size_t payloads = 0;
+  size_t bytes = 0;
+  // Bytes are moved in runs, from one dead request to the next.
+  size_t run = head_byte_;
+  size_t run_end = run;
+  const auto move_run = [&] {
+    std::memmove(all.bytes.data() + bytes, all.bytes.data() + run, run_end - run);
+    bytes += run_end - run;
+  };
+  for (size_t i = head_packet_; i < all.packets.size(); ++i) {
+    Packet packet = all.packets[i];
+    if (packet.dead) {
+      moved = packets;
+      move_run();
+      run_end += packet.inline_length;
+      run = run_end;
+      continue;
+    }
+    run_end += packet.inline_length;
+    if (packet.payload != Packet::kNoPayload) {
+      if (packet.payload != payloads) all.payloads[payloads] = std::move(all.payloads[packet.payload]);
+      packet.payload = static_cast<uint32_t>(payloads++);
+    }
+    all.packets[packets++] = packet;
+  }
+  if (run_end > run) move_run();
+  base_ += static_cast<uint32_t>(all.packets.size() - packets);
+  all.bytes.truncate(bytes);
+  all.packets.resize(packets);
+  all.payloads.resize(payloads);
+  head_packet_ = head_byte_ = dead_ = dead_bytes_ = 0;
+  return moved;
 }
 
 void OutputQueue::reset() {
   pending_.clear();
-  head_packet_ = head_byte_ = head_payload_ = head_written_ = 0;
+  head_packet_ = head_byte_ = head_written_ = payloads_ = dead_ = dead_bytes_ = 0;
 }
 
 }  // namespace evenkeel::net

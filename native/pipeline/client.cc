@@ -111,14 +111,12 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
   ++staged_count_;
   const base::Millis deadline =
       call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
-  batch.packets.push_back({.deadline = deadline,
-                           .opaque = opaque,
-                           .inline_length = static_cast<uint32_t>(inline_length),
-                           .payload_length = static_cast<uint32_t>(payload_length),
-                           .opcode = static_cast<uint8_t>(call_.head.opcode),
-                           .has_payload = payload != nullptr,
-                           .discards_value = call_.discards_value});
-  if (payload != nullptr) batch.payloads.push_back(std::move(payload));
+  batch.add({.deadline = deadline,
+             .opaque = opaque,
+             .inline_length = static_cast<uint32_t>(inline_length),
+             .opcode = static_cast<uint8_t>(call_.head.opcode),
+             .discards_value = call_.discards_value},
+            std::move(payload), payload_length);
   return opaque & ((1u << layout::kSlotBits) - 1);
 }
 

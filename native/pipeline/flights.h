@@ -15,15 +15,13 @@ class Flights {
  public:
   explicit Flights(base::Millis now) : deadlines_(now) {}
 
-  void start(const net::Packet& packet, uint16_t node) {
-    deadlines_.schedule(&table_.insert(packet, node), packet.deadline);
+  Flight& start(const net::Packet& packet, uint16_t node) {
+    Flight& flight = table_.insert(packet, node);
+    deadlines_.schedule(&flight, packet.deadline);
+    return flight;
   }
 
   Flight* find(uint32_t opaque) { return table_.find(opaque); }
-  bool is_queued(uint32_t opaque) {
-    const Flight* flight = table_.find(opaque);
-    return flight != nullptr && flight->state == FlightState::kQueued;
-  }
 
   // The operation's only outcome, and the end of its entry. `outcome` without the release bit.
   Completion& settle(Flight& flight, uint32_t outcome) {

@@ -12,7 +12,6 @@ Flight& InFlightTable::insert(const net::Packet& packet, uint16_t node) {
   flight.node = node;
   flight.opcode = packet.opcode;
   flight.discards_value = packet.discards_value;
-  flight.payload_length = packet.payload_length;
   flight.state = FlightState::kQueued;
   ++size_;
   return flight;

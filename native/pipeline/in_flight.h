@@ -32,7 +32,8 @@ struct Flight : base::TimerNode {
   uint8_t opcode = 0;
   FlightState state = FlightState::kFree;
   bool discards_value = false;
-  uint32_t payload_length = 0;  // bytes that its queued request holds on to
+  bool is_held = false;   // where it is queued: with what waits for Flush::kAll, or with what may leave
+  uint32_t sequence = 0;  // its request's in that queue, while queued
 
   uint32_t slot() const { return opaque & ((1u << layout::kSlotBits) - 1); }
 };

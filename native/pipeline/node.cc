@@ -15,13 +15,6 @@ constexpr size_t kSegments = 64;
 constexpr size_t kBytesPerTurn = size_t{1} << 20;
 // More than the kernel holds for a connection (Linux: 6 MiB).
 constexpr size_t kBytesToCatchUp = size_t{16} << 20;
-// Dead requests stay in the queues until they are worth a walk, but never as many as a slot has generations:
-// one that is used and given up time and again would meet its own opaque there.
-constexpr size_t kDeadKept = 1024;
-constexpr size_t kMostDead = size_t{1} << (31 - layout::kSlotBits);
-// The memory that their values may hold: freeing this much is worth the walk, however many requests it
-// passes.
-constexpr size_t kDeadBytesKept = size_t{4} << 20;
 
 uint32_t cause_of(const net::Stream::Transfer& transfer) {
   if (transfer.end_of_stream) return layout::kCauseEndOfStream;
@@ -52,22 +45,36 @@ void Node::connect() {
 
 void Node::enqueue(net::Batch& batch, Flush flush) {
   const bool waits = state_ == State::kReady || (state_ != State::kClosed && options_.waits_offline);
+  const bool holds = flush == Flush::kHold;
+  if (flush == Flush::kAll && !held_.empty()) release_held();
+  net::OutputQueue& queue = holds ? held_ : queue_;
+  uint32_t sequence = queue.next_sequence();
   for (const net::Packet& packet : batch.packets) {
-    flights_.start(packet, id_);
+    Flight& flight = flights_.start(packet, id_);
+    flight.is_held = holds;
+    flight.sequence = sequence++;
     if (waits) continue;
     const bool closed = state_ == State::kClosed;
-    flights_.settle(*flights_.find(packet.opaque), closed ? layout::kOutcomeClosed : layout::kOutcomeOffline);
+    flights_.settle(flight, closed ? layout::kOutcomeClosed : layout::kOutcomeOffline);
   }
   if (!waits) {
     batch.clear();
     return;
   }
-  if (flush == Flush::kHold) {
-    held_.append(batch);
-    return;
-  }
-  if (flush == Flush::kAll && !held_.empty()) queue_.append(held_);
-  queue_.append(batch);
+  queue.append(batch);
+  tidy(queue);
+}
+
+void Node::release_held() {
+  queue_.append(held_, [this](uint32_t opaque, uint32_t sequence) {
+    Flight* flight = flights_.find(opaque);
+    flight->is_held = false;
+    flight->sequence = sequence;
+  });
+}
+
+void Node::tidy(net::OutputQueue& queue) {
+  queue.tidy([this](uint32_t opaque, uint32_t sequence) { flights_.find(opaque)->sequence = sequence; });
 }
 
 void Node::write_enqueued() {
@@ -77,11 +84,10 @@ void Node::write_enqueued() {
 void Node::give_up(Flight& flight, uint32_t outcome) {
   const bool partly_written = queue_.is_partly_written(flight.opaque);
   if (flight.state == FlightState::kQueued && !partly_written) {
-    dead_bytes_ += flight.payload_length;
+    net::OutputQueue& queue = flight.is_held ? held_ : queue_;
+    queue.kill(flight.sequence);
     flights_.settle(flight, outcome);
-    ++dead_;
-    const bool mostly_dead = dead_ > kDeadKept && dead_ > (queue_.size() + held_.size()) / 2;
-    if (mostly_dead || dead_ >= kMostDead || dead_bytes_ > kDeadBytesKept) purge_dead();
+    tidy(queue);
   } else {
     flights_.abandon(flight, outcome);
     if (partly_written) flight.state = FlightState::kLeaving;
@@ -90,13 +96,6 @@ void Node::give_up(Flight& flight, uint32_t outcome) {
   const bool owed = written_ > 0 || queue_.head_partly_written();
   const bool silent = owed && base_.time() - waiting_since_ >= options_.silence_limit;
   if (outcome == layout::kOutcomeTimedOut && silent && state_ == State::kReady) fail(layout::kCauseSilence);
-}
-
-void Node::purge_dead() {
-  const auto is_dead = [this](uint32_t opaque) { return !flights_.is_queued(opaque); };
-  queue_.drop_if(is_dead);
-  held_.drop_if(is_dead);
-  dead_ = dead_bytes_ = 0;
 }
 
 void Node::close() {
@@ -130,12 +129,12 @@ void Node::fail(uint32_t cause) {
     }
   });
   queue_.rewind();
-  if (!queue_.empty() && !flights_.is_queued(queue_.head_opaque()))
+  if (!queue_.empty() && flights_.find(queue_.head_opaque()) == nullptr)
     queue_.drop_head();  // abandoned half-written
   written_ = 0;
   if (!options_.waits_offline) {
     const auto settle = [this](uint32_t opaque) {
-      if (flights_.is_queued(opaque)) flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
+      flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
     };
     queue_.for_each(settle);
     held_.for_each(settle);
@@ -260,16 +259,11 @@ Node::Received Node::receive() {
 void Node::write() {
   std::array<iovec, kSegments> segments;
   size_t budget = kBytesPerTurn;
-  const auto is_dead = [this](uint32_t opaque) { return !flights_.is_queued(opaque); };
   while (!queue_.empty() && written_ < options_.max_written) {
-    const net::OutputQueue::Gathered gathered =
-        queue_.gather(segments, options_.max_written - written_, dead_ > 0, is_dead);
+    const net::OutputQueue::Gathered gathered = queue_.gather(segments, options_.max_written - written_);
     if (gathered.payload_gone) {
       if (queue_.head_partly_written()) return fail(EFAULT);
-      Flight* flight = flights_.find(queue_.head_opaque());
-      if (flight != nullptr && flight->state == FlightState::kQueued) {
-        flights_.settle(*flight, layout::kOutcomeLost).detail = EFAULT;
-      }
+      flights_.settle(*flights_.find(queue_.head_opaque()), layout::kOutcomeLost).detail = EFAULT;
       queue_.drop_head();
       continue;
     }
@@ -290,7 +284,6 @@ void Node::write() {
     }
     budget -= transfer.bytes;
   }
-  if (queue_.empty() && held_.empty()) dead_ = dead_bytes_ = 0;
   stream_.want_writable(false);
 }
 

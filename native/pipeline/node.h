@@ -80,7 +80,9 @@ class Node final : private net::StreamHandler, private base::Timer {
   void read();
   Received receive();
   void write();
-  void purge_dead();
+  // What was held comes behind what may leave.
+  void release_held();
+  void tidy(net::OutputQueue& queue);
   uint32_t random();
 
   const uint16_t id_;
@@ -97,8 +99,6 @@ class Node final : private net::StreamHandler, private base::Timer {
   State state_ = State::kIdle;
   uint32_t failures_ = 0;           // in a row
   size_t written_ = 0;              // unanswered
-  size_t dead_ = 0;                 // requests in the queues whose flight is over; an upper bound
-  size_t dead_bytes_ = 0;           // of their payloads
   base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
   uint64_t random_state_;
 };

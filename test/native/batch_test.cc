@@ -13,6 +13,10 @@ using test::TextPayload;
 
 std::string bytes_of(const Batch& batch) { return as_text({batch.bytes.data(), batch.bytes.size()}); }
 
+std::string payload_of(const Batch& batch, size_t packet) {
+  return as_text(batch.payloads[batch.packets[packet].payload].payload->bytes());
+}
+
 TEST(Batch, AppendingToAnEmptyOneMovesWithoutACopy) {
   Batch from, to;
   add_request(&from, 1, "one", std::make_unique<TextPayload>("payload"));
@@ -37,8 +41,10 @@ TEST(Batch, AppendingKeepsTheOrderOfEverything) {
   ASSERT_EQ(to.packets.size(), 4u);
   for (uint32_t i = 0; i < 4; ++i) EXPECT_EQ(to.packets[i].opaque, i + 1);
   ASSERT_EQ(to.payloads.size(), 2u);
-  EXPECT_EQ(as_text(to.payloads[0]->bytes()), "first");
-  EXPECT_EQ(as_text(to.payloads[1]->bytes()), "second");
+  EXPECT_EQ(payload_of(to, 0), "first");
+  EXPECT_EQ(payload_of(to, 3), "second");
+  EXPECT_EQ(to.length(to.packets[0]), 8u);
+  EXPECT_EQ(to.length(to.packets[1]), 3u);
   EXPECT_TRUE(from.empty());
 }
 

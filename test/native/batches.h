@@ -31,14 +31,12 @@ inline void add_request(net::Batch* batch, uint32_t opaque, std::string_view inl
                         std::unique_ptr<net::Payload> payload = nullptr) {
   const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
   batch->bytes.append(as_bytes(inline_bytes));
-  batch->packets.push_back({.deadline = 0,
-                            .opaque = opaque,
-                            .inline_length = static_cast<uint32_t>(inline_bytes.size()),
-                            .payload_length = static_cast<uint32_t>(payload_length),
-                            .opcode = 0,
-                            .has_payload = payload != nullptr,
-                            .discards_value = false});
-  if (payload != nullptr) batch->payloads.push_back(std::move(payload));
+  batch->add({.deadline = 0,
+              .opaque = opaque,
+              .inline_length = static_cast<uint32_t>(inline_bytes.size()),
+              .opcode = 0,
+              .discards_value = false},
+             std::move(payload), payload_length);
 }
 
 }  // namespace evenkeel::test

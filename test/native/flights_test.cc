@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
+
+#include "net/output_queue.h"
+#include "pipeline/slots.h"
 
 namespace evenkeel::pipeline {
 namespace {
@@ -10,13 +14,7 @@ namespace {
 uint32_t opaque_of(uint32_t generation, uint32_t slot) { return generation << layout::kSlotBits | slot; }
 
 net::Packet packet_of(uint32_t opaque, base::Millis deadline = 100) {
-  return {.deadline = deadline,
-          .opaque = opaque,
-          .inline_length = 0,
-          .payload_length = 0,
-          .opcode = 1,
-          .has_payload = false,
-          .discards_value = false};
+  return {.deadline = deadline, .opaque = opaque, .inline_length = 0, .opcode = 1, .discards_value = false};
 }
 
 TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
@@ -24,7 +22,6 @@ TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
   net::Packet packet = packet_of(opaque_of(7, 600));
   packet.opcode = 0x1d;
   packet.discards_value = true;
-  packet.payload_length = 99;
   Flight& flight = table.insert(packet, 2);
   EXPECT_EQ(table.find(opaque_of(7, 600)), &flight);
   EXPECT_EQ(table.find(opaque_of(6, 600)), nullptr);
@@ -34,7 +31,6 @@ TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
   EXPECT_EQ(flight.node, 2);
   EXPECT_EQ(flight.opcode, 0x1d);
   EXPECT_TRUE(flight.discards_value);
-  EXPECT_EQ(flight.payload_length, 99u);
   EXPECT_EQ(flight.state, FlightState::kQueued);
   table.erase(flight);
 }
@@ -84,13 +80,13 @@ class FlightsTest : public testing::Test {
 
 TEST_F(FlightsTest, SettlingIsTheEndOfAnOperation) {
   Flight& flight = start(opaque_of(3, 9));
-  EXPECT_TRUE(flights_.is_queued(opaque_of(3, 9)));
+  EXPECT_EQ(flights_.find(opaque_of(3, 9))->state, FlightState::kQueued);
   flights_.settle(flight, layout::kOutcomeTimedOut);
   ASSERT_EQ(records().size(), 1u);
   EXPECT_EQ(records()[0].slot, 9u);
   EXPECT_EQ(records()[0].outcome, layout::kOutcomeTimedOut | layout::kOutcomeReleaseBit);
   EXPECT_EQ(flights_.find(opaque_of(3, 9)), nullptr);
-  EXPECT_FALSE(flights_.is_queued(opaque_of(3, 9)));
+  EXPECT_EQ(flights_.find(opaque_of(3, 9)), nullptr);
   EXPECT_EQ(flights_.deadlines().size(), 0u);
 }
 
@@ -140,6 +136,47 @@ TEST_F(FlightsTest, DeadlinesComeInTheirOrder) {
   }
   EXPECT_EQ(order, (std::vector<uint32_t>{2, 3}));
   flights_.settle(*flights_.find(1), layout::kOutcomeClosed);
+}
+
+// Slots and flights are shared by all nodes, the queues are not: while a request lies dead in the queue of
+// one node, others may use its slot until its very opaque is in use again.
+TEST_F(FlightsTest, ADeadRequestIsNotSentThoughItsOpaqueNamesALiveOneOfAnotherNode) {
+  Slots slots(4);
+  net::OutputQueue queue;
+  const auto finish = [&](uint32_t opaque) {
+    flights_.settle(*flights_.find(opaque), layout::kOutcomeAnswered);
+    const uint32_t slot = opaque & ((1u << layout::kSlotBits) - 1);
+    slots.settle(slot);
+    slots.release(slot);
+  };
+  net::Batch batch;
+  for (int i = 0; i < 2; ++i) {
+    net::Packet packet = packet_of(slots.acquire());
+    packet.inline_length = 24;
+    flights_.start(packet, 0);
+    batch.bytes.reserve(24);
+    batch.bytes.grow(24);
+    batch.add(packet, nullptr, 0);
+  }
+  const uint32_t ahead = batch.packets[0].opaque;
+  const uint32_t given_up = batch.packets[1].opaque;
+  const uint32_t sequence = queue.next_sequence() + 1;
+  queue.append(batch);
+  queue.kill(sequence);
+  finish(given_up);
+  uint32_t opaque = slots.acquire();
+  for (int i = 1; opaque != given_up; ++i) {
+    ASSERT_LE(i, 1 << 16);
+    flights_.start(packet_of(opaque), 1);
+    finish(opaque);
+    opaque = slots.acquire();
+  }
+  flights_.start(packet_of(opaque), 1);
+  std::array<iovec, 4> segments;
+  EXPECT_EQ(queue.gather(segments, 100).bytes, 24u);
+  EXPECT_EQ(queue.head_opaque(), ahead);
+  finish(opaque);
+  finish(ahead);
 }
 
 }  // namespace

@@ -16,8 +16,6 @@ namespace {
 using test::add_request;
 using test::TextPayload;
 
-constexpr auto kNoneIsDead = [](uint32_t) { return false; };
-
 struct Request {
   std::string inline_bytes;
   std::string payload;
@@ -47,7 +45,7 @@ void fill(OutputQueue* queue) {
 // Offers everything, takes at most `limit` bytes, and returns them.
 std::string send(OutputQueue* queue, size_t limit, std::vector<uint32_t>* written, size_t max_segments = 64) {
   std::array<iovec, 64> segments;
-  const auto gathered = queue->gather(std::span(segments).first(max_segments), SIZE_MAX, false, kNoneIsDead);
+  const auto gathered = queue->gather(std::span(segments).first(max_segments), SIZE_MAX);
   std::string text;
   for (int i = 0; i < gathered.segments; ++i) {
     const iovec& segment = segments[static_cast<size_t>(i)];
@@ -131,12 +129,15 @@ TEST(OutputQueueSending, ANeverEmptyQueueSendsEveryByteOnce) {
       given += bytes + (has_payload ? payload : "");
     }
     queue.append(batch);
+    queue.tidy([](uint32_t opaque, uint32_t) { ADD_FAILURE() << opaque << " moved, and none was dead"; });
   };
   for (int i = 0; i < 500; ++i) add();
   while (next < 40000) {
     add();
     sent += send(&queue, random() % 200, &written);
     ASSERT_FALSE(queue.empty());
+    ASSERT_LE(queue.memory(), 2 * (given.size() - sent.size()) +
+                                  (next - written.size()) * 2 * sizeof(Packet) + (size_t{64} << 10));
   }
   while (!queue.empty()) sent += send(&queue, random() % 5000 + 1, &written);
   EXPECT_TRUE(sent == given);

@@ -62,9 +62,7 @@ class ReaderHarness {
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
-                    .payload_length = 0,
                     .opcode = opcode,
-                    .has_payload = false,
                     .discards_value = discards_value},
                    node);
     return *flights_.find(opaque);

@@ -1,5 +1,5 @@
-// A history of appends, writes of any length, lost connections and deaths, read from the input; what leaves
-// the queue must agree with a plain list of requests. A step is two bytes: what, and how much.
+// A history of appends, writes of any length, lost connections, deaths and tidying up, read from the input;
+// what leaves the queue must agree with a plain list of requests. A step is two bytes: what, and how much.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <deque>
 #include <memory>
-#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "net/output_queue.h"
@@ -17,11 +17,15 @@ namespace {
 
 using evenkeel::net::Batch;
 using evenkeel::net::OutputQueue;
+using evenkeel::net::Packet;
 using evenkeel::net::Payload;
 
 void require(bool condition) {
   if (!condition) std::abort();
 }
+
+// Of requests written or dead: not worth a walk.
+constexpr size_t kWasteKept = size_t{64} << 10;
 
 int payloads_alive = 0;
 
@@ -44,10 +48,8 @@ class History {
  public:
   void append(size_t amount) {
     Batch batch;
-    // Enough at a time that a short history reaches the queue's compaction.
     for (size_t i = amount < 192 ? amount % 4 + 1 : 64; i-- > 0;) add(&batch, amount);
-    queue_.append(batch);
-    require(batch.empty());
+    append(batch);
   }
 
   // By way of another queue, part of which has been written already.
@@ -57,19 +59,40 @@ class History {
     const size_t gone = amount / 4 % (batch.packets.size() + 1);
     OutputQueue other;
     size_t length = 0;
-    for (size_t i = 0; i < gone; ++i)
-      length += size_t{batch.packets[i].inline_length} + batch.packets[i].payload_length;
+    for (size_t i = 0; i < gone; ++i) length += batch.length(batch.packets[i]);
+    const size_t left = batch.packets.size() - gone;
     const size_t first = model_.size() - batch.packets.size();
     other.append(batch);
     other.consume(length, [](uint32_t) {});
     model_.erase(model_.begin() + static_cast<ptrdiff_t>(first),
                  model_.begin() + static_cast<ptrdiff_t>(first + gone));
-    queue_.append(other);
+    // What dies there is not moved.
+    if (amount >= 128 && left > 0) {
+      other.kill(other.next_sequence() - 1);
+      model_.pop_back();
+    }
+    queue_.append(other, [this](uint32_t opaque, uint32_t sequence) { sequences_[opaque] = sequence; });
     require(other.empty());
   }
 
+  // One, or many in a row.
   void kill(size_t amount) {
-    if (!model_.empty()) dead_.insert(model_[amount % model_.size()].opaque);
+    for (size_t count = amount % 16 == 0 ? 200 : 1; count > 0 && !model_.empty(); --count) {
+      const size_t index = amount % model_.size();
+      if (index == 0 && written_ > 0) return;
+      queue_.kill(sequences_.at(model_[index].opaque));
+      model_.erase(model_.begin() + static_cast<ptrdiff_t>(index));
+    }
+  }
+
+  void tidy() {
+    queue_.tidy([this](uint32_t opaque, uint32_t sequence) {
+      require(sequences_.at(opaque) != sequence);
+      sequences_.at(opaque) = sequence;
+    });
+    size_t needed = 0;
+    for (const Request& request : model_) needed += request.text.size() + sizeof(Packet);
+    require(queue_.memory() <= 2 * needed + kWasteKept);
   }
 
   // Offers what there is to a kernel that takes a part of it.
@@ -78,11 +101,7 @@ class History {
     const size_t max_packets = amount % 8 == 0 ? SIZE_MAX : amount % 8;
     const size_t max_segments = amount / 8 % 4 + 1;
     const OutputQueue::Gathered gathered =
-        queue_.gather(std::span(segments).first(max_segments), max_packets, !dead_.empty(),
-                      [this](uint32_t o) { return is_dead(o); });
-    if (written_ == 0) {
-      while (!model_.empty() && is_dead(model_.front().opaque)) model_.pop_front();
-    }
+        queue_.gather(std::span(segments).first(max_segments), max_packets);
     require(!gathered.payload_gone);
     std::string offered;
     for (int i = 0; i < gathered.segments; ++i) {
@@ -112,14 +131,6 @@ class History {
     written_ = 0;
   }
 
-  void drop_dead() {
-    queue_.drop_if([this](uint32_t opaque) { return is_dead(opaque); });
-    for (size_t i = model_.size(); i-- > 0;) {
-      if (is_dead(model_[i].opaque) && (i > 0 || written_ == 0))
-        model_.erase(model_.begin() + static_cast<ptrdiff_t>(i));
-    }
-  }
-
   void reset() {
     queue_.reset();
     model_.clear();
@@ -145,28 +156,31 @@ class History {
  private:
   void add(Batch* batch, size_t amount) {
     const uint32_t opaque = next_opaque_++;
-    const std::string inline_bytes(amount % 7 + 1, static_cast<char>('a' + opaque % 26));
+    // Some large enough that a short history reaches the queue's tidying up.
+    const std::string inline_bytes(amount % 7 == 6 ? 1500 : amount % 7 + 1,
+                                   static_cast<char>('a' + opaque % 26));
     const bool has_payload = (amount + opaque) % 3 == 0;
     const std::string payload(has_payload ? amount % 11 : 0, static_cast<char>('A' + opaque % 26));
     batch->bytes.append(std::as_bytes(std::span(inline_bytes)));
-    batch->packets.push_back({.deadline = 0,
-                              .opaque = opaque,
-                              .inline_length = static_cast<uint32_t>(inline_bytes.size()),
-                              .payload_length = static_cast<uint32_t>(payload.size()),
-                              .opcode = 0,
-                              .has_payload = has_payload,
-                              .discards_value = false});
-    if (has_payload) batch->payloads.push_back(std::make_unique<TextPayload>(payload));
+    batch->add({.deadline = 0,
+                .opaque = opaque,
+                .inline_length = static_cast<uint32_t>(inline_bytes.size()),
+                .opcode = 0,
+                .discards_value = false},
+               has_payload ? std::make_unique<TextPayload>(payload) : nullptr, payload.size());
     model_.push_back({opaque, inline_bytes + payload});
   }
-
-  bool is_dead(uint32_t opaque) const { return dead_.contains(opaque); }
+  void append(Batch& batch) {
+    uint32_t sequence = queue_.next_sequence();
+    for (const Packet& packet : batch.packets) sequences_[packet.opaque] = sequence++;
+    queue_.append(batch);
+    require(batch.empty());
+  }
 
   // The first `length` bytes or more of what may leave now, with as many segments as one likes.
   std::string expected(size_t max_packets, size_t length) const {
     std::string text;
     for (size_t i = 0; i < std::min(max_packets, model_.size()) && text.size() < length; ++i) {
-      if (is_dead(model_[i].opaque) && (i > 0 || written_ == 0)) break;
       text += i == 0 ? model_[i].text.substr(written_) : model_[i].text;
     }
     return text;
@@ -175,7 +189,7 @@ class History {
   OutputQueue queue_;
   std::deque<Request> model_;
   size_t written_ = 0;
-  std::set<uint32_t> dead_;
+  std::unordered_map<uint32_t, uint32_t> sequences_;
   uint32_t next_opaque_ = 0;
 };
 
@@ -204,7 +218,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           history.lose_connection();
           break;
         case 8:
-          history.drop_dead();
+          history.tidy();
           break;
         case 9:
           if (amount == 0) history.reset();

@@ -100,9 +100,7 @@ class Connection {
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
-                    .payload_length = 0,
                     .opcode = opcode,
-                    .has_payload = false,
                     .discards_value = how / 4 % 2 == 1},
                    how / 8 % 8 == 7 ? 1 : 0);
     Flight& flight = *flights_.find(opaque);
