@@ -61,6 +61,8 @@ const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   events: true,
   durability: true,
   readOnly: true,
+  mode: true,
+  allowForeignOwner: true,
   restored: true,
   timeout: true,
   maxQueued: true,

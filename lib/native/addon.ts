@@ -11,6 +11,10 @@ export interface NativeAddon {
   counters(): NativeCounters;
   /** Ends the process at once, without waiting for its threads. */
   exitNow(code: number): never;
+  /** Whether so many bytes of address space may be had in one piece. */
+  canMap(bytes: number): boolean;
+  /** Whether so many threads may be started at once. */
+  canStartThreads(count: number, stackBytes: number): boolean;
   /** Calls a method of another addon with two arguments; false when it was not, as this worker is being terminated. */
   attempt(object: object, method: (...args: never[]) => unknown, first?: unknown, second?: unknown): boolean;
 }

@@ -8,6 +8,7 @@
 #include "addon/environment.h"
 #include "addon/version.h"
 #include "base/counters.h"
+#include "base/resources.h"
 
 namespace evenkeel::addon {
 
@@ -39,6 +40,18 @@ Napi::Value read_counters(const Napi::CallbackInfo& info) {
 // ever.
 void exit_now(const Napi::CallbackInfo& info) { ::_exit(info[0].As<Napi::Number>().Int32Value()); }
 
+// canMap(bytes), canStartThreads(count, stackBytes): what there is room for at this moment.
+Napi::Value can_map(const Napi::CallbackInfo& info) {
+  const auto bytes = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
+  return Napi::Boolean::New(info.Env(), base::can_map(bytes));
+}
+
+Napi::Value can_start_threads(const Napi::CallbackInfo& info) {
+  const uint32_t count = info[0].As<Napi::Number>();
+  const uint32_t stack_bytes = info[1].As<Napi::Number>();
+  return Napi::Boolean::New(info.Env(), base::can_start_threads(count, stack_bytes));
+}
+
 // attempt(object, method, ...arguments): calls a method of another addon, and says whether it was called. It
 // is not in a worker that is being terminated: Node-API refuses then what could run JavaScript, this call as
 // well as the unwrapping of the object, which an addon may not survive. So the look for the one is as near as
@@ -61,6 +74,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("version", kVersion);
   exports.Set("createBase", Napi::Function::New<create_base>(env, "createBase"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
+  exports.Set("canMap", Napi::Function::New<can_map>(env, "canMap"));
+  exports.Set("canStartThreads", Napi::Function::New<can_start_threads>(env, "canStartThreads"));
   napi_value function = nullptr;
   napi_create_function(env, "attempt", NAPI_AUTO_LENGTH, attempt, nullptr, &function);
   exports.Set("attempt", function);

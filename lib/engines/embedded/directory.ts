@@ -1,29 +1,35 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StorageError } from '../../errors';
+import { DATA, directoryMode, type FileOptions } from './files';
 import { type Root, storageError } from './lmdb';
 
-export function prepareDirectory(path: string, readOnly: boolean): string {
+export function prepareDirectory(path: string, { readOnly, mode }: FileOptions): string {
   try {
-    if (!readOnly) makeDirectory(path);
+    if (!readOnly && makeDirectory(path)) chmodSync(path, directoryMode(mode));
     return realpathSync(path);
   } catch (error) {
     throw storageError(error, path);
   }
 }
 
-/** Where no directory can be made, as in /proc, Node's own recursive one tries without end. */
-function makeDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+/**
+ * Whether it was made here, for this user only. Where no directory can be made, as in /proc, Node's own recursive function
+ * tries without end.
+ */
+function makeDirectory(path: string, mode = 0o700): boolean {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
   const parent = dirname(path);
-  if (parent !== path) makeDirectory(parent);
+  if (parent !== path) makeDirectory(parent, 0o777);
   try {
-    mkdirSync(path);
+    mkdirSync(path, mode);
+    return true;
   } catch (error) {
     // Another process may have been faster.
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+    return false;
   }
 }
 
@@ -42,9 +48,14 @@ export function makeTemporary(): string {
 }
 
 export function removeTemporary(path: string): void {
-  if (!temporary.delete(path)) return;
+  if (!temporary.has(path)) return;
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    return; // for want of descriptors, for instance: the end of the thread tries again
+  }
+  temporary.delete(path);
   if (temporary.size === 0) process.off('exit', removeAllTemporary);
-  rmSync(path, { recursive: true, force: true });
 }
 
 function removeAllTemporary(): void {
@@ -62,7 +73,7 @@ const VERIFIED_AN_MS = 20_000;
 export function checkFile(root: Root, path: string, readOnly: boolean, pageSize: number): void {
   const { env } = root as unknown as { readonly env: { info(): { readonly lastPageNumber: number } } };
   const { lastPageNumber } = env.info();
-  const file = join(path, 'data.mdb');
+  const file = join(path, DATA);
   const { size } = statSync(file);
   const wanted = (lastPageNumber + 1) * pageSize;
   if (size === 0 || size >= wanted) return;

@@ -6,21 +6,22 @@ import { Beside } from './beside';
 import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
+import { checkFiles, type FileOptions, makeFiles } from './files';
 import { readFormat } from './format';
 import type { Retention, Trimming } from './journal';
 import { BINARY, FROM_FIRST, type Root, type Snapshot, storageError, type Tree } from './lmdb';
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
+import { checkResources } from './resources';
 import { closeRoot, openRoot } from './root';
 import { readState } from './state';
 import { stopBeforeReads, stopBeforeWrites } from './stopping';
 import { causeOf, writeTransaction } from './write-transaction';
 
-export interface EnvironmentOptions {
+export interface EnvironmentOptions extends FileOptions {
   /** A directory; undefined for a database that ends with its last connection. */
   readonly path: string | undefined;
   readonly durability: 'commit' | 'none';
-  readonly readOnly: boolean;
   readonly restored: boolean;
   readonly clock: () => number;
   readonly retention: Retention;
@@ -87,8 +88,7 @@ export class Environment {
 
   /** Opens the directory, or takes part in what this thread has open there. StorageError when it cannot be had. */
   static async open(options: EnvironmentOptions): Promise<Environment> {
-    const path =
-      options.path === undefined ? makeTemporary() : prepareDirectory(options.path, options.readOnly);
+    const path = options.path === undefined ? makeTemporary() : prepareDirectory(options.path, options);
     for (let other = opening.get(path); other !== undefined; other = opening.get(path)) await other;
     const known = open.get(path);
     if (known !== undefined) {
@@ -105,11 +105,11 @@ export class Environment {
   static async #open(path: string, options: EnvironmentOptions): Promise<Environment> {
     let root: Root | undefined;
     try {
+      checkFiles(path, options);
+      await checkResources(path);
       const pageSize = checkBeforeOpen(path, options.readOnly);
-      root = openRoot(path, {
-        readOnly: options.readOnly,
-        durability: options.path === undefined ? 'none' : options.durability,
-      });
+      const durability = options.path === undefined ? 'none' : options.durability;
+      root = makeFiles(path, options, () => openRoot(path, { ...options, durability }));
       stopBeforeWrites(root);
       if (pageSize !== undefined) checkFile(root, path, options.readOnly, pageSize);
       const environment = await Environment.#prepare(root, path, options);

@@ -77,6 +77,8 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/MDB_READERS_FULL/, 'too many states of the database are read at once'],
   [/MDB_DBS_FULL/, 'the database has as many classes and indexes as it can have'],
   [/No space left|ENOSPC|File too large|EFBIG/, 'the disk is full'],
+  [/EMFILE|ENFILE|Too many open files/, 'no file descriptors are left'],
+  [/ENOMEM|Cannot allocate memory/, 'no memory is left'],
   // Of a write that was cut short, LMDB says no more.
   [/Input\/output error|EIO/, 'the disk is full, or fails'],
   [/Permission denied|EACCES|EPERM|Read-only file system|EROFS/, 'the directory cannot be written'],

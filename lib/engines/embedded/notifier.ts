@@ -1,11 +1,12 @@
-import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs';
+import { closeSync, constants, type FSWatcher, fstatSync, openSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { StorageError } from '../../errors';
 import type { EventBase, Registration } from '../../event-base/event-base';
 import { setImmediate } from '../../platform';
 import type { Environment } from './environment';
+import { checkStats, makeFiles, WAKE } from './files';
+import { storageError } from './lmdb';
 
-/** A file beside the data that is written to after every commit with events: whoever listens watches it. */
-const FILE = 'wake';
 /** The net below the notification: one that the system loses delays events for no longer. */
 const POLL_MS = 1000;
 const BYTE = Buffer.from([0]);
@@ -26,7 +27,7 @@ export class Notifier {
   constructor(environment: Environment, base: EventBase) {
     this.#environment = environment;
     this.#base = base;
-    this.#path = join(environment.path, FILE);
+    this.#path = join(environment.path, WAKE);
     this.#openFile();
   }
 
@@ -56,8 +57,17 @@ export class Notifier {
   }
 
   #openFile(): void {
-    if (!this.#environment.readOnly)
-      this.#descriptor = openSync(this.#path, constants.O_RDWR | constants.O_CREAT);
+    const { path, options } = this.#environment;
+    if (options.readOnly) return;
+    const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+    try {
+      const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
+      this.#descriptor = makeFiles(path, options, () => openSync(this.#path, flags, options.mode));
+      checkStats(fstatSync(this.#descriptor), path, WAKE, options);
+    } catch (error) {
+      this.#closeFile();
+      throw error instanceof StorageError ? error : storageError(error, path);
+    }
   }
 
   #closeFile(): void {

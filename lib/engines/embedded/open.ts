@@ -35,6 +35,7 @@ export async function openEmbedded(
     managementBase === 'shared' || isInternal ? undefined : EventBase.check(managementBase, 'managementBase');
   const environment = await Environment.open({ ...options, path });
   const { version } = environment.catalog;
+  let own: EventBase | undefined;
   try {
     await environment.exclusively(() =>
       environment.catalog.declare(
@@ -45,26 +46,28 @@ export async function openEmbedded(
     );
     for (const [name, base] of Object.entries({ eventBase, managementBase: managing }))
       if (base?.closed) throw invalidArgument(name, `${name} is closed`);
+    if (isInternal) own = EventBase.create({ name: 'evenkeel-admin' });
+    const base = own ?? managing ?? eventBase;
+    const writer = new Writer(environment, options.maxQueued, () => {});
+    environment.startNotifier(base);
+    const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
+    // Who follows the schema is told now, not with the next commit.
+    environment.committed(environment.catalog.version !== version);
+    return {
+      capabilities: CAPABILITIES,
+      drainTimeout: options.timeout,
+      createTransport: (each: EventBase): Transport =>
+        new EmbeddedTransport(each, environment, options, transcoder, writer),
+      async close() {
+        sweeper?.close();
+        await writer.close(options.timeout);
+        await environment.release();
+        await own?.close();
+      },
+    };
   } catch (error) {
     await environment.release();
+    await own?.close();
     throw error;
   }
-  const base = isInternal ? EventBase.create({ name: 'evenkeel-admin' }) : (managing ?? eventBase);
-  const writer = new Writer(environment, options.maxQueued, () => {});
-  environment.startNotifier(base);
-  // Who follows the schema is told now, not with the next commit.
-  environment.committed(environment.catalog.version !== version);
-  const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
-  return {
-    capabilities: CAPABILITIES,
-    drainTimeout: options.timeout,
-    createTransport: (each: EventBase): Transport =>
-      new EmbeddedTransport(each, environment, options, transcoder, writer),
-    async close() {
-      sweeper?.close();
-      await writer.close(options.timeout);
-      await environment.release();
-      if (isInternal) await base.close();
-    },
-  };
 }

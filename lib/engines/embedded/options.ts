@@ -28,6 +28,13 @@ export interface EmbeddedOptions<Mode extends EventMode = EventMode> {
   /** Nothing is written: the directory may be one that cannot be. Default false. */
   readonly readOnly?: boolean;
   /**
+   * Permissions of the files that are made, whatever the umask; a directory that is made may be searched by those who may read
+   * them. What is there keeps its own. Default 0o600: nobody but this process's user.
+   */
+  readonly mode?: number;
+  /** Opens also what belongs to another user, who can have the database say anything. root is none. Default false. */
+  readonly allowForeignOwner?: boolean;
+  /**
    * The directory was put back from a copy: positions of events that were taken since then, or in the original, are
    * refused from now on. Default false.
    */
@@ -97,6 +104,8 @@ export function resolveEmbeddedOptions(
     events,
     durability,
     readOnly,
+    mode: checkMode(given.mode ?? 0o600),
+    allowForeignOwner: checkFlag('allowForeignOwner', given.allowForeignOwner ?? false),
     restored: checkFlag('restored', restored),
     timeout: checkTimeout(timeout),
     maxQueued: checkPositive('maxQueued', maxQueued),
@@ -133,4 +142,16 @@ function checkPositive(argument: string, value: number): number {
   if (typeof value !== 'number' || !(value >= 1))
     throw invalidArgument(argument, `${argument} is a number, 1 or more, not ${shown(value)}`);
   return value;
+}
+
+function checkMode(mode: number): number {
+  const isMode = Number.isInteger(mode) && (mode & ~0o666) === 0 && (mode & 0o600) === 0o600;
+  if (!isMode) {
+    const shape = 'permissions of files such as 0o640: 0o600 and more, nothing executable';
+    throw invalidArgument(
+      'mode',
+      `mode is ${shape}, not ${typeof mode === 'number' ? `0o${mode.toString(8)}` : shown(mode)}`,
+    );
+  }
+  return mode;
 }

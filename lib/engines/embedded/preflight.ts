@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../../errors';
+import { DATA, LOCK } from './files';
 
 // Of a meta page of LMDB 1.0 (mdb.c, MDB_page and MDB_meta): two of them begin the file.
 const MAGIC = 0xbeefc0de;
@@ -30,11 +31,10 @@ const FIRST_BYTES = 128 * 1024;
  * there is no database yet.
  */
 export function checkBeforeOpen(path: string, readOnly: boolean): number | undefined {
-  const file = join(path, 'data.mdb');
+  const file = join(path, DATA);
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size > 0) {
-    for (const name of readOnly ? ['data.mdb'] : ['data.mdb', 'lock.mdb'])
-      checkAccess(join(path, name), readOnly);
+    for (const name of readOnly ? [DATA] : [DATA, LOCK]) checkAccess(join(path, name), readOnly);
     return checkHeader(file, size, path);
   }
   if (readOnly) throw new StorageError(`${path}: there is no database to read`, { context: { node: path } });
@@ -57,7 +57,7 @@ function checkHeader(file: string, size: number, path: string): number {
       context: { node: path },
     });
   };
-  const descriptor = openSync(file, 'r');
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const header = Buffer.alloc(HEADER);
     const read = (at: number): boolean =>
@@ -76,7 +76,7 @@ function checkHeader(file: string, size: number, path: string): number {
 
 function checkRoom(path: string): void {
   const probe = join(path, `probe-${randomBytes(6).toString('hex')}`);
-  const descriptor = openSync(probe, 'wx');
+  const descriptor = openSync(probe, 'wx', 0o600);
   try {
     for (let written = 0; written < FIRST_BYTES; )
       written += writeSync(descriptor, Buffer.alloc(FIRST_BYTES - written));

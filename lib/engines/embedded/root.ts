@@ -1,6 +1,10 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
+import { DATA } from './files';
 import { BINARY, loadLmdb, type Root } from './lmdb';
 import { mapSize } from './map-size';
+import { checkAddressSpace } from './resources';
 
 /** Classes and indexes are trees of their own; LMDB wants to know beforehand how many there may be. */
 const MOST_TREES = 1024;
@@ -11,6 +15,8 @@ const READ_ONLY = 0x20000;
 interface RootOptions {
   readonly durability: 'commit' | 'none';
   readonly readOnly: boolean;
+  /** Permissions of the files that are made. */
+  readonly mode: number;
 }
 
 interface NativeEnvironment {
@@ -34,6 +40,9 @@ interface Internals {
  */
 export function openRoot(path: string, options: RootOptions): Root {
   const lmdb = loadLmdb();
+  const mapped = mapSize();
+  const { size = 0 } = statSync(join(path, DATA), { throwIfNoEntry: false }) ?? {};
+  checkAddressSpace(path, Math.max(mapped, size));
   const { nativeAddon } = lmdb as unknown as Internals;
   const { Env } = nativeAddon;
   let environment: NativeEnvironment | undefined;
@@ -52,13 +61,14 @@ export function openRoot(path: string, options: RootOptions): Root {
   const { open } = nativeAddon;
   nativeAddon.open = lmdb.open;
   try {
-    return lmdb.open<Uint8Array, Uint8Array>({
+    const given = {
       ...BINARY,
       path,
       noSubdir: false,
       maxDbs: MOST_TREES,
       maxReaders: 512,
-      mapSize: mapSize(),
+      mapSize: mapped,
+      permissionsMode: options.mode,
       // A commit is seen when it is safe, not before.
       overlappingSync: false,
       // With it, the failure of a commit rejects a promise that nobody has.
@@ -67,7 +77,8 @@ export function openRoot(path: string, options: RootOptions): Root {
       strictAsyncOrder: true,
       noSync: options.durability === 'none',
       readOnly: options.readOnly,
-    });
+    };
+    return lmdb.open<Uint8Array, Uint8Array>(given);
   } catch (error) {
     environment?.close();
     throw error;

@@ -29,7 +29,11 @@ export class Sweeper {
     this.#writer = writer;
     this.#base = base;
     this.#stopListening = environment.onExpiryNoted(() => this.#schedule(environment.nextExpiry));
-    this.#lookAhead();
+    try {
+      this.#lookAhead();
+    } catch {
+      this.#sweepIn(FAILED_PAUSE_MS);
+    }
   }
 
   close(): void {

@@ -1,0 +1,53 @@
+import { closeSync, openSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { StorageError } from '../../errors';
+import { loadAddon } from '../../native/load';
+
+/** LMDB has three of a directory open, and this package one; the rest is for what is opened for a moment. */
+const DESCRIPTORS = 8;
+/** What LMDB and the lmdb package allocate for an environment, amply. */
+const TABLES = 32 << 20;
+/** Of libuv's pool, as it starts them at its first use. */
+const STACK = 8 << 20;
+const threadsOfPool = Math.min(Math.max(Number(process.env.UV_THREADPOOL_SIZE ?? 4) || 1, 1), 1024);
+let isPoolThere = false;
+
+/**
+ * Finds out whether there is what opening a directory takes. Where LMDB is refused something while it opens, the lmdb package
+ * uses what it has freed; where libuv is refused the threads of its pool, it ends the process.
+ */
+export async function checkResources(path: string): Promise<void> {
+  checkDescriptors(path);
+  await checkThreads(path);
+}
+
+/** `mapped`: bytes of address space for the file. */
+export function checkAddressSpace(path: string, mapped: number): void {
+  if (!loadAddon().canMap(mapped + TABLES))
+    throw missing(path, `there is no address space to map ${mapped} bytes of the file`);
+}
+
+function checkDescriptors(path: string): void {
+  const held: number[] = [];
+  try {
+    while (held.length < DESCRIPTORS) held.push(openSync('/dev/null', 'r'));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EMFILE' || code === 'ENFILE')
+      throw missing(path, `opening it takes ${DESCRIPTORS} file descriptors, ${held.length} are left`, cause);
+  } finally {
+    for (const each of held) closeSync(each);
+  }
+}
+
+async function checkThreads(path: string): Promise<void> {
+  if (isPoolThere) return;
+  if (!loadAddon().canStartThreads(threadsOfPool, STACK))
+    throw missing(path, `its writes take ${threadsOfPool} threads, which cannot be started`);
+  await stat('/').catch(() => {});
+  isPoolThere = true;
+}
+
+function missing(path: string, problem: string, cause?: unknown): StorageError {
+  return new StorageError(`${path}: ${problem}`, { cause, context: { node: path } });
+}
