@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
   connect,
+  type Database,
   defineClass,
   field,
   InvalidArgumentError,
@@ -13,6 +14,7 @@ import {
   onNew,
   onUpdate,
   SchemaMismatchError,
+  type Transaction,
   uniqueIndex,
 } from '../../lib/index.ts';
 import { inProcess } from '../faults/elsewhere.mts';
@@ -55,7 +57,9 @@ const Unique = defineClass('Unique', {
 });
 const classes = [Aged, Counted, Renewed, RenewedCount, Plain, Unique, Gone] as const;
 
-async function opened(clock: Clock, sweeper = false) {
+type Db = Database<typeof classes>;
+
+async function opened(clock: Clock, sweeper = false): Promise<Db> {
   return connect('embedded:', { classes, clock: clock.now, sweeper });
 }
 
@@ -400,6 +404,89 @@ describe('Time-To-Live by count', () => {
     });
     assert.deepEqual(ids(await db.records(Counted).find().all()), [0, 1, 3]);
     assert.deepEqual(ids(await db.records(RenewedCount).find().all()), [0, 2, 3]);
+  });
+
+  describe('what goes in the transaction that has written it', () => {
+    /** What a transaction on three records, 1 to 3, is told of in both granularities, as far as `of` says. */
+    async function told(
+      of:
+        | readonly [(tx: Transaction) => Promise<unknown>]
+        | readonly [undefined, (db: Db) => Promise<unknown>],
+    ): Promise<{ net: string[]; each: string[]; left: number[] }> {
+      await using db = await opened(new Clock());
+      for (const id of [1, 2, 3]) await db.records(Counted).insert(record(id));
+      const feeds = {
+        net: db.events.feed([Counted, Plain]),
+        each: db.events.feed([Counted, Plain], { granularity: 'each' }),
+      };
+      const [inside, outside] = of;
+      if (inside !== undefined) await db.transaction(inside);
+      else await outside(db);
+      const left = ids(await db.records(Counted).find().all());
+      await db.records(Plain).insert(record(0));
+      const texts = { net: [] as string[], each: [] as string[], left };
+      for (const [name, feed] of Object.entries(feeds))
+        for await (const { kind, key, before, class: of } of feed) {
+          if (of === 'Plain') break;
+          texts[name as keyof typeof feeds].push(`${kind} ${key} ${before?.value ?? ''}`.trim());
+        }
+      return texts;
+    }
+
+    test('is told once, as it was before; of what nobody could see, nothing', async () => {
+      const { net, each, left } = await told([
+        async (tx) => {
+          const counted = tx.records(Counted);
+          await counted.update(1, { value: 9 });
+          for (const id of [4, 5, 6, 7]) await counted.insert(record(id));
+        },
+      ]);
+      assert.deepEqual(net, ['expire 1 0', 'new 5', 'new 6', 'new 7', 'expire 2 0', 'expire 3 0']);
+      assert.deepEqual(each, [
+        'update 1 0',
+        ...['new 4', 'new 5', 'new 6', 'new 7'],
+        ...['expire 1 9', 'expire 2 0', 'expire 3 0', 'expire 4 0'],
+      ]);
+      assert.deepEqual(left, [5, 6, 7]);
+    });
+
+    test('is told as removed where it had been removed before', async () => {
+      const { net, each, left } = await told([
+        async (tx) => {
+          const counted = tx.records(Counted);
+          await counted.remove(1);
+          await counted.insert(record(1, 5));
+          for (const id of [4, 5, 6]) await counted.insert(record(id));
+        },
+      ]);
+      assert.deepEqual(net, ['delete 1 0', 'new 4', 'new 5', 'new 6', 'expire 2 0', 'expire 3 0']);
+      assert.deepEqual(each.slice(-3), ['expire 2 0', 'expire 3 0', 'expire 1 5']);
+      assert.deepEqual(left, [4, 5, 6]);
+    });
+
+    test('is not told behind a deleteAll', async () => {
+      const { net, left } = await told([
+        async (tx) => {
+          await tx.records(Counted).deleteAll();
+          for (const id of [4, 5, 6, 7, 8]) await tx.records(Counted).insert(record(id));
+        },
+      ]);
+      assert.deepEqual(net, ['new 6', 'new 7', 'new 8']);
+      assert.deepEqual(left, [6, 7, 8]);
+    });
+
+    test('is not told where its time was over when it came', async () => {
+      const past = { expiresAt: new Date(START - 1) };
+      for (const of of [
+        [(tx: Transaction) => tx.records(Counted).insert(record(4), past)],
+        [undefined, (db: Db) => db.records(Counted).insert(record(4), past)],
+      ] as const) {
+        const { net, each, left } = await told(of);
+        assert.deepEqual(net, []);
+        assert.deepEqual(each, ['new 4', 'expire 4 0']);
+        assert.deepEqual(left, [1, 2, 3]);
+      }
+    });
   });
 
   test('an update makes a record as good as new where the class renews, and only there', async () => {

@@ -160,11 +160,6 @@ function fold(operations: readonly Event[]): unknown[] {
       if (count > 0) results.push({ kind: 'deleteAll', class: event.class, count });
       continue;
     }
-    if (event.kind === 'expire') {
-      // Nobody did that: what was done before is told as it was, and then this.
-      results.push(plain(event));
-      continue;
-    }
     const each = of(event);
     const last = each.at(-1);
     const current = last?.end === undefined ? last : undefined;

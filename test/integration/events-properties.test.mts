@@ -349,6 +349,7 @@ interface Life {
   readonly key: unknown;
   readonly before: unknown;
   after: unknown;
+  end: string;
   isRemade: boolean;
 }
 
@@ -358,9 +359,7 @@ function fold(operations: readonly Told[]): string[] {
   const result: Told[] = [];
   for (const event of operations) {
     const { kind, class: name, key, before, after } = event;
-    if (kind === 'expire') {
-      result.push(event); // of Time-To-Live, whatever else the transaction does
-    } else if (kind === 'deleteAll') {
+    if (kind === 'deleteAll') {
       let count = event.count ?? 0;
       for (const [id, life] of lives) {
         if (life.class !== name) continue;
@@ -373,9 +372,12 @@ function fold(operations: readonly Told[]): string[] {
       if (count > 0) result.push({ kind, class: name as string, count });
     } else {
       const id = `${name} ${String(key)}`;
-      const life = lives.get(id) ?? { class: name as string, key, before, after: before, isRemade: false };
+      const fresh = { class: name as string, key, before, after: before, end: 'delete', isRemade: false };
+      const life = lives.get(id) ?? fresh;
       if (life.before !== undefined && life.after === undefined && after !== undefined) life.isRemade = true;
       life.after = after;
+      // Of what was removed and made again, the removal is told.
+      if (kind === 'expire' && !life.isRemade) life.end = kind;
       lives.set(id, life);
     }
   }
@@ -383,9 +385,9 @@ function fold(operations: readonly Told[]): string[] {
   return result.map(inFull).sort();
 }
 
-function netOf({ before, after, isRemade, ...common }: Life): Told[] {
+function netOf({ before, after, end, isRemade, ...common }: Life): Told[] {
   const made = { kind: 'new', ...common, after };
-  const removed = { kind: 'delete', ...common, before };
+  const removed = { kind: end, ...common, before };
   if (before === undefined) return after === undefined ? [] : [made];
   if (after === undefined) return [removed];
   if (isRemade) return [removed, made];

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ValidationError } from '../../errors';
-import { BOTH_VIEWS, ChangeFlag, ChangeKind } from '../../events/change-kind';
+import { ChangeFlag, ChangeKind } from '../../events/change-kind';
 import type { HookList } from '../../events/hooks';
 import { toldKinds } from '../../events/kinds';
 import type { ClassDefinition } from '../../schema/class';
@@ -199,9 +199,14 @@ export class ClassStore {
     return this.#change(ChangeKind.update, seen, before.payload(), after.payload(), changed, 0);
   }
 
-  expireChange(before: Buffer, dueAt: number, byCount: boolean): Change | undefined {
+  /** Of a record that Time-To-Live removes; `dueAt` in ms since 1970. */
+  expireChange(
+    before: Buffer,
+    { dueAt, byCount }: { readonly dueAt: number; readonly byCount: boolean },
+    views: number,
+  ): Change | undefined {
     if (!this.#told.expire && !this.#told.delete) return undefined;
-    const flags = BOTH_VIEWS | (byCount ? ChangeFlag.ttlCount : 0);
+    const flags = views | (byCount ? ChangeFlag.ttlCount : 0);
     return this.#change(ChangeKind.expire, flags, before, undefined, undefined, dueAt);
   }
 

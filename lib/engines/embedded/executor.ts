@@ -3,9 +3,12 @@ import type { Environment } from './environment';
 import { held } from './held';
 import { latin1 } from './latin1';
 import { storageError } from './lmdb';
+import { Overlay } from './overlay';
 import type { Stored } from './record-codec';
 import type { RecordExecutor, RecordWrite, Timing } from './records';
 import { type Range, scan } from './scan';
+import type { Scope } from './scope';
+import type { WriteBatch } from './write-batch';
 import { submit, type Writer } from './writer';
 
 /** Writes under way of a class. */
@@ -47,7 +50,7 @@ export class DirectExecutor implements RecordExecutor {
         size: 1,
         run: (batch) => {
           this.#environment.catalog.assertCurrent(store);
-          result = run(batch);
+          result = inScopeOf(batch, store, run);
           batch.endTransaction();
         },
         succeed: () => {
@@ -133,4 +136,13 @@ export class DirectExecutor implements RecordExecutor {
     else keys.set(keyName, (keys.get(keyName) as number) - 1);
     if (writing.count === 0) this.#writing.delete(store.id);
   }
+}
+
+/** Where others have to go for a record, that is part of the same transaction, which has to be known as a whole. */
+function inScopeOf<T>(batch: WriteBatch, store: ClassStore, run: (scope: Scope) => T): T {
+  if (store.order === undefined) return run(batch);
+  const overlay = new Overlay(batch, batch.now);
+  const result = run(overlay);
+  overlay.applyTo(batch);
+  return result;
 }

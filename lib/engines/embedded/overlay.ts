@@ -6,6 +6,7 @@ import { latin1 } from './latin1';
 import type { PlainDraft, PlainRecord } from './plain-store';
 import type { AnyRecord, Stored } from './record-codec';
 import type { Scope } from './scope';
+import { surplusOf, type Victim } from './surplus';
 import { isSameVersion, type PendingVersion, type Version } from './version';
 import type { WriteBatch } from './write-batch';
 
@@ -29,7 +30,14 @@ export interface Entry {
   /** Changed since the last checkpoint. */
   isDirty: boolean;
   checkpoints: number;
-  operations: number;
+  /** Time-To-Live has removed it, as the last of the transaction. */
+  expiry: Expiry | undefined;
+}
+
+interface Expiry {
+  readonly byCount: boolean;
+  /** ms since 1970. */
+  readonly dueAt: number;
 }
 
 interface PlainEntry {
@@ -46,6 +54,7 @@ interface Step {
   readonly after: AnyRecord | undefined;
   count: number;
   readonly isSameTransaction: boolean;
+  readonly expiry: Expiry | undefined;
 }
 
 /** What a transaction has done to a class. */
@@ -106,6 +115,16 @@ export class Overlay implements Scope {
   }
 
   write(store: ClassStore, key: Buffer, before: Stored | undefined, after: Draft | undefined): Version {
+    return this.#write(store, key, before, after, undefined);
+  }
+
+  #write(
+    store: ClassStore,
+    key: Buffer,
+    before: Stored | undefined,
+    after: Draft | undefined,
+    expiry: Expiry | undefined,
+  ): Version {
     const writes = this.#writes(store);
     const name = latin1(key);
     let entry = writes.entries.get(name);
@@ -120,7 +139,7 @@ export class Overlay implements Scope {
         isRecreated: false,
         isDirty: false,
         checkpoints: 0,
-        operations: 0,
+        expiry: undefined,
       };
       writes.entries.set(name, entry);
     } else {
@@ -136,9 +155,9 @@ export class Overlay implements Scope {
       order: after.order,
     };
     entry.isDirty = true;
-    entry.operations += 1;
+    entry.expiry = expiry;
     const isSameTransaction = entry.base === undefined || entry.isRecreated;
-    this.#step(store, 'write', before?.record, after?.record, 0, isSameTransaction);
+    this.#step(store, 'write', before?.record, after?.record, 0, isSameTransaction, expiry);
     return entry.version;
   }
 
@@ -234,6 +253,8 @@ export class Overlay implements Scope {
 
   /** Writes it all and tells the journal. */
   applyTo(batch: WriteBatch): void {
+    for (const [store, writes] of this.#classes)
+      for (const victim of surplusOf(batch, store, writes)) this.#expire(batch, store, victim);
     const steps = this.#isNetEach ? [] : [...this.#steps];
     const cleared = [...this.#classes].flatMap(([store, { removed, cleared }]) =>
       cleared === undefined ? [] : [{ store, removed, ...cleared, at: steps.indexOf(cleared.step) }],
@@ -257,8 +278,14 @@ export class Overlay implements Scope {
     for (const step of steps) batch.record(eachChange(step));
   }
 
+  /** As if it were an operation of the transaction, so that one event tells of both. */
+  #expire(batch: WriteBatch, store: ClassStore, { key, stored, byCount }: Victim): void {
+    const dueAt = byCount ? batch.now : (stored.expiresAt ?? batch.now);
+    this.#write(store, key, stored, undefined, { byCount, dueAt });
+  }
+
   #applyEntry(batch: WriteBatch, store: ClassStore, entry: Entry): void {
-    const { key, base, current, isRecreated, checkpoints } = entry;
+    const { key, base, current, isRecreated, checkpoints, expiry } = entry;
     if (base === undefined && current === undefined) return;
     const { payload, version } = batch.put(store, key, base, current);
     if (base === undefined && store.autoid !== undefined)
@@ -273,6 +300,8 @@ export class Overlay implements Scope {
     if (isRecreated && before !== undefined && after !== undefined) {
       batch.record(store.changeOf(before, undefined, ChangeFlag.net));
       batch.record(store.changeOf(undefined, after, ChangeFlag.net));
+    } else if (expiry !== undefined && before !== undefined && !isRecreated) {
+      batch.record(store.expireChange(before.payload(), expiry, this.#netFlag));
     } else {
       batch.record(store.changeOf(before, after, this.#netFlag));
     }
@@ -309,8 +338,9 @@ export class Overlay implements Scope {
     after: AnyRecord | undefined,
     count: number,
     isSameTransaction: boolean,
+    expiry?: Expiry,
   ): Step {
-    const step = { store, kind, before, after, count, isSameTransaction };
+    const step = { store, kind, before, after, count, isSameTransaction, expiry };
     if (!store.isTold) return step;
     if (kind !== 'write') this.#isNetEach = false;
     this.#steps.push(step);
@@ -336,13 +366,14 @@ function givePlaces(batch: WriteBatch, entries: Iterable<Entry>): void {
 }
 
 function eachChange(step: Step): Change | undefined {
-  const { store, kind, before, after, count, isSameTransaction } = step;
+  const { store, kind, before, after, count, isSameTransaction, expiry } = step;
   const flags =
     ChangeFlag.each | (isSameTransaction && before !== undefined ? ChangeFlag.sameTransaction : 0);
   const image = (record: AnyRecord | undefined) =>
     record && { record, payload: () => payloadOf(store, record) };
   if (kind === 'clear') return store.deleteAllChange(count, flags);
   if (kind === 'checkpoint') return after && store.checkpointChange(payloadOf(store, after), 1, flags);
+  if (expiry !== undefined) return before && store.expireChange(payloadOf(store, before), expiry, flags);
   return store.changeOf(image(before), image(after), flags);
 }
 

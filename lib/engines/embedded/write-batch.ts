@@ -29,8 +29,6 @@ export class WriteBatch implements Scope {
   readonly #journal: JournalWriter;
   #marks: TransactionMarks | undefined;
   #expired = 0;
-  /** Classes that keep a number of records, and got some. */
-  #grown = new Set<ClassStore>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -52,7 +50,6 @@ export class WriteBatch implements Scope {
 
   /** What was changed since the last end becomes one transaction of the journal, if there was anything to journal. */
   endTransaction(): void {
-    if (this.#grown.size > 0) this.#removeSurplus();
     this.#journal.end();
     this.#marks = undefined;
   }
@@ -115,12 +112,13 @@ export class WriteBatch implements Scope {
     return { payload: this.#store(store, key, before, after, version), version };
   }
 
-  /** Removes a record whose time has come, or which is one too many. */
-  expire(store: ClassStore, key: Buffer, stored: Stored, byCount: boolean): void {
+  /** Removes a record whose time has come. */
+  #expire(store: ClassStore, key: Buffer, stored: Stored): void {
     this.#store(store, key, stored, undefined, this.#nextVersion());
     const { payload } = store.codec.encode(stored.record, stored);
-    const dueAt = byCount ? this.now : (stored.expiresAt ?? this.now);
-    this.record(store.expireChange(payload, dueAt, byCount));
+    this.record(
+      store.expireChange(payload, { dueAt: stored.expiresAt ?? this.now, byCount: false }, BOTH_VIEWS),
+    );
   }
 
   get expiryTree(): Tree {
@@ -164,7 +162,7 @@ export class WriteBatch implements Scope {
     const store = this.#environment.catalog.byId(classId);
     const stored = store?.read(key);
     if (store !== undefined && stored !== undefined && stored.expiresAt === moment)
-      this.expire(store, key, stored, false);
+      this.#expire(store, key, stored);
     else this.expiryTree.removeSync(expiryKey(moment, classId, key));
   }
 
@@ -253,17 +251,18 @@ export class WriteBatch implements Scope {
     const marks = this.#marks;
     const isAlone = !this.#journal.isOpen;
     if (isAlone) this.#marks = TTL;
-    this.expire(store, key, stored, false);
+    this.#expire(store, key, stored);
     if (!isAlone) return;
     this.#journal.end();
     this.#marks = marks;
   }
 
-  /** Removes what is due of the class. */
-  expireDue(store: ClassStore): void {
-    if (this.nextExpiry > this.now) return;
+  /** Removes what is due of the class; how many records. */
+  expireDue(store: ClassStore): number {
+    if (this.nextExpiry > this.now) return 0;
     const due = [...dueBy(this.expiryTree, this.now)].filter(({ classId }) => classId === store.id);
     for (const { key } of due) this.read(store, key);
+    return due.length;
   }
 
   /** For those who want to know each record that a deleteAll removes. */
@@ -304,27 +303,8 @@ export class WriteBatch implements Scope {
     if (store.order !== undefined && before?.order !== after?.order) {
       if (before?.order !== undefined) store.order.removeSync(orderKey(before.order));
       if (after?.order !== undefined) store.order.putSync(orderKey(after.order), key);
-      if (before === undefined) this.#grown.add(store);
     }
     return payload;
-  }
-
-  /** The oldest records of classes that keep a number of them. */
-  #removeSurplus(): void {
-    for (const store of this.#grown) {
-      const most = store.definition.ttl?.count ?? Number.POSITIVE_INFINITY;
-      // What has expired makes room before what has not.
-      if (this.countOf(store) > most) this.expireDue(store);
-      const surplus = this.countOf(store) - most;
-      if (surplus <= 0 || store.order === undefined) continue;
-      const oldest = [...store.order.getRange({ ...FROM_FIRST, limit: surplus })];
-      for (const { value } of oldest) {
-        const key = Buffer.from(value);
-        const stored = store.read(key);
-        if (stored !== undefined) this.expire(store, key, stored, true);
-      }
-    }
-    this.#grown.clear();
   }
 
   /** Where values are unique, another record may have taken the place in the same transaction. */
