@@ -79,6 +79,19 @@ export function checkFlag(argument: string, value: boolean): boolean {
   return value;
 }
 
+export function checkSignal(value: unknown): AbortSignal {
+  try {
+    // What merely inherits from one throws when it is asked.
+    if (value instanceof AbortSignal && typeof value.aborted === 'boolean') return value;
+  } catch {}
+  throw invalidArgument('signal', `signal is an AbortSignal, not ${shown(value)}`);
+}
+
+export function checkFunction(argument: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw invalidArgument(argument, `${argument} is a function, not ${shown(value)}`);
+}
+
 // setTimeout's bound as well: about 24 days.
 export const LARGEST_TIMEOUT = 0x7fffffff;
 

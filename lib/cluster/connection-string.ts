@@ -1,5 +1,7 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, shown } from '../arguments';
 import { UnsupportedError } from '../errors';
+import { excerpt } from '../text';
+import { checkHost, checkSocketPath } from './addresses';
 
 export interface HostPort {
   readonly host: string;
@@ -22,7 +24,7 @@ const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
  * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
  */
 export function parseConnectionString(url: string): ConnectionString {
-  if (typeof url !== 'string') throw invalidArgument('url', `url is a string, not ${typeof url}`);
+  if (typeof url !== 'string') throw invalidArgument('url', `url is a string, not ${shown(url)}`);
   const scheme = /^([a-z]+:)/.exec(url)?.[1];
   if (scheme !== undefined && PLANNED.includes(scheme)) {
     throw new UnsupportedError(`evenkeel has no ${scheme.slice(0, -1)} engine yet`, {
@@ -32,12 +34,12 @@ export function parseConnectionString(url: string): ConnectionString {
   if (scheme === 'embedded:') return { engine: 'embedded', path: parseDirectory(url) };
   const rest = /^memcached:\/\/([^?#]*)$/.exec(url)?.[1];
   if (rest === undefined)
-    throw invalidArgument('url', `url begins with memcached:// or embedded: and has no query: ${url}`);
+    throw invalidArgument(
+      'url',
+      `url begins with memcached:// or embedded: and has no query: ${redactUrl(url)}`,
+    );
   if (rest.startsWith('/')) {
-    const path = decodePath(rest);
-    if (Buffer.byteLength(path) > 103)
-      throw invalidArgument('url', 'url: the path of a Unix socket has at most 103 bytes');
-    if (path.includes('\0')) throw invalidArgument('url', 'url: the path of a Unix socket has no zero byte');
+    const path = checkSocketPath('url', decodePath(rest));
     return { engine: 'memcached', servers: [{ path }] };
   }
   const servers = rest.replace(/\/$/, '').split(',').map(parseServer);
@@ -56,7 +58,10 @@ function parseDirectory(url: string): string | undefined {
   if (url === 'embedded:') return undefined;
   const path = decodePath(/^embedded:\/\/(\/[^?#]*)$/.exec(url)?.[1] ?? '');
   if (path === '' || path.includes('\0'))
-    throw invalidArgument('url', `url: embedded: alone, or embedded:// and an absolute path, not ${url}`);
+    throw invalidArgument(
+      'url',
+      `url: embedded: alone, or embedded:// and an absolute path, not ${redactUrl(url)}`,
+    );
   return path;
 }
 
@@ -65,8 +70,14 @@ function parseServer(text: string): HostPort {
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (host === undefined || port < 1 || port > 65535)
-    throw invalidArgument('url', `url: not a host with an optional port: ${text}`);
-  return { host, port };
+    throw invalidArgument('url', `url: not a host with an optional port: ${redactUrl(text)}`);
+  return { host: checkHost('url', host), port };
+}
+
+/** A url, or a part of one, as it may be shown: without what may be credentials. */
+export function redactUrl(url: string): string {
+  const withoutQuery = url.replace(/[?#].*$/s, '?…');
+  return excerpt(withoutQuery.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@'));
 }
 
 function decodePath(path: string): string {

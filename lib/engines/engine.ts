@@ -31,6 +31,8 @@ export interface Engine {
 
 /** One event base's way to the servers: what the facets above know of an engine. */
 export interface Transport extends Target, Submitter {
+  /** The server, as errors name it; undefined where there is none. */
+  readonly node: string | undefined;
   /** Resolves once operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */
   ready(): Promise<void>;
   flush(): void;

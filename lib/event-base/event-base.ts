@@ -100,13 +100,14 @@ export class EventBase {
   static create(options: EventBaseOptions = {}): EventBase {
     checkOptions(options, CREATE_NAMES);
     const { name = `evenkeel-${++basesMade}` } = options;
-    if (typeof name !== 'string') throw invalidArgument('name', 'name is a string');
+    if (typeof name !== 'string' || name.includes('\0'))
+      throw invalidArgument('name', `name is a string without zero bytes, not ${shown(name)}`);
     return new EventBase(name, true);
   }
 
   /** Throws CrossThreadError for a base of another JavaScript thread, InvalidArgumentError for what is no base. */
   static check(value: unknown, argument = 'base'): EventBase {
-    if (value instanceof EventBase) return value;
+    if (typeof value === 'object' && value !== null && #native in value) return value;
     if (
       typeof value === 'object' &&
       value !== null &&

@@ -229,8 +229,8 @@ export class Events<
   ): Promise<DurableSubscription<DurableEventOf<C, Mode>>> {
     const { log } = this.#hub;
     const definitions = listOf(classes);
+    checkOptions(options, DURABLE_NAMES);
     checkHandler(handler);
-    const setup = setupOf(log, name, definitions, options);
     const policy = checkPolicy(options.onError, ['stop', 'skip', 'park']);
     const filter = new Filter(
       log,
@@ -238,6 +238,7 @@ export class Events<
       options.kinds as string[] | undefined,
       options as FilterOptions,
     );
+    const setup = setupOf(log, name, definitions, options);
     const logged = definitions.map((each) => log.classOf(each));
     const keeper = await DurableKeeper.open(log, setup);
     try {
@@ -342,7 +343,6 @@ function setupOf(
   definitions: readonly ClassDefinition[],
   options: DurableOptions<ClassDefinition, EventMode>,
 ): DurableSetup {
-  checkOptions(options, DURABLE_NAMES);
   const {
     from = 'now',
     ack = 'auto',

@@ -1,4 +1,4 @@
-import { checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../arguments';
+import { checkOptions, checkSignal, checkTimeout, optionNames, shown } from '../arguments';
 import { ClosedError, EventNotDeclaredError, PositionLostError } from '../errors';
 import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { ClassDefinition } from '../schema/class';
@@ -65,8 +65,7 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     checkOptions(options, NAMES);
     const { signal, timeout } = options;
     if (timeout !== undefined && timeout !== 0) checkTimeout(timeout);
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw invalidArgument('signal', 'signal is an AbortSignal');
+    if (signal !== undefined) checkSignal(signal);
     const known = this.#nameOf(name);
     const cursor = this.#cursor(known);
     if (signal?.aborted) throw signal.reason;

@@ -3,7 +3,7 @@ import { BackpressureError, ClosedError, DiscardedError } from '../errors';
 import { queueMicrotask } from '../platform';
 import { onAbort } from '../transactions/abort';
 import type { GetMany } from '../transactions/get-many';
-import type { Operation } from '../transactions/operation';
+import { nameOf, type Operation } from '../transactions/operation';
 import { type Target, Transactions } from '../transactions/transactions';
 
 /**
@@ -41,6 +41,7 @@ export class SchedulingContext extends Transactions {
 }
 
 interface Staged {
+  readonly op: string;
   readonly size: number;
   readonly signal: AbortSignal | undefined;
   start(): void;
@@ -78,6 +79,7 @@ class Stage implements Target {
     if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
     const promise = operation.promise<T>();
     this.#add({
+      op: nameOf(operation.kind),
       size: 1,
       signal: operation.details?.signal,
       start: () => this.#transport.submit(operation),
@@ -91,6 +93,7 @@ class Stage implements Target {
     this.#assertOpen();
     for (const key of many.keys) this.#transport.check(key, undefined);
     this.#add({
+      op: 'getMany',
       size: many.keys.length,
       signal: many.details?.signal,
       start: () => many.start(this.#transport),
@@ -104,10 +107,12 @@ class Stage implements Target {
     const size = this.size;
     const staged = this.#end();
     if (size > this.#transport.available()) {
-      const error = new BackpressureError(
-        `maxInFlight and maxQueued leave no room for ${size} operations at once`,
-      );
-      for (const each of staged) discard(each, error);
+      const message = `maxInFlight and maxQueued leave no room for ${size} operations at once`;
+      const { node } = this.#transport;
+      for (const each of staged) {
+        const context = { op: each.op, ...(node !== undefined && { node }) };
+        discard(each, new BackpressureError(message, { context }));
+      }
       return;
     }
     this.#transport.together(() => {

@@ -1,5 +1,5 @@
 import { checkOptions, invalidArgument, shown } from '../arguments';
-import { type ClassDefinition, makeClass } from './class';
+import { type ClassDefinition, checkClass, makeClass } from './class';
 import { declareWhole, type EventDeclaration, isWholeKind, onFieldUpdate } from './events';
 import { type Field, type FieldMap, field, type MemberMap, type PresentField } from './field';
 import { type Index, type IndexedField, makeIndex } from './indexes';
@@ -31,7 +31,7 @@ export interface ClassDescription {
 }
 
 export function describeClass(definition: ClassDefinition): ClassDescription {
-  const { name, key, fields, indexes, events, ttl } = definition;
+  const { name, key, fields, indexes, events, ttl } = checkClass(definition);
   return {
     name,
     key: typeof key === 'string' ? key : [...key],
@@ -185,7 +185,7 @@ function properties(given: unknown, at: string, names: readonly string[]): Reado
 
 function list(given: unknown, at: string): readonly unknown[] {
   if (!Array.isArray(given)) throw invalidArgument(at, `${at} is an array, not ${shown(given)}`);
-  return given;
+  return Array.from<unknown>(given); // without holes, which map() would leave out
 }
 
 // Not by locale: the order is the same on every machine.

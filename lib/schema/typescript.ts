@@ -1,3 +1,5 @@
+import { isMap } from 'node:util/types';
+import { checkObject, invalidArgument } from '../arguments';
 import type { ClassDefinition } from './class';
 import type { ParsedSchema } from './ddl/parse';
 import { defaultEventName, type EventDefinition } from './events';
@@ -30,6 +32,9 @@ const KEYWORDS =
 
 /** The TypeScript module that declares the same classes and structs; each is exported under its name, or `name_`. */
 export function toTypeScript(schema: ParsedSchema): string {
+  const { classes, structs } = checkObject(schema, 'schema');
+  if (!isMap(classes) || !isMap(structs))
+    throw invalidArgument('schema', 'schema has maps of classes and structs, as parseDdl() returns them');
   return new Printer(schema).print();
 }
 

@@ -1,10 +1,25 @@
-import type { ConnectAction, FaultRule, RequestAction } from './faults';
+import { checkObject, checkOptions, invalidArgument, shown } from '../arguments';
+import { nearest } from '../nearest';
+import type { ConnectAction, FaultRule, HeaderLies, RequestAction } from './faults';
 import { Opcode } from './protocol';
 
 type Check = (value: unknown) => boolean;
+/** Of each property its check, or those of its own properties. A name with an exclamation mark is required. */
+interface Shape {
+  readonly [name: string]: Check | Shape;
+}
 
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isWholeUpTo =
+  (most: number): Check =>
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
+const isCount = isWholeUpTo(Number.MAX_SAFE_INTEGER);
+const isU8 = isWholeUpTo(0xff);
+const isU16 = isWholeUpTo(0xffff);
+const isU32 = isWholeUpTo(0xffff_ffff);
+const isU64: Check = (value) => typeof value === 'bigint' && BigInt.asUintN(64, value) === value;
 const isMilliseconds: Check = (value) => typeof value === 'number' && value >= 0 && value <= 0x7fffffff;
+const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isFlag: Check = (value) => typeof value === 'boolean';
 const isBytes: Check = (value) => value instanceof Uint8Array;
 const isObject: Check = (value) => typeof value === 'object' && value !== null;
@@ -20,8 +35,19 @@ const isMoment: Check = (value) =>
   isOneOf('before', 'after')(value) ||
   (isObject(value) && isCount((value as { afterBytes?: unknown }).afterBytes));
 
-/** Of each kind its parameters; those with an exclamation mark are required. */
-const REQUEST_ACTIONS: Readonly<Record<RequestAction['kind'], Readonly<Record<string, Check>>>> = {
+const HEADER: Readonly<Record<keyof HeaderLies, Check>> = {
+  magic: isU8,
+  opcode: isU8,
+  keyLength: isU16,
+  extrasLength: isU8,
+  datatype: isU8,
+  status: isU16,
+  totalBody: isU32,
+  opaque: isU32,
+  cas: isU64,
+};
+
+const REQUEST_ACTIONS: Readonly<Record<RequestAction['kind'], Shape>> = {
   delay: { 'ms!': isMilliseconds, reorder: isFlag },
   hang: { later: isOneOf('hang', 'answer') },
   drop: {},
@@ -29,44 +55,69 @@ const REQUEST_ACTIONS: Readonly<Record<RequestAction['kind'], Readonly<Record<st
   truncate: { 'bytes!': isCount, end: isOneOf('silence', 'close', 'reset') },
   reset: { when: isMoment },
   close: { when: isMoment },
-  wrongOpaque: { opaque: isCount },
+  wrongOpaque: { opaque: isU32 },
   status: {
-    'status!': isCount,
+    'status!': isU16,
     body: (value) => typeof value === 'string' || isBytes(value),
     execute: isFlag,
   },
-  garbage: { bytes: isBytes, seed: (value) => typeof value === 'number', length: isCount },
-  header: { 'fields!': isObject },
-  announce: { 'bytes!': isCount },
+  garbage: { bytes: isBytes, seed: isNumber, length: isWholeUpTo(2 ** 30) },
+  header: { 'fields!': HEADER },
+  announce: { 'bytes!': isU32 },
   unsolicited: { packets: isListOf(isBytes), position: isOneOf('before', 'after') },
 };
 
-const CONNECT_ACTIONS: Readonly<Record<ConnectAction['kind'], Readonly<Record<string, Check>>>> = {
+const CONNECT_ACTIONS: Readonly<Record<ConnectAction['kind'], Shape>> = {
   refuse: {},
   reset: {},
   silent: {},
-  banner: { bytes: isBytes, seed: (value) => typeof value === 'number' },
+  banner: { bytes: isBytes, seed: isNumber },
 };
 
-/** Throws TypeError for a rule that could not strike as it is written; types alone do not stop a test in JavaScript. */
+const OCCURRENCE: Shape = {
+  on: isOneOf('request', 'connect'),
+  'action!': isObject,
+  nth: (value) => isCount(value) && value !== 0,
+  times: isCount,
+  connection: isCount,
+};
+const REQUEST_RULE: Shape = {
+  ...OCCURRENCE,
+  opcode: (value) => (Array.isArray(value) ? value : [value]).every(isOpcode),
+  key: (value) => typeof value === 'string' || typeof value === 'function' || value instanceof RegExp,
+};
+
+/** InvalidArgumentError for a rule that could not strike as it is written; types alone do not stop a test in JavaScript. */
 export function checkFault(rule: FaultRule): void {
-  const { action } = rule;
-  const actions: Readonly<Record<string, Readonly<Record<string, Check>>>> =
-    rule.on === 'connect' ? CONNECT_ACTIONS : REQUEST_ACTIONS;
-  const parameters =
-    isObject(action) && Object.hasOwn(actions, action.kind) ? actions[action.kind] : undefined;
-  if (parameters === undefined) throw new TypeError(`There is no fault of the kind ${String(action?.kind)}`);
-  const given: Readonly<Record<string, unknown>> = { ...action };
-  for (const [name, check] of Object.entries(parameters)) {
-    const key = name.replace('!', '');
-    if (given[key] === undefined ? name.endsWith('!') : !check(given[key])) {
-      throw new TypeError(`A fault of the kind ${action.kind} has no such ${key}`);
+  const { on } = checkObject(rule, 'rule');
+  check('rule', rule, on === 'connect' ? OCCURRENCE : REQUEST_RULE);
+  const { kind, ...parameters } = rule.action;
+  const shapes: Readonly<Record<string, Shape>> = on === 'connect' ? CONNECT_ACTIONS : REQUEST_ACTIONS;
+  const shape = typeof kind === 'string' && Object.hasOwn(shapes, kind) ? shapes[kind] : undefined;
+  if (shape === undefined) {
+    const meant = typeof kind === 'string' ? nearest(kind, Object.keys(shapes)) : undefined;
+    const hint = meant === undefined ? '' : `, did you mean ${meant}?`;
+    throw invalidArgument('action.kind', `action.kind: there is no fault of the kind ${shown(kind)}${hint}`);
+  }
+  check('action', parameters, shape);
+}
+
+function check(argument: string, given: unknown, shape: Shape): void {
+  const names = Object.keys(shape).map((name) => name.replace('!', ''));
+  const properties = checkOptions(given, new Set(names), argument);
+  for (const [name, expected] of Object.entries(shape)) {
+    const property = `${argument}.${name.replace('!', '')}`;
+    const value = properties[name.replace('!', '')];
+    if (value === undefined) {
+      if (name.endsWith('!')) throw invalidArgument(property, `${property} is missing`);
+    } else if (typeof expected !== 'function') {
+      check(property, value, expected);
+    } else if (!expected(value)) {
+      throw invalidArgument(property, `${property} cannot be ${shown(value)}`);
     }
   }
-  if (rule.on === 'connect' || rule.opcode === undefined) return;
-  for (const opcode of Array.isArray(rule.opcode) ? rule.opcode : [rule.opcode]) {
-    if (typeof opcode !== 'number' && !Object.hasOwn(Opcode, opcode)) {
-      throw new TypeError(`There is no opcode ${String(opcode)}`);
-    }
-  }
+}
+
+function isOpcode(value: unknown): boolean {
+  return typeof value === 'string' ? Object.hasOwn(Opcode, value) : isU8(value);
 }

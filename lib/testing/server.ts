@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
+import { resolve } from 'node:path';
 import { dateNow } from '../platform';
 import { AnswerBuffer } from './answers';
 import { Conditions } from './conditions';
 import { Connection, type ConnectionHost } from './connection';
 import { garbage } from './fault-actions';
-import { checkFault } from './fault-check';
 import { FaultBook, type FaultRule } from './faults';
 import { Listener } from './listener';
 import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
@@ -40,7 +40,11 @@ export class LocalServer implements ServerOperations, ConnectionHost {
     this.#clock = options.clock ?? dateNow;
     this.recording = options.record ? new Recording() : undefined;
     this.store = this.#emptyStore();
-    const address = { host: options.host ?? '127.0.0.1', port: options.port ?? 0, path: options.path };
+    const address = {
+      host: options.host ?? '127.0.0.1',
+      port: options.port ?? 0,
+      path: options.path && resolve(options.path),
+    };
     this.#listener = new Listener(address, (socket) => this.#accept(socket));
   }
 
@@ -55,7 +59,6 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   }
 
   async addFault(rule: FaultRule): Promise<number> {
-    checkFault(rule);
     const id = this.faults.add(rule);
     await this.#listenOrRefuse();
     return id;

@@ -1,3 +1,6 @@
+import { urlOfSocket } from '../cluster/addresses';
+import { checkCount, checkRestartOptions, checkServerOptions, checkStopOptions } from './checks';
+import { checkFault } from './fault-check';
 import type { FaultRule } from './faults';
 import type { Address, Call, RestartOptions, ServerOptions, StopOptions } from './operations';
 import type { ReceivedChunk, ReceivedCommand } from './recording';
@@ -20,7 +23,8 @@ export class FaultHandle {
   }
 
   /** Resolves once it has struck `hits` times (default 1); rejects when the server is closed first. */
-  waitForHits(hits = 1): Promise<void> {
+  async waitForHits(hits = 1): Promise<void> {
+    checkCount('hits', hits);
     return this.#call('waitForFaultHits', this.#id, hits);
   }
 
@@ -49,14 +53,14 @@ export class TestServer implements AsyncDisposable {
     this.port = address.port;
     this.path = address.path;
     const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-    this.url =
-      address.path === undefined ? `memcached://${host}:${address.port}` : `memcached://${address.path}`;
+    this.url = address.path === undefined ? `memcached://${host}:${address.port}` : urlOfSocket(address.path);
     this.#call = call;
     this.#close = close;
   }
 
-  /** Sets a fault; of several that match a request the one set first strikes. Rejects with TypeError for a malformed one. */
+  /** Sets a fault; of several that match a request the one set first strikes. Rejects with InvalidArgumentError for a malformed one. */
   async fault(rule: FaultRule): Promise<FaultHandle> {
+    checkFault(rule);
     return new FaultHandle(await this.#call('addFault', rule), this.#call);
   }
 
@@ -70,12 +74,14 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Resolves once exactly `count` connections are open; rejects when the server is closed first. */
-  waitForConnections(count: number): Promise<void> {
+  async waitForConnections(count: number): Promise<void> {
+    checkCount('count', count);
     return this.#call('waitForConnections', count);
   }
 
   /** Resolves once `count` requests have been received since the start; needs no recording. */
-  waitForCommands(count: number): Promise<void> {
+  async waitForCommands(count: number): Promise<void> {
+    checkCount('count', count);
     return this.#call('waitForCommands', count);
   }
 
@@ -97,7 +103,8 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Ends every open connection; resolves when they are gone. */
-  disconnectAll(options: StopOptions = {}): Promise<void> {
+  async disconnectAll(options: StopOptions = {}): Promise<void> {
+    checkStopOptions(options);
     return this.#call('disconnectAll', options);
   }
 
@@ -111,12 +118,14 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Stops listening and ends every connection. `restart` brings it back. */
-  stop(options: StopOptions = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkStopOptions(options);
     return this.#call('stop', options);
   }
 
   /** Stops, if it has not been stopped, and listens at the same address again. Without `keepData` it is empty. */
-  restart(options: RestartOptions = {}): Promise<void> {
+  async restart(options: RestartOptions = {}): Promise<void> {
+    checkRestartOptions(options);
     return this.#call('restart', options);
   }
 
@@ -141,8 +150,12 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
-/** Starts a server. Rejects with the error of the listening socket, for example `code` EADDRINUSE. */
+/**
+ * Starts a server. Rejects with InvalidArgumentError for a bad option, with the error of the listening socket otherwise: `code`
+ * EADDRINUSE, for example.
+ */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  checkServerOptions(options);
   if (options.worker) {
     const { server, address } = await RemoteServer.start(options);
     return new TestServer(address, server.call, () => server.close());

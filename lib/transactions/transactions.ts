@@ -1,4 +1,5 @@
-import { checkObject, checkOptions, checkTimeout, invalidArgument, shown } from '../arguments';
+import { isUint8Array } from 'node:util/types';
+import { checkObject, checkOptions, checkSignal, checkTimeout, invalidArgument, shown } from '../arguments';
 import { type ExpiryOptions, encodeExpiry } from './expiry';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, Operation } from './operation';
@@ -158,7 +159,7 @@ export class Transactions {
     value: string | Uint8Array,
     options: ConditionalOptions | undefined,
   ): Promise<MutationResult> {
-    if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    if (typeof value !== 'string' && !isUint8Array(value)) {
       throw invalidArgument('value', 'value is a string or a Buffer');
     }
     checkBytes(value);
@@ -180,7 +181,7 @@ export class Transactions {
 function checkEncoded(encoded: EncodedValue): EncodedValue {
   checkObject(encoded, 'value');
   const { data, flags } = encoded;
-  if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+  if (typeof data !== 'string' && !isUint8Array(data)) {
     throw invalidArgument('value', 'the transcoder encodes to a string or a Uint8Array');
   }
   if (typeof flags !== 'number' || flags >>> 0 !== flags)
@@ -229,19 +230,8 @@ function timing(options: OperationOptions, detail: Details, known: ReadonlySet<s
   checkOptions(options, known);
   const { timeout, signal } = options;
   if (timeout !== undefined) detail.timeout = checkTimeout(timeout);
-  if (signal !== undefined) {
-    if (!isAbortSignal(signal)) throw invalidArgument('signal', 'signal is an AbortSignal');
-    detail.signal = signal;
-  }
+  if (signal !== undefined) detail.signal = checkSignal(signal);
   return detail;
-}
-
-function isAbortSignal(value: unknown): boolean {
-  try {
-    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
-  } catch {
-    return false; // an object that merely inherits from one
-  }
 }
 
 function version(options: ConditionalOptions, detail: Details): Details {

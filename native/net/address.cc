@@ -10,6 +10,8 @@
 namespace evenkeel::net {
 
 std::optional<Address> Address::ip(const std::string& host, uint16_t port) {
+  // inet_pton would read no further.
+  if (host.find('\0') != std::string::npos) return std::nullopt;
   Address address;
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage_);
   if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
@@ -31,7 +33,8 @@ std::optional<Address> Address::ip(const std::string& host, uint16_t port) {
 std::optional<Address> Address::unix_path(const std::string& path) {
   Address address;
   auto* un = reinterpret_cast<sockaddr_un*>(&address.storage_);
-  if (path.empty() || path.size() >= sizeof un->sun_path) return std::nullopt;
+  if (path.empty() || path.size() >= sizeof un->sun_path || path.find('\0') != std::string::npos)
+    return std::nullopt;
   un->sun_family = AF_UNIX;
   std::memcpy(un->sun_path, path.data(), path.size());
   address.size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);

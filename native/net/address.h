@@ -11,9 +11,9 @@ namespace evenkeel::net {
 
 class Address {
  public:
-  // `host` is a numeric IPv4 or IPv6 address; nothing when it is not.
+  // `host` is a numeric IPv4 or IPv6 address; nothing when it is not, or has a zero byte.
   static std::optional<Address> ip(const std::string& host, uint16_t port);
-  // Nothing when the path does not fit a sockaddr_un (about 107 bytes).
+  // Nothing when the path has a zero byte, or does not fit a sockaddr_un (about 107 bytes).
   static std::optional<Address> unix_path(const std::string& path);
 
   int family() const { return storage_.ss_family; }

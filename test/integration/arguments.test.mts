@@ -4,7 +4,10 @@ import { connect } from '../../lib/connect.ts';
 import type { Database } from '../../lib/database.ts';
 import { InvalidArgumentError } from '../../lib/errors.ts';
 import { EventBase } from '../../lib/event-base/event-base.ts';
+import { defineClass, field, onNew } from '../../lib/index.ts';
 import { onBothBases, startPair } from './harness.mts';
+
+const Item = defineClass('Item', { key: 'id', fields: { id: field.uint32() }, events: [onNew()] });
 
 /** Values that no argument here may have, some of which cannot even be turned into text. */
 const strange: unknown[] = [
@@ -81,6 +84,30 @@ onBothBases('an argument that makes no sense is refused by name, at the call', (
     }
     assert.equal(await db.get('k'), undefined);
     await assert.rejects(db.schedule(undefined as never), isRefusal('fn'));
+  });
+
+  test('as a value that only looks like bytes', async () => {
+    await using pair = await startPair(bases);
+    const { db } = pair;
+    const noBytes = [new Proxy(new Uint8Array(4), {}), Object.create(Uint8Array.prototype)];
+    for (const value of noBytes) {
+      assert.throws(() => db.upsert('k', value), isRefusal('value'));
+      assert.throws(() => db.append('k', value), isRefusal('value'));
+      assert.throws(() => db.enter().insert('k', value), isRefusal('value'));
+    }
+    assert.equal(await db.get('k'), undefined);
+  });
+
+  test('as a signal or a base that merely inherits from one', async () => {
+    await using pair = await startPair(bases);
+    const { db } = pair;
+    const signal = Object.create(AbortSignal.prototype);
+    assert.throws(() => db.get('k', { signal }), isRefusal('signal'));
+    assert.throws(() => db.via(Object.create(EventBase.prototype)), isRefusal('base'));
+    assert.throws(() => db.via(new Proxy(db.eventBase, {})), isRefusal('base'));
+    await using other = await connect('embedded:', { classes: [Item], eventBase: db.eventBase });
+    await assert.rejects(other.records(Item).get(1, { signal }), isRefusal('signal'));
+    await assert.rejects(other.events.wait('Item.new', { signal }), isRefusal('signal'));
   });
 
   test('of connect()', async () => {

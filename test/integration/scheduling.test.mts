@@ -198,7 +198,12 @@ onBothBases('a scheduling context', (bases) => {
     const context = db.enter();
     const refused = [context.upsert('a', 1), context.getMany(['b', 'c', 'd']), context.get('e')];
     context.leave();
-    for (const each of refused) await assert.rejects(each, BackpressureError);
+    const node = server.url.replace('memcached://', '');
+    for (const [i, op] of ['upsert', 'getMany', 'get'].entries())
+      await assert.rejects(refused[i] as Promise<unknown>, {
+        code: 'EVENKEEL_BACKPRESSURE',
+        context: { op, node },
+      });
     assert.deepEqual(await keysSent(server), []);
 
     const hang = await server.fault({ key: 'hung', action: { kind: 'hang', later: 'answer' } });

@@ -36,6 +36,13 @@ TEST(Address, NamesAreNotResolvedHere) {
     EXPECT_FALSE(Address::ip(text, 1).has_value()) << text;
 }
 
+TEST(Address, IsNotReadUpToAZeroByte) {
+  using std::string_literals::operator""s;
+  EXPECT_FALSE(Address::ip("127.0.0.1\0.example.com"s, 1).has_value());
+  EXPECT_FALSE(Address::ip("::1\0"s, 1).has_value());
+  EXPECT_FALSE(Address::unix_path("/run/a\0b"s).has_value());
+}
+
 TEST(Address, APathFitsOrIsRefused) {
   EXPECT_FALSE(Address::unix_path("").has_value());
   const size_t room = sizeof(sockaddr_un::sun_path) - 1;

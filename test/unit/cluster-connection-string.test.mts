@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
 import {
   nameOfServer,
   parseConnectionString,
@@ -57,6 +58,11 @@ describe('a memcached url', () => {
     [`memcached:///${'a'.repeat(103)}`, 'has a path of 104 bytes'],
     [`memcached:///${'%C3%BC'.repeat(52)}`, 'has a path of 105 bytes in 53 characters'],
     ['memcached:///run/a%00b', 'has a path with a zero byte'],
+    ['memcached://127.0.0.1\0.example.com', 'has a zero byte in its host'],
+    ['memcached://127.0.0.1\u001b[31m', 'has a control character in its host'],
+    ['memcached://cache\u0085.example', 'has a control character of C1 in its host'],
+    ['memcached://cache\u202e.example', 'turns the direction of writing'],
+    [`memcached://${'a'.repeat(254)}`, 'has a host longer than a name can be'],
   ];
   for (const [url, why] of bad) {
     test(`that ${why} is refused`, async () => {
@@ -71,6 +77,31 @@ describe('a memcached url', () => {
     const path = `/${'a'.repeat(102)}`;
     assert.deepEqual(serverOf(`memcached://${path}`), { path });
   });
+});
+
+describe('what may be credentials is never shown', () => {
+  const urls = [
+    'memcached://user:s3cret@h:11211',
+    'memcached://user:s3cret@a,user:s3cret@b',
+    'memcached://user:s3/cret@h',
+    'memcached://user:p@s3cret@h',
+    'http://user:s3cret@h',
+    'user:s3cret@h',
+    'memcached://h?password=s3cret',
+    'memcached://h#s3cret',
+    'embedded://user:s3cret@h/path',
+    'embedded:///path?key=s3cret',
+    'MEMCACHED://user:s3cret@h',
+  ];
+  for (const url of urls) {
+    test(`of ${url}`, async () => {
+      await assert.rejects(connect(url), (error) => {
+        assert.ok(error instanceof InvalidArgumentError, `${error}`);
+        assert.doesNotMatch(inspect(error, { depth: 10, showHidden: true }), /s3|cret/);
+        return true;
+      });
+    });
+  }
 });
 
 test('what is no string is refused', () => {

@@ -336,12 +336,37 @@ test('a malformed fault is refused when it is set, and the server goes on', asyn
     { action: { kind: 'refuse' } },
     { on: 'connect', action: { kind: 'hang' } },
     { opcode: 'gett', action: { kind: 'drop' } },
+    { opcode: 256, action: { kind: 'drop' } },
+    { opcod: 'get', action: { kind: 'drop' } },
+    { action: { kind: 'drop', ms: 5 } },
+    { action: { kind: 'header', fields: { magic: 256 } } },
+    { action: { kind: 'header', fields: { majic: 1 } } },
+    { action: { kind: 'header', fields: { cas: 2n ** 64n } } },
+    { action: { kind: 'status', status: 0x10000 } },
+    { action: { kind: 'announce', bytes: 2 ** 32 } },
+    { action: { kind: 'wrongOpaque', opaque: -1 } },
+    { action: { kind: 'drop' }, times: -1 },
+    { action: { kind: 'drop' }, nth: 0 },
+    { action: { kind: 'drop' }, key: 5 },
+    { on: 'conect', action: { kind: 'reset' } },
+    null,
   ];
   for (const { options } of forms) {
     await using ready = await started(options);
-    for (const rule of malformed) await assert.rejects(ready.server.fault(rule as FaultRule));
+    for (const rule of malformed)
+      await assert.rejects(ready.server.fault(rule as FaultRule), { code: 'EVENKEEL_INVALID_ARGUMENT' });
     assert.equal((await ready.client.ask(get('a'))).value.toString(), 'value of a');
   }
+});
+
+test('a misspelt fault is refused with the word that may have been meant', async () => {
+  await using server = await startServer();
+  const refused = (rule: unknown, message: RegExp): Promise<void> =>
+    assert.rejects(server.fault(rule as FaultRule), message);
+  await refused({ action: { kind: 'delay', msec: 5 } }, /did you mean ms\?/);
+  await refused({ action: { kind: 'truncated', bytes: 5 } }, /did you mean truncate\?/);
+  await refused({ time: 1, action: { kind: 'drop' } }, /did you mean times\?/);
+  await refused({ action: { kind: 'header', fields: { opaq: 5 } } }, /did you mean opaque\?/);
 });
 
 test('a key predicate works in this thread and is refused by a worker', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { connect } from '../../lib/connect.ts';
 import { Opcode, type ServerOptions, Status, startServer } from '../../lib/testing/index.ts';
 import { counterExtras, encode, RawClient, u32 } from '../conformance/raw-client.mts';
 
@@ -42,6 +43,17 @@ for (const { form, options } of [
         await server.fault({ action: { kind: 'reset' } });
         client.send(noop);
         await client.ended;
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+
+    test('on a socket whose path has to be escaped has a url that connects', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'evenkeel ?#%-'));
+      try {
+        await using server = await startServer({ ...options, path: join(folder, 's') });
+        await using db = await connect(server.url);
+        assert.equal(await db.get('k'), undefined);
       } finally {
         await rm(folder, { recursive: true });
       }
@@ -159,6 +171,33 @@ for (const { form, options } of [
 
 test('a clock cannot be given to a worker', async () => {
   await assert.rejects(startServer({ worker: true, clock: () => 0 }), TypeError);
+});
+
+test('options that make no sense are refused by name', async () => {
+  const refused: Readonly<Record<string, readonly unknown[]>> = {
+    port: [-1, 65536, 1.5, '11211', null],
+    host: ['', 5, null, '127.0.0.1\0', 'a b'],
+    path: ['', 5, null, 'a\0b', 'a'.repeat(104)],
+    worker: [1, null],
+    record: ['yes', null],
+    maxItemBytes: [-1, 0.5, '1', null],
+    maxBytes: [-1, 0.5, '1', null],
+    clock: [5, null],
+  };
+  for (const [argument, values] of Object.entries(refused))
+    for (const value of values)
+      await assert.rejects(startServer({ [argument]: value }), {
+        code: 'EVENKEEL_INVALID_ARGUMENT',
+        context: { argument },
+      });
+  await using server = await startServer();
+  for (const options of [null, { reset: 1 }, { rest: true }] as object[]) {
+    await assert.rejects(server.stop(options), { code: 'EVENKEEL_INVALID_ARGUMENT' });
+    await assert.rejects(server.disconnectAll(options), { code: 'EVENKEEL_INVALID_ARGUMENT' });
+    await assert.rejects(server.restart(options), { code: 'EVENKEEL_INVALID_ARGUMENT' });
+  }
+  await assert.rejects(server.restart({ keepdata: true } as object), /did you mean keepData\?/);
+  await assert.rejects(server.waitForCommands(-1), { code: 'EVENKEEL_INVALID_ARGUMENT' });
 });
 
 test('close may be called twice', async () => {

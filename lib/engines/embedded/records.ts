@@ -1,4 +1,4 @@
-import { checkOptions, checkTimeout, invalidArgument, shown } from '../../arguments';
+import { checkOptions, checkSignal, checkTimeout, invalidArgument, shown } from '../../arguments';
 import { setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import type { InsertOf, KeyOf, RecordOf } from '../../schema/record';
@@ -275,9 +275,10 @@ function timingAmong(options: OperationOptions, known: ReadonlySet<string>): Tim
 }
 
 export function timingOf({ timeout, signal }: OperationOptions): Timing {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidArgument('signal', 'signal is an AbortSignal');
-  return { timeout: timeout === undefined ? undefined : checkTimeout(timeout), signal };
+  return {
+    timeout: timeout === undefined ? undefined : checkTimeout(timeout),
+    signal: signal === undefined ? undefined : checkSignal(signal),
+  };
 }
 
 function casOf({ cas }: ConditionalOptions): Version | undefined {

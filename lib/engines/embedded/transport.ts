@@ -25,6 +25,7 @@ import { type Unit, Writer } from './writer';
 
 /** One event base's way to the database: reads at once, writes through its writer. */
 export class EmbeddedTransport implements Transport {
+  readonly node = undefined;
   readonly transcoder: Transcoder;
   readonly timeout: number;
   readonly writer: Writer;

@@ -23,8 +23,7 @@ import { unansweredError } from './unanswered';
 export class MemcachedTransport implements Transport {
   readonly transcoder: Transcoder;
   readonly #base: EventBase;
-  /** The server's name, for errors. */
-  readonly #node: string;
+  readonly node: string;
   readonly #connector: Connector;
   readonly #options: ResolvedClientOptions;
   readonly #native: NativeClient;
@@ -48,7 +47,7 @@ export class MemcachedTransport implements Transport {
 
   constructor(base: EventBase, endpoint: Endpoint, options: ResolvedClientOptions, transcoder: Transcoder) {
     this.#base = base;
-    this.#node = endpoint.name;
+    this.node = endpoint.name;
     this.#options = options;
     this.transcoder = transcoder;
     this.#completions = new Completions(transcoder);
@@ -81,7 +80,7 @@ export class MemcachedTransport implements Transport {
   }
 
   async ready(): Promise<void> {
-    if (this.#closed) throw closedError(this.#node);
+    if (this.#closed) throw closedError(this.node);
     this.#base.ref();
     try {
       await this.#connector.ready();
@@ -117,9 +116,9 @@ export class MemcachedTransport implements Transport {
   }
 
   check(key: string, value: string | Uint8Array | undefined): void {
-    if (this.#closed) throw closedError(this.#node);
+    if (this.#closed) throw closedError(this.node);
     const refused = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
-    if (refused < 0) throw refusalError(refused, undefined, this.#node, this.#options);
+    if (refused < 0) throw refusalError(refused, undefined, this.node, this.#options);
   }
 
   cancel(operation: Operation): void {
@@ -167,7 +166,7 @@ export class MemcachedTransport implements Transport {
     if (this.#ended) return;
     this.#base.ref();
     if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(layout.FLUSH_ALL);
-    this.#connector.refuse(closedError(this.#node));
+    this.#connector.refuse(closedError(this.node));
     if (this.#underWay > 0 || this.#waiting.size > 0) await this.#drained(drainTimeout);
     if (!this.#ended) {
       const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
@@ -191,7 +190,7 @@ export class MemcachedTransport implements Transport {
 
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
-    if (this.#closed && !this.#continuing) return closedError(this.#node);
+    if (this.#closed && !this.#continuing) return closedError(this.node);
     const signal = detail?.signal;
     if (signal?.aborted) {
       // Nothing is sent; the outcome comes like every other, after the call.
@@ -209,7 +208,7 @@ export class MemcachedTransport implements Transport {
       slot = this.#native.submitValue(code | form, operation.key, value);
     }
     if (detail !== undefined) this.#resetParameters();
-    if (slot < 0) return refusalError(slot, nameOf(operation.kind), this.#node, this.#options);
+    if (slot < 0) return refusalError(slot, nameOf(operation.kind), this.node, this.#options);
     operation.slot = slot;
     operation.attempts += 1;
     this.#pending[slot] = operation;
@@ -388,7 +387,7 @@ export class MemcachedTransport implements Transport {
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
     this.#closedWhat = 'its event base';
-    this.#connector.refuse(new ClosedError('its event base was closed', { context: { node: this.#node } }));
+    this.#connector.refuse(new ClosedError('its event base was closed', { context: { node: this.node } }));
     this.#drain();
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
@@ -407,7 +406,7 @@ export class MemcachedTransport implements Transport {
     this.#ended = true;
     this.#connector.stop();
     this.#flushWatch?.cancel();
-    for (const waiting of this.#waiting) waiting.discard(closedError(this.#node));
+    for (const waiting of this.#waiting) waiting.discard(closedError(this.node));
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
 
@@ -432,7 +431,7 @@ export class MemcachedTransport implements Transport {
     return {
       op: nameOf(operation.kind),
       key: operation.key,
-      node: this.#node,
+      node: this.node,
       attempts: operation.attempts,
     };
   }

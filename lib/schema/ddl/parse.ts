@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../arguments';
+import { checkOptions, invalidArgument, optionNames, shown } from '../../arguments';
 import type { ClassDefinition } from '../class';
 import { field, type MemberField, MOST_VALUES, type StructField } from '../field';
 import { parseClass } from './class';
@@ -23,6 +23,7 @@ export interface DdlOptions {
   readonly file?: string;
 }
 
+const NAMES = optionNames<DdlOptions>({ file: true });
 const MODIFIERS: ReadonlySet<string> = new Set(['compact', 'persistent', 'transient']);
 
 /**
@@ -37,8 +38,12 @@ const MODIFIERS: ReadonlySet<string> = new Set(['compact', 'persistent', 'transi
  * @throws DdlSyntaxError with line and column, for what is no schema and for what has no counterpart here.
  */
 export function parseDdl(text: string, options: DdlOptions = {}): ParsedSchema {
-  if (typeof text !== 'string') throw invalidArgument('text', `text is a string, not ${typeof text}`);
-  const cursor = new Cursor(new Source(text, options.file));
+  if (typeof text !== 'string') throw invalidArgument('text', `text is a string, not ${shown(text)}`);
+  checkOptions(options, NAMES);
+  const { file } = options;
+  if (file !== undefined && typeof file !== 'string')
+    throw invalidArgument('file', `file is a string, not ${shown(file)}`);
+  const cursor = new Cursor(new Source(text, file));
   const scope = new Scope(cursor);
   while (cursor.peek().kind !== 'end') parseStatement(scope);
   const { classes, structs } = scope;

@@ -1,0 +1,36 @@
+import { invalidArgument, shown } from '../arguments';
+
+// The shortest limit of the platforms, macOS's, without the byte that ends it.
+const LONGEST_SOCKET_PATH = 103;
+const LONGEST_HOST = 253;
+// Each ends or falsifies the name on its way through C, or in a log.
+const FORBIDDEN_IN_HOST = /[\s\p{Cc}\p{Cf}]/u;
+
+/** A name or numeric address, as the resolver takes it. */
+export function checkHost(argument: string, host: unknown): string {
+  if (typeof host !== 'string' || host === '' || host.length > LONGEST_HOST || FORBIDDEN_IN_HOST.test(host))
+    throw invalidArgument(
+      argument,
+      `${argument}: a host is a name or an address, without spaces and control characters, not ${shown(host)}`,
+    );
+  return host;
+}
+
+export function checkSocketPath(argument: string, path: unknown): string {
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw invalidArgument(
+      argument,
+      `${argument}: the path of a Unix socket is text without zero bytes, not ${shown(path)}`,
+    );
+  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH)
+    throw invalidArgument(
+      argument,
+      `${argument}: the path of a Unix socket has at most ${LONGEST_SOCKET_PATH} bytes`,
+    );
+  return path;
+}
+
+/** A url that connects to the socket. */
+export function urlOfSocket(path: string): string {
+  return `memcached://${path.replace(/[%?#\s\p{Cc}\p{Cf}]/gu, encodeURIComponent)}`;
+}

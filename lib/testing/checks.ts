@@ -1,0 +1,46 @@
+import { checkFlag, checkFunction, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
+import { checkHost, checkSocketPath } from '../cluster/addresses';
+import type { RestartOptions, ServerOptions, StopOptions } from './operations';
+
+const SERVER_NAMES = optionNames<ServerOptions>({
+  port: true,
+  host: true,
+  path: true,
+  worker: true,
+  record: true,
+  maxItemBytes: true,
+  maxBytes: true,
+  clock: true,
+});
+const STOP_NAMES = optionNames<StopOptions>({ reset: true });
+const RESTART_NAMES = optionNames<RestartOptions>({ reset: true, keepData: true });
+
+/** Types alone do not stop a test in JavaScript: InvalidArgumentError for options that say nothing or something else. */
+export function checkServerOptions(options: ServerOptions): void {
+  checkOptions(options, SERVER_NAMES);
+  const { port, host, path, worker, record, maxItemBytes, maxBytes, clock } = options;
+  if (port !== undefined) checkCount('port', port, 0xffff);
+  if (host !== undefined) checkHost('host', host);
+  if (path !== undefined) checkSocketPath('path', path);
+  if (worker !== undefined) checkFlag('worker', worker);
+  if (record !== undefined) checkFlag('record', record);
+  if (maxItemBytes !== undefined) checkCount('maxItemBytes', maxItemBytes);
+  if (maxBytes !== undefined) checkCount('maxBytes', maxBytes);
+  if (clock !== undefined) checkFunction('clock', clock);
+}
+
+export function checkStopOptions(options: StopOptions): void {
+  checkOptions(options, STOP_NAMES);
+  if (options.reset !== undefined) checkFlag('reset', options.reset);
+}
+
+export function checkRestartOptions(options: RestartOptions): void {
+  checkOptions(options, RESTART_NAMES);
+  if (options.reset !== undefined) checkFlag('reset', options.reset);
+  if (options.keepData !== undefined) checkFlag('keepData', options.keepData);
+}
+
+export function checkCount(argument: string, value: unknown, most = Number.MAX_SAFE_INTEGER): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > most)
+    throw invalidArgument(argument, `${argument} is a whole number from 0 to ${most}, not ${shown(value)}`);
+}
