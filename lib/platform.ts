@@ -16,10 +16,12 @@ export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediat
 /** Resolves after so many ms. */
 export const delay = promisedTimeout;
 
-// In some test environments the global `process` is a copy whose functions are faked.
 const { getBuiltinModule } = process as { getBuiltinModule?: (name: 'node:process') => typeof process };
 
-export const { nextTick } = getBuiltinModule?.('node:process') ?? process;
+/** In some test environments the global `process` is a copy, whose functions are faked and which tells of no exit. */
+export const nodeProcess = getBuiltinModule?.('node:process') ?? process;
+
+export const { nextTick } = nodeProcess;
 
 const settled = Promise.resolve();
 

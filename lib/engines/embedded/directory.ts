@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, trun
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StorageError } from '../../errors';
+import { nodeProcess } from '../../platform';
 import { DATA, directoryMode, type FileOptions } from './files';
 import { type Root, storageError } from './lmdb';
 
@@ -39,7 +40,7 @@ const temporary = new Set<string>();
 export function makeTemporary(): string {
   try {
     const path = mkdtempSync(join(tmpdir(), 'evenkeel-'));
-    if (temporary.size === 0) process.on('exit', removeAllTemporary);
+    if (temporary.size === 0) nodeProcess.on('exit', removeAllTemporary);
     temporary.add(path);
     return path;
   } catch (error) {
@@ -55,7 +56,7 @@ export function removeTemporary(path: string): void {
     return; // for want of descriptors, for instance: the end of the thread tries again
   }
   temporary.delete(path);
-  if (temporary.size === 0) process.off('exit', removeAllTemporary);
+  if (temporary.size === 0) nodeProcess.off('exit', removeAllTemporary);
 }
 
 function removeAllTemporary(): void {

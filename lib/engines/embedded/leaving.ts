@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { loadAddon } from '../../native/load';
+import { nodeProcess } from '../../platform';
 
 /**
  * A write transaction waits, in a thread of the pool, for this thread to execute it. process.exit() waits for the threads of
@@ -13,16 +14,42 @@ let isWatching = false;
 /** What nobody catches: Node prints it after its listeners for the exit, which the process does not get to. */
 let uncaught: { readonly error: unknown } | undefined;
 
+const STDERR = 2;
+
+/**
+ * The first of the listeners for the exit calls the others and then ends the process: were it the last, one that throws
+ * would keep it from being called, and Node goes on to exit after that.
+ */
 const leave = (code: number): void => {
-  if (uncaught !== undefined) writeSync(process.stderr.fd, `Uncaught ${inspect(uncaught.error)}\n`);
-  loadAddon().exitNow(code);
+  const exit = (): never => loadAddon().exitNow(Number(nodeProcess.exitCode ?? code));
+  // What process.exit() calls in the end, also when a listener calls it.
+  Object.assign(nodeProcess, { reallyExit: exit });
+  try {
+    callOthers(code);
+    if (uncaught !== undefined) writeSync(STDERR, `Uncaught ${inspect(uncaught.error)}\n`);
+  } catch {
+    // Nobody reads what this process prints, for instance.
+  } finally {
+    exit();
+  }
 };
+
+function callOthers(code: number): void {
+  const listeners = nodeProcess.rawListeners('exit');
+  for (const listener of listeners.slice(listeners.indexOf(leave) + 1)) {
+    try {
+      Reflect.apply(listener, nodeProcess, [code]);
+    } catch (error) {
+      uncaught ??= { error };
+    }
+  }
+}
 
 function watchUncaught(): void {
   isWatching = true;
-  process.on('uncaughtExceptionMonitor', (error) => {
+  nodeProcess.on('uncaughtExceptionMonitor', (error) => {
     const isCaught =
-      process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback();
+      nodeProcess.listenerCount('uncaughtException') > 0 || nodeProcess.hasUncaughtExceptionCaptureCallback();
     if (!isCaught) uncaught = { error };
   });
 }
@@ -32,12 +59,11 @@ export function beginCommit(): void {
   underWay += 1;
   if (underWay > 1 || !isMainThread) return;
   if (!isWatching) watchUncaught();
-  // As late as can be: what others do on exit comes first.
-  process.on('exit', leave);
+  nodeProcess.prependListener('exit', leave);
 }
 
 /** It is committed or given up. */
 export function endCommit(): void {
   underWay -= 1;
-  if (underWay === 0 && isMainThread) process.off('exit', leave);
+  if (underWay === 0 && isMainThread) nodeProcess.off('exit', leave);
 }
