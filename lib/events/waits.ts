@@ -182,7 +182,7 @@ class NamedCursor {
           reject(error);
         },
       };
-      if (signal !== undefined) stopListening = onAbort(signal, () => waiter.fail(signal.reason));
+      if (signal !== undefined) stopListening = onAbort(signal, (reason) => waiter.fail(reason));
       this.#waiters.add(waiter);
       if (this.#waiters.size === 1) void this.#follow();
     });

@@ -1,7 +1,7 @@
 import type { Transport } from '../engines/engine';
 import { BackpressureError, ClosedError, DiscardedError } from '../errors';
 import { queueMicrotask } from '../platform';
-import { onAbort } from '../transactions/abort';
+import { onAbort, reasonOf } from '../transactions/abort';
 import type { GetMany } from '../transactions/get-many';
 import { nameOf, type Operation } from '../transactions/operation';
 import { type Target, Transactions } from '../transactions/transactions';
@@ -142,14 +142,14 @@ class Stage implements Target {
   #add(staged: Staged): void {
     const { signal } = staged;
     if (signal?.aborted) {
-      queueMicrotask(() => staged.reject(signal.reason));
+      queueMicrotask(() => staged.reject(reasonOf(signal)));
       return;
     }
     this.#staged.add(staged);
     if (signal === undefined) return;
-    staged.stopListening = onAbort(signal, () => {
+    staged.stopListening = onAbort(signal, (reason) => {
       this.#staged.delete(staged);
-      staged.reject(signal.reason);
+      staged.reject(reason);
     });
   }
 

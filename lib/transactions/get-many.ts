@@ -1,6 +1,6 @@
 import { TimeoutError } from '../errors';
 import { clearTimeout, queueMicrotask, setTimeout } from '../platform';
-import { onAbort } from './abort';
+import { onAbort, reasonOf } from './abort';
 import { type Collector, type Details, Kind, Operation } from './operation';
 
 /** What starts and withdraws the operations of a GetMany; the engine's side of it. */
@@ -65,7 +65,7 @@ export class GetMany<T> implements Collector, Waiting {
     this.#submitter = submitter;
     const signal = this.details?.signal;
     if (signal?.aborted) {
-      queueMicrotask(() => this.discard(signal.reason));
+      queueMicrotask(() => this.discard(reasonOf(signal)));
       return;
     }
     if (this.keys.length === 0) {
@@ -75,14 +75,16 @@ export class GetMany<T> implements Collector, Waiting {
     }
     const room = Math.max(1, submitter.available());
     for (let i = room; i < this.keys.length; i += 1) submitter.check(this.keys[i] as string, undefined);
+    if (signal !== undefined) this.#stopListening = onAbort(signal, (reason) => this.discard(reason));
     try {
       this.#startNext(submitter, room);
     } catch (error) {
+      if (this.#settled) return; // a transcoder has closed the database amid its reads: the promise tells
+      this.#stopListening?.();
       this.#withdraw();
       throw error;
     }
     if (this.#settled) return; // where reads are answered at once
-    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.discard(signal.reason));
     if (this.#started < this.keys.length) {
       submitter.wait(this);
       const timeout = this.details?.timeout ?? submitter.timeout;
@@ -129,7 +131,7 @@ export class GetMany<T> implements Collector, Waiting {
 
   #startNext(submitter: Submitter, room: number): void {
     const end = Math.min(this.keys.length, this.#started + room);
-    for (; this.#started < end; this.#started += 1) {
+    for (; this.#started < end && !this.#settled; this.#started += 1) {
       const key = this.keys[this.#started] as string;
       const operation = new Operation(Kind.get, key, undefined, this.#details, this);
       submitter.submit(operation);

@@ -1,4 +1,5 @@
 import { DiscardedError, EvenkeelError } from '../../errors';
+import { reasonOf } from '../../transactions/abort';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import { Overlay } from './overlay';
@@ -26,11 +27,18 @@ export class Group {
 
 /** The operation at fault, for those that fail with it. */
 class GroupFailure extends EvenkeelError {
+  readonly #isOne = true;
+
   constructor(
     readonly operation: Operation,
     override readonly cause: unknown,
   ) {
     super('an operation of the scheduling context failed');
+  }
+
+  /** What was thrown may be a Proxy, which instanceof would ask. */
+  static is(value: unknown): value is GroupFailure {
+    return typeof value === 'object' && value !== null && #isOne in value;
   }
 }
 
@@ -55,16 +63,16 @@ export function executeTogether(
 export function withOperationAtFault(operations: readonly Operation[], error: unknown): unknown {
   if (operations.length === 1) return error;
   const aborted = operations.find(
-    ({ details }) => details?.signal?.aborted && details.signal.reason === error,
+    ({ details }) => details?.signal?.aborted && reasonOf(details.signal) === error,
   );
   return aborted === undefined ? error : new GroupFailure(aborted, error);
 }
 
 /** The operation at fault fails first: whoever waits for all of them is told by it. */
 export function failAll(operations: readonly Operation[], error: unknown): void {
-  if (error instanceof GroupFailure) error.operation.fail(error.cause);
+  if (GroupFailure.is(error)) error.operation.fail(error.cause);
   for (const operation of operations) {
-    if (!(error instanceof GroupFailure)) operation.fail(error);
+    if (!GroupFailure.is(error)) operation.fail(error);
     else if (operation !== error.operation) {
       operation.fail(
         new DiscardedError(`${nameOf(operation.kind)}: another operation of the scheduling context failed`, {

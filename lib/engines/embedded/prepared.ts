@@ -64,7 +64,7 @@ export class HeldTransaction {
         this.giveUp(new TimeoutError(message, { context: { op: 'prepare' } }));
       }, timeout);
       const stopListening =
-        signal === undefined ? () => {} : onAbort(signal, () => this.giveUp(signal.reason, ['waiting']));
+        signal === undefined ? () => {} : onAbort(signal, (reason) => this.giveUp(reason, ['waiting']));
       this.#refuse = (error) => {
         settle();
         reject(error);

@@ -2,6 +2,7 @@ import { BackpressureError, ClosedError, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import { queueMicrotask, setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
+import { reasonOf } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
@@ -152,7 +153,7 @@ export class EmbeddedTransport implements Transport {
     this.check(operation.key, operation.value);
     const signal = operation.details?.signal;
     if (signal?.aborted) {
-      queueMicrotask(() => operation.fail(signal.reason));
+      queueMicrotask(() => operation.fail(reasonOf(signal)));
       return;
     }
     // The caller may use its memory again as soon as the call has returned.
@@ -334,6 +335,10 @@ function settle(operation: Operation, result: (() => unknown) | undefined): void
 
 /** Errors of ours that were made where the operation was not known learn of it. */
 function completed(error: unknown, operation: Operation): unknown {
-  if (!(error instanceof EvenkeelError) || Object.isFrozen(error)) return error;
-  return Object.assign(error, { context: { ...contextOf(operation), ...error.context } });
+  try {
+    if (!(error instanceof EvenkeelError) || Object.isFrozen(error)) return error;
+    return Object.assign(error, { context: { ...contextOf(operation), ...error.context } });
+  } catch {
+    return error; // of a transcoder, which may throw anything: a Proxy with traps, for instance
+  }
 }

@@ -84,9 +84,9 @@ export class Writer {
       timer: undefined,
       stopListening: undefined,
     };
-    if (unit.timeout !== undefined) entry.timer = setTimeout(() => this.#timeOut(entry), unit.timeout);
     const { signal } = unit;
-    if (signal !== undefined) entry.stopListening = onAbort(signal, () => this.#fail(entry, signal.reason));
+    if (signal !== undefined) entry.stopListening = onAbort(signal, (reason) => this.#fail(entry, reason));
+    if (unit.timeout !== undefined) entry.timer = setTimeout(() => this.#timeOut(entry), unit.timeout);
     if (this.#pending === 0) this.#onBusy(true);
     this.#pending += unit.size;
     this.#queue.push(entry);

@@ -4,7 +4,7 @@ import type { EventBase, Registration } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { clearTimeout, dateNow, nextTick, queueMicrotask, setTimeout } from '../../platform';
-import { onAbort } from '../../transactions/abort';
+import { onAbort, reasonOf } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { type Details, details, Kind, nameOf, type Operation } from '../../transactions/operation';
 import { commonFlagsTranscoder, type Transcoder } from '../../transactions/transcoder';
@@ -44,6 +44,8 @@ export class MemcachedTransport implements Transport {
   #continuing = false;
   #whenEnded: (() => void)[] = [];
   #ended = false;
+  #isDraining = false;
+  #isBaseClosed = false;
 
   constructor(base: EventBase, endpoint: Endpoint, options: ResolvedClientOptions, transcoder: Transcoder) {
     this.#base = base;
@@ -194,9 +196,10 @@ export class MemcachedTransport implements Transport {
     const signal = detail?.signal;
     if (signal?.aborted) {
       // Nothing is sent; the outcome comes like every other, after the call.
-      queueMicrotask(() => operation.fail(signal.reason));
+      queueMicrotask(() => operation.fail(reasonOf(signal)));
       return undefined;
     }
+    if (signal !== undefined) this.#listen(operation, signal);
     if (detail !== undefined) this.#setParameters(operation, detail);
     const code = CODES[operation.kind] as number;
     let slot: number;
@@ -208,12 +211,14 @@ export class MemcachedTransport implements Transport {
       slot = this.#native.submitValue(code | form, operation.key, value);
     }
     if (detail !== undefined) this.#resetParameters();
-    if (slot < 0) return refusalError(slot, nameOf(operation.kind), this.node, this.#options);
+    if (slot < 0) {
+      operation.stopListening?.();
+      return refusalError(slot, nameOf(operation.kind), this.node, this.#options);
+    }
     operation.slot = slot;
     operation.attempts += 1;
     this.#pending[slot] = operation;
     this.#underWay += 1;
-    if (signal !== undefined) this.#listen(operation, signal);
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
       nextTick(flushAtEndOfTick, this);
@@ -262,9 +267,9 @@ export class MemcachedTransport implements Transport {
   }
 
   #listen(operation: Operation, signal: AbortSignal): void {
-    const stop = onAbort(signal, () => {
+    const stop = onAbort(signal, (reason) => {
       this.cancel(operation);
-      operation.fail(signal.reason);
+      operation.fail(reason);
     });
     operation.stopListening = () => {
       operation.stopListening = undefined;
@@ -273,29 +278,42 @@ export class MemcachedTransport implements Transport {
   }
 
   #drain(): void {
-    const completions = this.#completions;
-    const { records } = completions;
-    for (;;) {
-      const count = completions.take(this.#native);
-      if (count === 0) break;
-      for (let i = 0, at = 0; i < count; i += 1, at += layout.RECORD_WORDS) {
-        const slot = records[at] as number;
-        const outcome = records[at + layout.RECORD_OUTCOME] as number;
-        if (slot === layout.CONTROL_SLOT) {
-          this.#onControl(outcome & layout.OUTCOME_MASK, at);
-          continue;
-        }
-        const operation = this.#pending[slot];
-        if (operation === undefined || (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_RELEASED) continue;
-        this.#pending[slot] = undefined;
-        operation.slot = -1;
-        this.#settle(operation, outcome, at);
-        this.#finishOne();
+    // A transcoder that closes the event base comes here again, while the records of the drain under way are being read.
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    try {
+      for (let count = 1; count > 0; ) {
+        count = this.#completions.take(this.#native);
+        this.#settleTaken(count);
       }
+    } finally {
+      this.#isDraining = false;
+    }
+    if (this.#isBaseClosed) {
+      this.#endWithBase();
+      return;
     }
     // Only here is the room of what has ended free again: native code takes slots back with the next take.
     if (this.#lost.length > 0) this.#retryLost();
     if (this.#waiting.size > 0) this.#proceed();
+  }
+
+  #settleTaken(count: number): void {
+    const { records } = this.#completions;
+    for (let i = 0, at = 0; i < count; i += 1, at += layout.RECORD_WORDS) {
+      const slot = records[at] as number;
+      const outcome = records[at + layout.RECORD_OUTCOME] as number;
+      if (slot === layout.CONTROL_SLOT) {
+        this.#onControl(outcome & layout.OUTCOME_MASK, at);
+        continue;
+      }
+      const operation = this.#pending[slot];
+      if (operation === undefined || (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_RELEASED) continue;
+      this.#pending[slot] = undefined;
+      operation.slot = -1;
+      this.#settle(operation, outcome, at);
+      this.#finishOne();
+    }
   }
 
   #proceed(): void {
@@ -360,8 +378,11 @@ export class MemcachedTransport implements Transport {
     const lost = this.#lost;
     this.#lost = [];
     for (const operation of lost) {
-      const refused = this.#submit(operation);
-      if (refused !== undefined) operation.fail(refused);
+      try {
+        this.submit(operation);
+      } catch (error) {
+        operation.fail(error);
+      }
     }
     this.#flushContinued();
   }
@@ -388,18 +409,27 @@ export class MemcachedTransport implements Transport {
     this.#closed = true;
     this.#closedWhat = 'its event base';
     this.#connector.refuse(new ClosedError('its event base was closed', { context: { node: this.node } }));
+    this.#isBaseClosed = true;
     this.#drain();
+  };
+
+  #endWithBase(): void {
+    for (const operation of this.#lost.splice(0)) this.#failWithBase(operation);
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
       // The base has never seen it.
       this.#pending[slot] = undefined;
       operation.slot = -1;
-      const message = `${nameOf(operation.kind)}: ${this.#closedWhat} was closed`;
-      operation.fail(new ClosedError(message, { context: this.#contextOf(operation) }));
+      this.#failWithBase(operation);
       this.#finishOne();
     }
     this.#end();
-  };
+  }
+
+  #failWithBase(operation: Operation): void {
+    const message = `${nameOf(operation.kind)}: ${this.#closedWhat} was closed`;
+    operation.fail(new ClosedError(message, { context: this.#contextOf(operation) }));
+  }
 
   #end(): void {
     if (this.#ended) return;
