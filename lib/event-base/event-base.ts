@@ -55,6 +55,10 @@ const UNCATCHABLE = new Set<string>([
   'SIGSYS',
 ]);
 
+// epoll inside epoll works, a kqueue inside another may never fire. Bun has no loop of libuv's, and Deno's copy of it lets no
+// process end that watches a descriptor: there, too, a host base has a native thread of its own.
+const NESTS = process.platform === 'linux' && !('bun' in process.versions) && !('deno' in process.versions);
+
 let hostBase: EventBase | undefined;
 let basesMade = 0;
 
@@ -80,8 +84,8 @@ export class EventBase {
 
   private constructor(name: string, threaded: boolean) {
     this.name = name;
-    this.#threaded = threaded;
-    const native = loadAddon().createBase(threaded, name, (kind, id, argument) =>
+    this.#threaded = threaded || !NESTS;
+    const native = loadAddon().createBase(this.#threaded, name, (kind, id, argument) =>
       this.#dispatch(kind, id, argument),
     );
     if (typeof native === 'number') {
@@ -128,7 +132,7 @@ export class EventBase {
 
   /** 'host' when it turns in the JavaScript thread's loop, 'thread' when it has a native thread of its own. */
   get model(): 'host' | 'thread' {
-    return this.#threaded || process.platform !== 'linux' ? 'thread' : 'host';
+    return this.#threaded ? 'thread' : 'host';
   }
 
   get closed(): boolean {

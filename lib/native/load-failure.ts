@@ -43,7 +43,7 @@ function explain(cause: unknown, file: string | undefined): Explanation {
   const code = codeOf(cause) ?? '';
   const codes = [code, file === undefined ? root?.problem : unreadable(file)];
   if (code === 'ERR_DLOPEN_DISABLED' || codes.includes('ERR_ACCESS_DENIED')) return { advice: permission() };
-  if (codes.includes('EMFILE') || codes.includes('ENFILE') || /Too many open files/.test(message)) {
+  if (codes.includes('EMFILE') || codes.includes('ENFILE') || /too many open files/i.test(message)) {
     return {
       advice: 'The process has no file descriptor left: raise `ulimit -n`, or close some.',
       passing: true,

@@ -249,11 +249,12 @@ static napi_value close(napi_env env, Arguments arguments, const Self& self) {
   if (self->driver()->closing()) return arguments.undefined();
   napi_ref done = nullptr;
   napi_create_reference(env, arguments[0], 1, &done);
-  Environment& environment = Environment::of(env);
-  environment.close(self->driver(), [env, done, &environment] {
+  const std::shared_ptr<Environment> environment = Environment::of(env);
+  environment->close(self->driver(), [env, done, environment] {
+    if (environment->ending()) return;
     napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env, &scope);
-    if (!environment.ending()) make_callback(env, done, 0, nullptr);
+    make_callback(env, done, 0, nullptr);
     napi_delete_reference(env, done);
     napi_close_handle_scope(env, scope);
   });
@@ -270,7 +271,7 @@ napi_value BaseObject::create(napi_env env, bool threaded, const std::string& na
                               Status* status) {
   std::shared_ptr<Driver> driver = Driver::create(env, threaded, name, status);
   if (driver == nullptr) return nullptr;
-  Environment::of(env).add(driver);
+  Environment::of(env)->add(driver);
   napi_ref reference = nullptr;
   napi_create_reference(env, dispatch, 1, &reference);
   const auto self = std::make_shared<BaseObject>(driver, reference);

@@ -238,7 +238,8 @@ void make_callback(napi_env env, napi_ref function, size_t count, const napi_val
   napi_value receiver = nullptr;
   if (napi_get_reference_value(env, function, &callback) != napi_ok || callback == nullptr) return;
   if (napi_get_global(env, &receiver) != napi_ok) return;
-  if (napi_make_callback(env, nullptr, receiver, callback, count, arguments, nullptr) !=
+  napi_value result = nullptr;  // nobody's; Deno writes it without asking whether it is wanted
+  if (napi_make_callback(env, nullptr, receiver, callback, count, arguments, &result) !=
       napi_pending_exception)
     return;
   napi_value error = nullptr;

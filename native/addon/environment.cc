@@ -1,30 +1,48 @@
 #include "addon/environment.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace evenkeel::addon {
 
+namespace {
+
+bool is_deno(napi_env env) {
+  const napi_node_version* version = nullptr;
+  napi_get_node_version(env, &version);
+  return version != nullptr && version->release != nullptr && std::string_view(version->release) == "Deno";
+}
+
+}  // namespace
+
 void Environment::install(napi_env env) {
-  auto* environment = new Environment();
-  napi_set_instance_data(
-      env, environment, [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
+  auto* environment = new auto(std::make_shared<Environment>(is_deno(env)));
+  const auto forget = [](napi_env, void* data, void*) {
+    auto* owner = static_cast<std::shared_ptr<Environment>*>(data);
+    (*owner)->ending_ = true;
+    (*owner)->hook_ = nullptr;
+    delete owner;
+  };
+  napi_set_instance_data(env, environment, forget, nullptr);
   napi_add_async_cleanup_hook(
       env,
-      [](napi_async_cleanup_hook_handle hook, void* data) { static_cast<Environment*>(data)->end(hook); },
+      [](napi_async_cleanup_hook_handle hook, void* data) {
+        (*static_cast<std::shared_ptr<Environment>*>(data))->end(hook);
+      },
       environment, nullptr);
 }
 
-Environment& Environment::of(napi_env env) {
+std::shared_ptr<Environment> Environment::of(napi_env env) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
-  return *static_cast<Environment*>(data);
+  return *static_cast<std::shared_ptr<Environment>*>(data);
 }
 
 void Environment::close(const std::shared_ptr<Driver>& driver, std::function<void()> done) {
-  driver->close([this, driver, done = std::move(done)] {
-    std::erase(drivers_, driver);
+  driver->close([self = shared_from_this(), driver, done = std::move(done)] {
+    std::erase(self->drivers_, driver);
     done();
-    if (ending_) finish();
+    if (self->ending_) self->finish();
   });
 }
 
@@ -40,7 +58,7 @@ void Environment::end(napi_async_cleanup_hook_handle hook) {
 
 void Environment::finish() {
   if (drivers_.empty() && hook_ != nullptr) {
-    napi_remove_async_cleanup_hook(hook_);
+    if (!frees_hooks_) napi_remove_async_cleanup_hook(hook_);
     hook_ = nullptr;
   }
 }

@@ -14,13 +14,15 @@
 
 namespace evenkeel::addon {
 
-class Environment {
+class Environment : public std::enable_shared_from_this<Environment> {
  public:
   static void install(napi_env env);
-  static Environment& of(napi_env env);
+  static std::shared_ptr<Environment> of(napi_env env);
+  explicit Environment(bool frees_hooks) : frees_hooks_(frees_hooks) {}
 
   void add(const std::shared_ptr<Driver>& driver) { drivers_.push_back(driver); }
-  // Closes the driver and calls `done` when nothing of it is left.
+  // Closes the driver and calls `done` when nothing of it is left. Bun does not wait for that when it ends a
+  // worker: `done` may come when there is no JavaScript any more, which ending() tells.
   void close(const std::shared_ptr<Driver>& driver, std::function<void()> done);
   bool ending() const { return ending_; }
 
@@ -28,6 +30,7 @@ class Environment {
   void end(napi_async_cleanup_hook_handle hook);
   void finish();
 
+  const bool frees_hooks_;  // Deno frees a hook before it calls it: to remove it would free it again
   std::vector<std::shared_ptr<Driver>> drivers_;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   bool ending_ = false;

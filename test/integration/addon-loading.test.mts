@@ -181,7 +181,7 @@ describe('an addon that cannot be loaded', () => {
       console.log(JSON.stringify([without, first, attempt()]));`;
     for (const addon of [undefined, built]) {
       const outcomes = JSON.parse(await run(script, { addon, descriptors: 60 })) as string[];
-      assert.match(outcomes[0] ?? '', /^EvenkeelError EVENKEEL_ERROR true .*(EMFILE|Too many open files)/);
+      assert.match(outcomes[0] ?? '', /^EvenkeelError EVENKEEL_ERROR true .*(EMFILE|too many open files)/i);
       assert.equal(outcomes[2], SUCCESS);
     }
   });

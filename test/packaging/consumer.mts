@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, realpath, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ export class Consumer {
     return path.join(this.folder, 'node_modules', 'evenkeel');
   }
 
-  static async create(tarball: string): Promise<Consumer> {
+  static async create(tarball: string, ...packages: readonly string[]): Promise<Consumer> {
     const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'evenkeel-consumer-')));
     const bin = path.join(folder, 'bin');
     await mkdir(bin);
@@ -40,6 +40,7 @@ export class Consumer {
       '--no-audit',
       '--no-fund',
       tarball,
+      ...packages,
     );
     return consumer;
   }
@@ -73,6 +74,39 @@ export class Consumer {
     const { code, output } = await this.npm(args);
     if (code !== 0) throw new Error(`npm ${args.join(' ')}: exit code ${code}\n${output}`);
   }
+}
+
+/**
+ * Installs packages from the registry, their scripts allowed, into a folder of their own outside of the checkout. Returns
+ * that folder, which is the caller's to remove.
+ */
+export async function tools(...packages: readonly string[]): Promise<string> {
+  const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'evenkeel-tools-')));
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true }');
+  const args = [
+    await npmScript('npm'),
+    'install',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    ...packages,
+  ];
+  const { code, output } = await execute(process.execPath, args, folder, cleanEnvironment());
+  if (code !== 0) throw new Error(`npm install ${packages.join(' ')}: exit code ${code}\n${output}`);
+  return folder;
+}
+
+/** As pack(), with a prebuilt addon for this platform: one that is older than the developer's own is made anew. */
+export async function packWithPrebuild(): Promise<string> {
+  const changed = async (...parts: string[]) =>
+    (await stat(path.join(root, ...parts)).catch(() => undefined))?.mtimeMs ?? 0;
+  const prebuilt = await changed('prebuilds', `${process.platform}-${process.arch}`);
+  if (prebuilt <= (await changed('build', 'Release', 'evenkeel.node'))) {
+    const prebuild = path.join(root, 'scripts', 'prebuild.mjs');
+    const { code, output } = await execute(process.execPath, [prebuild], root, cleanEnvironment());
+    if (code !== 0) throw new Error(`prebuild: exit code ${code}\n${output}`);
+  }
+  return pack();
 }
 
 /** Packs the checkout as it stands, build scripts off, and returns the tarball's path. */

@@ -3,7 +3,15 @@ import { cp, mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promise
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type BuildOptions, build } from 'esbuild';
-import { Consumer, cleanEnvironment, execute, type Outcome, pack, root } from './consumer.mts';
+import {
+  Consumer,
+  cleanEnvironment,
+  execute,
+  type Outcome,
+  pack,
+  packWithPrebuild,
+  root,
+} from './consumer.mts';
 
 const roundTrip = `
   const server = await startServer();
@@ -37,9 +45,7 @@ describe('the packed package', () => {
   let consumer: Consumer;
 
   before(async () => {
-    const prebuild = await tool(inRoot('scripts', 'prebuild.mjs'));
-    assert.equal(prebuild.code, 0, prebuild.output);
-    tarball = await pack();
+    tarball = await packWithPrebuild();
     consumer = await Consumer.create(tarball);
   });
 
