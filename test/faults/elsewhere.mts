@@ -42,11 +42,12 @@ export interface Ended {
   readonly milliseconds: number;
 }
 
-/** Runs the function in a new process, whose shell is prepared by `prelude`; resolves when that has ended. */
+/** Runs the function in a new process, whose shell is prepared by `prelude`; resolves when that has ended, within `limit` ms. */
 export function inProcess<Argument = undefined>(
   body: Body<Argument>,
   argument?: Argument,
   prelude = ':',
+  limit = 60_000,
 ): Promise<Ended> {
   const began = performance.now();
   const command = `${prelude}; exec "$0" -e "$1"`;
@@ -62,11 +63,11 @@ export function inProcess<Argument = undefined>(
     stderr += chunk;
   });
   // One that would never end is a failure, not a hang of the suite.
-  const limit = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      clearTimeout(limit);
+      clearTimeout(timer);
       const lines = stdout.split('\n').filter((line) => line !== '');
       resolve({ code, signal, lines, stderr, milliseconds: performance.now() - began });
     });

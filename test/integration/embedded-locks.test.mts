@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { defineClass, field } from '../../lib/index.ts';
+import { long } from '../effort.mts';
 import { inProcess, inWorker, messageOf } from '../faults/elsewhere.mts';
 import { Directory } from './embedded.mts';
 
 const Item = defineClass('Item', { key: 'id', fields: { id: field.uint32() } });
 
-/** How often each thread opens the directory: a few times beside all other tests, more often by itself. */
-const OPENINGS = Number(process.env.EVENKEEL_OPENINGS ?? 2);
+/** How often each thread opens the directory. */
+const OPENINGS = long ? 25 : 2;
 const PROCESSES = 2;
 const WORKERS = 2;
 
@@ -145,6 +146,8 @@ describe('the locks of a process on a directory', () => {
           times: OPENINGS,
           count: WORKERS,
         },
+        ':',
+        60_000 + OPENINGS * 10_000,
       ),
     );
     const ids: number[] = [];
