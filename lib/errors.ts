@@ -1,4 +1,4 @@
-import { escapeControls, shorten } from './text';
+import { escapeControls, excerpt, shorten } from './text';
 
 // Longer than every message that is made here, and short enough for a line of a log.
 const LONGEST_MESSAGE = 4000;
@@ -37,6 +37,8 @@ export interface ErrorOptions {
   /** Overrides the class's default. */
   readonly retryable?: boolean;
   readonly ambiguous?: boolean;
+  /** The message is made of lines; without it, what breaks a line is escaped, too. */
+  readonly multiline?: boolean;
 }
 
 // instanceof asks for the brand, not the prototype, so that it survives a package installed twice; and the brand is
@@ -56,10 +58,12 @@ export class EvenkeelError extends Error {
   readonly context: ErrorContext;
 
   constructor(message: string, options: ErrorOptions = {}) {
-    super(
-      escapeControls(shorten(message, LONGEST_MESSAGE)),
-      options.cause === undefined ? undefined : { cause: options.cause },
-    );
+    const { cause, multiline = false } = options;
+    // Keys, servers and files may have a part in it, and it ends in logs and on terminals.
+    const harmless = multiline
+      ? escapeControls(shorten(message, LONGEST_MESSAGE))
+      : excerpt(message, LONGEST_MESSAGE);
+    super(harmless, cause === undefined ? undefined : { cause });
     const kind = new.target;
     this.name = kind.name;
     this.code = kind.code;

@@ -5,6 +5,7 @@ import { outputWidth, wrapped } from './layout';
 import { measure } from './measure';
 import { type Measurement, UNITS } from './measurement';
 import { type BaseModel, integerBetween, numberBetween } from './options';
+import { print } from './output';
 import { Progress } from './progress';
 import { notes, table } from './report';
 import { openSession } from './session';
@@ -74,7 +75,7 @@ async function bench(url: string | undefined, options: BenchOptions): Promise<vo
   if (options.json) {
     const { url, embedded } = session;
     const report = { url, embedded, base, depth, size, ops, units: UNITS, median, runs };
-    process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+    print(`${JSON.stringify(report, undefined, 2)}\n`);
   } else if (median !== undefined) {
     const width = outputWidth();
     const lines = [
@@ -85,7 +86,7 @@ async function bench(url: string | undefined, options: BenchOptions): Promise<vo
       table([...runs, { ...median, workload: 'median' }], width),
       `\n${wrapped(notes([median]).join('\n'), width)}`,
     ];
-    process.stdout.write(`${lines.join('\n')}\n`);
+    print(`${lines.join('\n')}\n`);
   }
   if (median === undefined || median.operations === 0) process.exitCode = 1;
 }

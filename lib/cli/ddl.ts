@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { DdlSyntaxError, parseDdl, toTypeScript } from '../index';
+import { excerpt } from '../text';
+import { complain, print } from './output';
 
 export function addDdl(program: Command): void {
   program
@@ -17,11 +19,11 @@ async function ddl(path: string): Promise<void> {
   try {
     const parsed = parseDdl(schema, { file });
     for (const { line, column, message } of parsed.warnings)
-      process.stderr.write(`${file}:${line}:${column}: warning: ${message}\n`);
-    process.stdout.write(toTypeScript(parsed));
+      complain(`${excerpt(file)}:${line}:${column}: warning: ${message}\n`);
+    print(toTypeScript(parsed));
   } catch (error) {
     if (!(error instanceof DdlSyntaxError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    complain(`${error.message}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { redactUrl } from '../cluster/connection-string';
 import {
   connect,
   type Database,
@@ -55,7 +56,9 @@ export function addDemo(program: Command): void {
 
 async function demo(url = TEMPORARY): Promise<void> {
   if (!url.startsWith('embedded:'))
-    throw new InvalidArgumentError(`the demo is of the embedded engine: embedded:///directory, not ${url}`);
+    throw new InvalidArgumentError(
+      `the demo is of the embedded engine: embedded:///directory, not ${redactUrl(url)}`,
+    );
   const ending = new Ending(() => {});
   const db = await connect(url as `embedded:${string}`, { classes: [Sensor, Reading] });
   try {

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { EventBase, type Registration } from '../index';
+import { print } from './output';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const STDIN = 0;
@@ -31,7 +32,7 @@ export class Ending {
 
   /** Resolves to true when the text is on its way, to false when the end came first. */
   async print(text: string): Promise<boolean> {
-    if (!this.#seen && !process.stdout.write(text) && !this.#seen)
+    if (!this.#seen && !print(text) && !this.#seen)
       await new Promise<void>((resolve) => {
         process.stdout.once('drain', resolve).once('error', () => resolve());
       });

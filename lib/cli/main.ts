@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { addBench } from './bench';
 import { addDdl } from './ddl';
 import { addDemo } from './demo';
+import { complain, print } from './output';
 import { addPing } from './ping';
 import { addReplay } from './replay';
 import { oneLine } from './report';
@@ -17,7 +18,9 @@ const program = new Command('evenkeel')
   )
   .version(packageVersion(), '-V, --version')
   .option('--verbose', 'print stacks of errors')
-  .showHelpAfterError('(--help tells more)');
+  .showHelpAfterError('(--help tells more)')
+  // Before the commands, which take it over.
+  .configureOutput({ writeOut: print, writeErr: complain });
 
 addReplay(program);
 addBench(program);
@@ -32,7 +35,7 @@ program.parseAsync().then(
   (error: unknown) => {
     const { verbose } = program.opts<{ verbose?: boolean }>();
     const stack = error instanceof Error ? error.stack : undefined;
-    process.stderr.write(`evenkeel: ${verbose && stack ? stack : oneLine(error)}\n`);
+    complain(`evenkeel: ${verbose && stack ? stack : oneLine(error)}\n`);
     leave(1);
   },
 );

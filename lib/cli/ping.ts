@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { connect } from '../index';
 import { delay, performanceNow } from '../platform';
+import { excerpt } from '../text';
 import { integerBetween } from './options';
+import { print } from './output';
 import { duration } from './report';
 
 /** The client's own error names the cause, so it gets the chance to come first. */
@@ -25,6 +27,7 @@ export function addPing(program: Command): void {
 }
 
 async function ping(url: string, { count, timeout, interval }: PingOptions): Promise<void> {
+  const server = excerpt(url, 200);
   const db = await within(timeout, 'connected', connect(url, { timeout }));
   const times: number[] = [];
   try {
@@ -34,13 +37,13 @@ async function ping(url: string, { count, timeout, interval }: PingOptions): Pro
       const version = await within(timeout, 'answered', db.version());
       const microseconds = (performanceNow() - began) * 1000;
       times.push(microseconds);
-      process.stdout.write(`${url}: version ${version}, ${duration(microseconds)}\n`);
+      print(`${server}: version ${excerpt(version)}, ${duration(microseconds)}\n`);
     }
   } finally {
     await Promise.race([db.close(), delay(timeout, undefined, { ref: false })]);
   }
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
-  process.stdout.write(
+  print(
     `${times.length} round trips: min ${duration(Math.min(...times))}, mean ${duration(mean)}, max ${duration(Math.max(...times))}\n`,
   );
 }

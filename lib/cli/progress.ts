@@ -1,5 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import { performanceNow } from '../platform';
+import { escapeControls } from '../text';
 
 const PLAIN_MS = 1000;
 
@@ -21,7 +22,8 @@ export class Progress {
     this.#columns = () => ('columns' in stream && stream.columns > 1 ? stream.columns - 1 : 79);
   }
 
-  show(line: string): void {
+  show(text: string): void {
+    const line = escapeControls(text);
     if (this.#mode === 'terminal') {
       // A line that wraps could not be overwritten.
       this.#stream.write(`\r\x1b[K${line.slice(0, this.#columns())}`);

@@ -5,6 +5,7 @@ import { outputWidth, wrapped } from './layout';
 import { measure } from './measure';
 import { type Measurement, UNITS } from './measurement';
 import { type BaseModel, commaList, integerBetween, numberBetween } from './options';
+import { print } from './output';
 import { Progress } from './progress';
 import { heading, notes, table } from './report';
 import { openSession } from './session';
@@ -88,16 +89,16 @@ async function replay(url: string | undefined, options: ReplayOptions): Promise<
   if (options.json) {
     const { url, embedded } = session;
     const report = { url, embedded, base, concurrency, seed, units: UNITS, workloads: measurements };
-    print(JSON.stringify(report, undefined, 2));
+    print(`${JSON.stringify(report, undefined, 2)}\n`);
   } else if (measurements.length > 0) {
     const width = outputWidth();
     const server = session.embedded
       ? `${session.url} (test server in a worker of this process)`
       : session.url;
     const where = `${server}, ${base} event base, ${concurrency} operations in flight`;
-    print(`${wrapped(heading(where, measurements), width)}\n`);
-    print(table(measurements, width));
-    print(`\n${wrapped(notes(measurements).join('\n'), width)}`);
+    print(`${wrapped(heading(where, measurements), width)}\n\n`);
+    print(`${table(measurements, width)}\n\n`);
+    print(`${wrapped(notes(measurements).join('\n'), width)}\n`);
   }
   if (failure !== undefined) throw failure.error;
   if (measurements.every((entry) => entry.operations === 0)) process.exitCode = 1;
@@ -113,8 +114,4 @@ function selectProfiles(names: readonly string[]): WorkloadProfile[] {
     }
     return profile;
   });
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { startServer } from '../testing';
 import { integerBetween } from './options';
+import { print } from './output';
 
 interface ServeOptions {
   readonly port: number;
@@ -35,7 +36,7 @@ async function serve(options: ServeOptions): Promise<void> {
         .resume();
   });
   // Only now: who reads the line may signal at once.
-  process.stdout.write(`${server.url}\n`);
+  print(`${server.url}\n`);
   await ended;
   await server.close();
   process.stdin.destroy();

@@ -36,7 +36,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       timeout: options.timeout,
       eventBase,
       // Every worker may have its operation in flight, or the client's queue would be measured instead.
-      maxInFlight: Math.max(1024, options.concurrency),
+      ...(!url.startsWith('embedded:') && { maxInFlight: Math.max(1024, options.concurrency) }),
     });
     return {
       url,

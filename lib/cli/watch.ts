@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { redactUrl } from '../cluster/connection-string';
 import { type AnyEvent, connect, type Database, InvalidArgumentError } from '../index';
 import { Ending } from './ending';
 import { commaList } from './options';
@@ -26,7 +27,9 @@ export function addWatch(program: Command): void {
 
 async function watch(url: string, options: WatchCommandOptions): Promise<void> {
   if (!url.startsWith('embedded://'))
-    throw new InvalidArgumentError(`only embedded databases in a directory can be watched, not ${url}`);
+    throw new InvalidArgumentError(
+      `only embedded databases in a directory can be watched, not ${redactUrl(url)}`,
+    );
   let feed: { close(): void } | undefined;
   const ending = new Ending(() => feed?.close());
   const db: Database = await connect(url as `embedded:${string}`, { readOnly: true });

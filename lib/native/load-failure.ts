@@ -32,8 +32,8 @@ export function loadFailure(cause: unknown, file: string | undefined): EvenkeelE
   const where = `${process.platform} ${process.arch}, ${libc()}`;
   const message = `evenkeel could not load ${what} on ${where}: ${firstLine(cause)}\n${advice}`;
   return passing
-    ? new EvenkeelError(message, { cause, retryable: true })
-    : new UnsupportedError(message, { cause });
+    ? new EvenkeelError(message, { cause, retryable: true, multiline: true })
+    : new UnsupportedError(message, { cause, multiline: true });
 }
 
 function explain(cause: unknown, file: string | undefined): Explanation {

@@ -1,13 +1,20 @@
 import { invalidArgument, shown } from '../arguments';
 
 const IDENTIFIER = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
+/** In UTF-16 code units. */
+export const LONGEST_NAME = 255;
+/** A class's name and a field's, joined by a dot. */
+const LONGEST_EVENT_NAME = 2 * LONGEST_NAME + 1;
 // As properties of ordinary objects they would reach prototypes.
 const RESERVED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** A name of a class, field or index: an identifier, so that objects keep its place and paths can spell it. */
 export function checkName(name: unknown, argument: string): string {
-  if (typeof name !== 'string' || !IDENTIFIER.test(name)) {
-    throw invalidArgument(argument, `${argument}: a name is an identifier, not ${shown(name)}`);
+  if (typeof name !== 'string' || name.length > LONGEST_NAME || !IDENTIFIER.test(name)) {
+    throw invalidArgument(
+      argument,
+      `${argument}: a name is an identifier of at most ${LONGEST_NAME} characters, not ${shown(name)}`,
+    );
   }
   if (RESERVED.has(name)) throw invalidArgument(argument, `${argument}: the name ${name} is reserved`);
   return name;
@@ -15,10 +22,14 @@ export function checkName(name: unknown, argument: string): string {
 
 /** A name of an event: identifiers joined by dots. */
 export function checkEventName(name: unknown, argument: string): string {
-  if (typeof name !== 'string' || !name.split('.').every((part) => IDENTIFIER.test(part))) {
+  if (
+    typeof name !== 'string' ||
+    name.length > LONGEST_EVENT_NAME ||
+    !name.split('.').every((part) => IDENTIFIER.test(part))
+  ) {
     throw invalidArgument(
       argument,
-      `${argument}: a name of an event is identifiers joined by dots, not ${shown(name)}`,
+      `${argument}: a name of an event is identifiers joined by dots, of at most ${LONGEST_EVENT_NAME} characters, not ${shown(name)}`,
     );
   }
   if (RESERVED.has(name)) throw invalidArgument(argument, `${argument}: the name ${name} is reserved`);

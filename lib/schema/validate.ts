@@ -1,6 +1,7 @@
 import { isDate, isUint8Array } from 'node:util/types';
 import { shown } from '../arguments';
 import { ValidationError } from '../errors';
+import { excerpt, shorten } from '../text';
 import { type ClassDefinition, checkClass } from './class';
 import type { Field, FieldMap, VectorField } from './field';
 import type { InsertOf } from './record';
@@ -24,6 +25,9 @@ const LISTS = new WeakMap<FieldMap, readonly (readonly [string, Field])[]>();
 const LARGEST_RECORD = 2 ** 30;
 /** Bytes of UTF-8 that a UTF-16 code unit can take. */
 const LARGEST_UNIT = 3;
+/** Of messages. */
+const LONGEST_STEP = 80;
+const MOST_LISTED = 20;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
@@ -70,7 +74,8 @@ class Path {
   toString(): string {
     const before = this.parent?.toString() ?? '';
     if (typeof this.step === 'number') return `${before}[${this.step}]`;
-    return before === '' ? this.step : `${before}.${this.step}`;
+    const step = shorten(this.step, LONGEST_STEP); // what is no field may have any name
+    return before === '' ? step : `${before}.${step}`;
   }
 
   fail(problem: string): never {
@@ -128,7 +133,7 @@ function copy(type: Field, value: unknown, path: Path): unknown {
       return Buffer.from(value);
     case 'enumeration':
       if (!(type.values as readonly unknown[]).includes(value))
-        path.expected(`one of ${type.values.join(', ')}`, value);
+        path.expected(`one of ${listed(type.values)}`, value);
       return value;
     case 'optional':
       return value === undefined ? undefined : copy(type.of, value, path);
@@ -196,6 +201,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]'
   );
+}
+
+function listed(values: readonly string[]): string {
+  const some = values.slice(0, MOST_LISTED).map((each) => excerpt(each));
+  return `${some.join(', ')}${values.length > MOST_LISTED ? ', …' : ''}`;
 }
 
 function checkLength(length: number, most: number | undefined, unit: string, path: Path): void {

@@ -1,3 +1,4 @@
+import { shown } from '../../arguments';
 import type { Source } from './source';
 
 export interface Token {
@@ -59,7 +60,7 @@ class Lexer {
     const match = this.#match(TOKEN, offset);
     if (match === undefined) {
       const character = String.fromCodePoint(this.#text.codePointAt(offset) ?? 0);
-      this.#source.fail(offset, `unexpected character ${JSON.stringify(character)}`);
+      this.#source.fail(offset, `unexpected character ${shown(character)}`);
     }
     const kinds = match.groups ?? {};
     const kind = (['name', 'number', 'text'] as const).find((each) => kinds[each] !== undefined) ?? 'symbol';

@@ -1,4 +1,5 @@
 import { DdlSyntaxError } from '../../errors';
+import { escapeControls, excerpt } from '../../text';
 
 /** Of a line that is shown, at most this much, so that one without end does not fill a screen. */
 const EXCERPT = 100;
@@ -34,9 +35,9 @@ export class Source {
   fail(offset: number, problem: string): never {
     const { line, column } = this.position(offset);
     const where =
-      this.name === undefined ? `line ${line}, column ${column}` : `${this.name}:${line}:${column}`;
+      this.name === undefined ? `line ${line}, column ${column}` : `${excerpt(this.name)}:${line}:${column}`;
     const message = `${where}: ${problem}\n${this.#excerpt(offset, column)}`;
-    throw new DdlSyntaxError(message, { context: { line, column } });
+    throw new DdlSyntaxError(message, { context: { line, column }, multiline: true });
   }
 
   /** The line, and a mark below the column. */
@@ -45,8 +46,8 @@ export class Source {
     const start = Math.max(0, column - EXCERPT / 2);
     const shown = line.slice(start, start + EXCERPT);
     // Tabs stay, so that the mark stands where they put the text.
-    const indent = shown.slice(0, column - 1 - start).replace(/[^\t]/g, ' ');
-    return `  ${shown}\n  ${indent}^`;
+    const indent = escapeControls(shown.slice(0, column - 1 - start)).replace(/[^\t]/g, ' ');
+    return `  ${escapeControls(shown)}\n  ${indent}^`;
   }
 }
 
