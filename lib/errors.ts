@@ -206,7 +206,10 @@ export class ClosedError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_CLOSED';
 }
 
-/** The server answered with a status that has no class of its own here; `context.status` is its code. */
+/**
+ * The server answered with a status that has no class of its own here (`context.status` is its code), or with a value above
+ * `maxValueSize`.
+ */
 export class ServerError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_SERVER';
 }

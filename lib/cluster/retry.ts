@@ -6,9 +6,17 @@ export interface LostOperation {
   readonly written: boolean;
   /** Its deadline has passed. */
   readonly late: boolean;
+  /** How many connections broke on the very answer to it, this one included. */
+  readonly blamed: number;
 }
 
-/** An operation that is not idempotent and was written is never sent again. */
+/** Each of them was everybody's. */
+const MOST_BROKEN = 3;
+
+/**
+ * An operation that is not idempotent and was written is never sent again, nor one whose own answer breaks connection after
+ * connection.
+ */
 export function mayRetry(lost: LostOperation): boolean {
-  return !lost.late && (lost.idempotent || !lost.written);
+  return !lost.late && lost.blamed < MOST_BROKEN && (lost.idempotent || !lost.written);
 }

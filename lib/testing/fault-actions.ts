@@ -52,10 +52,7 @@ export function faultSteps(action: RequestAction, request: Request, answer: Buff
     case 'header':
       return [bytes(withHeader(answer, action.fields))];
     case 'announce':
-      return [
-        bytes(header(request.opcode, request.opaque, Status.success, action.bytes)),
-        { kind: 'silence' },
-      ];
+      return [bytes(announcement(request, action.bytes)), { kind: 'silence' }];
     case 'unsolicited': {
       const packets = action.packets ?? [header(Opcode.noop, UNASKED_OPAQUE, Status.success, 0)];
       const extra = bytes(...packets);
@@ -106,6 +103,22 @@ function split(answer: Buffer, sizes: readonly number[], ms: number): Step[] {
 function statusAnswer(request: Request, status: number, given: string | Uint8Array | undefined): Buffer {
   const body = given === undefined ? statusBody(status) : Buffer.from(given);
   return Buffer.concat([header(request.opcode, request.opaque, status, body.length), body]);
+}
+
+// The answers to these have flags before the value.
+const READS: ReadonlySet<number> = new Set([
+  Opcode.get,
+  Opcode.getq,
+  Opcode.getk,
+  Opcode.getkq,
+  Opcode.gat,
+  Opcode.gatq,
+]);
+
+function announcement(request: Request, totalBody: number): Buffer {
+  const packet = header(request.opcode, request.opaque, Status.success, totalBody);
+  if (READS.has(request.opcode)) packet.writeUInt8(Math.min(4, totalBody), 4);
+  return packet;
 }
 
 function header(opcode: number, opaque: number, status: number, totalBody: number): Buffer {

@@ -34,6 +34,10 @@ export interface Details {
   deadlineHigh: number;
   deadlineLow: number;
   signal: AbortSignal | undefined;
+  /** How many connections broke on the very answer to it. */
+  blamed: number;
+  /** Why the connection broke that it was lost with the last time. */
+  lostTo: Error | undefined;
 }
 
 export function details(): Details {
@@ -47,6 +51,8 @@ export function details(): Details {
     deadlineHigh: 0,
     deadlineLow: 0,
     signal: undefined,
+    blamed: 0,
+    lostTo: undefined,
   };
 }
 

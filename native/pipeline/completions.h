@@ -26,7 +26,7 @@ class LargeValue {
 
 class Allocator {
  public:
-  // Called on the I/O side. Null: out of memory, which ends the connection and not the process.
+  // Called on the I/O side. Null: out of memory, which fails the one operation.
   virtual std::unique_ptr<LargeValue> allocate(size_t length) = 0;
 
  protected:

@@ -26,9 +26,7 @@ class Flights {
   // The operation's only outcome, and the end of its entry. `outcome` without the release bit.
   Completion& settle(Flight& flight, uint32_t outcome) {
     deadlines_.cancel(&flight);
-    Completion& completion = completions_.records.emplace_back();
-    completion.slot = flight.slot();
-    completion.outcome = outcome | layout::kOutcomeReleaseBit;
+    Completion& completion = add(flight, outcome | layout::kOutcomeReleaseBit);
     table_.erase(flight);
     return completion;
   }
@@ -38,16 +36,25 @@ class Flights {
     deadlines_.cancel(&flight);
     flight.state = FlightState::kAbandoned;
     if (outcome == layout::kOutcomeReleased) return;  // its caller has settled it already
-    Completion& completion = completions_.records.emplace_back();
-    completion.slot = flight.slot();
-    completion.outcome = outcome | layout::kOutcomeWrittenBit;
+    add(flight, outcome | layout::kOutcomeWrittenBit);
+  }
+
+  // Its answer has come before all of the request was written. The operation's only outcome, null when it has
+  // had one; the entry stays until release().
+  Completion* answer_early(Flight& flight, uint32_t outcome) {
+    const bool had_one = is_settled(flight.state);
+    deadlines_.cancel(&flight);
+    flight.state = FlightState::kAnswered;
+    return had_one ? nullptr : &add(flight, outcome);
   }
 
   void release(Flight& flight) { settle(flight, layout::kOutcomeReleased); }
 
-  void lose(Flight& flight, uint32_t cause, base::Millis now) {
+  // `blamed`: the connection ended on the very answer to this operation.
+  void lose(Flight& flight, uint32_t cause, base::Millis now, bool blamed) {
     const base::Millis deadline = flight.deadline();
-    Completion& completion = settle(flight, layout::kOutcomeLost | layout::kOutcomeWrittenBit);
+    const uint32_t bits = layout::kOutcomeWrittenBit | (blamed ? layout::kOutcomeBlamedBit : 0);
+    Completion& completion = settle(flight, layout::kOutcomeLost | bits);
     completion.detail = cause;
     completion.late = deadline <= now;
     completion.deadline = deadline;
@@ -72,6 +79,13 @@ class Flights {
   size_t size() const { return table_.size(); }
 
  private:
+  Completion& add(const Flight& flight, uint32_t outcome) {
+    Completion& completion = completions_.records.emplace_back();
+    completion.slot = flight.slot();
+    completion.outcome = outcome;
+    return completion;
+  }
+
   InFlightTable table_;
   base::TimerWheel deadlines_;
   CompletionBatch completions_;

@@ -22,8 +22,15 @@ enum class FlightState : uint8_t {
   kQueued,     // no byte of it counts as written
   kWritten,    // waiting for its answer
   kLeaving,    // settled while part of it was written: kAbandoned as soon as the rest is
+  kAnswered,   // answered while part of it was written: free as soon as the rest is
   kAbandoned,  // settled, but its answer may still come
 };
+
+// It has had its outcome, and the entry is only kept for its slot.
+inline bool is_settled(FlightState state) {
+  return state == FlightState::kLeaving || state == FlightState::kAnswered ||
+         state == FlightState::kAbandoned;
+}
 
 // The timer node fires at the operation's deadline.
 struct Flight : base::TimerNode {

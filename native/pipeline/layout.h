@@ -31,7 +31,7 @@ inline constexpr uint32_t kParamWords = 11;
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
 inline constexpr uint32_t kRecordOutcome = 1;  // outcome | kOutcome… bits | status << kOutcomeStatusShift
-inline constexpr uint32_t kRecordFlags = 2;    // the value's memcached flags
+inline constexpr uint32_t kRecordFlags = 2;    // the value's memcached flags; of kOutcomeRefused its length
 inline constexpr uint32_t kRecordValueOffset =
     3;  // into the slab; with kOutcomeLargeBit an index for takeLarge()
 inline constexpr uint32_t kRecordValueLength = 4;
@@ -50,14 +50,18 @@ inline constexpr uint32_t kOutcomeTimedOut = 1;
 inline constexpr uint32_t kOutcomeLost = 2;     // written, then the connection failed
 inline constexpr uint32_t kOutcomeOffline = 3;  // not connected, and operations do not wait by option
 inline constexpr uint32_t kOutcomeClosed = 4;
-inline constexpr uint32_t kOutcomeReleased = 5;      // nothing to settle: an abandoned slot is free again
-inline constexpr uint32_t kOutcomeConnected = 6;     // control: the value is the server's version
-inline constexpr uint32_t kOutcomeDisconnected = 7;  // control: detail is the cause
-inline constexpr uint32_t kOutcomeEnded = 8;         // control: the pipeline is gone, nothing follows
+inline constexpr uint32_t kOutcomeReleased = 5;   // nothing to settle: an abandoned slot is free again
+inline constexpr uint32_t kOutcomeConnected = 6;  // control: the value is the server's version
+inline constexpr uint32_t kOutcomeDisconnected =
+    7;                                        // control: detail is the cause, the value what a stranger said
+inline constexpr uint32_t kOutcomeEnded = 8;  // control: the pipeline is gone, nothing follows
+inline constexpr uint32_t kOutcomeRefused = 9;  // answered with a value that is not taken; detail says why
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
 inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
 inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own
 inline constexpr uint32_t kOutcomeAsciiBit = 2048;   // no byte of the value is above 0x7f
+inline constexpr uint32_t kOutcomeBlamedBit =
+    4096;  // of kOutcomeLost: it broke on the answer to this operation
 inline constexpr uint32_t kOutcomeStatusShift = 16;
 
 // Causes: an errno below kCauseProtocol, or one of these.

@@ -15,11 +15,16 @@ constexpr size_t kSegments = 64;
 constexpr size_t kBytesPerTurn = size_t{1} << 20;
 // More than the kernel holds for a connection (Linux: 6 MiB).
 constexpr size_t kBytesToCatchUp = size_t{16} << 20;
+// Of what a stranger says, for people.
+constexpr size_t kWordsTold = 128;
 
 uint32_t cause_of(const net::Stream::Transfer& transfer) {
   if (transfer.end_of_stream) return layout::kCauseEndOfStream;
   return static_cast<uint32_t>(transfer.status.error());
 }
+
+// What was received is no answer, or not to what was asked.
+bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause <= layout::kCauseTooLarge; }
 
 }  // namespace
 
@@ -32,7 +37,7 @@ Node::Node(uint16_t id, base::EventBase& base, const Options& options, Flights& 
       owner_(owner),
       stream_(base, *this),
       reader_(id, options.max_value, flights, allocator),
-      random_state_(base::now_nanos() | 1) {}
+      backoff_(options.backoff_min, options.backoff_max, base::now_nanos()) {}
 
 void Node::set_addresses(std::vector<net::Address> addresses) {
   addresses_ = std::move(addresses);
@@ -93,8 +98,7 @@ void Node::give_up(Flight& flight, uint32_t outcome) {
     if (partly_written) flight.state = FlightState::kLeaving;
   }
   // Also one that never left: behind a full window or a full socket there may be nothing else to notice.
-  const bool owed = written_ > 0 || queue_.head_partly_written();
-  const bool silent = owed && base_.time() - waiting_since_ >= options_.silence_limit;
+  const bool silent = is_owed() && base_.time() - waiting_since_ >= options_.silence_limit;
   if (outcome == layout::kOutcomeTimedOut && silent && state_ == State::kReady) fail(layout::kCauseSilence);
 }
 
@@ -106,7 +110,7 @@ void Node::close() {
   reader_.reset();
   flights_.for_each([this](Flight& flight) {
     if (flight.node != id_) return;
-    if (flight.state == FlightState::kAbandoned || flight.state == FlightState::kLeaving) {
+    if (is_settled(flight.state)) {
       flights_.release(flight);
     } else {
       const uint32_t written = flight.state == FlightState::kWritten ? layout::kOutcomeWrittenBit : 0;
@@ -119,11 +123,12 @@ void Node::close() {
 
 void Node::fail(uint32_t cause) {
   stream_.close();
-  reader_.reset();
-  flights_.for_each([this, cause](Flight& flight) {
+  const uint32_t head = reader_.head_opaque();
+  const bool is_alone = written_ == 1 && is_breach(cause);
+  flights_.for_each([this, cause, head, is_alone](Flight& flight) {
     if (flight.node != id_) return;
     if (flight.state == FlightState::kWritten) {
-      flights_.lose(flight, cause, base_.time());
+      flights_.lose(flight, cause, base_.time(), is_alone || flight.opaque == head);
     } else if (flight.state != FlightState::kQueued) {
       flights_.release(flight);
     }
@@ -141,33 +146,25 @@ void Node::fail(uint32_t cause) {
     queue_.reset();
     held_.reset();
   }
-  flights_.control(layout::kOutcomeDisconnected, cause);
-  schedule_backoff();
-}
-
-uint32_t Node::random() {  // xorshift64*, Vigna 2016
-  random_state_ ^= random_state_ >> 12;
-  random_state_ ^= random_state_ << 25;
-  random_state_ ^= random_state_ >> 27;
-  return static_cast<uint32_t>((random_state_ * 0x2545f4914f6cdd1dULL) >> 32);
-}
-
-void Node::schedule_backoff() {
+  // Of a server that has proven itself it could be somebody's value.
+  const bool is_stranger = state_ == State::kHandshake;
+  const std::span<const std::byte> said = is_stranger ? reader_.unread() : std::span<const std::byte>();
+  flights_.control(layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
+  reader_.reset();
   state_ = State::kBackoff;
-  const uint32_t doublings = std::min<uint32_t>(failures_, 16);
-  ++failures_;
-  const base::Millis ceiling = std::min(options_.backoff_max, options_.backoff_min << doublings);
-  const base::Millis pause = ceiling / 2 + random() % (ceiling / 2 + 1);
-  base_.schedule(this, base_.refresh_time() + std::max<base::Millis>(pause, 1));
+  const base::Millis now = base_.refresh_time();
+  base_.schedule(this, now + backoff_.fail(now));
 }
 
 void Node::start_connecting() {
-  if (addresses_.empty()) return fail(EADDRNOTAVAIL);
   state_ = State::kConnecting;
+  const base::Millis now = base_.refresh_time();
+  backoff_.begin(now);
+  if (addresses_.empty()) return fail(EADDRNOTAVAIL);
   const net::Address& address = addresses_[next_address_++ % addresses_.size()];
   const Status status = stream_.connect(address);
   if (!status.is_ok()) return fail(static_cast<uint32_t>(status.error()));
-  base_.schedule(this, base_.refresh_time() + options_.connect_timeout);
+  base_.schedule(this, now + options_.connect_timeout);
 }
 
 void Node::on_timer() {
@@ -198,10 +195,11 @@ void Node::finish_connecting() {
   wire::memcache::encode_head(head, 0, 0, request.data());
   const iovec segment{request.data(), request.size()};
   const net::Stream::Transfer sent = stream_.send({&segment, 1});
-  // A new socket's buffer holds 24 bytes; one that does not is as good as broken.
-  if (sent.bytes != request.size()) return fail(sent.status.is_ok() ? uint32_t{ENOBUFS} : cause_of(sent));
-  stream_.want_writable(false);
   state_ = State::kHandshake;
+  // A new socket's buffer holds 24 bytes; one that does not is as good as broken.
+  if (sent.bytes != request.size())
+    return fail_writing(sent.status.is_ok() ? uint32_t{ENOBUFS} : cause_of(sent));
+  stream_.want_writable(false);
 }
 
 void Node::finish_handshake(uint32_t cause) {
@@ -209,8 +207,8 @@ void Node::finish_handshake(uint32_t cause) {
   if (cause != 0) return fail(cause);
   Timer::cancel();
   state_ = State::kReady;
-  failures_ = 0;
   waiting_since_ = base_.time();
+  backoff_.connected(waiting_since_);
   flights_.control(layout::kOutcomeConnected, 0, reader_.version());
   write();
 }
@@ -225,7 +223,7 @@ void Node::read() {
 }
 
 void Node::catch_up() {
-  for (size_t total = 0; total < kBytesToCatchUp && state_ == State::kReady && written_ > 0;) {
+  for (size_t total = 0; total < kBytesToCatchUp && state_ == State::kReady && is_owed();) {
     const Received received = receive();
     if (!received.more) return;
     total += received.bytes;
@@ -233,27 +231,47 @@ void Node::catch_up() {
 }
 
 Node::Received Node::receive() {
+  Received received = take_in();
+  if (received.shook_hands) {
+    finish_handshake(received.cause);
+  } else if (received.cause != 0) {
+    fail(received.cause);
+  } else if (received.answered && !queue_.empty()) {
+    write();  // the window has room again
+  }
+  received.more = received.more && stream_.is_open();
+  return received;
+}
+
+// One read; what it brought is entered, and nothing done about it yet.
+Node::Received Node::take_in() {
   const std::span<const iovec> space = reader_.space(written_);
   const net::Stream::Transfer transfer = stream_.receive(space);
   if (transfer.would_block) return {};
-  if (transfer.end_of_stream || !transfer.status.is_ok()) {
-    fail(cause_of(transfer));
-    return {};
-  }
+  if (transfer.end_of_stream || !transfer.status.is_ok()) return {.cause = cause_of(transfer)};
   const size_t offered = reader_.space_size();
-  waiting_since_ = base_.time();
-  const ResponseReader::Progress progress = reader_.received(transfer.bytes);
-  written_ -= progress.answered;
-  if (progress.handshake_done) {
-    finish_handshake(progress.cause);
-  } else if (progress.cause != 0) {
-    fail(progress.cause);
-  } else if (progress.answered > 0 && !queue_.empty()) {
-    write();  // the window has room again
-  }
+  const uint32_t leaving = queue_.head_partly_written() ? queue_.head_opaque() : ResponseReader::kNobody;
+  const ResponseReader::Progress progress = reader_.received(transfer.bytes, leaving);
+  // A body that is skipped answers nobody: it is no sign that the others will be.
+  if (progress.skipped < transfer.bytes) waiting_since_ = base_.time();
+  written_ -= progress.answered - progress.early;
+  if (progress.answered > 0) backoff_.prove();
   return {.bytes = transfer.bytes,
-          .more = stream_.is_open() && transfer.bytes == offered,
-          .answered = progress.answered > 0};
+          .more = transfer.bytes == offered,
+          .answered = progress.answered > 0,
+          .shook_hands = progress.handshake_done,
+          .cause = progress.cause};
+}
+
+// Nothing can be written any more, but what was answered by then may still lie in the socket.
+void Node::fail_writing(uint32_t cause) {
+  for (size_t total = 0; total < kBytesToCatchUp;) {
+    const Received received = take_in();
+    if (is_breach(received.cause)) cause = received.cause;
+    if (received.cause != 0 || !received.more) break;
+    total += received.bytes;
+  }
+  fail(cause);
 }
 
 void Node::write() {
@@ -262,7 +280,7 @@ void Node::write() {
   while (!queue_.empty() && written_ < options_.max_written) {
     const net::OutputQueue::Gathered gathered = queue_.gather(segments, options_.max_written - written_);
     if (gathered.payload_gone) {
-      if (queue_.head_partly_written()) return fail(EFAULT);
+      if (queue_.head_partly_written()) return fail_writing(EFAULT);
       flights_.settle(*flights_.find(queue_.head_opaque()), layout::kOutcomeLost).detail = EFAULT;
       queue_.drop_head();
       continue;
@@ -270,12 +288,13 @@ void Node::write() {
     if (gathered.bytes == 0) break;
     const net::Stream::Transfer transfer =
         stream_.send({segments.data(), static_cast<size_t>(gathered.segments)});
-    if (!transfer.status.is_ok()) return fail(cause_of(transfer));
+    if (!transfer.status.is_ok()) return fail_writing(cause_of(transfer));
     // Not the turn's time: whoever submits may have kept the loop from turning for long.
     if (written_ == 0) waiting_since_ = base_.refresh_time();
     queue_.consume(transfer.bytes, [this](uint32_t opaque) {
-      ++written_;
       Flight* flight = flights_.find(opaque);
+      if (flight->state == FlightState::kAnswered) return flights_.release(*flight);
+      ++written_;
       flight->state = flight->state == FlightState::kQueued ? FlightState::kWritten : FlightState::kAbandoned;
     });
     if (transfer.would_block || transfer.bytes < gathered.bytes || transfer.bytes >= budget) {

@@ -18,6 +18,7 @@
 #include "base/event_base.h"
 #include "net/output_queue.h"
 #include "net/stream.h"
+#include "pipeline/backoff.h"
 #include "pipeline/flights.h"
 #include "pipeline/flush.h"
 #include "pipeline/options.h"
@@ -71,19 +72,23 @@ class Node final : private net::StreamHandler, private base::Timer {
   void start_connecting();
   void finish_connecting();
   void finish_handshake(uint32_t cause);
-  void schedule_backoff();
   struct Received {
     size_t bytes = 0;
     bool more = false;  // there may be more to read
     bool answered = false;
+    bool shook_hands = false;
+    uint32_t cause = 0;  // not 0: the connection must end
   };
   void read();
   Received receive();
+  Received take_in();
   void write();
   // What was held comes behind what may leave.
   void release_held();
   void tidy(net::OutputQueue& queue);
-  uint32_t random();
+  void fail_writing(uint32_t cause);
+  // The server has something to do for us: to answer, or to read on.
+  bool is_owed() const { return written_ > 0 || queue_.head_partly_written(); }
 
   const uint16_t id_;
   base::EventBase& base_;
@@ -97,10 +102,9 @@ class Node final : private net::StreamHandler, private base::Timer {
   std::vector<net::Address> addresses_;
   size_t next_address_ = 0;
   State state_ = State::kIdle;
-  uint32_t failures_ = 0;           // in a row
+  Backoff backoff_;
   size_t written_ = 0;              // unanswered
   base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
-  uint64_t random_state_;
 };
 
 }  // namespace evenkeel::pipeline

@@ -19,7 +19,7 @@ struct Options {
   bool waits_offline = true;
   uint32_t max_written = 16384;      // written and not yet answered, a node; further ones wait in its queue
   uint32_t max_operations = 147456;  // handed in and not yet released; further ones are refused
-  uint32_t max_value = 32u << 20;    // bytes; an answer that announces more ends its connection
+  uint32_t max_value = 32u << 20;    // bytes; a value that is larger is not taken
 };
 
 }  // namespace evenkeel::pipeline

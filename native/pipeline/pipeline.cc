@@ -31,8 +31,7 @@ void Pipeline::write() {
 
 void Pipeline::cancel(uint32_t opaque) {
   Flight* flight = flights_.find(opaque);
-  if (flight == nullptr) return;
-  if (flight->state == FlightState::kAbandoned || flight->state == FlightState::kLeaving) return;
+  if (flight == nullptr || is_settled(flight->state)) return;
   nodes_[flight->node]->give_up(*flight, layout::kOutcomeReleased);
   publish();
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { ConnectionError, TimeoutError } from '../../lib/errors.ts';
+import { ConnectionError, ServerError, TimeoutError } from '../../lib/errors.ts';
 import { type RequestAction, startServer } from '../../lib/testing/index.ts';
 import { takes } from '../loop-time.mts';
 import { assertNothingLeft, counters, models, open, rejection, story, until } from './harness.mts';
@@ -32,8 +32,6 @@ const lies: readonly { name: string; action: RequestAction; cause: RegExp }[] = 
     action: { kind: 'header', fields: { extrasLength: 255, totalBody: 10 } },
     cause: /contradict/,
   },
-  { name: '100 MB', action: { kind: 'announce', bytes: 100_000_000 }, cause: /limit/ },
-  { name: '4 GB', action: { kind: 'announce', bytes: huge }, cause: /limit/ },
   { name: 'a reset', action: { kind: 'reset' }, cause: /ECONNRESET|closed the connection/ },
   {
     name: 'a reset behind half a header',
@@ -53,9 +51,18 @@ const lies: readonly { name: string; action: RequestAction; cause: RegExp }[] = 
   },
 ];
 
+/** A read settles with them; as answers to a write they end the connection. */
+const announcements: typeof lies = [
+  { name: '100 MB', action: { kind: 'announce', bytes: 100_000_000 }, cause: /limit/ },
+  { name: '4 GB', action: { kind: 'announce', bytes: huge }, cause: /limit/ },
+];
+
+/** What is no answer at all: it may be that of any read under way. */
+const isCut = (action: RequestAction): boolean => ['reset', 'close', 'truncate'].includes(action.kind);
+
 for (const model of models) {
   describe(`a client on a ${model} base and a server that answers a write with`, () => {
-    for (const { name, action, cause } of lies) {
+    for (const { name, action, cause } of [...lies, ...announcements]) {
       test(name, async () => {
         await using server = await startServer({ record: true });
         await using opened = await open(server.url, model, { backoff: { min: 1, max: 5 } });
@@ -81,15 +88,54 @@ for (const model of models) {
   });
 
   describe(`a client on a ${model} base whose read meets`, () => {
+    for (const { name, action, cause } of lies.filter((lie) => !isCut(lie.action))) {
+      test(`${name}, whenever it is read: it is not read again for ever`, async () => {
+        await using server = await startServer();
+        await using opened = await open(server.url, model, { backoff: { min: 1, max: 5 } });
+        const { db } = opened;
+        await db.upsert('k', 'value of k');
+        const fault = await server.fault({ opcode: 'get', key: 'k', action });
+        const error = await rejection(db.get('k', { timeout: 60_000 }));
+        assert.ok(error instanceof ConnectionError, String(error));
+        assert.match(story(error), cause);
+        assert.equal(error.context.attempts, 3);
+        assert.equal(await fault.hits(), 3);
+        await server.clearFaults();
+        assert.equal(await db.get('k'), 'value of k');
+      });
+    }
+
+    for (const { name, action } of announcements) {
+      test(`${name}, which nobody sends: it fails alone and at once, and the connection at the next silence`, async () => {
+        await using server = await startServer();
+        await using opened = await open(server.url, model, {
+          silenceTimeout: 50,
+          backoff: { min: 1, max: 5 },
+        });
+        const { db } = opened;
+        await db.upsert('k', 'value of k');
+        const fault = await server.fault({ opcode: 'get', key: 'k', action, times: 1 });
+        const error = await rejection(db.get('k', { timeout: 60_000 }));
+        assert.ok(error instanceof ServerError, String(error));
+        assert.equal(error.retryable, false);
+        assert.match(error.message, /maxValueSize \(33554432\)/);
+        assert.equal(await fault.hits(), 1);
+        await until(
+          async () => (await db.get('k', { timeout: 60 }).catch(() => undefined)) === 'value of k',
+          'it recovers',
+        );
+      });
+    }
+
     for (const { name, action } of lies) {
       test(`${name}: it is read again on the next connection`, async () => {
         await using server = await startServer();
         await using opened = await open(server.url, model, { backoff: { min: 1, max: 5 } });
         const { db } = opened;
         await db.upsert('k', 'value of k');
-        const fault = await server.fault({ opcode: 'get', key: 'k', action, times: 3 });
+        const fault = await server.fault({ opcode: 'get', key: 'k', action, times: 2 });
         assert.equal(await db.get('k'), 'value of k');
-        assert.equal(await fault.hits(), 3);
+        assert.equal(await fault.hits(), 2);
       });
     }
 

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect } from '../../lib/connect.ts';
 import { BackpressureError, ConnectionError, TimeoutError } from '../../lib/errors.ts';
@@ -9,17 +13,45 @@ import { honest, packet, RawServer, type Script } from './raw-server.mts';
 
 after(assertNothingLeft);
 
+interface Refusal {
+  readonly name: string;
+  readonly script: Script;
+  readonly cause: RegExp;
+  /** It may yet answer. */
+  readonly isSilent?: boolean;
+}
+
 /** Servers with which no connection ever comes about, and what the error must say of it. */
-const refusals: readonly { name: string; script: Script; cause: RegExp }[] = [
+const refusals: readonly Refusal[] = [
   {
     name: 'sends a banner of garbage',
-    script: { accept: (socket) => socket.write(Buffer.alloc(100, 0x5a)) },
-    cause: /magic/,
+    script: { deaf: true, accept: (socket) => socket.write(Buffer.alloc(100, 0x5a)) },
+    cause: /magic.*"Z{80}…"/,
   },
   {
     name: 'speaks ASCII',
-    script: { deaf: true, accept: (socket) => socket.write('ERROR\r\nERROR\r\nERROR\r\n') },
-    cause: /magic/,
+    script: { deaf: true, accept: (socket) => socket.write('ERROR\r\nERROR\r\n') },
+    cause: /magic.*it said "ERROR\\u000d\\u000aERROR"/,
+  },
+  {
+    name: 'is full',
+    script: { accept: (socket) => socket.end('ERROR Too many open connections\r\n') },
+    cause: /it said "ERROR Too many open connections"/,
+  },
+  {
+    name: 'speaks another language',
+    script: { accept: (socket) => socket.end('ERREUR: accès refusé\n') },
+    cause: /it said "ERREUR: accès refusé"/,
+  },
+  {
+    name: 'wants TLS',
+    script: { accept: (socket) => socket.end(Buffer.from('15030300020228', 'hex')) },
+    cause: /magic.*it said 15030300020228/,
+  },
+  {
+    name: 'sends much that is no text',
+    script: { accept: (socket) => socket.end(Buffer.alloc(1000, 0xff)) },
+    cause: /magic.*it said (ff){32}…/,
   },
   {
     name: 'closes at once',
@@ -31,7 +63,7 @@ const refusals: readonly { name: string; script: Script; cause: RegExp }[] = [
     script: { accept: (socket) => socket.resetAndDestroy() },
     cause: /ECONNRESET|EPIPE/,
   },
-  { name: 'accepts and stays silent', script: { deaf: true }, cause: /ETIMEDOUT|no answer/ },
+  { name: 'accepts and stays silent', script: { deaf: true }, cause: /ETIMEDOUT|no answer/, isSilent: true },
   {
     name: 'refuses the handshake',
     script: {
@@ -45,21 +77,24 @@ const refusals: readonly { name: string; script: Script; cause: RegExp }[] = [
     name: 'answers the handshake with half a header',
     script: { deaf: true, accept: (socket) => socket.write(Buffer.from([0x81, 0x0b, 0, 0])) },
     cause: /ETIMEDOUT|no answer/,
+    isSilent: true,
   },
 ];
 
 for (const model of models) {
   describe(`a client on a ${model} base and a server that`, () => {
-    for (const { name, script, cause } of refusals) {
+    for (const { name, script, cause, isSilent = false } of refusals) {
       test(`${name}: connect() says so, and a lazy client recovers once the server behaves`, async () => {
         await using server = await RawServer.start(script);
         await using base = openBase(model);
-        const options = { eventBase: base, connectTimeout: 250, backoff: { min: 1, max: 5 } };
-        const error = await rejection(connect(server.url, options));
+        const options = { eventBase: base, backoff: { min: 1, max: 5 } };
+        // One that answers is not tried for the whole time, which nobody would wait for.
+        const connectTimeout = isSilent ? 250 : 2 ** 31 - 1;
+        const error = await rejection(connect(server.url, { ...options, connectTimeout }));
         assert.ok(error instanceof ConnectionError, String(error));
         assert.match(story(error), cause);
 
-        const db = await connect(server.url, { ...options, lazy: true });
+        const db = await connect(server.url, { ...options, connectTimeout: 250, lazy: true });
         const late = await rejection(db.get('k', { timeout: 150 }));
         assert.ok(late instanceof TimeoutError, String(late));
         const waiting = db.get('k', { timeout: 60_000 });
@@ -69,6 +104,34 @@ for (const model of models) {
         await db.close();
       });
     }
+
+    test('is at a path that does not exist: connect() rejects at once', async () => {
+      await using base = openBase(model);
+      const path = join(tmpdir(), 'evenkeel-nobody', 'socket');
+      const connecting = connect(`memcached://${path}`, { eventBase: base, connectTimeout: 2 ** 31 - 1 });
+      assert.match(story(await rejection(connecting)), /ENOENT/);
+    });
+
+    test('does not listen yet: connect() waits for it', async () => {
+      const server = createServer();
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      server.close();
+      await once(server, 'close');
+      await using base = openBase(model);
+      const backoff = { min: 1, max: 5 };
+      const connecting = connect(`memcached://127.0.0.1:${port}`, {
+        eventBase: base,
+        backoff,
+        connectTimeout: 60_000,
+      });
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await using _late = await startServer({ port });
+      const db = await connecting;
+      await db.upsert('k', 'v');
+      await db.close();
+    });
 
     test('closes after each handshake: operations end within their deadlines, and it recovers', async () => {
       await using server = await RawServer.start({ requests: (socket) => socket.destroy() });

@@ -20,12 +20,13 @@ export interface Answer {
 
 const HEADER = 24;
 const GET = 0;
+const GET_AND_TOUCH = 0x1d;
 const VERSION = 0x0b;
 
 /** One packet; an answer to a get carries four bytes of flags (0: binary). */
 export function packet(answer: Answer): Buffer {
   const { opcode, opaque, status = 0, value = '' } = answer;
-  const extras = opcode === GET && status === 0 ? 4 : 0;
+  const extras = (opcode === GET || opcode === GET_AND_TOUCH) && status === 0 ? 4 : 0;
   const body = Buffer.concat([Buffer.alloc(extras), Buffer.from(value)]);
   const head = Buffer.alloc(HEADER);
   head.writeUInt8(0x81, 0);

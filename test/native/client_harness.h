@@ -36,6 +36,7 @@ struct Operation {
   bool cancelled = false;
   uint32_t outcome = 0;  // without its bits
   bool written = false;
+  bool blamed = false;
   uint16_t status = 0;
   uint32_t flags = 0;
   uint64_t cas = 0;
@@ -233,6 +234,7 @@ class ClientHarness final : private pipeline::ClientListener {
       operation.settled = true;
       operation.outcome = outcome;
       operation.written = (word & layout::kOutcomeWrittenBit) != 0;
+      operation.blamed = (word & layout::kOutcomeBlamedBit) != 0;
       operation.status = static_cast<uint16_t>(word >> layout::kOutcomeStatusShift);
       operation.flags = record[layout::kRecordFlags];
       operation.cas = uint64_t{record[layout::kRecordCasHigh]} << 32 | record[layout::kRecordCasLow];

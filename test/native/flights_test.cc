@@ -113,8 +113,8 @@ TEST_F(FlightsTest, WhoeverGaveUpItselfHearsOfTheReleaseOnly) {
 }
 
 TEST_F(FlightsTest, ALostOperationTellsTheCauseAndItsDeadline) {
-  flights_.lose(start(1, 100), ECONNRESET, 99);
-  flights_.lose(start(2, 100), ECONNRESET, 100);
+  flights_.lose(start(1, 100), ECONNRESET, 99, false);
+  flights_.lose(start(2, 100), ECONNRESET, 100, true);
   ASSERT_EQ(records().size(), 2u);
   EXPECT_EQ(records()[0].outcome,
             layout::kOutcomeLost | layout::kOutcomeWrittenBit | layout::kOutcomeReleaseBit);

@@ -41,6 +41,7 @@ struct Seen {
   uint32_t flags;
   uint64_t cas;
   std::string value;
+  uint32_t detail = 0;
   bool operator==(const Seen&) const = default;
 };
 
@@ -84,8 +85,10 @@ class ReaderHarness {
       bytes.remove_prefix(length);
       total += length;
     }
-    const auto progress = reader_.received(total);
+    const auto progress = reader_.received(total, leaving);
     answered += progress.answered;
+    early += progress.early;
+    skipped += progress.skipped;
     cause = progress.cause;
     handshake_done |= progress.handshake_done;
     return bytes;
@@ -100,8 +103,8 @@ class ReaderHarness {
     size_t large = 0;
     pipeline::CompletionBatch& batch = flights_.completions();
     for (const pipeline::Completion& completion : batch.records) {
-      Seen& one =
-          all.emplace_back(Seen{completion.slot, completion.outcome, completion.flags, completion.cas, ""});
+      Seen& one = all.emplace_back(
+          Seen{completion.slot, completion.outcome, completion.flags, completion.cas, "", completion.detail});
       if ((completion.outcome & layout::kOutcomeLargeBit) != 0) {
         one.value = as_text(batch.larges[large++]->bytes());
       } else {
@@ -119,7 +122,10 @@ class ReaderHarness {
   pipeline::ResponseReader& reader() { return reader_; }
 
   HeapAllocator allocator_;
+  uint32_t leaving = pipeline::ResponseReader::kNobody;
   size_t answered = 0;
+  size_t early = 0;
+  size_t skipped = 0;
   uint32_t cause = 0;
   bool handshake_done = false;
 

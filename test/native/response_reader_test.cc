@@ -56,6 +56,119 @@ TEST(ResponseReader, AnErrorBringsItsStatusAndText) {
   EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(2), 0, 0, "Data exists for key."}}));
 }
 
+TEST(ResponseReader, OfALongErrorTextTheBeginningIsToldAndTheRestSkipped) {
+  for (const size_t length : {size_t{257}, size_t{layout::kLargeValue}, size_t{300'000}}) {
+    ReaderHarness harness(10);
+    harness.start_written(1, kGet);
+    harness.start_written(2, kSet);
+    harness.start_written(3, kGet);
+    const std::string text = patterned(length);
+    harness.feed(encode({.opcode = kGet, .status = 0x84, .opaque = 1, .value = text}) +
+                 encode({.opcode = kSet, .status = 0x84, .opaque = 2, .value = text}) + hit(3, "next"));
+    EXPECT_EQ(harness.seen(), (std::vector<Seen>{{1, answered(0x84), 0, 0, text.substr(0, 256)},
+                                                 {2, answered(0x84), 0, 0, text.substr(0, 256)},
+                                                 {3, answered(0), 0xdeadbeef, 103, "next"}}));
+    EXPECT_EQ(harness.cause, 0u);
+  }
+}
+
+// Whatever its size: the operation fails at the head of its answer, and nobody else notices.
+TEST(ResponseReader, AValueAboveTheLimitIsRefusedAndSkipped) {
+  for (const size_t length : {size_t{101}, size_t{10'000}, size_t{layout::kLargeValue}, size_t{300'000}}) {
+    ReaderHarness harness(100);
+    harness.start_written(1, kGet);
+    harness.start_written(2, kGetAndTouch);
+    harness.start_written(3, kGet);
+    const std::string first = hit(1, patterned(length));
+    harness.feed(first.substr(0, 24));
+    EXPECT_EQ(harness.answered, 1u);
+    harness.feed(first.substr(24) + hit(2, patterned(length), kGetAndTouch) + hit(3, patterned(100)));
+    const auto seen = harness.seen();
+    ASSERT_EQ(seen.size(), 3u);
+    for (const size_t refused : {0, 1}) {
+      EXPECT_EQ(seen[refused].outcome,
+                layout::kOutcomeRefused | layout::kOutcomeWrittenBit | layout::kOutcomeReleaseBit);
+      EXPECT_EQ(seen[refused].flags, length);
+      EXPECT_EQ(seen[refused].detail, layout::kCauseTooLarge);
+    }
+    EXPECT_EQ(seen[2].value, patterned(100));
+    EXPECT_EQ(harness.skipped, 2 * (length + 4));
+    EXPECT_EQ(harness.cause, 0u);
+    EXPECT_EQ(harness.allocator_.calls, 0);
+  }
+}
+
+TEST(ResponseReader, TheLimitIsNothingToWhoWantsNoValue) {
+  ReaderHarness harness(100);
+  harness.start_written(1, kGet, true);
+  harness.flights().abandon(harness.start_written(2, kGet), layout::kOutcomeReleased);
+  harness.start_written(3, kGet);
+  harness.feed(hit(1, patterned(200)) + hit(2, patterned(200)) + hit(3, "next"));
+  const auto seen = harness.seen();
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(seen[0].outcome, answered(0));
+  EXPECT_EQ(seen[0].cas, 101u);
+  EXPECT_EQ(seen[1].outcome, layout::kOutcomeReleased | layout::kOutcomeReleaseBit);
+  EXPECT_EQ(seen[2].value, "next");
+}
+
+TEST(ResponseReader, AValueForWhichThereIsNoMemoryIsRefusedAndSkipped) {
+  ReaderHarness harness;
+  harness.allocator_.is_exhausted = true;
+  harness.start_written(1, kGet);
+  harness.start_written(2, kGet);
+  harness.feed(hit(1, patterned(100'000)) + hit(2, "next"));
+  const auto seen = harness.seen();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].outcome & layout::kOutcomeMask, layout::kOutcomeRefused);
+  EXPECT_EQ(seen[0].flags, 100'000u);
+  EXPECT_EQ(seen[0].detail, static_cast<uint32_t>(ENOMEM));
+  EXPECT_EQ(seen[1].value, "next");
+  EXPECT_EQ(harness.cause, 0u);
+}
+
+// A server may refuse a request before it has read all of it. The slot is free once the rest has left.
+TEST(ResponseReader, AnAnswerMayComeBeforeItsRequestIsWrittenWhole) {
+  ReaderHarness harness;
+  Flight& flight = harness.start(1, kSet);
+  harness.leaving = 1;
+  harness.feed(encode({.opcode = kSet, .status = 3, .opaque = 1, .value = "Too large."}));
+  EXPECT_EQ(harness.seen(),
+            (std::vector<Seen>{{1, answered(3) & ~layout::kOutcomeReleaseBit, 0, 0, "Too large."}}));
+  EXPECT_EQ(harness.answered, 1u);
+  EXPECT_EQ(harness.early, 1u);
+  EXPECT_EQ(flight.state, FlightState::kAnswered);
+  harness.flights().release(flight);
+  EXPECT_EQ(harness.seen().back().outcome, layout::kOutcomeReleased | layout::kOutcomeReleaseBit);
+}
+
+TEST(ResponseReader, AnEarlyAnswerToAnOperationGivenUpMeanwhileSettlesNothing) {
+  ReaderHarness harness;
+  Flight& flight = harness.start(1, kSet);
+  harness.flights().abandon(flight, layout::kOutcomeReleased);
+  flight.state = FlightState::kLeaving;
+  harness.leaving = 1;
+  harness.feed(encode({.opcode = kSet, .status = 3, .opaque = 1}));
+  EXPECT_TRUE(harness.seen().empty());
+  EXPECT_EQ(harness.early, 1u);
+  EXPECT_EQ(flight.state, FlightState::kAnswered);
+}
+
+TEST(ResponseReader, ARequestMayBeWrittenWholeWhileItsLargeAnswerArrives) {
+  ReaderHarness harness;
+  Flight& flight = harness.start(1, kGet);
+  harness.leaving = 1;
+  const std::string bytes = hit(1, patterned(100'000));
+  harness.feed(bytes.substr(0, 50'000));
+  flight.state = FlightState::kWritten;
+  harness.leaving = ResponseReader::kNobody;
+  harness.feed(bytes.substr(50'000));
+  EXPECT_EQ(
+      harness.seen(),
+      (std::vector<Seen>{{1, answered(0) | layout::kOutcomeLargeBit, 0xdeadbeef, 101, patterned(100'000)}}));
+  EXPECT_EQ(harness.early, 0u);
+}
+
 TEST(ResponseReader, AnswersMayComeInAnyOrder) {
   ReaderHarness harness;
   for (uint32_t i = 0; i < 4; ++i) harness.start_written(i, kGet);
@@ -144,7 +257,7 @@ TEST(ResponseReader, ResetForgetsAnAnswerThatHadBegun) {
       Flight& flight = harness.start_written(1, kGet, discards);
       const std::string bytes = hit(1, patterned(length));
       harness.feed(bytes.substr(0, bytes.size() / 2));
-      if (harness.flights().find(1) != nullptr) harness.flights().lose(flight, ECONNRESET, 0);
+      if (harness.flights().find(1) != nullptr) harness.flights().lose(flight, ECONNRESET, 0, false);
       harness.reader().reset();
       harness.start_written(2, kGet);
       harness.feed(hit(2, "fresh"));

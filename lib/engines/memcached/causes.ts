@@ -1,22 +1,63 @@
+import { isUtf8 } from 'node:buffer';
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import * as layout from '../../native/layout';
+import { excerpt } from '../../text';
 
 const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_BAD_MAGIC]: 'the server does not speak the binary protocol (bad magic byte)',
   [layout.CAUSE_BAD_LENGTHS]: 'the server sent a header whose lengths contradict each other',
   [layout.CAUSE_UNKNOWN_OPAQUE]: 'the server answered a request that was not made',
   [layout.CAUSE_WRONG_OPCODE]: 'the server answered with the opcode of another request',
-  [layout.CAUSE_TOO_LARGE]: 'the server announced an answer above the limit (maxValueSize)',
+  [layout.CAUSE_TOO_LARGE]: 'the server announced an answer above any limit',
   [layout.CAUSE_SILENCE]: 'the server owed answers and said nothing for too long',
   [layout.CAUSE_END_OF_STREAM]: 'the server closed the connection',
   [layout.CAUSE_HANDSHAKE]: 'the server refused the handshake',
 };
 
-/** The error behind a cause code of native code: a system error with its `code`, or a breach of the protocol. */
-export function causeError(cause: number): Error {
+/** Of an attempt to connect: trying again helps nobody. Who hangs up on the handshake has been reached as well. */
+const PROOFS: ReadonlySet<number> = new Set([
+  layout.CAUSE_BAD_MAGIC,
+  layout.CAUSE_BAD_LENGTHS,
+  layout.CAUSE_UNKNOWN_OPAQUE,
+  layout.CAUSE_WRONG_OPCODE,
+  layout.CAUSE_TOO_LARGE,
+  layout.CAUSE_END_OF_STREAM,
+  layout.CAUSE_HANDSHAKE,
+  constants.errno.ECONNRESET,
+  constants.errno.EPIPE,
+  // The path of a socket.
+  constants.errno.ENOENT,
+  constants.errno.ENOTDIR,
+  constants.errno.EACCES,
+]);
+
+export const isProof = (cause: number): boolean => PROOFS.has(cause);
+
+/**
+ * The error behind a cause code of native code: a system error with its `code`, or a breach of the protocol. `said`: the first
+ * bytes of who did not shake hands.
+ */
+export function causeError(cause: number, said: Uint8Array = new Uint8Array(0)): Error {
+  const words = said.length === 0 ? '' : `; it said ${quote(said)}`;
   if (cause > layout.CAUSE_PROTOCOL) {
-    return Object.assign(new Error(PROTOCOL[cause] ?? `protocol fault ${cause}`), { code: 'EPROTO' });
+    return Object.assign(new Error(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}`), {
+      code: 'EPROTO',
+    });
   }
   const code = getSystemErrorName(-cause);
-  return Object.assign(new Error(`connection failed: ${code}`), { code, errno: -cause });
+  return Object.assign(new Error(`connection failed: ${code}${words}`), { code, errno: -cause });
+}
+
+const MOST_BYTES = 32;
+
+/** Bytes for people: text where they are text, in hexadecimal where they are not. */
+function quote(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString();
+  // A character may be cut in half at the end.
+  const isText = [0, 1, 2, 3].some((cut) => isUtf8(bytes.subarray(0, bytes.length - cut)));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells text from other bytes.
+  if (isText && !/[\x00-\x08\x0e-\x1f\x7f]/.test(text)) return `"${excerpt(text.trim())}"`;
+  const more = bytes.length > MOST_BYTES ? '…' : '';
+  return `${Buffer.from(bytes.subarray(0, MOST_BYTES)).toString('hex')}${more}`;
 }

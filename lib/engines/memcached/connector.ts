@@ -2,6 +2,7 @@ import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
 import { ConnectionError, type EvenkeelError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import { clearTimeout, random, setTimeout } from '../../platform';
+import { causeError, isProof } from './causes';
 
 interface Waiter {
   resolve(): void;
@@ -21,6 +22,8 @@ export class Connector {
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
+  /** Attempts since the last connection that proved that nothing will come of waiting. */
+  #proofs = 0;
   #version: string | undefined;
   #lastFault: Error | undefined;
   #stopped = false;
@@ -43,7 +46,10 @@ export class Connector {
     return this.#lastFault;
   }
 
-  /** Resolves once there is a connection; rejects with ConnectionError after `connectTimeout`. */
+  /**
+   * Resolves once there is a connection. Rejects with ConnectionError after `connectTimeout`, or as soon as each address has
+   * been proven not to be a memcached server's: where nobody listens, one may be starting.
+   */
   async ready(): Promise<void> {
     if (this.#version !== undefined) return;
     const timeout = this.#options.connectTimeout;
@@ -64,13 +70,19 @@ export class Connector {
   connected(version: string): void {
     this.#version = version;
     this.#lastFault = undefined;
+    this.#proofs = 0;
     for (const waiter of this.#waiters) waiter.resolve();
   }
 
-  disconnected(fault: Error): void {
+  /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
+  disconnected(cause: number, said: Uint8Array): void {
+    const wasConnected = this.#version !== undefined;
     this.#version = undefined;
-    this.#lastFault = fault;
+    this.#lastFault = causeError(cause, said);
     if (!this.#endpoint.isFixed) this.#resolveAgain();
+    if (wasConnected || !isProof(cause)) return;
+    this.#proofs += 1;
+    if (this.#proofs >= (this.#addresses?.length ?? 1)) this.refuse(this.#error('it is no memcached server'));
   }
 
   /** Who still waits for a connection waits in vain. */

@@ -5,9 +5,15 @@ import { MAX_SLOTS } from '../../native/layout';
 export interface ClientOptions {
   /** Deadline of an operation that gives none of its own. Default 2500. */
   readonly timeout?: number;
-  /** How long one attempt to connect may take, and connect() as a whole. Default 2000. */
+  /**
+   * How long one attempt to connect may take, and connect() as a whole. It rejects sooner when who answers is no memcached
+   * server. Default 2000.
+   */
   readonly connectTimeout?: number;
-  /** Pause before reconnecting: it doubles from `min` to `max` with every failure, half of it random. Default 50 and 2000. */
+  /**
+   * Pause between the beginnings of two attempts to connect: it doubles from `min` to `max` with every failure, half of it
+   * random. Default 50 and 2000.
+   */
   readonly backoff?: { readonly min?: number; readonly max?: number };
   /** Operations written and not yet answered; further ones queue. Default 16384. */
   readonly maxInFlight?: number;
@@ -15,7 +21,7 @@ export interface ClientOptions {
   readonly maxQueued?: number;
   /** While there is no connection: true lets operations wait within their deadline, false rejects them. Default true. */
   readonly offlineQueue?: boolean;
-  /** Largest value to send or to accept, in bytes. Default 32 MiB. */
+  /** Largest value to send or to accept, in bytes; the read of a larger one rejects with ServerError. Default 32 MiB. */
   readonly maxValueSize?: number;
   /** An operation that times out on a connection silent for this long also ends the connection. Default: `timeout`. */
   readonly silenceTimeout?: number;

@@ -350,11 +350,18 @@ export class MemcachedTransport implements Transport {
 
   #settleUnanswered(operation: Operation, outcome: number, at: number): void {
     const { records } = this.#completions;
+    const before = operation.details;
+    const blamed = (before?.blamed ?? 0) + (outcome & layout.OUTCOME_BLAMED_BIT ? 1 : 0);
+    const cause = records[at + layout.RECORD_DETAIL] as number;
     const unanswered = {
       outcome: outcome & layout.OUTCOME_MASK,
       written: (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0,
       idempotent: isIdempotent(operation.kind),
-      cause: records[at + layout.RECORD_DETAIL] as number,
+      cause,
+      announced: records[at + layout.RECORD_FLAGS] as number,
+      maxValueSize: this.#options.maxValueSize,
+      blamed,
+      lostTo: before?.lostTo,
       late: records[at + layout.RECORD_LATE] !== 0,
       fault: this.#connector.lastFault,
       closed: this.#closed ? this.#closedWhat : undefined,
@@ -365,11 +372,13 @@ export class MemcachedTransport implements Transport {
       return;
     }
     operation.stopListening?.();
-    const deadline = {
+    operation.details = {
+      ...(before ?? details()),
       deadlineHigh: records[at + layout.RECORD_DEADLINE_HIGH] as number,
       deadlineLow: records[at + layout.RECORD_DEADLINE_LOW] as number,
+      blamed,
+      lostTo: causeError(cause),
     };
-    operation.details = { ...(operation.details ?? details()), ...deadline };
     this.#lost.push(operation);
   }
 
@@ -396,9 +405,8 @@ export class MemcachedTransport implements Transport {
     if (outcome === layout.OUTCOME_CONNECTED) {
       this.#connector.connected(this.#completions.text(at));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
-      this.#connector.disconnected(
-        causeError(this.#completions.records[at + layout.RECORD_DETAIL] as number),
-      );
+      const cause = this.#completions.records[at + layout.RECORD_DETAIL] as number;
+      this.#connector.disconnected(cause, this.#completions.bytes(this.#native, at));
     } else if (outcome === layout.OUTCOME_ENDED) {
       this.#end();
     }

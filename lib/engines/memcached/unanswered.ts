@@ -1,11 +1,13 @@
 import { constants } from 'node:os';
 import { mayRetry } from '../../cluster/retry';
 import {
+  BackpressureError,
   ClosedError,
   ConnectionError,
   type ErrorContext,
   type EvenkeelError,
   InvalidArgumentError,
+  ServerError,
   TimeoutError,
 } from '../../errors';
 import * as layout from '../../native/layout';
@@ -19,8 +21,16 @@ export interface Unanswered {
   readonly written: boolean;
   /** Executing it twice has the effect of executing it once. */
   readonly idempotent: boolean;
-  /** An errno or CAUSE_…, of OUTCOME_LOST. */
+  /** An errno or CAUSE_…, of OUTCOME_LOST and OUTCOME_REFUSED. */
   readonly cause: number;
+  /** The bytes of the value in its answer, of OUTCOME_REFUSED. */
+  readonly announced: number;
+  /** The largest value to accept, in bytes. */
+  readonly maxValueSize: number;
+  /** How many connections broke on the very answer to it, of OUTCOME_LOST this one included. */
+  readonly blamed: number;
+  /** Why the connection broke that it was lost with before. */
+  readonly lostTo: Error | undefined;
   /** Its deadline has passed, of OUTCOME_LOST. */
   readonly late: boolean;
   /** Why there is no connection, while there is none. */
@@ -39,10 +49,13 @@ export function unansweredError(
   const isLost = it.outcome === layout.OUTCOME_LOST;
   // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
   if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && it.written && it.late)) {
-    const why =
-      it.fault === undefined ? 'no answer within its deadline' : `not connected: ${it.fault.message}`;
-    return new TimeoutError(`${op}: ${why}`, { cause: it.fault, context, ambiguous });
+    const broken = isLost ? causeError(it.cause) : it.lostTo;
+    let why = 'no answer within its deadline';
+    if (it.fault !== undefined) why = `not connected: ${it.fault.message}`;
+    else if (broken !== undefined) why = `${why}: ${broken.message}`;
+    return new TimeoutError(`${op}: ${why}`, { cause: it.fault ?? broken, context, ambiguous });
   }
+  if (it.outcome === layout.OUTCOME_REFUSED) return refusedError(it, op, context);
   if (it.outcome === layout.OUTCOME_CLOSED) {
     return new ClosedError(`${op}: ${it.closed ?? 'the database'} was closed`, { context, ambiguous });
   }
@@ -58,4 +71,12 @@ export function unansweredError(
   if (it.closed === undefined && mayRetry(it)) return undefined;
   const cause = causeError(it.cause);
   return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
+}
+
+/** There was an answer, whose value was skipped. */
+function refusedError(it: Unanswered, op: string, context: ErrorContext): EvenkeelError {
+  if (it.cause !== layout.CAUSE_TOO_LARGE)
+    return new BackpressureError(`${op}: no memory for a value of ${it.announced} bytes`, { context });
+  const message = `${op}: the value has ${it.announced} bytes, more than maxValueSize (${it.maxValueSize}) allows`;
+  return new ServerError(message, { context });
 }

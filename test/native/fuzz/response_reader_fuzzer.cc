@@ -2,15 +2,17 @@
 // happens on this side meanwhile. Each operation must settle at most once and be released exactly once, and
 // the bytes of the values must add up.
 //
-// The first byte says how many operations there are; one byte each says in which state. Then come steps:
+// The first byte says how many operations there are, and whether the limit of values is a small one; one byte
+// each says in which state. Of those that have not left, the first is half written. Then come steps:
 //   0xxxxxxx           that many bytes of the input, as they are
 //   10nnnnnn + 5 bytes an answer to operation n with a head that is right but for what the bytes change:
 //   status,
 //                      opcode, key length and value length
-//   110nnnnn           operation n times out or is cancelled
+//   110nnnnn           operation n times out or is cancelled; 31: what is half written is written whole
 //   111nnnnn           the next bytes arrive in pieces of 2^(n % 17) bytes
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -34,6 +36,8 @@ using evenkeel::pipeline::ResponseReader;
 namespace layout = evenkeel::layout;
 
 constexpr uint32_t kMaxValue = 100'000;
+constexpr uint32_t kSmallMaxValue = 50;
+constexpr size_t kTextKept = 256;
 constexpr std::array<uint8_t, 4> kOpcodes{0x00, 0x01, 0x05, 0x1d};
 
 void require(bool condition) {
@@ -93,6 +97,9 @@ struct Expected {
 
 class Connection {
  public:
+  explicit Connection(uint32_t max_value)
+      : max_value_(max_value), reader_(0, max_value, flights_, allocator_) {}
+
   void start(uint8_t how) {
     const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
     const uint32_t opaque = uint32_t{how} << layout::kSlotBits | slot;
@@ -106,9 +113,11 @@ class Connection {
     Flight& flight = *flights_.find(opaque);
     const uint8_t state = how / 64;
     operations_.push_back({opaque, opcode});
-    if (state == 0 && how % 3 == 0) return;
+    const bool has_not_left = (state == 0 || state == 2) && how % 3 == 0;
+    if (has_not_left && leaving_ == ResponseReader::kNobody) leaving_ = opaque;
+    if (state == 0 && has_not_left) return;
     flight.state = FlightState::kWritten;
-    if (state == 2 && how % 3 == 0) flight.state = FlightState::kLeaving;
+    if (has_not_left) flight.state = FlightState::kLeaving;
     if (state == 3) flights_.abandon(flight, layout::kOutcomeReleased);
   }
 
@@ -116,8 +125,22 @@ class Connection {
     if (operations_.empty()) return;
     const Expected& operation = operations_[number % operations_.size()];
     Flight* flight = flights_.find(operation.opaque);
-    if (flight == nullptr || flight->state != FlightState::kWritten) return;
+    if (flight == nullptr) return;
+    const bool is_leaving = flight->state == FlightState::kQueued && operation.opaque == leaving_;
+    if (flight->state != FlightState::kWritten && !is_leaving) return;
     flights_.abandon(*flight, number % 2 == 0 ? layout::kOutcomeReleased : layout::kOutcomeTimedOut);
+    if (is_leaving) flight->state = FlightState::kLeaving;
+  }
+
+  void write_the_rest() {
+    Flight* flight = flights_.find(leaving_);
+    leaving_ = ResponseReader::kNobody;
+    if (flight == nullptr) return;
+    if (flight->state == FlightState::kAnswered) {
+      flights_.release(*flight);
+    } else {
+      flight->state = flight->state == FlightState::kQueued ? FlightState::kWritten : FlightState::kAbandoned;
+    }
   }
 
   std::string answer(size_t number, Input* input) {
@@ -159,8 +182,10 @@ class Connection {
       require(received > 0 && reader_.space_size() >= received);
       bytes.remove_prefix(received);
       const size_t before = flights_.size();
-      const ResponseReader::Progress progress = reader_.received(received);
-      require(before - flights_.size() == progress.answered);
+      const ResponseReader::Progress progress = reader_.received(received, leaving_);
+      require(before - flights_.size() == progress.answered - progress.early);
+      require(progress.early <= (leaving_ == ResponseReader::kNobody ? 0 : 1));
+      require(progress.skipped <= received + kReadAhead);
       if (progress.cause != 0) return false;
     }
     return true;
@@ -168,10 +193,13 @@ class Connection {
 
   // As a node does when its connection is gone.
   void end() {
+    const uint32_t head = reader_.head_opaque();
+    require(reader_.unread().size() <= kReadAhead);
     reader_.reset();
-    flights_.for_each([this](Flight& flight) {
+    require(reader_.head_opaque() == ResponseReader::kNobody && reader_.unread().empty());
+    flights_.for_each([this, head](Flight& flight) {
       if (flight.state == FlightState::kWritten) {
-        flights_.lose(flight, ECONNRESET, 0);
+        flights_.lose(flight, ECONNRESET, 0, flight.opaque == head);
       } else if (flight.state == FlightState::kQueued) {
         flights_.settle(flight, layout::kOutcomeClosed);
       } else {
@@ -192,7 +220,15 @@ class Connection {
       if ((completion.outcome & layout::kOutcomeReleaseBit) != 0) ++operation.released;
       if ((completion.outcome & layout::kOutcomeLargeBit) != 0) {
         require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
+        require(completion.value_length <= max_value_);
       } else {
+        const uint32_t outcome = completion.outcome & layout::kOutcomeMask;
+        const bool is_error = completion.outcome >> layout::kOutcomeStatusShift != 0;
+        const bool is_read = operation.opcode == 0x00 || operation.opcode == 0x1d;
+        if (is_error) require(completion.value_length <= kTextKept);
+        if (!is_error && is_read) require(completion.value_length <= max_value_);
+        if (outcome == layout::kOutcomeRefused)
+          require(is_read && (completion.flags > max_value_ || completion.detail == ENOMEM));
         require(completion.value_length <= layout::kLargeValue);
         inline_bytes += completion.value_length;
       }
@@ -202,9 +238,13 @@ class Connection {
   }
 
  private:
+  static constexpr size_t kReadAhead = size_t{128} << 10;
+
+  const uint32_t max_value_;
   Flights flights_{0};
   HeapAllocator allocator_;
-  ResponseReader reader_{0, kMaxValue, flights_, allocator_};
+  ResponseReader reader_;
+  uint32_t leaving_ = ResponseReader::kNobody;
   std::vector<Expected> operations_;
   size_t piece_ = SIZE_MAX;
 };
@@ -214,8 +254,9 @@ class Connection {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   {
     Input input(data, size);
-    Connection connection;
-    for (size_t count = input.byte() % 24; count-- > 0;) connection.start(input.byte());
+    const uint8_t first = input.byte();
+    Connection connection(first < 128 ? kMaxValue : kSmallMaxValue);
+    for (size_t count = first % 24; count-- > 0;) connection.start(input.byte());
     bool is_open = true;
     while (is_open && !input.empty()) {
       const uint8_t step = input.byte();
@@ -223,6 +264,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         is_open = connection.receive(input.bytes(size_t{step} + 1));
       } else if (step < 0xc0) {
         is_open = connection.receive(connection.answer(step & 0x3f, &input));
+      } else if (step == 0xdf) {
+        connection.write_the_rest();
       } else if (step < 0xe0) {
         connection.give_up(step & 0x1f);
       } else {
