@@ -42,9 +42,11 @@ async function ping(url: string, { count, timeout, interval }: PingOptions): Pro
   } finally {
     await Promise.race([db.close(), delay(timeout, undefined, { ref: false })]);
   }
+  const least = times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = times.reduce((a, b) => Math.max(a, b), 0);
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
   print(
-    `${times.length} round trips: min ${duration(Math.min(...times))}, mean ${duration(mean)}, max ${duration(Math.max(...times))}\n`,
+    `${times.length} round trips: min ${duration(least)}, mean ${duration(mean)}, max ${duration(most)}\n`,
   );
 }
 

@@ -1,7 +1,9 @@
 import { checkOptions, invalidArgument, shown } from '../arguments';
+import { excerpt } from '../text';
 import { type ClassDefinition, checkClass, makeClass } from './class';
 import { declareWhole, type EventDeclaration, isWholeKind, onFieldUpdate } from './events';
-import { type Field, type FieldMap, field, type MemberMap, type PresentField } from './field';
+import { DEEPEST } from './extent';
+import { enumerationOf, type Field, type FieldMap, field, type MemberMap, type PresentField } from './field';
 import { type Index, type IndexedField, makeIndex } from './indexes';
 import type { TimeToLive } from './ttl';
 
@@ -71,7 +73,7 @@ export function classFromDescription(description: ClassDescription): ClassDefini
   ]);
   return makeClass(name as string, {
     key: key as string,
-    fields: fieldsFrom(fields, 'description.fields'),
+    fields: fieldsFrom(fields, 'description.fields', 0),
     indexes: named(
       list(indexes, 'description.indexes').map((each, position) =>
         indexFrom(each, `description.indexes[${position}]`),
@@ -103,15 +105,18 @@ function describeField(type: Field): FieldDescription {
   }
 }
 
-function fieldsFrom(given: unknown, at: string): FieldMap {
+function fieldsFrom(given: unknown, at: string, depth: number): FieldMap {
   const entries = list(given, at).map((each, position) => {
     const { name, type } = properties(each, `${at}[${position}]`, ['name', 'type']);
-    return [name, fieldFrom(type, `${at}[${position}].type`)] as const;
+    return [name, fieldFrom(type, `${at}[${position}].type`, depth + 1)] as const;
   });
   return named(entries, at);
 }
 
-function fieldFrom(given: unknown, at: string): Field {
+/** What comes from outside may be a part of itself, or deeper than the stack. Half of what is well may be optional. */
+function fieldFrom(given: unknown, at: string, depth: number): Field {
+  if (depth > 2 * DEEPEST)
+    throw invalidArgument('description', `description: it is too deep, or a part of itself: ${excerpt(at)}`);
   const { kind, ...rest } = properties(given, at, ['kind', 'maxLength', 'values', 'of', 'length', 'fields']);
   const only = (...known: string[]): Readonly<Record<string, unknown>> => properties(rest, at, known);
   switch (kind) {
@@ -134,15 +139,15 @@ function fieldFrom(given: unknown, at: string): Field {
     case 'bytes':
       return field[kind](only('maxLength'));
     case 'enumeration':
-      return field.enumeration(...(list(only('values').values, `${at}.values`) as [string]));
+      return enumerationOf(list(only('values').values, `${at}.values`) as string[]);
     case 'optional':
-      return field.optional(fieldFrom(only('of').of, `${at}.of`) as PresentField);
+      return field.optional(fieldFrom(only('of').of, `${at}.of`, depth + 1) as PresentField);
     case 'vector': {
       const { of, ...options } = only('of', 'length');
-      return field.vector(fieldFrom(of, `${at}.of`) as PresentField, options);
+      return field.vector(fieldFrom(of, `${at}.of`, depth + 1) as PresentField, options);
     }
     case 'struct':
-      return field.struct(fieldsFrom(only('fields').fields, `${at}.fields`) as MemberMap);
+      return field.struct(fieldsFrom(only('fields').fields, `${at}.fields`, depth) as MemberMap);
     default:
       throw invalidArgument(at, `${at}: there is no field of kind ${shown(kind)}`);
   }

@@ -1,4 +1,5 @@
 import { checkOptions, invalidArgument, shown } from '../arguments';
+import { checkExtent, keepExtent } from './extent';
 import { Made } from './made';
 import { checkName } from './names';
 
@@ -86,7 +87,8 @@ export interface LengthOptions {
 }
 
 const fields = new Made<Field>();
-const scalar = <K extends ScalarKind>(kind: K): ScalarField<K> => fields.make({ kind });
+const make = <Type extends Field>(type: Type): Type => fields.make(keepExtent(type));
+const scalar = <K extends ScalarKind>(kind: K): ScalarField<K> => make({ kind });
 
 /**
  * The types of fields. Each call makes a frozen description of the type; a bad argument throws InvalidArgumentError.
@@ -110,26 +112,25 @@ export const field = {
 
   /** Well-formed Unicode text; `maxLength` counts UTF-16 code units, as `length` does. */
   string: (options: LengthOptions = {}): StringField =>
-    fields.make({ kind: 'string', ...checkLength(options, 'maxLength') }),
+    make({ kind: 'string', ...checkLength(options, 'maxLength') }),
 
   /** A Uint8Array; `maxLength` counts bytes. It comes back as a Buffer. */
   bytes: (options: LengthOptions = {}): BytesField =>
-    fields.make({ kind: 'bytes', ...checkLength(options, 'maxLength') }),
+    make({ kind: 'bytes', ...checkLength(options, 'maxLength') }),
 
   /** One of the strings given. */
   enumeration<V extends string>(...values: readonly [V, ...V[]]): EnumerationField<V> {
-    checkValues(values);
-    return fields.make({ kind: 'enumeration', values: Object.freeze([...values]) });
+    return enumerationOf<V>(values);
   },
 
   /** A value or undefined; the property may also be absent. */
   optional<Of extends PresentField>(of: Of): OptionalField<Of> {
-    return fields.make({ kind: 'optional', of: checkPresent(of) });
+    return make({ kind: 'optional', of: checkPresent(of) });
   },
 
   /** An array without holes; `length` fixes the number of its elements. */
   vector<Of extends PresentField>(of: Of, options: { readonly length?: number } = {}): VectorField<Of> {
-    return fields.make({ kind: 'vector', of: checkPresent(of), ...checkLength(options, 'length') });
+    return make({ kind: 'vector', of: checkPresent(of), ...checkLength(options, 'length') });
   },
 
   /** An object with the given properties and no others. */
@@ -143,15 +144,21 @@ export const field = {
         );
       }
     }
-    return fields.make({ kind: 'struct', fields: checked });
+    return make({ kind: 'struct', fields: checked });
   },
 
   /**
    * A bigint that insert assigns unless it is given, and never twice. Numbers that are given are kept apart where they are
    * the key or a unique index has them. At most one a class.
    */
-  autoid: (): AutoidField => fields.make({ kind: 'autoid' }),
+  autoid: (): AutoidField => make({ kind: 'autoid' }),
 };
+
+/** field.enumeration() of a list, which may be longer than a call can have arguments. */
+export function enumerationOf<V extends string>(values: readonly V[]): EnumerationField<V> {
+  checkValues(values);
+  return make({ kind: 'enumeration', values: Object.freeze([...values]) });
+}
 
 /** A frozen copy of the fields of a class or struct; InvalidArgumentError (`fields`, `fields.name`) unless all are well. */
 export function checkFields<Fields extends FieldMap>(given: Fields): Fields {
@@ -166,6 +173,7 @@ export function checkFields<Fields extends FieldMap>(given: Fields): Fields {
       throw invalidArgument(`fields.${name}`, `fields.${name} is made by field.…(), not ${shown(each)}`);
     }
   }
+  checkExtent('fields', Object.values(given));
   return Object.freeze({ ...given });
 }
 

@@ -19,6 +19,8 @@ export type IndexMap<F extends string = string> = Readonly<Record<string, Index<
 
 type Ordering<F extends string> = F | IndexedField<F>;
 
+/** Of a key or an index. */
+export const MOST_ORDERED_FIELDS = 64;
 const ORDERING = optionNames<IndexedField>({ field: true, order: true });
 const indexes = new Made<Index>();
 
@@ -94,6 +96,8 @@ export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
 /** What a key or an index is made of: declared fields with an order, none twice. */
 export function checkOrderedFields(names: readonly string[], fields: FieldMap, argument: string): void {
   if (names.length === 0) throw invalidArgument(argument, `${argument} names no field`);
+  if (names.length > MOST_ORDERED_FIELDS)
+    throw invalidArgument(argument, `${argument} names more than ${MOST_ORDERED_FIELDS} fields`);
   for (const [position, name] of names.entries()) {
     const type = fieldNamed(name, fields);
     if (type === undefined) throw invalidArgument(argument, `${argument}: there is no field ${shown(name)}`);

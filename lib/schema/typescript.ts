@@ -98,7 +98,7 @@ class Printer {
       case 'vector':
         return this.#make('vector', this.#field(type.of, indent), options({ length: type.length }));
       case 'enumeration':
-        return this.#make('enumeration', ...type.values.map(quote));
+        return `${this.#use('field')}.enumeration(${type.values.map(quote).join(', ')})`;
       case 'string':
       case 'bytes':
         return this.#make(type.kind, options({ maxLength: type.maxLength }));

@@ -14,8 +14,10 @@ import {
   onFieldUpdate,
   onNew,
   onUpdate,
+  type StructField,
   uniqueHashIndex,
   uniqueIndex,
+  type VectorField,
 } from '../../lib/index.ts';
 
 function refused(call: () => unknown, argument: string, message: RegExp): void {
@@ -193,6 +195,24 @@ describe('a class is refused by the name of the argument for', () => {
       refused(by(index(name as unknown as 'id')), 'indexes.by', /no field/);
     refused(() => index(['id'] as unknown as 'id'), 'fields', /asc or desc/);
     refused(() => hashIndex(desc('a') as unknown as 'a'), 'fields', /no order/);
+  });
+
+  test('more fields, deeper ones or longer names than a declaration of a few lines should be able to ask for', () => {
+    let doubled = field.struct({ a: field.uint8() }) as StructField;
+    let deep = field.vector(field.uint8()) as VectorField;
+    for (let i = 0; i < 12; i += 1) doubled = field.struct({ a: doubled, b: doubled });
+    for (let i = 0; i < 60; i += 1) deep = field.vector(deep);
+    refused(() => field.struct({ a: doubled, b: doubled, c: doubled }), 'fields', /more than 10000 fields/);
+    refused(
+      withFields({ fields: { a: doubled, b: doubled, c: doubled } }),
+      'fields',
+      /more than 10000 fields/,
+    );
+    refused(() => field.vector(field.vector(field.vector(field.vector(deep)))), 'of', /more than 64 deep/);
+    const name = 'x'.repeat(256);
+    refused(() => define(name, { key: 'id', fields }), 'name', /at most 255 characters/);
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`f${i}`, field.uint8()]));
+    refused(() => define('A', { key: Object.keys(many), fields: many }), 'key', /more than 64 fields/);
   });
 
   test('events of unknown fields and vectors, declared twice, or with names that cannot be', () => {

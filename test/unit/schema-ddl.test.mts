@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { DdlSyntaxError, InvalidArgumentError } from '../../lib/errors.ts';
-import { type ClassDefinition, describeClass, type ParsedSchema, parseDdl } from '../../lib/index.ts';
+import {
+  type ClassDefinition,
+  classFromDescription,
+  describeClass,
+  type ParsedSchema,
+  parseDdl,
+  toTypeScript,
+} from '../../lib/index.ts';
 
 const inDatabase = (text: string): ParsedSchema => parseDdl(`declare database d;\n${text}`);
 
@@ -376,6 +383,83 @@ describe('what is no schema', () => {
   test('does not grow without bound by its macros', () => {
     const text = Array.from({ length: 40 }, (_, i) => `#define m${i + 1} m${i} m${i}\n`).join('');
     assert.throws(() => parseDdl(`#define m0 x\n${text}`), /a macro stands for at most 64 tokens/);
+  });
+
+  const many = (count: number, part: (i: number) => string): string =>
+    Array.from({ length: count }, (_, i) => part(i)).join('');
+  const refusedAt = (text: string, line: number, problem: RegExp): void => {
+    assert.throws(
+      () => parseDdl(text),
+      (error) =>
+        error instanceof DdlSyntaxError && error.context.line === line && problem.test(error.message),
+    );
+  };
+
+  test('has at most a million tokens, those of its macros included', () => {
+    const macro = (uses: number): string =>
+      `#define A ${';'.repeat(64)}\ndeclare database d;\n${many(uses, () => 'A\n')}`;
+    assert.equal(parseDdl(macro(1000)).database, 'd');
+    refusedAt(macro(100_000), 15_627, /at most 1000000 tokens/);
+    refusedAt(`#define B ${'x '.repeat(100_000)}`, 1, /at most 64 tokens/);
+  });
+
+  test('declares structs whose fields have a bounded sum, however often they are used', () => {
+    const doubled = (times: number): string =>
+      `declare database d;\nstruct s0 { uint4 a; };\n${many(times, (i) => `struct s${i + 1} { s${i} a; s${i} b; };\n`)}`;
+    assert.equal(parseDdl(doubled(12)).structs.size, 13);
+    refusedAt(doubled(1000), 16, /fields: there are more than 10000 fields/);
+    const values = `enum E { ${many(60_000, (i) => `v${i}, `)} };\n`;
+    refusedAt(
+      `declare database d;\n${values}struct s {\n${many(20, (i) => `E e${i};\n`)}};`,
+      3,
+      /1048576 values/,
+    );
+  });
+
+  test('declares structs and vectors that are at most 64 deep within each other', () => {
+    const deep = (depth: number, type: (name: string) => string): string =>
+      `declare database d;\nstruct s1 { uint4 a; };\n${many(depth - 1, (i) => `struct s${i + 2} { ${type(`s${i + 1}`)} a; };\n`)}`;
+    assert.equal(parseDdl(deep(63, (name) => name)).structs.size, 63);
+    refusedAt(
+      deep(3000, (name) => name),
+      65,
+      /more than 64 deep/,
+    );
+    refusedAt(
+      deep(3000, (name) => `vector<${name}>`),
+      34,
+      /more than 64 deep/,
+    );
+  });
+
+  test('declares indexes of at most 64 fields, and names of at most 255 characters', () => {
+    const index = `declare database d; class c { autoid[1]; uint4 a;\ntree<${'a,'.repeat(200_000)}a> t; };`;
+    refusedAt(index, 2, /an index has at most 64 fields/);
+    refusedAt(`declare database d;\nclass ${'c'.repeat(1e6)} {};`, 2, /a name has at most 255 characters/);
+    assert.equal(parseDdl(`declare database ${'d'.repeat(255)};`).database.length, 255);
+  });
+
+  test('may have enums of as many values as there can be', () => {
+    const { classes } = parseDdl(
+      `declare database d; enum E { ${many(65_536, (i) => `v${i}, `)} }; class c { autoid[1]; E e; };`,
+    );
+    const definition = classes.get('c');
+    assert.ok(definition !== undefined);
+    assert.deepEqual(classFromDescription(describeClass(definition)), definition);
+    assert.match(toTypeScript({ database: 'd', classes, structs: new Map(), warnings: [] }), /'v65535'/);
+  });
+
+  test('has harmless messages of bounded length', () => {
+    for (const text of [
+      '\u001b[31m',
+      `declare ${'9'.repeat(1e6)}`,
+      `"${'x'.repeat(1e6)}"`,
+      `\u202e${' '.repeat(50)}x`,
+    ])
+      assert.throws(
+        () => parseDdl(text, { file: `\u001b${'f'.repeat(1e6)}` }),
+        ({ message }: Error) => message.length < 2000 && !/(?!\n)[\p{Cc}\p{Bidi_Control}]/u.test(message),
+      );
   });
 });
 

@@ -136,6 +136,69 @@ describe('what is no description', () => {
     refused({ ...good, indexes: [{ ...good.indexes[0], fields: [7] }] }, 'description.indexes[0].fields[0]');
   });
 
+  describe('that has no bounds:', () => {
+    const id = { name: 'id', type: { kind: 'uint8' } };
+    const described = (type: unknown): ClassDescription =>
+      ({ name: 'A', key: 'id', fields: [id, { name: 'a', type }], indexes: [], events: [] }) as never;
+    const refused = (type: unknown, message: RegExp): void =>
+      assert.throws(() => classFromDescription(described(type)), {
+        code: 'EVENKEEL_INVALID_ARGUMENT',
+        message,
+      });
+    const within = (depth: number, wrap: (of: unknown) => unknown): unknown => {
+      let type: unknown = { kind: 'uint8' };
+      for (let i = 0; i < depth; i += 1) type = wrap(type);
+      return type;
+    };
+
+    test('one that is a part of itself', () => {
+      const fields: unknown[] = [id];
+      fields.push(
+        { name: 'b', type: { kind: 'struct', fields } },
+        { name: 'c', type: { kind: 'struct', fields } },
+      );
+      refused({ kind: 'struct', fields }, /a part of itself/);
+      const vector: Record<string, unknown> = { kind: 'vector' };
+      vector.of = vector;
+      refused(vector, /a part of itself/);
+      const optional: Record<string, unknown> = { kind: 'optional' };
+      optional.of = optional;
+      refused(optional, /a part of itself/);
+    });
+
+    test('one that is deeper than the stack', () => {
+      const vector = (of: unknown): unknown => ({ kind: 'vector', of });
+      refused(within(100_000, vector), /too deep/);
+      refused(
+        within(100_000, (type) => ({ kind: 'struct', fields: [{ name: 'a', type }] })),
+        /too deep/,
+      );
+      refused(within(64, vector), /more than 64 deep/);
+      assert.ok(classFromDescription(described(within(62, vector))));
+    });
+
+    test('one that doubles with every level', () => {
+      const twice = (type: unknown): unknown => ({
+        kind: 'struct',
+        fields: [
+          { name: 'a', type },
+          { name: 'b', type },
+        ],
+      });
+      refused(within(40, twice), /more than 10000 fields/);
+    });
+
+    test('one with enumerations without end', () => {
+      const values = Array.from({ length: 60_000 }, (_, i) => `v${i}`);
+      const fields = Array.from({ length: 20 }, (_, i) => ({
+        name: `e${i}`,
+        type: { kind: 'enumeration', values },
+      }));
+      refused({ kind: 'struct', fields }, /more than 1048576 values/);
+      assert.ok(classFromDescription(described({ kind: 'enumeration', values })));
+    });
+  });
+
   test('never fails otherwise, whatever the JSON and whichever part of a good one it replaces', () => {
     const places = [...paths(good)];
     fc.assert(

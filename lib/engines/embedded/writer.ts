@@ -188,7 +188,7 @@ export class Writer {
     try {
       return new WriteBatch(this.#environment);
     } catch (error) {
-      batch.push(...this.#queue.splice(0));
+      for (const each of this.#queue.splice(0)) batch.push(each); // too many for the arguments of a call
       throw error;
     }
   }

@@ -94,7 +94,7 @@ class ClassParser {
       this.scope.cursor.fail(name, `the index ${name.text} is declared twice`);
     this.#indexes.set(name.text, index);
     this.#places.set(`indexes.${name.text}`, name);
-    this.#references.push(...fields);
+    for (const each of fields) this.#references.push(each);
   }
 
   #event(): void {

@@ -36,13 +36,19 @@ const WITHOUT_COUNTERPART: ReadonlySet<string> = new Set(['sequence', 'numeric',
 export function parseElements(scope: Scope): Element[] {
   const { cursor } = scope;
   const mayBeAbsent = (cursor.accept('nullable') ?? cursor.accept('optional')) !== undefined;
-  const vector = cursor.accept('vector') !== undefined;
-  const type = vector ? field.vector(cursor.angled(() => parseType(scope))) : parseType(scope);
+  const vector = cursor.accept('vector');
+  const type = vector
+    ? vectorOf(
+        cursor,
+        vector,
+        cursor.angled(() => parseType(scope)),
+      )
+    : parseType(scope);
   const elements: Element[] = [];
   do {
     const name = cursor.name('a field');
     const length = vector ? undefined : cursor.bracketed('the length of an array');
-    const declared = length === undefined ? type : field.vector(type, { length });
+    const declared = length === undefined ? type : vectorOf(cursor, name, type, length);
     if (cursor.accept('=')) {
       cursor.literal();
       scope.warn(name, `${name.text}: default values are not taken over`);
@@ -51,6 +57,10 @@ export function parseElements(scope: Scope): Element[] {
   } while (cursor.accept(','));
   cursor.expect(';');
   return elements;
+}
+
+function vectorOf(cursor: Cursor, at: Token, of: PresentField, length?: number): PresentField {
+  return cursor.made(() => field.vector(of, { length }), new Map(), at);
 }
 
 function parseType(scope: Scope): PresentField {

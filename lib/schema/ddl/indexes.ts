@@ -1,4 +1,4 @@
-import { type Index, type IndexedField, makeIndex } from '../indexes';
+import { type Index, type IndexedField, MOST_ORDERED_FIELDS, makeIndex } from '../indexes';
 import type { Cursor } from './cursor';
 import type { Token } from './lexer';
 import type { Scope } from './scope';
@@ -32,6 +32,8 @@ export function parseIndex(scope: Scope): ParsedIndex {
   cursor.angled(() => {
     do {
       const name = parseField(cursor);
+      if (fields.length === MOST_ORDERED_FIELDS)
+        cursor.fail(name, `an index has at most ${MOST_ORDERED_FIELDS} fields`);
       fields.push(name);
       ordered.push({ field: name.text, order: type === 'tree' ? parseOrder(cursor) : 'asc' });
       if (cursor.peek().text === 'collate')

@@ -1,4 +1,5 @@
 import { shown } from '../../arguments';
+import { LONGEST_NAME } from '../names';
 import type { Source } from './source';
 
 export interface Token {
@@ -10,6 +11,8 @@ export interface Token {
 
 /** Macros made of macros would grow without bound. */
 const LONGEST_MACRO = 64;
+/** What a macro stands for counted wherever it is used. */
+const MOST_TOKENS = 1_000_000;
 
 const TEXT_OR_COMMENT = /"[^"\r\n]*"|'[^'\r\n]*'|\/\/.*|\/\*[\s\S]*?(\*\/|$)/g;
 const SPACE = /\s*/y;
@@ -22,7 +25,7 @@ const TOKEN =
  * what they stand for; other directives are refused.
  */
 export function tokenize(source: Source): Token[] {
-  return new Lexer(source).scan(0, source.text.length);
+  return new Lexer(source).scan(0, source.text.length, MOST_TOKENS, 'a text has');
 }
 
 class Lexer {
@@ -41,7 +44,7 @@ class Lexer {
       .replaceAll('\r', '\n');
   }
 
-  scan(start: number, end: number): Token[] {
+  scan(start: number, end: number, most: number, what: string): Token[] {
     const tokens: Token[] = [];
     for (let offset = this.#skip(start); offset < end; offset = this.#skip(offset)) {
       if (this.#text[offset] === '#') {
@@ -50,6 +53,8 @@ class Lexer {
       }
       const token = this.#token(offset);
       const meant = this.#macros.get(token.text) ?? [token];
+      if (tokens.length + meant.length > most)
+        this.#source.fail(offset, `${what} at most ${most} tokens, those that macros stand for included`);
       for (const each of meant) tokens.push({ ...each, offset });
       offset += token.text.length;
     }
@@ -63,6 +68,8 @@ class Lexer {
       this.#source.fail(offset, `unexpected character ${shown(character)}`);
     }
     const kinds = match.groups ?? {};
+    if (kinds.name !== undefined && kinds.name.length > LONGEST_NAME)
+      this.#source.fail(offset, `a name has at most ${LONGEST_NAME} characters`);
     const kind = (['name', 'number', 'text'] as const).find((each) => kinds[each] !== undefined) ?? 'symbol';
     return { kind, text: match[0], offset };
   }
@@ -87,10 +94,7 @@ class Lexer {
     const start = offset + text.length;
     if (this.#text[start] === '(')
       this.#source.fail(offset, `macros with parameters are not supported: ${text}`);
-    const body = this.scan(start, end);
-    if (body.length > LONGEST_MACRO)
-      this.#source.fail(offset, `a macro stands for at most ${LONGEST_MACRO} tokens`);
-    this.#macros.set(text, body);
+    this.#macros.set(text, this.scan(start, end, LONGEST_MACRO, 'a macro stands for'));
   }
 
   #skip(offset: number): number {

@@ -1,6 +1,6 @@
 import { checkOptions, invalidArgument, optionNames, shown } from '../../arguments';
 import type { ClassDefinition } from '../class';
-import { field, type MemberField, MOST_VALUES, type StructField } from '../field';
+import { enumerationOf, field, type MemberField, MOST_VALUES, type StructField } from '../field';
 import { parseClass } from './class';
 import { Cursor } from './cursor';
 import { parseElements } from './elements';
@@ -137,7 +137,10 @@ function parseEnumeration(scope: Scope): void {
     values.add(value);
   }
   cursor.expect('}');
-  scope.enumerations.set(name.text, field.enumeration(...([...values] as [string, ...string[]])));
+  scope.enumerations.set(
+    name.text,
+    cursor.made(() => enumerationOf([...values]), new Map(), name),
+  );
 }
 
 function parseValue(cursor: Cursor): string {

@@ -3,6 +3,7 @@ import { escapeControls, excerpt } from '../../text';
 
 /** Of a line that is shown, at most this much, so that one without end does not fill a screen. */
 const EXCERPT = 100;
+const LONGEST_PROBLEM = 400;
 
 export interface Position {
   /** From 1. */
@@ -36,7 +37,7 @@ export class Source {
     const { line, column } = this.position(offset);
     const where =
       this.name === undefined ? `line ${line}, column ${column}` : `${excerpt(this.name)}:${line}:${column}`;
-    const message = `${where}: ${problem}\n${this.#excerpt(offset, column)}`;
+    const message = `${where}: ${excerpt(problem, LONGEST_PROBLEM)}\n${this.#excerpt(offset, column)}`;
     throw new DdlSyntaxError(message, { context: { line, column }, multiline: true });
   }
 
