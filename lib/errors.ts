@@ -195,6 +195,11 @@ export class SpecChangedError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_SPEC_CHANGED';
 }
 
+/** An acknowledgement in a transaction, of an event that had been acknowledged before it: what it does has been done. */
+export class AlreadyAcknowledgedError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_ALREADY_ACKNOWLEDGED';
+}
+
 /** A transaction lost against others as often as it may be retried. */
 export class ConflictError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_CONFLICT';

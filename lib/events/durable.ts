@@ -1,20 +1,29 @@
 import {
+  AlreadyAcknowledgedError,
   BackpressureError,
   EpochMismatchError,
-  PositionLostError,
-  SpecChangedError,
   SubscriptionBusyError,
-  TimeoutError,
 } from '../errors';
 import { clearInterval, clearTimeout, dateNow, delay, setInterval, setTimeout } from '../platform';
 import type { Transaction } from '../transactions/transaction';
-import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
+import { type ChangeLog, type Pen, type Place, WHOLE } from './change-log';
+import {
+  busy,
+  type DurableSetup,
+  type HeldNote,
+  type Note,
+  readNote,
+  takeName,
+  writeNote,
+} from './durable-note';
 import type { Draft } from './filter';
-import { isAlive, type Lease, newLease, RENEWAL_MS } from './lease';
-import { ParkedEvents } from './parked';
-import { formatPosition, isLater, parsePosition, placeIn } from './position';
+import { type Lease, newLease, RENEWAL_MS } from './lease';
+import { nameOf, ParkedEvents } from './parked';
+import { isPassing, pauseAfter } from './passing';
+import { isLater, parsePosition, placeIn } from './position';
 import { isGap, type Pulled } from './puller';
 import type { Keeper } from './subscription';
+import { Allowance, mayHaveBeenTold, type Progress, type Tellings, timesTold } from './tellings';
 
 /** Positions that were passed without being written down: a crash has at most so many events told again. */
 const ACKNOWLEDGED_AT_ONCE = 100;
@@ -22,96 +31,94 @@ const ACKNOWLEDGED_AFTER_MS = 50;
 /** How long its end waits for room to write where it is. */
 const LAST_WRITE_WITHIN_MS = 5000;
 
-/** What the database knows of a durable subscription. */
-interface Note {
-  readonly spec: string;
-  readonly place: Place;
-  /** The records themselves are still to be told before what follows the place. */
-  readonly isSnapshotDue: boolean;
-  readonly lease: Lease | undefined;
-  /** Grows with each holder: what an earlier one still writes is refused. */
-  readonly fence: number;
-  /** How often what follows the place has been begun by holders that did not end well. */
-  readonly attempts: number;
-  /** The transaction up to which they may have come; undefined: nobody knows. */
-  readonly toldUpTo: number | undefined;
-}
-
 /** How an event of a durable subscription is marked. */
 export interface DurableMarks {
   /** It may have been told before: to a holder that did not come to acknowledge it. */
   readonly redelivered: boolean;
-  /** 1 for the first time. */
+  /** 1 for the first time; then one more for each holder that told it and ended before it was acknowledged. */
   readonly attempt: number;
   /**
    * Acknowledges this event and all before it. With a transaction the acknowledgement is part of it: what it writes and
-   * the position are committed together or not at all.
+   * the position are committed together or not at all. The commit of a transaction that acknowledges what has been
+   * acknowledged before rejects with AlreadyAcknowledgedError: what it does has been done.
    */
   ack(transaction?: Transaction): Promise<void>;
 }
 
-export interface DurableSetup {
-  readonly name: string;
-  readonly spec: string;
-  /** Where it begins when the name is new. */
-  readonly from: Place;
-  readonly withSnapshot: boolean;
-  readonly migrate: boolean;
-  readonly isManual: boolean;
-  /** Positions that handlers have settled for count within transactions, too, not only at their ends. */
-  readonly ackWithin: boolean;
-  readonly onLost: 'error' | 'snapshot';
-  /** ms to wait for the holder there is to go. */
-  readonly wait: number;
+/** An event that was handed over. */
+interface Told {
+  readonly event: Draft;
+  /** Of the events from where it began, from 1 on. */
+  readonly number: number;
+  isAcknowledged: boolean;
+  /** An acknowledgement is part of a transaction whose outcome is not known yet. */
+  isUnsure: boolean;
 }
 
-const noteName = (name: string): string => `durable:${name}`;
+/** All up to a place, the event of this number being the last of it. */
+interface Mark {
+  readonly place: Place;
+  readonly number: number;
+}
+
+/** Why a note is written: the next event waits for that, others may be told by it, or neither; 'renewal': from time to time. */
+type Occasion = 'next' | 'more' | 'none' | 'renewal';
 
 /** Holds a durable subscription: its position and lease are in the database. */
 export class DurableKeeper implements Keeper {
   readonly #log: ChangeLog;
   readonly #setup: DurableSetup;
   readonly #fence: number;
-  readonly #attempts: number;
-  /** Up to here, earlier holders may have told. */
-  readonly #toldUpTo: number;
+  readonly #id: string;
+  /** Of earlier holders, from where this one began. */
+  readonly #before: Tellings;
+  /** Of so many events, some or all have been told before. */
+  readonly #repeated: number;
+  readonly #allowance: Allowance;
   readonly place: Place;
   readonly isSnapshotDue: boolean;
   readonly parked: ParkedEvents;
   /** undefined: the name has been given free. */
   #lease: Lease | undefined;
-  #acknowledged: Place;
+  #acknowledged: Mark;
   #written: Place;
   #unwritten = 0;
-  /** How many events were handed over, and of which transaction the last is. */
-  #told = 0;
+  /** How many events there were so far, and the number of the last that was handed over. */
+  #seen = 0;
   #lastTold = 0;
+  /** The one that is handed over next, once that is written down. */
+  #announced = 0;
+  /** No more are handed over than that. */
+  #may = 0;
+  #puts = 0;
+  #seenAtRenewal = 0;
+  #atWork: Told | undefined;
   /** Up to which of them all is acknowledged. */
   #settled = 0;
   /** Up to here everything was told, but not everything acknowledged. */
-  #reached: Place | undefined;
+  #reached: Mark | undefined;
+  /** Where it was before a transaction that acknowledges: of several events in one, each counts. */
+  readonly #beforeTransaction = new WeakMap<Transaction, Note>();
   #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
   #renewal: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
   #onLost: (error: unknown) => void = () => {};
-  #isClosed = false;
 
-  private constructor(
-    log: ChangeLog,
-    setup: DurableSetup,
-    note: Note & { readonly lease: Lease },
-    toldUpTo: number,
-  ) {
+  private constructor(log: ChangeLog, setup: DurableSetup, note: HeldNote) {
     this.#log = log;
     this.#setup = setup;
     this.#lease = note.lease;
     this.#fence = note.fence;
-    this.#attempts = note.attempts;
-    this.#toldUpTo = toldUpTo;
-    this.parked = new ParkedEvents(log, setup.name);
+    this.#id = note.id;
+    this.#before = note;
+    this.#repeated = mayHaveBeenTold(note);
+    this.#allowance = new Allowance(note);
+    this.parked = new ParkedEvents(log, setup.name, (pen) => this.#ours(pen).place);
     this.place = note.place;
     this.isSnapshotDue = note.isSnapshotDue;
-    this.#acknowledged = note.place;
+    this.#acknowledged = { place: note.place, number: 0 };
     this.#written = note.place;
   }
 
@@ -120,7 +127,7 @@ export class DurableKeeper implements Keeper {
     const deadline = dateNow() + setup.wait;
     for (;;) {
       try {
-        return await DurableKeeper.#take(log, setup);
+        return new DurableKeeper(log, setup, await takeName(log, setup, newLease()));
       } catch (error) {
         if (!(error instanceof SubscriptionBusyError) || dateNow() >= deadline) throw error;
       }
@@ -128,77 +135,86 @@ export class DurableKeeper implements Keeper {
     }
   }
 
-  static async #take(log: ChangeLog, setup: DurableSetup): Promise<DurableKeeper> {
-    const { name } = setup;
-    const lease = newLease();
-    const head = log.head();
-    const note = await log.notes.write((pen) => {
-      const note = succeed(log, setup, readNote(pen, name), head, lease);
-      pen.write(noteName(name), JSON.stringify(note));
-      return note;
-    });
-    return new DurableKeeper(log, setup, note, note.toldUpTo ?? head.seq);
-  }
-
   /** Calls back once, when somebody else has become the holder; keeps the lease until then. */
   hold(onLost: (error: unknown) => void): void {
     this.#onLost = onLost;
     this.#renewal = setInterval(() => {
       this.#lease = newLease(this.#lease?.holder);
-      this.#write().catch((error: unknown) => this.#notWritten(error));
+      this.#write('renewal').catch((error: unknown) => this.#notWritten(error));
     }, RENEWAL_MS);
     this.#renewal.unref();
   }
 
-  decorate(event: Pulled): Pulled {
+  get isAllowed(): boolean {
+    return this.#seen < this.#may;
+  }
+
+  async announce(): Promise<void> {
+    while (!this.isAllowed) await this.#write('next');
+  }
+
+  decorate(event: Pulled): Pulled | undefined {
     if (isGap(event)) return event;
-    this.#told += 1;
-    const number = this.#told;
-    const { seq } = placeIn(event.position);
-    this.#lastTold = seq;
-    const redelivered = seq <= this.#toldUpTo && this.#attempts > 0;
+    this.#seen += 1;
+    const number = this.#seen;
+    // Where an earlier holder set it aside and did not come to write down its position, it waits there.
+    if (number <= this.#repeated && this.parked.hasSetAside(event)) return undefined;
+    this.#lastTold = number;
+    const told: Told = { event, number, isAcknowledged: false, isUnsure: false };
+    this.#atWork = told;
+    const times = this.#timesTold(told);
     const marks: DurableMarks = {
-      redelivered,
-      attempt: redelivered ? this.#attempts + 1 : 1,
-      ack: (transaction) => this.#acknowledge(event, number, transaction),
+      redelivered: times > 0,
+      attempt: times + 1,
+      ack: (transaction) => this.#acknowledge(told, transaction),
     };
     return Object.assign(event, marks);
   }
 
   done(place: Place, isTransactionEnd: boolean): void {
     if (!isTransactionEnd && !this.#setup.ackWithin) return;
-    if (!isLater(place, this.#acknowledged)) return;
-    if (this.#setup.isManual && this.#settled < this.#told) {
-      this.#reached = place;
+    if (!isLater(place, this.#acknowledged.place)) return;
+    const mark = { place, number: this.#seen };
+    if (this.#setup.isManual && this.#settled < this.#lastTold) {
+      this.#reached = mark;
       return;
     }
-    this.#settled = this.#told;
-    this.#pass(place);
+    this.#settled = this.#seen;
+    this.#pass(mark);
+  }
+
+  async isSettled(): Promise<boolean> {
+    const told = this.#atWork;
+    if (told === undefined) return false;
+    // Behind the transactions that were handed in before it, so that theirs is decided.
+    if (told.isUnsure && !this.#isAcknowledged(told))
+      await this.#log.notes.write((pen) => {
+        if (isPassed(this.#ours(pen), told.event)) told.isAcknowledged = true;
+      });
+    return this.#isAcknowledged(told);
   }
 
   async park(event: Pulled, error: unknown, attempts: number): Promise<void> {
-    if (isGap(event)) return;
-    for (;;) {
-      try {
-        await this.parked.add(event, error, attempts);
-        return;
-      } catch (reason) {
-        if (!isPassing(reason)) throw reason;
-      }
-      await delay(ACKNOWLEDGED_AFTER_MS);
-    }
+    const told = this.#atWork;
+    if (isGap(event) || told === undefined || this.#isAcknowledged(told)) return;
+    const isParked = await this.parked.add(event, error, attempts, (pen) => isPassed(this.#ours(pen), event));
+    if (!isParked) told.isAcknowledged = true;
   }
 
   /** Writes down where it is and gives the name free. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     clearInterval(this.#renewal);
     clearTimeout(this.#timer);
     await this.#writing.catch(() => {});
     this.#lease = undefined;
     for (const deadline = dateNow() + LAST_WRITE_WITHIN_MS; ; await delay(ACKNOWLEDGED_AFTER_MS)) {
       try {
-        await this.#write();
+        await this.#write('none');
         return;
       } catch (error) {
         // Who has lost it has nothing to give back; who cannot write leaves it to run out.
@@ -209,166 +225,185 @@ export class DurableKeeper implements Keeper {
 
   /** What cannot be written for now is written later: nobody has the name unless the lease has run out meanwhile. */
   #notWritten(error: unknown): void {
-    if (this.#isClosed) return;
+    if (this.#closing !== undefined) return;
     if (!isPassing(error)) this.#onLost(error);
-    else if (!this.#isWritten) this.#flushSoon();
+    else if (!this.#isWritten) {
+      this.#flushAfter(pauseAfter(this.#failures, ACKNOWLEDGED_AFTER_MS));
+      this.#failures += 1;
+    }
   }
 
   get #isWritten(): boolean {
-    return !isLater(this.#acknowledged, this.#written);
+    return !isLater(this.#acknowledged.place, this.#written);
   }
 
-  async #acknowledge(event: Draft, number: number, transaction: Transaction | undefined): Promise<void> {
+  #timesTold({ event, number }: Told): number {
+    if (number > this.#repeated && (this.#repeated === 0 || !isRecord(event))) return 0;
+    const times = timesTold(this.#before, number);
+    // Records are told in the order of their keys, and there may be others by now.
+    return isRecord(event) ? Math.max(1, times) : times;
+  }
+
+  #isAcknowledged(told: Told): boolean {
+    if (told.isAcknowledged) return true;
+    return !isRecord(told.event) && !isLater(placeIn(told.event.position), this.#acknowledged.place);
+  }
+
+  async #acknowledge(told: Told, transaction: Transaction | undefined): Promise<void> {
+    const { event, number } = told;
     const within = placeIn(event.position);
     // Of the last that is seen of a transaction, all of it; otherwise this one and no more, or it would come again.
     const place = event.transaction?.last === true ? { seq: within.seq, index: WHOLE } : within;
+    const mark = { place, number };
     if (transaction === undefined) {
-      this.#pass(place);
+      told.isAcknowledged = true;
+      this.#pass(mark);
       this.#settle(number);
-      await this.#flush();
+      await this.#flush('more');
+      if (this.parked.hasSetAside(event))
+        await this.#log.notes.write((pen) => this.parked.takeBack(pen, event));
+      this.parked.isTakenBack(event);
       return;
     }
+    let id = 0;
+    let progress: Progress | undefined;
     // Not before it is committed: if it is given up, nothing has been acknowledged.
     this.#log.notes.enlist(
       transaction,
-      (pen) => this.#put(pen, place),
+      (pen) => {
+        const note = this.#ours(pen);
+        const before = this.#beforeTransaction.get(transaction) ?? note;
+        this.#beforeTransaction.set(transaction, before);
+        const isDone =
+          this.#isAcknowledged(told) || isPassed(before, event) || this.parked.isSettled(pen, event);
+        if (!this.parked.takeBack(pen, event) && isDone)
+          throw new AlreadyAcknowledgedError(`the event at ${event.position} has been acknowledged before`);
+        progress = this.#put(pen, mark, 'more', isRecord(event) ? nameOf(event) : undefined);
+        id = this.#puts;
+      },
       () => {
-        if (isLater(place, this.#acknowledged)) this.#acknowledged = place;
-        if (isLater(place, this.#written)) this.#written = place;
+        told.isAcknowledged = true;
+        this.parked.isTakenBack(event);
+        if (isLater(place, this.#acknowledged.place)) this.#acknowledged = mark;
+        this.#isSafe(place, id, progress);
         this.#settle(number);
       },
     );
+    told.isUnsure = true;
   }
 
   /** When nothing that was told is left, what was of no interest since then is passed, too. */
   #settle(number: number): void {
     this.#settled = Math.max(this.#settled, number);
-    if (this.#settled < this.#told || this.#reached === undefined) return;
+    if (this.#settled < this.#lastTold || this.#reached === undefined) return;
     this.#pass(this.#reached);
     this.#reached = undefined;
   }
 
-  #pass(place: Place): void {
-    if (!isLater(place, this.#acknowledged)) return;
-    this.#acknowledged = place;
+  #pass(mark: Mark): void {
+    if (!isLater(mark.place, this.#acknowledged.place)) return;
+    this.#acknowledged = mark;
     this.#unwritten += 1;
     if (this.#unwritten >= ACKNOWLEDGED_AT_ONCE)
-      void this.#flush().catch((error: unknown) => this.#notWritten(error));
-    else this.#flushSoon();
+      void this.#flush('more').catch((error: unknown) => this.#notWritten(error));
+    else this.#flushAfter(ACKNOWLEDGED_AFTER_MS);
   }
 
-  #flushSoon(): void {
+  #flushAfter(ms: number): void {
     this.#timer ??= setTimeout(() => {
-      void this.#flush().catch((error: unknown) => this.#notWritten(error));
-    }, ACKNOWLEDGED_AFTER_MS);
+      void this.#flush('none').catch((error: unknown) => this.#notWritten(error));
+    }, ms);
   }
 
-  #flush(): Promise<void> {
+  #flush(occasion: Occasion): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#unwritten = 0;
-    return this.#isWritten ? this.#writing.catch(() => {}) : this.#write();
+    return this.#isWritten ? this.#writing.catch(() => {}) : this.#write(occasion);
   }
 
-  #write(): Promise<void> {
+  #write(occasion: Occasion): Promise<void> {
     const { notes } = this.#log;
-    const place = this.#acknowledged;
-    const put = (pen: Pen): void => this.#put(pen, place);
-    this.#writing = (this.#lease === undefined ? notes.writeLast(put) : notes.write(put)).then(() => {
-      this.#written = place;
-    });
+    const mark = this.#acknowledged;
+    let id = 0;
+    let progress: Progress | undefined;
+    const put = (pen: Pen): void => {
+      progress = this.#put(pen, mark, occasion);
+      id = this.#puts;
+    };
+    this.#writing = (this.#lease === undefined ? notes.writeLast(put) : notes.write(put)).then(() =>
+      this.#isSafe(mark.place, id, progress),
+    );
     return this.#writing;
   }
 
+  /** Of several that were written one after the other, what the last says of the events that may be told counts. */
+  #isSafe(place: Place, id: number, progress: Progress | undefined): void {
+    this.#failures = 0;
+    if (id === this.#puts && progress !== undefined) this.#may = progress.may;
+    if (!isLater(place, this.#written)) return;
+    this.#written = place;
+    this.parked.havePassed(place);
+  }
+
   /** SubscriptionBusyError when somebody else holds the name by now. */
-  #put(pen: Pen, place: Place): void {
+  #ours(pen: Pen): Note {
     const { name } = this.#setup;
     const note = readNote(pen, name);
-    if (note?.fence !== this.#fence) throw busy(name);
-    const moved = isLater(place, note.place);
-    const next = {
+    if (note?.fence !== this.#fence || note.id !== this.#id) throw busy(name);
+    return note;
+  }
+
+  #put(pen: Pen, mark: Mark, occasion: Occasion, record?: string): Progress {
+    const note = this.#ours(pen);
+    const moved = isLater(mark.place, note.place);
+    const progress = this.#progress(moved ? mark.number : note.progress.passed, occasion);
+    const place = moved ? mark.place : note.place;
+    const isSnapshotDue = note.isSnapshotDue && !moved;
+    this.parked.forgetPassed(pen, place);
+    writeNote(pen, this.#setup.name, {
       ...note,
       lease: this.#lease,
-      place: moved ? place : note.place,
-      isSnapshotDue: note.isSnapshotDue && !moved,
-    };
-    pen.write(noteName(name), JSON.stringify({ ...next, ...this.#begun(next) }));
+      place,
+      isSnapshotDue,
+      record: isSnapshotDue ? (record ?? note.record) : undefined,
+      progress,
+    });
+    return progress;
   }
 
-  /** How often what follows has been begun, and how far those came who did: earlier holders, and this one at its end. */
-  #begun({ place, lease }: Omit<Note, 'attempts' | 'toldUpTo'>): Partial<Note> {
-    const isEarlier = this.#attempts > 0 && following(place) <= this.#toldUpTo;
-    const isOurs = lease === undefined && this.#settled < this.#told;
-    return {
-      attempts: (isEarlier ? this.#attempts : 0) + Number(isOurs),
-      toldUpTo: Math.max(isEarlier ? this.#toldUpTo : 0, isOurs ? this.#lastTold : 0),
-    };
+  #progress(passed: number, occasion: Occasion): Progress {
+    this.#puts += 1;
+    const seen = this.#seen;
+    if (this.#lease === undefined) return { passed, told: seen, may: seen };
+    if (occasion === 'next') {
+      this.#announced = seen + 1;
+      return { passed, told: this.#announced, may: this.#allowance.beyondNext(seen) };
+    }
+    if (occasion === 'renewal') this.#rest(seen);
+    const told = Math.max(seen, this.#announced);
+    const more = occasion === 'more' ? this.#allowance.beyond(seen) : 0;
+    return { passed, told, may: Math.max(this.#may, more) };
+  }
+
+  /** Where nothing has been told since the last time, the next event is announced by itself. */
+  #rest(seen: number): void {
+    if (seen === this.#seenAtRenewal) {
+      this.#may = seen;
+      this.#allowance.reset();
+    }
+    this.#seenAtRenewal = seen;
   }
 }
 
-/** The note of the next holder. */
-function succeed(
-  log: ChangeLog,
-  setup: DurableSetup,
-  old: Note | undefined,
-  head: { readonly seq: number; readonly oldest: number },
-  lease: Lease,
-): Note & { readonly lease: Lease } {
-  const { name, spec, migrate, onLost } = setup;
-  if (old === undefined) {
-    const { from: place, withSnapshot: isSnapshotDue } = setup;
-    return { spec, place, isSnapshotDue, lease, fence: 1, attempts: 0, toldUpTo: undefined };
-  }
-  if (old.lease !== undefined && isAlive(old.lease)) throw busy(name);
-  if (old.spec !== spec && !migrate)
-    throw new SpecChangedError(`the durable subscription ${name} was made for other events`);
-  const crashed = old.lease !== undefined && { attempts: old.attempts + 1, toldUpTo: undefined };
-  const next = { ...old, spec, lease, fence: old.fence + 1, ...crashed };
-  if (following(old.place) >= head.oldest || old.isSnapshotDue) return next;
-  if (onLost === 'snapshot') return { ...next, place: NOWHERE, isSnapshotDue: true };
-  throw new PositionLostError(`the events after the position of ${name} are not kept any more`, {
-    context: {
-      requested: formatPosition(log.epoch, old.place),
-      oldest: formatPosition(log.epoch, { seq: head.oldest - 1, index: WHOLE }),
-    },
-  });
+function isRecord({ kind }: Draft): boolean {
+  return kind === 'snapshot';
 }
 
-/** The first transaction of which something is left behind the place. */
-function following({ seq, index }: Place): number {
-  return index === WHOLE ? seq + 1 : seq;
-}
-
-/** Removes all that the database knows of the name. */
-export function forget(log: ChangeLog, name: string): Promise<boolean> {
-  return log.notes.write((pen) => {
-    const note = readNote(pen, name);
-    if (note === undefined) return false;
-    if (note.lease !== undefined && isAlive(note.lease)) throw busy(name);
-    pen.write(noteName(name), undefined);
-    new ParkedEvents(log, name).forget(pen);
-    forgetExpansion(log, pen, name);
-    return true;
-  });
-}
-
-/** Nobody wants the victims of a deleteAll for the name any more. */
-export function forgetExpansion(log: ChangeLog, pen: Pen, name: string): void {
-  for (const { id } of log.classes) pen.write(`expand:${id}:durable:${name}`, undefined);
-}
-
-function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {
-  const text = pen.read(noteName(name));
-  return text === undefined ? undefined : (JSON.parse(text) as Note);
-}
-
-/** The writer has too much to do, or somebody else has the lock. */
-function isPassing(error: unknown): boolean {
-  return error instanceof BackpressureError || error instanceof TimeoutError;
-}
-
-function busy(name: string): SubscriptionBusyError {
-  return new SubscriptionBusyError(`the durable subscription ${name} is held by somebody else`);
+/** Whether the event is one that has been acknowledged. */
+function isPassed(note: Note, event: Draft): boolean {
+  if (isRecord(event)) return note.record === nameOf(event);
+  return !isLater(placeIn(event.position), note.place);
 }
 
 export function placeOfStart(log: ChangeLog, from: unknown): Place {

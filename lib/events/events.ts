@@ -1,15 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
+import { ClosedError } from '../errors';
 import type { ClassDefinition } from '../schema/class';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
-import {
-  DurableKeeper,
-  type DurableMarks,
-  type DurableSetup,
-  forget,
-  forgetExpansion,
-  placeOfStart,
-} from './durable';
+import { DurableKeeper, type DurableMarks, placeOfStart } from './durable';
+import { type DurableSetup, forget, forgetExpansion } from './durable-note';
 import { Feed } from './feed';
 import { Filter, type FilterOptions } from './filter';
 import type { Hub } from './hub';
@@ -307,7 +302,6 @@ export class Events<
 export class DurableSubscription<E = unknown> extends Subscription<E> {
   readonly #keeper: DurableKeeper;
   readonly #filter: Filter;
-  readonly #handlerOfParked: Handler<E>;
 
   constructor(
     hub: Hub,
@@ -320,7 +314,6 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
     super(hub, source, handler, policy, { keeper });
     this.#keeper = keeper;
     this.#filter = filter;
-    this.#handlerOfParked = handler;
     keeper.hold((error) => this.stop(error));
   }
 
@@ -330,9 +323,12 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
   }
 
   /** Gives the handler what was parked once more; how many events it was done with. */
-  replayParked(): Promise<number> {
-    return this.#keeper.parked.replay(this.#filter, (event) =>
-      this.#handlerOfParked(event as E, { signal: new AbortController().signal }),
+  async replayParked(): Promise<number> {
+    if (this.isEnded) throw new ClosedError('the subscription has ended');
+    return this.#keeper.parked.replay(
+      this.#filter,
+      (event) => this.handle(event as E),
+      () => this.isEnded,
     );
   }
 }

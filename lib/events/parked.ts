@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { deserialize, serialize } from 'node:v8';
 import { messageOf } from '../arguments';
+import { AlreadyAcknowledgedError, PositionLostError } from '../errors';
 import type { Transaction } from '../transactions/transaction';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
 import type { Draft, Filter } from './filter';
@@ -22,38 +23,100 @@ interface Note {
   readonly kind: string;
   readonly field?: string | undefined;
   readonly class: string;
+  /** `data` is the event itself. */
+  readonly isEvent?: boolean | undefined;
   /** Bytes in base64: of an event of kind 'snapshot' the record, of others the change. */
   readonly data: string;
 }
 
 const SNAPSHOT = 'snapshot';
 
+const parkedPrefix = (name: string): string => `parked:${name}:`;
+const settledPrefix = (name: string): string => `settled:${name}:`;
+/** Of the names of parked records, which come before those of changes. */
+const OF_RECORD = `${'0'.repeat(16)}:`;
+
 /** What the handler of a durable subscription was not done with, kept in the database until it is. */
 export class ParkedEvents {
   readonly #log: ChangeLog;
   readonly #prefix: string;
+  readonly #settledPrefix: string;
+  readonly #positionIn: (pen: Pen) => Place;
+  /** Those there are, by their names behind the prefix; only the holder changes them. */
+  readonly #names: Set<string>;
+  /** Those that a replay was done with before the position had passed them: a successor would be told them again. */
+  readonly #settled: Set<string>;
   #replaying: Promise<unknown> = Promise.resolve();
 
-  constructor(log: ChangeLog, name: string) {
+  /** `positionIn` is the position that is stored; it throws where somebody else holds the name by now. */
+  constructor(log: ChangeLog, name: string, positionIn: (pen: Pen) => Place) {
     this.#log = log;
-    this.#prefix = `parked:${name}:`;
+    this.#prefix = parkedPrefix(name);
+    this.#settledPrefix = settledPrefix(name);
+    this.#positionIn = positionIn;
+    const named = (prefix: string): Set<string> =>
+      new Set(log.notes.list(prefix).map((each) => each.slice(prefix.length)));
+    this.#names = named(this.#prefix);
+    this.#settled = named(this.#settledPrefix);
   }
 
-  async add(event: Draft, error: unknown, attempts: number): Promise<void> {
-    const isRecord = event.kind === SNAPSHOT;
-    const bytes = isRecord
-      ? serialize((event as Draft & { after: unknown }).after)
-      : changeAt(this.#log, placeIn(event.position));
-    const note: Note = {
-      error: messageOf(error),
-      attempts,
-      kind: event.kind,
-      field: event.field,
-      class: event.class,
-      data: Buffer.from(bytes).toString('base64'),
-    };
-    const name = this.#prefix + (isRecord ? nameOfRecord(event) : nameOfPlace(placeIn(event.position)));
-    await this.#log.notes.write((pen) => pen.write(name, JSON.stringify(note)));
+  /** False, and nothing is parked, where `isSettled` says so in the write transaction. */
+  async add(
+    event: Draft,
+    error: unknown,
+    attempts: number,
+    isSettled: (pen: Pen) => boolean,
+  ): Promise<boolean> {
+    const name = nameOf(event);
+    const note = { error: messageOf(error), attempts, ...kept(this.#log, event) };
+    const isAdded = await this.#log.notes.write((pen) => {
+      if (isSettled(pen)) return false;
+      pen.write(this.#prefix + name, JSON.stringify(note satisfies Note));
+      return true;
+    });
+    if (isAdded) this.#names.add(name);
+    return isAdded;
+  }
+
+  /** Whether it is parked, or was, although the position is before it. */
+  hasSetAside(event: Draft): boolean {
+    if (this.#names.size === 0 && this.#settled.size === 0) return false;
+    const name = nameOf(event);
+    return this.#names.has(name) || this.#settled.has(name);
+  }
+
+  /** Where the event is acknowledged after all, by a call that was late: false when it is not parked. */
+  takeBack(pen: Pen, event: Draft): boolean {
+    if (this.#names.size === 0) return false;
+    const name = nameOf(event);
+    if (pen.read(this.#prefix + name) === undefined) return false;
+    pen.write(this.#prefix + name, undefined);
+    return true;
+  }
+
+  /** Whether a replay was done with it before the position had passed it. */
+  isSettled(pen: Pen, event: Draft): boolean {
+    return this.#settled.size > 0 && pen.read(this.#settledPrefix + nameOf(event)) !== undefined;
+  }
+
+  /** That is safe. */
+  isTakenBack(event: Draft): void {
+    if (this.#names.size > 0) this.#names.delete(nameOf(event));
+  }
+
+  /** What was settled before its turn, and is passed by the position, need not be known any more. */
+  forgetPassed(pen: Pen, place: Place): void {
+    for (const name of this.#settledUpTo(place)) pen.write(this.#settledPrefix + name, undefined);
+  }
+
+  havePassed(place: Place): void {
+    for (const name of this.#settledUpTo(place)) this.#settled.delete(name);
+  }
+
+  #settledUpTo(place: Place): string[] {
+    if (this.#settled.size === 0) return [];
+    const last = nameOfPlace(place);
+    return [...this.#settled].filter((name) => name <= last);
   }
 
   list(filter: Filter): ParkedEvent<unknown>[] {
@@ -63,60 +126,93 @@ export class ParkedEvents {
     });
   }
 
-  /** Gives the handler what was parked, in its order; what it fails with again stays. How many it did not. One at a time. */
-  replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
-    const replayed = this.#replaying.then(() => this.#replay(filter, handler));
+  /**
+   * Gives the handler what was parked, in its order, until `isEnded`; what it fails with again stays. How many it did
+   * not. One at a time.
+   */
+  replay(filter: Filter, handler: (event: unknown) => unknown, isEnded: () => boolean): Promise<number> {
+    const replayed = this.#replaying.then(() => this.#replay(filter, handler, isEnded));
     this.#replaying = replayed.catch(() => {});
     return replayed;
   }
 
-  async #replay(filter: Filter, handler: (event: unknown) => unknown): Promise<number> {
+  async #replay(
+    filter: Filter,
+    handler: (event: unknown) => unknown,
+    isEnded: () => boolean,
+  ): Promise<number> {
     let replayed = 0;
     for (const { name, note } of this.#notes()) {
+      if (isEnded()) break;
       const event = this.#eventOf(filter, note);
       if (event === undefined) continue;
       const attempts = note.attempts + 1;
-      const marks = {
-        redelivered: true,
-        attempt: attempts,
-        ack: (transaction?: Transaction) => this.#acknowledge(name, transaction),
-      };
-      let error: string | undefined;
+      // Before it is told, so that a process that dies of it has been counted.
+      if (!(await this.#writeAgain(name, { ...note, attempts }))) continue;
+      const marks = { redelivered: true, attempt: attempts, ack: this.#acknowledgerOf(name) };
       try {
         await handler(Object.assign(event, marks));
       } catch (thrown) {
-        error = messageOf(thrown);
+        if (!(await this.#writeAgain(name, { ...note, attempts, error: messageOf(thrown) }))) replayed += 1;
+        continue;
       }
-      const again = error === undefined ? undefined : JSON.stringify({ ...note, attempts, error });
-      replayed += Number(await this.#settle(name, again));
+      await this.#log.notes.write((pen) => this.#settle(pen, name));
+      this.#names.delete(name);
+      replayed += 1;
     }
     return replayed;
   }
 
-  forget(pen: Pen): void {
-    for (const name of this.#log.notes.list(this.#prefix)) pen.write(name, undefined);
-  }
-
-  async #acknowledge(name: string, transaction: Transaction | undefined): Promise<void> {
-    const remove = (pen: Pen): void => pen.write(name, undefined);
-    if (transaction === undefined) await this.#log.notes.write(remove);
-    else this.#log.notes.enlist(transaction, remove, () => {});
-  }
-
-  /** Whether it is done with: also what was acknowledged before its handler failed. */
-  #settle(name: string, again: string | undefined): Promise<boolean> {
+  /** False when it is not parked any more: it was acknowledged meanwhile. */
+  #writeAgain(name: string, note: Note): Promise<boolean> {
     return this.#log.notes.write((pen) => {
-      const isDone = again === undefined || pen.read(name) === undefined;
-      pen.write(name, isDone ? undefined : again);
-      return isDone;
+      this.#positionIn(pen);
+      if (pen.read(this.#prefix + name) === undefined) return false;
+      pen.write(this.#prefix + name, JSON.stringify(note));
+      return true;
     });
+  }
+
+  #acknowledgerOf(name: string): (transaction?: Transaction) => Promise<void> {
+    const within = new WeakSet<Transaction>();
+    return async (transaction) => {
+      if (transaction === undefined) {
+        await this.#log.notes.write((pen) => this.#settle(pen, name));
+        this.#names.delete(name);
+        return;
+      }
+      this.#log.notes.enlist(
+        transaction,
+        (pen) => {
+          if (within.has(transaction)) return;
+          within.add(transaction);
+          if (!this.#settle(pen, name))
+            throw new AlreadyAcknowledgedError('the parked event has been acknowledged before');
+        },
+        () => this.#names.delete(name),
+      );
+    };
+  }
+
+  /** False when it was before. */
+  #settle(pen: Pen, name: string): boolean {
+    const position = this.#positionIn(pen);
+    if (pen.read(this.#prefix + name) === undefined) return false;
+    pen.write(this.#prefix + name, undefined);
+    if (!name.startsWith(OF_RECORD) && name > nameOfPlace(position)) {
+      pen.write(this.#settledPrefix + name, '');
+      this.#settled.add(name);
+    }
+    return true;
   }
 
   #notes(): { readonly name: string; readonly note: Note }[] {
     const { notes } = this.#log;
-    return notes.list(this.#prefix).flatMap((name) => {
-      const text = notes.read(name);
-      return text === undefined ? [] : [{ name, note: JSON.parse(text) as Note }];
+    return notes.list(this.#prefix).flatMap((each) => {
+      const text = notes.read(each);
+      return text === undefined
+        ? []
+        : [{ name: each.slice(this.#prefix.length), note: JSON.parse(text) as Note }];
     });
   }
 
@@ -124,6 +220,7 @@ export class ParkedEvents {
   #eventOf(filter: Filter, note: Note): Draft | undefined {
     const bytes = Buffer.from(note.data, 'base64');
     if (note.kind === SNAPSHOT) return this.#snapshotOf(filter, note.class, bytes);
+    if (note.isEvent) return deserialize(bytes) as Draft;
     const fragment = this.#log.reopen(bytes);
     const { seq, origin, meta } = fragment;
     const event = filter
@@ -143,7 +240,23 @@ export class ParkedEvents {
   }
 }
 
-/** In the order of the events; an update may be several. */
+/** Removes what is parked under a name. */
+export function forgetParked(log: ChangeLog, pen: Pen, name: string): void {
+  for (const prefix of [parkedPrefix(name), settledPrefix(name)])
+    for (const each of log.notes.list(prefix)) pen.write(each, undefined);
+}
+
+/** Removes the records that are parked under a name. */
+export function forgetParkedRecords(log: ChangeLog, pen: Pen, name: string): void {
+  for (const each of log.notes.list(parkedPrefix(name) + OF_RECORD)) pen.write(each, undefined);
+}
+
+/** Its own among those of a subscription; in the order of the events. */
+export function nameOf(event: Draft): string {
+  return event.kind === SNAPSHOT ? nameOfRecord(event) : nameOfPlace(placeIn(event.position));
+}
+
+/** An update may be several events. */
 function nameOfPlace({ seq, index, part = WHOLE }: Place): string {
   return [seq, index, part].map((each) => String(each).padStart(16, '0')).join(':');
 }
@@ -151,7 +264,23 @@ function nameOfPlace({ seq, index, part = WHOLE }: Place): string {
 /** Before all that is named by its place; keys may be longer than names. */
 function nameOfRecord(event: Draft): string {
   const record = createHash('sha256').update(serialize([event.class, event.key]));
-  return `${'0'.repeat(16)}:${record.digest('base64url')}`;
+  return OF_RECORD + record.digest('base64url');
+}
+
+/** What is stored of an event: a record, a change, or all of it where the change is not kept any more. */
+function kept(log: ChangeLog, event: Draft): Omit<Note, 'error' | 'attempts'> {
+  const { kind, field, class: name } = event;
+  const named = { kind, field, class: name };
+  const inBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  if (kind === SNAPSHOT)
+    return { ...named, data: inBase64(serialize((event as Draft & { after: unknown }).after)) };
+  try {
+    return { ...named, data: inBase64(changeAt(log, placeIn(event.position))) };
+  } catch (error) {
+    if (!(error instanceof PositionLostError)) throw error;
+  }
+  const { ack: _, redelivered: _its, attempt: _own, ...told } = event as Draft & Record<string, unknown>;
+  return { ...named, isEvent: true, data: inBase64(serialize(told)) };
 }
 
 /** The change that an event was made of. */

@@ -5,9 +5,13 @@ import type { Place } from './change-log';
 import { WHOLE } from './change-log';
 import type { Hub } from './hub';
 import { type Entry, Lanes, type Outcome } from './lanes';
+import { isPassing, pauseAfter } from './passing';
 import { formatPosition, placeIn } from './position';
 import { isGap, type Pulled, type Source } from './puller';
 import { Tail } from './tail';
+
+/** ms between two tries of a write of its own; it doubles. */
+const FIRST_PAUSE_MS = 50;
 
 /** What happens when a handler throws or rejects, after the retries. */
 export interface ErrorPolicy {
@@ -43,10 +47,17 @@ export interface SubscriptionStats {
 
 /** What a durable subscription adds to one that only lives in the process. */
 export interface Keeper {
-  /** Before an event is handed over: what to tell of earlier attempts. */
-  decorate(event: Pulled): Pulled;
+  /** Whether the next event may be handed over without anything being written before. */
+  readonly isAllowed: boolean;
+  /** Writes down that the next event is handed over. */
+  announce(): Promise<void>;
+  /** Before an event is handed over: what to tell of earlier attempts. undefined: an earlier holder has set it aside. */
+  decorate(event: Pulled): Pulled | undefined;
   /** All up to here is done with. */
   done(place: Place, isTransactionEnd: boolean): void;
+  /** Whether the event that was handed over last is acknowledged: its handler is not to be called with it again. */
+  isSettled(): Promise<boolean>;
+  /** The event that was handed over last, unless it is acknowledged. */
   park(event: Pulled, error: unknown, attempts: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -163,6 +174,18 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     return this.close();
   }
 
+  /** Calls the handler, which has as long as it may take. */
+  protected handle(event: E): unknown {
+    const { timeout } = this.#policy;
+    return timeout === undefined
+      ? this.#handler(event, UNLIMITED)
+      : withinTime(timeout, (context) => this.#handler(event, context));
+  }
+
+  protected get isEnded(): boolean {
+    return this.#tail.isEnded;
+  }
+
   #hasHandled(seq: number): boolean {
     return this.#place.seq > seq || (this.#place.seq === seq && this.#place.index === WHOLE);
   }
@@ -194,16 +217,22 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     for (const event of events) {
       if (this.#tail.isEnded) return;
       if (isGap(event)) this.#dropped += event.dropped ?? 0;
-      const given = this.#keeper?.decorate(event) ?? event;
-      try {
-        const returned = this.#call(given);
-        if (isThenable(returned)) await returned;
-      } catch (error) {
-        const outcome = await this.#retry(given, error);
-        if (outcome === 'open') return;
-        if (outcome === 'failed') this.#failed += 1;
+      if (this.#keeper?.isAllowed === false) {
+        await this.#persist((keeper) => keeper.announce());
+        if (this.#tail.isEnded) return;
       }
-      this.#delivered += 1;
+      const given = this.#keeper === undefined ? event : this.#keeper.decorate(event);
+      if (given !== undefined) {
+        try {
+          const returned = this.handle(given as E);
+          if (isThenable(returned)) await returned;
+        } catch (error) {
+          const outcome = await this.#retry(given, error);
+          if (outcome === 'open') return;
+          if (outcome === 'failed') this.#failed += 1;
+        }
+        this.#delivered += 1;
+      }
       this.#handled = event;
       this.#keeper?.done(placeOf(event, this.#place), isEndOfTransaction(event));
     }
@@ -273,7 +302,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   /** At once where the handler is not asynchronous and does not fail. */
   #handle(event: Pulled): Outcome | Promise<Outcome> {
     try {
-      const returned = this.#call(event);
+      const returned = this.handle(event as E);
       if (!isThenable(returned)) return 'handled';
       return Promise.resolve(returned).then(
         () => 'handled',
@@ -284,13 +313,6 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     }
   }
 
-  #call(event: Pulled): unknown {
-    const { timeout } = this.#policy;
-    return timeout === undefined
-      ? this.#handler(event as E, UNLIMITED)
-      : withinTime(timeout, (context) => this.#handler(event as E, context));
-  }
-
   /** What becomes of an event whose handler has failed; open when it is ended before that is known. */
   async #retry(event: Pulled, first: unknown): Promise<Outcome> {
     const { retries, backoff, outcome } = this.#policy;
@@ -298,20 +320,43 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     for (let attempt = 0; attempt < retries; attempt += 1) {
       await this.#tail.pause(backoff * 2 ** attempt);
       if (this.#tail.isEnded) return 'open';
+      const settled = await this.#persist((keeper) => keeper.isSettled());
+      if (settled?.value === true) return 'handled';
+      if (this.#tail.isEnded) return 'open';
       this.#retried += 1;
       try {
-        await this.#call(event);
+        await this.handle(event as E);
         return 'handled';
       } catch (again) {
         error = again;
       }
     }
     if (outcome === 'stop') {
+      // Of several calls, one that is late may have done what the last found done.
+      const settled = retries > 0 ? await this.#persist((keeper) => keeper.isSettled()) : undefined;
+      if (settled?.value === true) return 'handled';
       this.#failed += 1;
       throw error;
     }
-    if (outcome === 'park') await this.#keeper?.park(event, error, retries + 1);
+    if (outcome === 'park') {
+      const parked = await this.#persist((keeper) => keeper.park(event, error, retries + 1));
+      if (parked === undefined) return 'open';
+    }
     return 'failed';
+  }
+
+  /** What cannot be written for now is tried again; undefined when the subscription ends before it can be, or has no keeper. */
+  async #persist<T>(write: (keeper: Keeper) => Promise<T>): Promise<{ readonly value: T } | undefined> {
+    if (this.#keeper === undefined) return undefined;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return { value: await write(this.#keeper) };
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      await this.#tail.pause(pauseAfter(failures, FIRST_PAUSE_MS));
+      if (this.#tail.isEnded) return undefined;
+    }
   }
 
   #advance(place: Place): void {

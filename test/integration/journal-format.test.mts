@@ -216,6 +216,18 @@ test('the other trees on disk are as docs/journal.md describes them', async () =
   );
   const [noteName, note] = trees.get('subscriptions')?.[0] ?? [];
   assert.equal(String(noteName), 'durable:mine');
-  const { place: acknowledged, lease, fence, attempts, isSnapshotDue } = JSON.parse(String(note));
-  assert.deepEqual([acknowledged.seq, lease, fence, attempts, isSnapshotDue], [2, undefined, 1, 0, false]);
+  const {
+    place: acknowledged,
+    lease,
+    fence,
+    told,
+    maybe,
+    progress,
+    isSnapshotDue,
+  } = JSON.parse(String(note));
+  assert.deepEqual(
+    [acknowledged.seq, lease, fence, told, maybe, isSnapshotDue],
+    [2, undefined, 1, [], [0, 0], false],
+  );
+  assert.equal(progress.told, progress.passed);
 });

@@ -30,6 +30,7 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   VetoError: ['EVENKEEL_VETO', false],
   SubscriptionBusyError: ['EVENKEEL_SUBSCRIPTION_BUSY', true],
   SpecChangedError: ['EVENKEEL_SPEC_CHANGED', false],
+  AlreadyAcknowledgedError: ['EVENKEEL_ALREADY_ACKNOWLEDGED', false],
   ConflictError: ['EVENKEEL_CONFLICT', true],
   ClosedError: ['EVENKEEL_CLOSED', false],
   ServerError: ['EVENKEEL_SERVER', false],

@@ -1,0 +1,13 @@
+import { BackpressureError, StorageError, TimeoutError } from '../errors';
+
+const LONGEST_PAUSE_MS = 2000;
+
+/** Of a write of our own: there was too much to do, somebody else has the lock, or the disk is full for now. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof BackpressureError || error instanceof TimeoutError || error instanceof StorageError;
+}
+
+/** ms to wait after so many failures in a row; `first` after none. */
+export function pauseAfter(failures: number, first: number): number {
+  return Math.min(LONGEST_PAUSE_MS, first * 2 ** Math.min(failures, 16));
+}
