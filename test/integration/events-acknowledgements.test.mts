@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, mock, test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   ConflictError,
   type DurableEventOf,
@@ -7,6 +7,7 @@ import {
   SpecChangedError,
   SubscriptionBusyError,
 } from '../../lib/index.ts';
+import { readClock } from '../clock.mts';
 import { Directory, Marker, Order, open, order, type Shop, short, told } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -134,11 +135,10 @@ describe('acknowledgements by hand', () => {
       await told[0]?.ack(tx);
     });
     // As if its process had ended there: what it knows beside the database counts for nothing.
-    const now = Date.now();
-    const clock = mock.method(Date, 'now', () => now + 60_000);
+    const clock = readClock(() => Date.now() + 60_000);
     const again: Told[] = [];
     const successor = await hold(db, again, { ack: 'manual' });
-    clock.mock.restore();
+    clock.restore();
     await successor.caughtUp();
     assert.deepEqual(again.map(short), ['new 3']);
     await subscription.close();
@@ -273,13 +273,12 @@ describe('what is parked', () => {
 });
 
 describe('the holder of a name', () => {
-  test('that was taken for dead has no say any more, and is told so', async (t) => {
+  test('that was taken for dead has no say any more, and is told so', async () => {
     await using db = await open();
-    const now = Date.now;
-    const past = t.mock.method(Date, 'now', () => now() - 3_600_000);
+    const past = readClock(() => Date.now() - 3_600_000);
     const told: Told[] = [];
     const first = await hold(db, told);
-    past.mock.restore();
+    past.restore();
     const second: Told[] = [];
     const taken = await hold(db, second);
     const stopped = assert.rejects(first.closed, SubscriptionBusyError);

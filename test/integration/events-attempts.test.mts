@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { DurableEventOf, DurableOptions } from '../../lib/index.ts';
+import { readClock } from '../clock.mts';
 import { Order, open, order, type Shop } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -17,7 +18,6 @@ async function insert(db: Shop, ...ids: number[]): Promise<void> {
 /** Holders that come one after the other, as if each had died: their handlers never return, their leases run out. */
 class Dying {
   readonly #db: Shop;
-  readonly #t: TestContext;
   readonly #options: Options;
   #minutes = 0;
   #release = (): void => {};
@@ -27,7 +27,6 @@ class Dying {
   readonly #ended: Promise<unknown>[] = [];
 
   constructor(t: TestContext, db: Shop, options: Options) {
-    this.#t = t;
     this.#db = db;
     this.#options = { kinds: ['new'], from: 'beginning', ...options };
     t.after(() => this.#end());
@@ -37,9 +36,8 @@ class Dying {
   async hold(dies: (event: Told) => boolean, handler: (event: Told) => unknown = () => {}) {
     const told: [key: number, attempt: number][] = [];
     let isDead = false;
-    const now = Date.now;
     this.#minutes += 1;
-    const clock = this.#t.mock.method(Date, 'now', () => now() + this.#minutes * 60_000);
+    const clock = readClock(() => Date.now() + this.#minutes * 60_000);
     const subscription = await this.#db.events.durable(
       'name',
       Order,
@@ -52,7 +50,7 @@ class Dying {
       },
       this.#options,
     );
-    clock.mock.restore();
+    clock.restore();
     this.#ended.push(subscription.closed.catch(() => {}));
     let isOver = false;
     const over = (): void => {

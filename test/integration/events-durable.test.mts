@@ -1,6 +1,6 @@
 // What a durable subscription promises beyond the scenarios, which are in events-scenarios-processes.test.mts.
 import assert from 'node:assert/strict';
-import { describe, mock, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
   ClosedError,
@@ -11,6 +11,7 @@ import {
   type Subscription,
   SubscriptionBusyError,
 } from '../../lib/index.ts';
+import { readClock } from '../clock.mts';
 import { Directory, Marker, Order, open, order, type Shop, short } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -191,10 +192,9 @@ describe('an acknowledgement', () => {
     const stopped = assert.rejects(old.closed, SubscriptionBusyError);
     await insert(db, 1);
     await old.caughtUp();
-    const now = Date.now();
-    const clock = mock.method(Date, 'now', () => now + 60_000);
+    const clock = readClock(() => Date.now() + 60_000);
     const successor = await holdNew(db, () => {}, { ack: 'manual' });
-    clock.mock.restore();
+    clock.restore();
     await assert.rejects(
       db.transaction(async (tx) => {
         await tx.records(Order).insert(order(2));

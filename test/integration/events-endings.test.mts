@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, defineClass, field, onNew, SubscriptionBusyError } from '../../lib/index.ts';
+import { readClock } from '../clock.mts';
 import { inProcess, inWorker, messageOf } from '../faults/elsewhere.mts';
 import { Directory, Order, open, order } from './events-shop.mts';
 
@@ -61,13 +62,13 @@ describe('a thread that is terminated', () => {
     // Its process lives, and so does what it held, until the time of that has run out.
     const take = (wait = 0) => db.events.durable('of-0', Order, () => {}, { wait });
     await assert.rejects(take(), SubscriptionBusyError);
-    const now = Date.now;
-    t.mock.method(Date, 'now', () => now() + 11_000);
+    const clock = readClock(() => Date.now() + 11_000);
+    t.after(() => clock.restore());
     const next = await take();
     await next.caughtUp();
     await next.close();
     await next.closed;
-    t.mock.reset();
+    clock.restore();
     await subscription.close();
     await db.close();
   });

@@ -1,6 +1,6 @@
 // What is committed with an acknowledgement is done once, however the call that did it ends.
 import assert from 'node:assert/strict';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   AlreadyAcknowledgedError,
   connect,
@@ -13,6 +13,7 @@ import {
   onNew,
   SubscriptionBusyError,
 } from '../../lib/index.ts';
+import { readClock } from '../clock.mts';
 import { until } from './harness.mts';
 
 const Order = defineClass('Order', { key: 'id', fields: { id: field.uint32() }, events: [onNew()] });
@@ -58,17 +59,11 @@ async function end(subscription: Durable): Promise<void> {
 let minutes = 0;
 
 /** The next holder, as if the one before had died: its lease has run out. */
-async function takeOver(
-  t: TestContext,
-  db: Shop,
-  handler: (event: Told) => unknown,
-  options?: Options,
-): Promise<Durable> {
+async function takeOver(db: Shop, handler: (event: Told) => unknown, options?: Options): Promise<Durable> {
   minutes += 1;
-  const later = Date.now() + minutes * 60_000;
-  const clock = t.mock.method(Date, 'now', () => later);
+  const clock = readClock(() => Date.now() + minutes * 60_000);
   const successor = await hold(db, handler, options);
-  clock.mock.restore();
+  clock.restore();
   return successor;
 }
 
@@ -304,17 +299,16 @@ describe('an acknowledgement in a transaction', () => {
     await end(subscription);
   });
 
-  test('of a name that was given up and made anew is none of the old one', async (t) => {
+  test('of a name that was given up and made anew is none of the old one', async () => {
     await using db = await open();
     const told: Told[] = [];
     const old = await hold(db, (event) => void told.push(event));
     old.closed.catch(() => {});
     await insert(db, 1);
     await until(() => told.length === 1);
-    const now = Date.now;
-    const clock = t.mock.method(Date, 'now', () => now() + 60_000);
+    const clock = readClock(() => Date.now() + 60_000);
     assert.equal(await db.events.forget('billing'), true);
-    clock.mock.restore();
+    clock.restore();
     const again = await hold(db, (event) => bill(db, event));
     await again.caughtUp();
     await assert.rejects(bill(db, told[0] as Told), SubscriptionBusyError);
@@ -326,7 +320,7 @@ describe('an acknowledgement in a transaction', () => {
 describe('an event that is parked', () => {
   const onError = { outcome: 'park' } as const;
 
-  test('before its position is written down is not told to the next holder as well', async (t) => {
+  test('before its position is written down is not told to the next holder as well', async () => {
     await using db = await open();
     const first = await hold(
       db,
@@ -340,7 +334,6 @@ describe('an event that is parked', () => {
     await first.caughtUp();
     const told: unknown[] = [];
     const second = await takeOver(
-      t,
       db,
       (event) => {
         told.push('key' in event && event.key);
@@ -360,7 +353,7 @@ describe('an event that is parked', () => {
     await end(third);
   });
 
-  test('and replayed before its position is written down is not told to the next holder', async (t) => {
+  test('and replayed before its position is written down is not told to the next holder', async () => {
     await using db = await open();
     let isBroken = true;
     const first = await hold(
@@ -379,18 +372,18 @@ describe('an event that is parked', () => {
     assert.equal(await first.replayParked(), 1);
     for (let round = 0; round < 2; round += 1) {
       const told: unknown[] = [];
-      const next = await takeOver(t, db, (event) => void told.push('key' in event && event.key), { onError });
+      const next = await takeOver(db, (event) => void told.push('key' in event && event.key), { onError });
       next.closed.catch(() => {});
       await next.caughtUp();
       assert.deepEqual(told, [1, 3]);
     }
-    const last = await takeOver(t, db, (event) => bill(db, event), { onError });
+    const last = await takeOver(db, (event) => bill(db, event), { onError });
     await last.caughtUp();
     await end(last);
     assert.deepEqual(await billed(db), [1, 2, 3]);
   });
 
-  test('is replayed by who holds the name, and by nobody who has lost it or ended', async (t) => {
+  test('is replayed by who holds the name, and by nobody who has lost it or ended', async () => {
     await using db = await open();
     let isBroken = true;
     const handler = async (event: Told): Promise<void> => {
@@ -401,7 +394,7 @@ describe('an event that is parked', () => {
     first.closed.catch(() => {});
     await insert(db, 1);
     await first.caughtUp();
-    const second = await takeOver(t, db, handler, { onError });
+    const second = await takeOver(db, handler, { onError });
     isBroken = false;
     await assert.rejects(first.replayParked(), SubscriptionBusyError);
     assert.deepEqual(await billed(db), []);

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { hostname } from 'node:os';
 import { describe, test } from 'node:test';
 import { isAlive, newLease } from '../../lib/events/lease.ts';
+import { readClock } from '../clock.mts';
 
 describe('the holder of a lease', () => {
   const host = hostname();
@@ -22,7 +23,8 @@ describe('the holder of a lease', () => {
     const startedAt = Date.now() - process.uptime() * 1000;
     assert.equal(isAlive(lease), true);
     // As it is soon after the start: the lease of the one before has not run out.
-    t.mock.method(Date, 'now', () => startedAt + 500);
+    const clock = readClock(() => startedAt + 500);
+    t.after(() => clock.restore());
     t.mock.method(process, 'uptime', () => 0.5);
     assert.equal(isAlive({ ...lease, until: startedAt + 5000 }), false);
     assert.equal(isAlive(newLease()), true);
