@@ -1,7 +1,7 @@
 import { invalidArgument } from '../../arguments';
 import { ClosedError, EvenkeelError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
-import { nextTick, queueMicrotask } from '../../platform';
+import { nextTick, performanceNow, queueMicrotask } from '../../platform';
 import { Beside } from './beside';
 import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
@@ -26,6 +26,9 @@ export interface EnvironmentOptions extends FileOptions {
   readonly clock: () => number;
   readonly retention: Retention;
 }
+
+/** How often it is looked, at most, whether those who read are still alive. */
+const READERS_CHECK_MS = 100;
 
 /** A snapshot that somebody reads. */
 export interface Hold {
@@ -64,6 +67,7 @@ export class Environment {
   #whenWritten: (() => void)[] = [];
   #references = 0;
   #lastTime = 0;
+  #readersChecked = Number.NEGATIVE_INFINITY;
   #isFresh = false;
   readonly #expiryListeners = new Set<() => void>();
   #hasNewExpiry = false;
@@ -250,6 +254,18 @@ export class Environment {
   /** A write transaction of LMDB is asked for, which this thread executes. */
   beginWrite(): void {
     this.#writing += 1;
+    const now = performanceNow();
+    if (now - this.#readersChecked >= READERS_CHECK_MS) this.#checkReaders(now);
+  }
+
+  /** What a process was reading that has been killed would not be given back to the file until somebody opens it. */
+  #checkReaders(now: number): void {
+    this.#readersChecked = now;
+    try {
+      this.root.readerCheck();
+    } catch {
+      // The commit itself says what is wrong with the file.
+    }
   }
 
   /** It is committed or given up. */

@@ -3,7 +3,7 @@ import { loadAddon } from '../../native/load';
 import type { Root, Snapshot } from './lmdb';
 
 /** What the way of a write calls of the lmdb package's native environment, however few records it writes. */
-const WRITING = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting'];
+const WRITING = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting', 'readerCheck'];
 const READING = ['renew', 'abort'];
 
 const known = new WeakSet<object>();
