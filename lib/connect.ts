@@ -63,6 +63,7 @@ const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   readOnly: true,
   mode: true,
   allowForeignOwner: true,
+  snapshotWarning: true,
   restored: true,
   timeout: true,
   maxQueued: true,

@@ -54,7 +54,7 @@ export interface FindOptions<C extends ClassDefinition, Name extends IndexNames<
 
 /**
  * Records to be found, as they are when the first is asked for. A loop over them ends what it holds when it is left; one
- * that is neither ended nor left keeps the state it sees from being given back to the file.
+ * that is neither ended nor left keeps the state it sees from being given back to the file, which grows, until it is collected.
  */
 export interface Query<R> extends AsyncIterable<R> {
   all(): Promise<R[]>;

@@ -15,11 +15,14 @@ test('the options of an embedded database have the defaults that the README name
     events: undefined,
     durability: 'commit',
     readOnly: false,
+    mode: 0o600,
+    allowForeignOwner: false,
     restored: false,
     timeout: 10_000,
     maxQueued: 131_072,
     retention: { maxAge: 7 * 24 * 60 * 60, maxBytes: 256 * 1024 * 1024 },
     sweeper: true,
+    snapshotWarning: 60_000,
     clock: Date.now,
   });
   assert.equal(resolveEmbeddedOptions({}, true).durability, 'none');
@@ -28,7 +31,7 @@ test('the options of an embedded database have the defaults that the README name
   const named = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
   const others = ['onProgress', 'eventBase', 'transcoder'];
   assert.deepEqual(named.toSorted(), [...Object.keys(resolved), ...others].toSorted());
-  for (const text of ["| `'commit'` |", '| 10000 |', '| 131072 |', '| 7 days, 256 MiB |'])
+  for (const text of ["| `'commit'` |", '| 10000 |', '| 131072 |', '| `60000` |', '| 7 days, 256 MiB |'])
     assert.ok(table.includes(text), text);
 });
 
@@ -44,6 +47,7 @@ const refused: Readonly<Record<string, readonly unknown[]>> = {
   'retention.maxAge': [{ maxAge: 0 }, { maxAge: '5' }],
   'retention.maxBytes': [{ maxBytes: Number.NaN }, { maxBytes: null }],
   sweeper: [1, 'no'],
+  snapshotWarning: [0, null, Number.NaN, '5'],
   clock: [null, 5, () => Number.NaN, () => '5', () => new Date(), () => 5n],
   onProgress: [null, 5],
 };

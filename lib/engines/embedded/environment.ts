@@ -8,6 +8,7 @@ import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './d
 import { Expanders } from './expanders';
 import { checkFiles, type FileOptions, makeFiles } from './files';
 import { readFormat } from './format';
+import { Hold } from './hold';
 import type { Retention, Trimming } from './journal';
 import { BINARY, FROM_FIRST, type Root, type Snapshot, storageError, type Tree } from './lmdb';
 import { Notifier } from './notifier';
@@ -16,6 +17,7 @@ import { checkResources } from './resources';
 import { closeRoot, openRoot } from './root';
 import { readState } from './state';
 import { stopBeforeReads, stopBeforeWrites } from './stopping';
+import { Watch } from './watch';
 import { causeOf, writeTransaction } from './write-transaction';
 
 export interface EnvironmentOptions extends FileOptions {
@@ -25,16 +27,12 @@ export interface EnvironmentOptions extends FileOptions {
   readonly restored: boolean;
   readonly clock: () => number;
   readonly retention: Retention;
+  /** ms. */
+  readonly snapshotWarning: number;
 }
 
 /** How often it is looked, at most, whether those who read are still alive. */
 const READERS_CHECK_MS = 100;
-
-/** A snapshot that somebody reads. */
-export interface Hold {
-  readonly transaction: Snapshot;
-  done(): void;
-}
 
 interface Trees {
   readonly meta: Tree;
@@ -60,7 +58,7 @@ export class Environment {
   readonly expanders: Expanders;
   readonly beside: Beside;
   readonly #listeners = new Set<() => void>();
-  readonly #holders = new Set<() => void>();
+  readonly #watch: Watch;
   #exclusive: Promise<void> | undefined;
   #writing = 0;
   #isExecuting = false;
@@ -87,6 +85,7 @@ export class Environment {
     this.readOnly = options.readOnly;
     this.#lastTime = readState(trees.meta).time;
     this.beside = new Beside(root);
+    this.#watch = new Watch(path, options.snapshotWarning);
     this.expanders = new Expanders(trees.subscriptions);
   }
 
@@ -188,27 +187,32 @@ export class Environment {
   }
 
   /**
-   * What is committed by now, held until done() of it. `onClose` is called when the environment is closed before that:
-   * nothing may be read any more by way of it.
+   * What is committed by now, held until done() of it, until the owner is collected or the environment is closed: nothing
+   * may be read any more by way of it. For what it is held, in words, and where in the program.
    */
-  snapshot(onClose: () => void): Hold {
+  snapshot(owner: object, purpose: string, place: string | undefined): Hold {
     this.assertOpen();
     this.freshen();
     const transaction = this.#readTransaction();
     stopBeforeReads(transaction);
-    this.#holders.add(onClose);
-    return {
-      transaction,
-      done: () => {
-        if (this.#holders.delete(onClose)) transaction.done();
-      },
-    };
+    const watch = this.#watch;
+    const hold = new Hold(owner, transaction, { purpose, place }, watch.turn, this.#forget);
+    watch.add(hold);
+    return hold;
   }
+
+  /** Where in the program something is begun that holds a snapshot; undefined when it was asked for too often lately. */
+  placeOfCall(): string | undefined {
+    return this.#watch.place();
+  }
+
+  readonly #forget = (hold: Hold): void => this.#watch.delete(hold);
 
   #readTransaction(): Snapshot {
     try {
       return this.root.useReadTransaction();
     } catch (error) {
+      if (/MDB_READERS_FULL/.test(String(error)) && this.#watch.reclaim()) return this.#readTransaction();
       throw storageError(error, this.path);
     }
   }
@@ -345,7 +349,7 @@ export class Environment {
     this.#references -= 1;
     if (this.#references > 0) return;
     open.delete(this.path);
-    for (const onClose of this.#holders) onClose();
+    this.#watch.close();
     this.#notifier?.close();
     await closeRoot(this.root);
     removeTemporary(this.path);

@@ -1,6 +1,6 @@
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
-import { held } from './held';
+import { HeldIterator } from './held';
 import { latin1 } from './latin1';
 import { storageError } from './lmdb';
 import { Overlay } from './overlay';
@@ -74,12 +74,17 @@ export class DirectExecutor implements RecordExecutor {
     return this.#read(store, key);
   }
 
-  async scan(store: ClassStore, range: Range): Promise<Iterator<Stored>> {
+  placeOfCall(): string | undefined {
+    return this.#environment.placeOfCall();
+  }
+
+  async scan(store: ClassStore, range: Range, place?: string): Promise<Iterator<Stored>> {
     this.#assertOpen();
     if (this.#writing.has(store.id))
       await this.#submit('find', { timeout: undefined, signal: undefined }, () => {});
-    return held(this.#environment, (snapshot) =>
-      scan(store, range, this.#environment.now(), snapshot, undefined),
+    const environment = this.#environment;
+    return new HeldIterator(environment, purposeOf(store, range), place, (snapshot) =>
+      scan(store, range, environment.now(), snapshot, undefined),
     );
   }
 
@@ -146,3 +151,6 @@ function inScopeOf<T>(batch: WriteBatch, store: ClassStore, run: (scope: Scope) 
   overlay.applyTo(batch);
   return result;
 }
+
+const purposeOf = ({ name }: ClassStore, { index }: Range): string =>
+  index === undefined ? `find() of ${name}` : `find() of ${name} by ${index.name}`;

@@ -1,44 +1,49 @@
-import type { Environment, Hold } from './environment';
+import type { Environment } from './environment';
+import type { Hold } from './hold';
 import type { Snapshot } from './lmdb';
 
 /**
- * An iterator over a snapshot, which is taken when the first is asked for and let go of at the end, by return(), or by
- * the end of the environment, after which next() throws ClosedError.
+ * An iterator over a snapshot, which is taken when the first is asked for and let go of at the end, by return(), when the
+ * iterator is collected, or by the end of the environment, after which next() throws ClosedError.
  */
-export function held<T>(environment: Environment, read: (snapshot: Snapshot) => Iterator<T>): Iterator<T> {
-  let hold: Hold | undefined;
-  let found: Iterator<T> | undefined;
-  let isClosed = false;
-  const end = (): void => {
-    found?.return?.();
-    hold?.done();
-    found = undefined;
-    hold = undefined;
-  };
-  const onClose = (): void => {
-    end();
-    isClosed = true;
-  };
-  let isOver = false;
-  return {
-    next() {
-      if (isClosed) environment.assertOpen();
-      if (isOver) return { done: true, value: undefined };
-      if (found === undefined) {
-        hold = environment.snapshot(onClose);
-        found = read(hold.transaction);
-      }
-      const next = found.next();
-      if (next.done) {
-        isOver = true;
-        end();
-      }
-      return next;
-    },
-    return() {
-      isOver = true;
-      end();
-      return { done: true, value: undefined };
-    },
-  };
+export class HeldIterator<T> implements Iterator<T> {
+  readonly #environment: Environment;
+  readonly #purpose: string;
+  readonly #place: string | undefined;
+  readonly #read: (snapshot: Snapshot) => Iterator<T>;
+  #hold: Hold | undefined;
+  #found: Iterator<T> | undefined;
+  #isOver = false;
+
+  /** `read` must not lead to whoever has this iterator. */
+  constructor(
+    environment: Environment,
+    purpose: string,
+    place: string | undefined,
+    read: (snapshot: Snapshot) => Iterator<T>,
+  ) {
+    this.#environment = environment;
+    this.#purpose = purpose;
+    this.#place = place;
+    this.#read = read;
+  }
+
+  next(): IteratorResult<T> {
+    if (this.#isOver) return { done: true, value: undefined };
+    if (this.#found === undefined || this.#hold === undefined) {
+      this.#hold = this.#environment.snapshot(this, this.#purpose, this.#place);
+      this.#found = this.#hold.begin(this.#read(this.#hold.transaction));
+    } else if (this.#hold.isOver) {
+      this.#environment.assertOpen();
+    }
+    const next = this.#found.next();
+    if (next.done) this.return();
+    return next;
+  }
+
+  return(): IteratorResult<T> {
+    this.#isOver = true;
+    this.#hold?.done();
+    return { done: true, value: undefined };
+  }
 }

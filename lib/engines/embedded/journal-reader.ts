@@ -17,6 +17,7 @@ import type { ClassDefinition } from '../../schema/class';
 import type { TransactionMarks } from './change';
 import { type ClassStore, hasBit } from './class-store';
 import type { Environment } from './environment';
+import type { Hold } from './hold';
 import { blockAfter, blockFrom, EVENT_HEADER, FRAGMENT_HEADER, FRAGMENT_LAST } from './journal';
 import type { Snapshot } from './lmdb';
 import { type Range, scan } from './scan';
@@ -59,27 +60,8 @@ export class JournalLog implements ChangeLog {
   }
 
   snapshot(classes: readonly LoggedClass[]) {
-    const environment = this.#environment;
-    let isClosed = false;
-    const { transaction, done } = environment.snapshot(() => {
-      isClosed = true;
-      records.return?.();
-      done();
-    });
-    const place = { seq: environment.headOf(transaction), index: WHOLE };
-    const found = recordsIn(environment, transaction, classes);
-    const records: Iterator<LoggedRecord> = {
-      next: () => {
-        if (isClosed) environment.assertOpen();
-        return found.next();
-      },
-      return: () => {
-        found.return(undefined);
-        done();
-        return { done: true, value: undefined };
-      },
-    };
-    return { place, records };
+    const records = new SnapshotRecords(this.#environment, classes);
+    return { place: records.place, records };
   }
 
   expand(classes: readonly LoggedClass[], holder: string, isPermanent: boolean): Expansion {
@@ -90,6 +72,33 @@ export class JournalLog implements ChangeLog {
 
   onMore(listener: () => void): () => void {
     return this.#environment.onMore(listener);
+  }
+}
+
+/** All records of the classes, as they are at one place of the journal. */
+class SnapshotRecords implements Iterator<LoggedRecord> {
+  readonly place: Place;
+  readonly #environment: Environment;
+  readonly #hold: Hold;
+  readonly #found: Iterator<LoggedRecord>;
+
+  constructor(environment: Environment, classes: readonly LoggedClass[]) {
+    const names = classes.map(({ definition }) => definition.name).join(', ');
+    this.#environment = environment;
+    this.#hold = environment.snapshot(this, `a subscription to ${names}`, environment.placeOfCall());
+    const { transaction } = this.#hold;
+    this.#found = this.#hold.begin(recordsIn(environment, transaction, classes));
+    this.place = { seq: environment.headOf(transaction), index: WHOLE };
+  }
+
+  next(): IteratorResult<LoggedRecord> {
+    if (this.#hold.isOver) this.#environment.assertOpen();
+    return this.#found.next();
+  }
+
+  return(): IteratorResult<LoggedRecord> {
+    this.#hold.done();
+    return { done: true, value: undefined };
   }
 }
 

@@ -47,6 +47,11 @@ export interface EmbeddedOptions<Mode extends EventMode = EventMode> {
   readonly retention?: { readonly maxAge?: number; readonly maxBytes?: number };
   /** What has expired is removed without being asked for. Default true; otherwise with the next write, and by expireNow(). */
   readonly sweeper?: boolean;
+  /**
+   * ms after which a process warning tells of a state of the database that is still being read, once for each place in the
+   * program where that was begun: the file grows for as long. Default 60000; Infinity: never.
+   */
+  readonly snapshotWarning?: number;
   /** ms since 1970; for tests. Default Date.now. */
   readonly clock?: () => number;
   /** Called while an index that an existing class was given is built. */
@@ -75,6 +80,7 @@ export function resolveEmbeddedOptions(
     maxQueued = 131_072,
     retention = {},
     sweeper = true,
+    snapshotWarning = 60_000,
     events,
   } = given;
   if (events !== undefined && events !== 'implicit')
@@ -114,6 +120,7 @@ export function resolveEmbeddedOptions(
       maxBytes: checkPositive('retention.maxBytes', maxBytes),
     },
     sweeper: checkFlag('sweeper', sweeper),
+    snapshotWarning: checkPositive('snapshotWarning', snapshotWarning),
     clock: clock === dateNow ? clock : () => checkMoment(clock()),
     onProgress,
   };

@@ -57,8 +57,10 @@ export interface RecordExecutor {
   write<T>(write: RecordWrite<T>): Promise<T>;
   /** The record as it is, after all that was to be written before. */
   read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined>;
+  /** Where in the program a loop is begun, if that is known. */
+  placeOfCall(): string | undefined;
   /** Found records in pages. The iterator is the caller's to end. */
-  scan(store: ClassStore, range: Range): Promise<Iterator<Stored>>;
+  scan(store: ClassStore, range: Range, place?: string): Promise<Iterator<Stored>>;
   /** Notes that the result is being read: where it can, the end of what it is read from holds for it. Returns it. */
   reading<T>(result: Promise<T>): Promise<T>;
 }
@@ -202,8 +204,12 @@ class Found<R> implements Query<R> {
     this.#range = range;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
-    const found = await this.#executor.scan(this.#store, this.#range);
+  [Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    return this.#loop(this.#executor.placeOfCall());
+  }
+
+  async *#loop(place: string | undefined): AsyncGenerator<R, void, undefined> {
+    const found = await this.#executor.scan(this.#store, this.#range, place);
     try {
       for (let i = 1, each = found.next(); !each.done; each = found.next(), i += 1) {
         yield each.value.record as R;
@@ -233,7 +239,7 @@ class Found<R> implements Query<R> {
   }
 
   async #first(): Promise<R | undefined> {
-    for await (const record of this) return record;
+    for await (const record of this.#loop(undefined)) return record;
     return undefined;
   }
 

@@ -1,10 +1,12 @@
 import { ClosedError, VetoError } from '../../errors';
+import { nextTick } from '../../platform';
 import type { GetMany } from '../../transactions/get-many';
 import type { Operation } from '../../transactions/operation';
 import type { Target } from '../../transactions/transactions';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { ClassStore } from './class-store';
-import type { Environment, Hold } from './environment';
+import type { Environment } from './environment';
+import type { Hold } from './hold';
 import { Overlay } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
 import type { AnyRecord, Stored } from './record-codec';
@@ -12,8 +14,6 @@ import type { RecordExecutor, RecordWrite } from './records';
 import { type Range, scan } from './scan';
 import { OUT_OF_NUMBERS, SnapshotBase } from './snapshot-base';
 import { submit, type Writer } from './writer';
-
-const { nextTick } = process;
 
 /** What a transaction needs of the database for its operations. */
 export interface StageSurroundings {
@@ -32,14 +32,11 @@ export class Stage implements Target, RecordExecutor {
   readonly #surroundings: StageSurroundings;
   readonly #hold: Hold;
   readonly #overlay: Overlay;
-  #isOpen = true;
   #veto: VetoError | undefined;
   /** Begun and not ended. */
-  readonly #underWay = new Set<Promise<unknown>>();
+  #underWay: Set<Promise<unknown>> | undefined;
   /** Settles with the last of those that are executed one after the other; undefined while there are none. */
   #turns: Promise<void> | undefined;
-  /** Loops over found records that have neither ended nor been left. */
-  #loops = 0;
   #isFunctionOver = false;
   /** What went wrong when the function could not hear of it any more. */
   #failure: { readonly error: unknown } | undefined;
@@ -48,7 +45,7 @@ export class Stage implements Target, RecordExecutor {
     const { environment } = surroundings;
     this.#surroundings = surroundings;
     this.transcoder = surroundings.transcoder;
-    this.#hold = environment.snapshot(() => this.end());
+    this.#hold = environment.snapshot(this, 'a transaction', environment.placeOfCall());
     const { transaction } = this.#hold;
     this.#overlay = new Overlay(new SnapshotBase(environment, transaction), environment.now());
   }
@@ -58,31 +55,41 @@ export class Stage implements Target, RecordExecutor {
   }
 
   open(): Overlay {
-    if (this.#isOpen) return this.#overlay;
+    if (!this.#hold.isOver) return this.#overlay;
     const error = new ClosedError('the transaction has ended: what is begun in it has to be awaited in it');
     this.#failure ??= { error };
     throw error;
   }
 
   end(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
     this.#hold.done();
   }
 
   /**
-   * The function has ended: resolves when nothing that was begun in it is under way. Rejects with what an operation
-   * failed of meanwhile, and with ClosedError when a loop over records has not come to its end.
+   * The function has ended: resolves when nothing that was begun in it is under way, and everything that waits for no more
+   * than promises has gone on. Rejects with what an operation failed of meanwhile, and with ClosedError when a loop over
+   * records has not come to its end.
    */
-  async settled(): Promise<void> {
+  settled(): Promise<void> {
     this.#isFunctionOver = true;
-    await afterMicrotasks();
-    while (this.#underWay.size > 0) {
-      await Promise.allSettled(this.#underWay);
-      await afterMicrotasks();
-    }
+    return new Promise((resolve, reject) => {
+      nextTick(() => {
+        const underWay = this.#underWay;
+        if (underWay !== undefined && underWay.size > 0)
+          return resolve(Promise.allSettled(underWay).then(() => this.settled()));
+        try {
+          this.#assertEnded();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #assertEnded(): void {
     this.assertFaultless();
-    if (this.#loops > 0)
+    if (this.#hold.isRead)
       throw new ClosedError(
         'the function of the transaction ended within a loop over records: await it or leave it',
       );
@@ -143,12 +150,15 @@ export class Stage implements Target, RecordExecutor {
     return this.#turns === undefined ? begin() : this.#inTurn(begin);
   }
 
+  placeOfCall(): undefined {}
+
   reading<T>(result: Promise<T>): Promise<T> {
-    this.#underWay.add(result);
-    const isOver = (): void => void this.#underWay.delete(result);
+    this.#underWay ??= new Set();
+    const underWay = this.#underWay.add(result);
+    const isOver = (): void => void underWay.delete(result);
     result.then(isOver, (error) => {
       isOver();
-      if (this.#isFunctionOver && this.#isOpen) this.#failure ??= { error };
+      if (this.#isFunctionOver && !this.#hold.isOver) this.#failure ??= { error };
     });
     return result;
   }
@@ -206,16 +216,15 @@ export class Stage implements Target, RecordExecutor {
 
   /** What is left of a loop when the transaction ends is not there to be read any more. */
   *#guarded(found: Iterator<Stored>): Generator<Stored> {
-    this.#loops += 1;
+    this.open();
+    this.#hold.begin(found);
     try {
-      this.open();
       for (let each = found.next(); !each.done; each = found.next()) {
         yield each.value;
         this.open();
       }
     } finally {
-      this.#loops -= 1;
-      if (this.#isOpen) found.return?.();
+      this.#hold.end(found);
     }
   }
 
@@ -240,9 +249,4 @@ export class Stage implements Target, RecordExecutor {
       run: (batch) => batch.refillAutoids(store),
     });
   }
-}
-
-/** When everything that waits for no more than promises has gone on. */
-function afterMicrotasks(): Promise<void> {
-  return new Promise((resolve) => nextTick(resolve));
 }
