@@ -5,7 +5,7 @@ import { rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { nodeGypEnvironment } from './headers.mjs';
+import { nodeGypEnvironment } from './node-gyp.mjs';
 import { separateBuildFolder } from './separate-build.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
-import { nodeGypEnvironment } from './headers.mjs';
+import { nodeGypEnvironment, placeGypFile } from './node-gyp.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const at = (...parts) => path.join(root, ...parts);
@@ -42,12 +42,14 @@ function generateLayout() {
 
 function buildAddon() {
   if (process.platform === 'win32' || !existsSync(at('native', 'sources.txt'))) return;
-  if (mtime(addon) >= newest(at('native'), at('binding.gyp'))) return;
+  if (mtime(addon) >= newest(at('native'))) return;
   requireToolchain();
   const gyp = at('node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   // A configured build recompiles only what changed; a changed list of sources needs a new configuration.
-  const configured = mtime(at('build', 'Makefile')) >= newest(at('binding.gyp'), at('native', 'sources.txt'));
+  const configured =
+    mtime(at('build', 'Makefile')) >= newest(at('native', 'addon.gyp'), at('native', 'sources.txt'));
   announce(configured ? 'rebuilding the native addon' : 'building the native addon (a minute or so)');
+  placeGypFile(root);
   const env = nodeGypEnvironment();
   delete env.EVENKEEL_SANITIZE;
   run(

@@ -1,7 +1,7 @@
 // The JavaScript suite over an addon built with AddressSanitizer and UndefinedBehaviorSanitizer.
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { nodeGypEnvironment } from './headers.mjs';
+import { nodeGypEnvironment } from './node-gyp.mjs';
 import { separateBuildFolder } from './separate-build.mjs';
 
 if (process.platform !== 'linux') {

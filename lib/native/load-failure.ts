@@ -71,7 +71,7 @@ const NAMED =
 
 function build(root: string | undefined): string {
   const folder = JSON.stringify(root ?? 'node_modules/evenkeel');
-  return `Build it with a C++20 compiler, make and Python 3: npm run install --prefix ${folder}`;
+  return `Build it with a C++20 compiler, make and Python 3: npm run build:native --prefix ${folder}`;
 }
 
 function permission(): string {

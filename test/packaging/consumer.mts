@@ -24,24 +24,27 @@ export class Consumer {
     return path.join(this.folder, 'node_modules', 'evenkeel');
   }
 
-  static async create(tarball: string, ...packages: readonly string[]): Promise<Consumer> {
+  /** A project that has nothing yet. */
+  static async empty(): Promise<Consumer> {
     const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'evenkeel-consumer-')));
     const bin = path.join(folder, 'bin');
     await mkdir(bin);
     for (const name of ['sh', 'env']) await symlink(await locate(name), path.join(bin, name));
     await symlink(process.execPath, path.join(bin, 'node'));
     const consumer = new Consumer(folder, { ...cleanEnvironment(), PATH: bin });
-    await consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true }));
-    // Scripts off: a prebuilt addon must load without any.
-    await consumer.npmOrThrow(
-      'install',
-      '--ignore-scripts',
-      '--prefer-offline',
-      '--no-audit',
-      '--no-fund',
-      tarball,
-      ...packages,
+    await consumer.write(
+      'package.json',
+      JSON.stringify({ name: 'consumer', version: '1.0.0', private: true }),
     );
+    return consumer;
+  }
+
+  /** A project that has the packed package, and whatever else is named, from the registry. */
+  static async create(tarball: string, ...packages: readonly string[]): Promise<Consumer> {
+    const consumer = await Consumer.empty();
+    // Scripts off: a prebuilt addon must load without any.
+    const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
+    await consumer.npmOrThrow('install', ...options, tarball, ...packages);
     return consumer;
   }
 

@@ -102,10 +102,13 @@ describe('the packed package', () => {
     succeeds(await consumer.npx('evenkeel', '--version'), version);
   });
 
-  test('installs with scripts allowed and no compiler, and compiles nothing', async () => {
-    const install = await consumer.npm(['run', 'install', '--prefix', consumer.installed]);
-    assert.equal(install.code, 0, install.output);
-    assert.ok(!(await readdir(consumer.installed)).includes('build'));
+  test('has nothing for which a package manager would run a script', async () => {
+    const { scripts, gypfile } = JSON.parse(
+      await readFile(path.join(consumer.installed, 'package.json'), 'utf8'),
+    );
+    for (const name of ['preinstall', 'install', 'postinstall']) assert.ok(!(name in scripts), name);
+    assert.equal(gypfile, false);
+    assert.ok(!(await readdir(consumer.installed)).includes('binding.gyp'));
   });
 
   for (const [resolution, options] of [
@@ -235,7 +238,7 @@ describe('the package without a prebuilt addon', () => {
     const { output } = await consumer.run('missing.cjs', connecting);
     assert.ok(output.includes(`${process.platform} ${process.arch}`), output);
     assert.match(output, /glibc \d|musl|system libc/);
-    const command = /npm (run install --prefix) "(.+)"/.exec(output);
+    const command = /npm (run build:native --prefix) "(.+)"/.exec(output);
     assert.ok(command?.[1] && command[2], output);
 
     const full = { PATH: process.env.PATH, npm_config_ignore_scripts: 'true' };

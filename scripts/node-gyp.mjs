@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import path from 'node:path';
 
 /**
@@ -17,4 +17,12 @@ export function nodeHeaders() {
 export function nodeGypEnvironment(base = process.env) {
   const nodedir = base.npm_config_nodedir ?? nodeHeaders();
   return nodedir === undefined ? { ...base } : { ...base, npm_config_nodedir: nodedir };
+}
+
+/**
+ * node-gyp wants its file at the root of what it builds. It is put there when something is built: package managers
+ * take it for the wish that they compile the package when they install it.
+ */
+export function placeGypFile(root, folder = root) {
+  copyFileSync(path.join(root, 'native', 'addon.gyp'), path.join(folder, 'binding.gyp'));
 }
