@@ -14,6 +14,11 @@ import { commonFlagsTranscoder, type Transcoder } from './transactions/transcode
 interface CommonOptions {
   /** Where operations run that name no base. Default EventBase.host. */
   readonly eventBase?: EventBase;
+  /**
+   * true: errors show the call that they end in their stack, which costs each call about a microsecond and a half. Otherwise
+   * their stack is their name and message, or shows where they were made. Default false.
+   */
+  readonly captureStack?: boolean;
   /** How values become bytes. Default: strings, Buffers and JSON under Couchbase's common flags. */
   readonly transcoder?: Transcoder;
 }
@@ -41,6 +46,7 @@ export interface EmbeddedConnectOptions<
 const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   eventBase: true,
   transcoder: true,
+  captureStack: true,
   managementBase: true,
   lazy: true,
   timeout: true,
@@ -56,6 +62,7 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
 const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   eventBase: true,
   transcoder: true,
+  captureStack: true,
   managementBase: true,
   classes: true,
   events: true,
@@ -104,17 +111,18 @@ export async function connect(
   checkObject(options, 'options');
   const target = parseConnectionString(url);
   checkNames(target.engine, options);
-  const { transcoder = commonFlagsTranscoder } = options;
+  const { transcoder = commonFlagsTranscoder, captureStack = false } = options;
   if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
     throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
   }
+  checkFlag('captureStack', captureStack);
   if (target.engine === 'memcached')
     return connectMemcached(target.servers, options as ConnectOptions, transcoder);
   const eventBase = baseOf(options);
   const { managementBase } = options;
   const bases = { eventBase, managementBase };
   const engine = await openEmbedded(target.path, options as EmbeddedOptions, transcoder, bases);
-  return new Database(engine, eventBase, engine.createTransport(eventBase));
+  return new Database(engine, eventBase, engine.createTransport(eventBase), captureStack);
 }
 
 async function connectMemcached(
@@ -123,7 +131,7 @@ async function connectMemcached(
   transcoder: Transcoder,
 ): Promise<Database> {
   const engine = openMemcached(servers, options, transcoder);
-  const { lazy = false, managementBase = 'shared' } = options;
+  const { lazy = false, managementBase = 'shared', captureStack = false } = options;
   checkFlag('lazy', lazy);
   if (managementBase !== 'shared') {
     throw new UnsupportedError("memcached: managementBase other than 'shared'", {
@@ -143,7 +151,7 @@ async function connectMemcached(
       throw error;
     }
   }
-  return new Database(engine, eventBase, transport);
+  return new Database(engine, eventBase, transport, captureStack);
 }
 
 /** What only another engine has is no typing error. */

@@ -26,7 +26,7 @@ export class BaseView<
   readonly #side: Side;
 
   constructor(side: Side) {
-    super(side.transport);
+    super(side.target);
     this.#side = side;
   }
 
@@ -56,7 +56,7 @@ export class BaseView<
 
   /** The records of a class. UnsupportedError on engines that have none. */
   records<C extends Classes[number]>(definition: C): Records<C> {
-    return this.#side.multiRecord('classes').records(definition);
+    return this.#side.recordsOf(definition);
   }
 
   /**
@@ -69,7 +69,7 @@ export class BaseView<
     options: TransactionOptions = {},
   ): Promise<R> {
     checkOptions(options, TRANSACTION_NAMES);
-    return this.#side.multiRecord('transactions').transaction(fn, options);
+    return this.#side.outcome(this.#side.multiRecord('transactions').transaction(fn, options));
   }
 
   /**
@@ -82,7 +82,7 @@ export class BaseView<
     options: PrepareOptions = {},
   ): Promise<PreparedTransaction<R>> {
     checkOptions(options, TRANSACTION_NAMES);
-    return this.#side.multiRecord('transactions').prepare(fn, options);
+    return this.#side.outcome(this.#side.multiRecord('transactions').prepare(fn, options));
   }
 
   /**
@@ -90,12 +90,12 @@ export class BaseView<
    * UnsupportedError on engines whose servers do that by themselves.
    */
   async expireNow(): Promise<number> {
-    return this.#side.multiRecord('expireNow').expireNow();
+    return this.#side.outcome(this.#side.multiRecord('expireNow').expireNow());
   }
 
   /** Opens a scheduling context. Forgotten without leave() or fail(), its promises stay pending. */
   enter(): SchedulingContext {
-    return new SchedulingContext(this.#side.transport);
+    return new SchedulingContext(this.#side.transport, this.#side.outcome);
   }
 
   /**
@@ -141,13 +141,15 @@ export class Database<
   Mode extends EventMode = undefined,
 > extends BaseView<Classes, Mode> {
   readonly #engine: Engine;
+  readonly #capturesStack: boolean;
   readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: BaseView<Classes, Mode> }>();
   #closing: Promise<void> | undefined;
 
-  constructor(engine: Engine, eventBase: EventBase, transport: Transport) {
-    const side = new Side(engine.capabilities, eventBase, transport);
+  constructor(engine: Engine, eventBase: EventBase, transport: Transport, capturesStack: boolean) {
+    const side = new Side(engine.capabilities, eventBase, transport, capturesStack);
     super(side);
     this.#engine = engine;
+    this.#capturesStack = capturesStack;
     this.#sides.set(eventBase, { side, view: this });
   }
 
@@ -161,7 +163,7 @@ export class Database<
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
     if (known !== undefined) return known.view;
-    const side = new Side(this.capabilities, base, this.#engine.createTransport(base));
+    const side = new Side(this.capabilities, base, this.#engine.createTransport(base), this.#capturesStack);
     const view = new BaseView<Classes, Mode>(side);
     // What ran on bases that are closed by now has ended with them.
     for (const each of this.#sides.keys())

@@ -43,42 +43,59 @@ export interface ErrorOptions {
 
 // instanceof asks for the brand, not the prototype, so that it survives a package installed twice; and the brand is
 // the code, which minifiers do not rename.
-const brand = (code: string): symbol => Symbol.for(`evenkeel.error.${code}`);
+const brands = new Map<string, symbol>();
+
+function brand(code: string): symbol {
+  let symbol = brands.get(code);
+  if (symbol === undefined) {
+    symbol = Symbol.for(`evenkeel.error.${code}`);
+    brands.set(code, symbol);
+  }
+  return symbol;
+}
 
 /** The ancestor of every error of this package. `code` is stable; messages are for people. */
 export class EvenkeelError extends Error {
   static readonly code: string = 'EVENKEEL_ERROR';
   static readonly retryable: boolean = false;
 
-  readonly code: string;
+  declare readonly code: string;
   /** The same call may succeed later, without a change of its arguments. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** The server may have executed the operation although no answer says so. */
-  readonly ambiguous: boolean;
-  readonly context: ErrorContext;
+  declare readonly ambiguous: boolean;
+  declare readonly context: ErrorContext;
 
   constructor(message: string, options: ErrorOptions = {}) {
+    const kind = new.target;
+    if (!Object.hasOwn(kind.prototype, 'name')) describe(kind);
     const { cause, multiline = false } = options;
     // Keys, servers and files may have a part in it, and it ends in logs and on terminals.
     const harmless = multiline
       ? escapeControls(shorten(message, LONGEST_MESSAGE))
       : excerpt(message, LONGEST_MESSAGE);
     super(harmless, cause === undefined ? undefined : { cause });
-    const kind = new.target;
     this.name = kind.name;
     this.code = kind.code;
     this.retryable = options.retryable ?? kind.retryable;
     this.ambiguous = options.ambiguous ?? false;
-    this.context = options.context ?? {};
-    for (let each = kind; 'code' in each; each = Object.getPrototypeOf(each)) {
-      Object.defineProperty(this, brand(each.code), { value: true });
-    }
+    this.context = options.context ?? NOTHING;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (!Object.hasOwn(this, 'code')) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === 'object' && value !== null && brand(this.code) in value;
   }
+}
+
+const NOTHING: ErrorContext = Object.freeze({});
+
+/** What all errors of a class share: its brand, and the name that their stack begins with. */
+function describe(kind: typeof EvenkeelError): void {
+  Object.defineProperty(kind.prototype, 'name', { value: kind.name, writable: true, configurable: true });
+  if (Object.hasOwn(kind, 'code')) Object.defineProperty(kind.prototype, brand(kind.code), { value: true });
+  const parent: typeof EvenkeelError = Object.getPrototypeOf(kind);
+  if ('code' in parent && !Object.hasOwn(parent.prototype, 'name')) describe(parent);
 }
 
 /** The operation was not answered within its deadline. `ambiguous` when a mutation had left the process. */

@@ -6,20 +6,49 @@ import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
 import { clearTimeout, setTimeout } from './platform';
 import type { ClassDefinition } from './schema/class';
+import { traced } from './stacks';
+import type { Records } from './transactions/records';
+import { tracedRecords, tracedTarget } from './transactions/traced';
+import type { Target } from './transactions/transactions';
+
+const unchanged = <T>(promise: Promise<T>): Promise<T> => promise;
 
 /** What one event base has of a database: its way there, and what listens on it. */
 export class Side {
   readonly capabilities: Capabilities;
   readonly eventBase: EventBase;
   readonly transport: Transport;
+  /** Errors show who called. */
+  readonly capturesStack: boolean;
   #events: Events | undefined;
   #hooks: Hooks | undefined;
   #isClosed = false;
 
-  constructor(capabilities: Capabilities, eventBase: EventBase, transport: Transport) {
+  constructor(
+    capabilities: Capabilities,
+    eventBase: EventBase,
+    transport: Transport,
+    capturesStack: boolean,
+  ) {
     this.capabilities = capabilities;
     this.eventBase = eventBase;
     this.transport = transport;
+    this.capturesStack = capturesStack;
+  }
+
+  /** Where operations go. */
+  get target(): Target {
+    return this.capturesStack ? tracedTarget(this.transport) : this.transport;
+  }
+
+  /** The outcome of a call, as the caller gets it. */
+  get outcome(): <T>(promise: Promise<T>) => Promise<T> {
+    return this.capturesStack ? traced : unchanged;
+  }
+
+  recordsOf<C extends ClassDefinition>(definition: C): Records<C> {
+    const records = this.multiRecord('classes').records(definition);
+    return this.capturesStack ? tracedRecords(records) : records;
   }
 
   /** UnsupportedError on engines that have no such feature. */

@@ -267,7 +267,7 @@ export class EventBase {
     options: NativeClientOptions,
     parameters: Uint32Array,
     records: Uint32Array,
-    drain: () => void,
+    drain: () => boolean,
     onClosed: () => void,
   ): NativeClient {
     this.attach(onClosed);

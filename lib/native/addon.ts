@@ -60,7 +60,8 @@ export interface NativeBase {
     options: NativeClientOptions,
     parameters: Uint32Array,
     records: Uint32Array,
-    drain: () => void,
+    /** true: the rest is for another turn of the loop. */
+    drain: () => boolean,
   ): NativeClient;
 }
 

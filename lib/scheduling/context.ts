@@ -18,8 +18,8 @@ import { type Target, Transactions } from '../transactions/transactions';
 export class SchedulingContext extends Transactions {
   readonly #stage: Stage;
 
-  constructor(transport: Transport) {
-    const stage = new Stage(transport);
+  constructor(transport: Transport, outcome: Outcome) {
+    const stage = new Stage(transport, outcome);
     super(stage);
     this.#stage = stage;
   }
@@ -40,6 +40,9 @@ export class SchedulingContext extends Transactions {
   }
 }
 
+/** The promise as the caller gets it. */
+type Outcome = <T>(promise: Promise<T>) => Promise<T>;
+
 interface Staged {
   readonly op: string;
   readonly size: number;
@@ -54,11 +57,13 @@ interface Staged {
 class Stage implements Target {
   readonly transcoder;
   readonly #transport: Transport;
+  readonly #outcome: Outcome;
   readonly #staged = new Set<Staged>();
   #ended = false;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, outcome: Outcome) {
     this.#transport = transport;
+    this.#outcome = outcome;
     this.transcoder = transport.transcoder;
   }
 
@@ -77,7 +82,7 @@ class Stage implements Target {
     this.#transport.check(operation.key, operation.value);
     // The caller may use its memory again as soon as the call has returned.
     if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
-    const promise = operation.promise<T>();
+    const promise = this.#outcome(operation.promise<T>());
     this.#add({
       op: nameOf(operation.kind),
       size: 1,
@@ -92,15 +97,16 @@ class Stage implements Target {
   dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
     this.#assertOpen();
     for (const key of many.keys) this.#transport.check(key, undefined);
+    const promise = this.#outcome(many.promise);
     this.#add({
       op: 'getMany',
       size: many.keys.length,
       signal: many.details?.signal,
       start: () => many.start(this.#transport),
       reject: (error) => many.discard(error),
-      promise: many.promise,
+      promise,
     });
-    return many.promise;
+    return promise;
   }
 
   leave(): void {

@@ -243,14 +243,18 @@ void ClientObject::deliver() {
   // starts then is on its way while it hears of the rest. (On a host base the reads are bounded in the same
   // way.) Nothing is taken where JavaScript cannot be called any more, in a worker that is being terminated.
   bool has_taken = true;
+  bool wants_a_turn = false;
   do {
     const uint32_t budget = driver_->threaded() ? std::max(client_->active() / 2, kFewRecords) : UINT32_MAX;
     budget_ = budget;
-    make_callback(driver_->env(), drain_, 0, nullptr);
+    const napi_value returned = make_callback(driver_->env(), drain_, 0, nullptr);
+    if (returned != nullptr) napi_get_value_bool(driver_->env(), returned, &wants_a_turn);
     has_taken = budget_ != budget;
     budget_ = UINT32_MAX;
-  } while (has_taken && client_->has_rest() && drain_ != nullptr);
-  if (!ended_ || drain_ == nullptr) return;
+  } while (!wants_a_turn && has_taken && client_->has_rest() && drain_ != nullptr);
+  if (drain_ == nullptr) return;
+  if (wants_a_turn && !ended_) driver_->announce(this);
+  if (!ended_) return;
   driver_->run([alive] {});  // the base's thread may still be on its way out of the call that announced this
   drop_references();
   driver_->remove(this);

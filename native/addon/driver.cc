@@ -233,17 +233,18 @@ void Driver::close(std::function<void()> done) {
   });
 }
 
-void make_callback(napi_env env, napi_ref function, size_t count, const napi_value* arguments) {
+napi_value make_callback(napi_env env, napi_ref function, size_t count, const napi_value* arguments) {
   napi_value callback = nullptr;
   napi_value receiver = nullptr;
-  if (napi_get_reference_value(env, function, &callback) != napi_ok || callback == nullptr) return;
-  if (napi_get_global(env, &receiver) != napi_ok) return;
-  napi_value result = nullptr;  // nobody's; Deno writes it without asking whether it is wanted
-  if (napi_make_callback(env, nullptr, receiver, callback, count, arguments, &result) !=
-      napi_pending_exception)
-    return;
+  napi_value result = nullptr;  // Deno writes it without asking whether it is wanted
+  if (napi_get_reference_value(env, function, &callback) != napi_ok || callback == nullptr) return nullptr;
+  if (napi_get_global(env, &receiver) != napi_ok) return nullptr;
+  const napi_status status = napi_make_callback(env, nullptr, receiver, callback, count, arguments, &result);
+  if (status == napi_ok) return result;
   napi_value error = nullptr;
-  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok)
+    napi_fatal_exception(env, error);
+  return nullptr;
 }
 
 }  // namespace evenkeel::addon

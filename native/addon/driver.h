@@ -88,6 +88,7 @@ class Driver {
 
 // Calls `function` with what `arguments` holds and runs the microtasks after it; an exception becomes the
 // process's uncaught exception, as one thrown in a timer would.
-void make_callback(napi_env env, napi_ref function, size_t count, const napi_value* arguments);
+// What the function returned; nullptr when it threw, or could not be called.
+napi_value make_callback(napi_env env, napi_ref function, size_t count, const napi_value* arguments);
 
 }  // namespace evenkeel::addon

@@ -51,10 +51,9 @@ export function statusError(
   operation: Operation,
   status: number,
   text: string,
-  known: ErrorContext,
+  context: ErrorContext,
 ): EvenkeelError {
   const op = nameOf(operation.kind);
-  const context: ErrorContext = { ...known, status };
   switch (status) {
     case Status.keyNotFound:
     case Status.notStored:

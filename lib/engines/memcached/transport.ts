@@ -4,6 +4,7 @@ import type { EventBase, Registration } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { clearTimeout, dateNow, nextTick, queueMicrotask, setTimeout } from '../../platform';
+import { withoutStack } from '../../stacks';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { type Details, details, Kind, nameOf, type Operation } from '../../transactions/operation';
@@ -46,6 +47,8 @@ export class MemcachedTransport implements Transport {
   #ended = false;
   #isDraining = false;
   #isBaseClosed = false;
+  /** Of the drain under way. */
+  #failures = 0;
 
   constructor(base: EventBase, endpoint: Endpoint, options: ResolvedClientOptions, transcoder: Transcoder) {
     this.#base = base;
@@ -277,25 +280,29 @@ export class MemcachedTransport implements Transport {
     };
   }
 
-  #drain(): void {
+  /** Whether there may be more, for another turn of the loop. */
+  #drain(): boolean {
     // A transcoder that closes the event base comes here again, while the records of the drain under way are being read.
-    if (this.#isDraining) return;
+    if (this.#isDraining) return false;
     this.#isDraining = true;
+    this.#failures = 0;
     try {
       for (let count = 1; count > 0; ) {
         count = this.#completions.take(this.#native);
         this.#settleTaken(count);
+        if (this.#failures >= FAILURES_A_TURN && !this.#isBaseClosed) return true;
       }
     } finally {
       this.#isDraining = false;
     }
     if (this.#isBaseClosed) {
       this.#endWithBase();
-      return;
+      return false;
     }
     // Only here is the room of what has ended free again: native code takes slots back with the next take.
     if (this.#lost.length > 0) this.#retryLost();
     if (this.#waiting.size > 0) this.#proceed();
+    return false;
   }
 
   #settleTaken(count: number): void {
@@ -343,9 +350,15 @@ export class MemcachedTransport implements Transport {
       return;
     }
     const miss = status === Status.keyNotFound ? missOf(operation.kind) : undefined;
-    if (miss !== undefined) operation.succeed(miss.value);
-    else
-      operation.fail(statusError(operation, status, this.#completions.text(at), this.#contextOf(operation)));
+    if (miss !== undefined) {
+      operation.succeed(miss.value);
+      return;
+    }
+    this.#failures += 1;
+    const text = this.#completions.text(at);
+    operation.fail(
+      withoutStack(() => statusError(operation, status, text, this.#contextOf(operation, status))),
+    );
   }
 
   #settleUnanswered(operation: Operation, outcome: number, at: number): void {
@@ -366,8 +379,11 @@ export class MemcachedTransport implements Transport {
       fault: this.#connector.lastFault,
       closed: this.#closed ? this.#closedWhat : undefined,
     };
-    const error = unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation));
+    const error = withoutStack(() =>
+      unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation)),
+    );
     if (error !== undefined) {
+      this.#failures += 1;
       operation.fail(error);
       return;
     }
@@ -465,13 +481,10 @@ export class MemcachedTransport implements Transport {
     return Object.assign(error, { context: { ...this.#contextOf(operation), ...error.context } });
   }
 
-  #contextOf(operation: Operation): ErrorContext {
-    return {
-      op: nameOf(operation.kind),
-      key: operation.key,
-      node: this.node,
-      attempts: operation.attempts,
-    };
+  #contextOf({ kind, key, attempts }: Operation, status?: number): ErrorContext {
+    const op = nameOf(kind);
+    const { node } = this;
+    return status === undefined ? { op, key, node, attempts } : { op, key, node, attempts, status };
   }
 }
 
@@ -479,5 +492,8 @@ const isCounter = (kind: Kind): boolean => kind === Kind.increment || kind === K
 
 /** ms after which what was submitted is sent although nobody has said that the tick is over. */
 const FLUSH_OVERDUE_MS = 100;
+
+/** Operations that fail do so in crowds, and each costs as much as two others: the loop turns in between. */
+const FAILURES_A_TURN = 256;
 
 const flushAtEndOfTick = (transport: MemcachedTransport): void => transport.flushTick();

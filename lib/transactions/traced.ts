@@ -1,0 +1,32 @@
+import type { ClassDefinition } from '../schema/class';
+import { traced } from '../stacks';
+import type { GetMany } from './get-many';
+import type { Operation } from './operation';
+import type { Records } from './records';
+import type { Target } from './transactions';
+
+/** A target whose operations show in their errors who called them. */
+export function tracedTarget(target: Target): Target {
+  return {
+    transcoder: target.transcoder,
+    now: () => target.now(),
+    dispatch: <T>(operation: Operation) => traced(target.dispatch<T>(operation)),
+    dispatchMany: <T>(many: GetMany<T>) => traced(target.dispatchMany(many)),
+  };
+}
+
+/** The same for the records of a class; not for what a query finds, whose errors arise in the caller's own loop. */
+export function tracedRecords<C extends ClassDefinition>(records: Records<C>): Records<C> {
+  return {
+    definition: records.definition,
+    get: (...given) => traced(records.get(...given)),
+    getRecord: (...given) => traced(records.getRecord(...given)),
+    exists: (...given) => traced(records.exists(...given)),
+    insert: (...given) => traced(records.insert(...given)),
+    upsert: (...given) => traced(records.upsert(...given)),
+    update: (...given) => traced(records.update(...given)),
+    remove: (...given) => traced(records.remove(...given)),
+    deleteAll: (...given) => traced(records.deleteAll(...given)),
+    find: (options) => records.find(options),
+  };
+}
