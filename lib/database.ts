@@ -1,6 +1,7 @@
 import { checkOptions, checkTimeout, invalidArgument, optionNames } from './arguments';
+import type { BackupOptions } from './backup';
 import type { Capabilities, Engine, Transport } from './engines/engine';
-import { ClosedError } from './errors';
+import { ClosedError, UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
@@ -170,6 +171,19 @@ export class Database<
       if (each.closed && each !== this.eventBase) this.#sides.delete(each);
     this.#sides.set(base, { side, view });
     return view;
+  }
+
+  /**
+   * Copies the database into a new directory, as it is when the copy begins, while it is used. The copy is whole or not
+   * there; who opens it to write need not say `restored`, for it knows. InvalidArgumentError (`directory`) when there is
+   * something in the directory, StorageError when it cannot be written. close() waits for it. UnsupportedError on engines
+   * that have no files.
+   */
+  async backup(directory: string, options: BackupOptions = {}): Promise<void> {
+    if (this.#engine.backup === undefined)
+      throw new UnsupportedError(`the ${this.capabilities.engine} engine has no backup`);
+    if (this.closed) throw new ClosedError('the database is closed');
+    return this.#engine.backup(directory, options);
   }
 
   get closed(): boolean {

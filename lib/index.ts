@@ -1,3 +1,4 @@
+export type { BackupOptions, BackupProgress } from './backup';
 export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
 export { connect } from './connect';
 export type { CloseOptions, Scheduled } from './database';

@@ -1,3 +1,4 @@
+import type { BackupOptions } from '../backup';
 import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog } from '../events/change-log';
 import type { HookList } from '../events/hooks';
@@ -17,6 +18,8 @@ export interface Capabilities {
   readonly events: boolean;
   readonly durability: boolean;
   readonly subDocument: boolean;
+  /** Copies of the whole database while it is used. */
+  readonly backup: boolean;
 }
 
 /** A kind of database, opened: it makes the ways to it, one for each event base. */
@@ -25,6 +28,8 @@ export interface Engine {
   /** ms that close() gives operations under way, unless it is told otherwise. */
   readonly drainTimeout: number;
   createTransport(base: EventBase): Transport;
+  /** Of engines that can. */
+  backup?(directory: string, options: BackupOptions): Promise<void>;
   /** Ends what belongs to no event base; after the transports. */
   close(): Promise<void>;
 }

@@ -20,7 +20,7 @@ export function prepareDirectory(path: string, { readOnly, mode }: FileOptions):
  * Whether it was made here, for this user only. Where no directory can be made, as in /proc, Node's own recursive function
  * tries without end.
  */
-function makeDirectory(path: string, mode = 0o700): boolean {
+export function makeDirectory(path: string, mode = 0o700): boolean {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
   const parent = dirname(path);
   if (parent !== path) makeDirectory(parent, 0o777);

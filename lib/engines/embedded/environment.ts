@@ -10,6 +10,7 @@ import { checkFiles, type FileOptions, makeFiles } from './files';
 import { readFormat } from './format';
 import { Hold } from './hold';
 import type { Retention, Trimming } from './journal';
+import { beginCommit, endCommit } from './leaving';
 import { BINARY, FROM_FIRST, type Root, type Snapshot, storageError, type Tree } from './lmdb';
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
@@ -59,6 +60,7 @@ export class Environment {
   readonly beside: Beside;
   readonly #listeners = new Set<() => void>();
   readonly #watch: Watch;
+  readonly #copies = new Set<Promise<void>>();
   #exclusive: Promise<void> | undefined;
   #writing = 0;
   #isExecuting = false;
@@ -344,6 +346,20 @@ export class Environment {
     if (this.#notifier === undefined) this.#notifier = new Notifier(this, base);
   }
 
+  /** Has LMDB copy what is committed by now into the directory, in a thread of its own. */
+  async copy(directory: string, compact: boolean): Promise<void> {
+    this.assertOpen();
+    // The end of the process does not wait for it.
+    beginCommit();
+    const copy = this.root.backup(directory, compact).finally(endCommit);
+    this.#copies.add(copy);
+    try {
+      await copy;
+    } finally {
+      this.#copies.delete(copy);
+    }
+  }
+
   /** Gives up one share; the last closes. */
   async release(): Promise<void> {
     this.#references -= 1;
@@ -351,6 +367,8 @@ export class Environment {
     open.delete(this.path);
     this.#watch.close();
     this.#notifier?.close();
+    // LMDB would read what is gone.
+    await Promise.allSettled(this.#copies);
     await closeRoot(this.root);
     removeTemporary(this.path);
   }

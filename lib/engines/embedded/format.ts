@@ -10,6 +10,8 @@ export interface Format {
   readonly format: number;
   /** Random: positions of another database, or of this one before it was restored, are of another epoch. */
   readonly epoch: string;
+  /** It is a backup that nobody has written to yet. */
+  readonly isCopy?: true;
 }
 
 /** In a write transaction unless it is only to be read. */
@@ -19,9 +21,18 @@ export function readFormat(
   { readOnly, restored }: { readonly readOnly: boolean; readonly restored: boolean },
 ): Format {
   const stored = storedFormat(meta, path);
-  if (stored !== undefined && (readOnly || !restored)) return stored;
+  if (stored !== undefined && (readOnly || !(restored || stored.isCopy))) return stored;
   if (readOnly) throw new StorageError(`${path}: there is no database to read`);
-  const format: Format = { format: FORMAT, epoch: randomBytes(6).toString('hex') };
+  return writeFormat(meta, { format: FORMAT, epoch: randomBytes(6).toString('hex') });
+}
+
+/** In a write transaction. What is written in the original from now on is not told here, nor the other way round. */
+export function markAsCopy(meta: Tree): void {
+  const stored = peek(meta, FORMAT_KEY);
+  if (stored !== undefined) writeFormat(meta, { ...(JSON.parse(stored.toString()) as Format), isCopy: true });
+}
+
+function writeFormat(meta: Tree, format: Format): Format {
   meta.putSync(FORMAT_KEY, Buffer.from(JSON.stringify(format)));
   return format;
 }

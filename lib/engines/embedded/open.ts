@@ -2,6 +2,7 @@ import { invalidArgument } from '../../arguments';
 import { EventBase } from '../../event-base/event-base';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
+import { backUp } from './backup';
 import { Environment } from './environment';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './options';
 import { Sweeper } from './sweeper';
@@ -14,6 +15,7 @@ const CAPABILITIES: Capabilities = {
   events: true,
   durability: true,
   subDocument: false,
+  backup: true,
 };
 
 export interface Bases {
@@ -58,6 +60,7 @@ export async function openEmbedded(
       drainTimeout: options.timeout,
       createTransport: (each: EventBase): Transport =>
         new EmbeddedTransport(each, environment, options, transcoder, writer),
+      backup: (directory, how) => backUp(environment, directory, how),
       async close() {
         sweeper?.close();
         await writer.close(options.timeout);

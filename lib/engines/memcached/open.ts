@@ -13,6 +13,7 @@ const CAPABILITIES: Capabilities = {
   events: false,
   durability: false,
   subDocument: false,
+  backup: false,
 };
 
 export function openMemcached(

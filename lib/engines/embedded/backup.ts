@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { checkFlag, checkOptions, invalidArgument, optionNames, shown } from '../../arguments';
+import type { BackupOptions } from '../../backup';
+import { EvenkeelError } from '../../errors';
+import { clearInterval, setInterval } from '../../platform';
+import { onAbort, reasonOf } from '../../transactions/abort';
+import { makeDirectory } from './directory';
+import type { Environment } from './environment';
+import { DATA, LOCK } from './files';
+import { markAsCopy } from './format';
+import { BINARY, storageError, type Tree } from './lmdb';
+import { closeRoot, openRoot } from './root';
+import { causeOf, writeTransaction } from './write-transaction';
+
+const NAMES = optionNames<BackupOptions>({ compact: true, onProgress: true, signal: true });
+const PROGRESS_MS = 100;
+const PERMISSIONS = 0o777;
+
+/**
+ * Copies what is committed by now into a new directory, while others read and write. Only LMDB may do it: whoever opens the
+ * files by another way gives up the locks of the process when it closes them, and copies pages that are being written.
+ */
+export async function backUp(
+  environment: Environment,
+  directory: string,
+  options: BackupOptions,
+): Promise<void> {
+  checkOptions(options, NAMES);
+  const { compact = false, onProgress = () => {}, signal } = options;
+  if (typeof directory !== 'string' || directory === '' || directory.includes('\0'))
+    throw invalidArgument('directory', `directory is a path, not ${shown(directory)}`);
+  if (typeof onProgress !== 'function')
+    throw invalidArgument('onProgress', `onProgress is a function, not ${shown(onProgress)}`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgument('signal', 'signal is an AbortSignal');
+  checkFlag('compact', compact);
+  environment.assertOpen();
+  if (signal?.aborted) throw reasonOf(signal);
+  const target = resolve(directory);
+  checkTarget(target);
+  // It gets its name when it is whole: what a process leaves that is killed meanwhile is no backup.
+  const partial = `${target}.partial-${randomBytes(6).toString('hex')}`;
+  let theirs: { readonly error: unknown } | undefined;
+  try {
+    const modes = modesOf(environment.path);
+    makeDirectory(dirname(target), 0o777);
+    mkdirSync(partial);
+    chmodSync(partial, modes.directory);
+    const total = statSync(join(environment.path, DATA)).size;
+    const tell = (done: number, of: number): void => {
+      try {
+        onProgress({ done, total: of });
+      } catch (error) {
+        theirs = { error };
+        throw error;
+      }
+    };
+    await watched(environment.copy(partial, compact), signal, () => {
+      const { size = 0 } = statSync(join(partial, DATA), { throwIfNoEntry: false }) ?? {};
+      tell(Math.min(size, total), total);
+    });
+    chmodSync(join(partial, DATA), modes.file);
+    await mark(partial, modes.file);
+    if (signal?.aborted) throw reasonOf(signal);
+    const { size } = statSync(join(partial, DATA));
+    tell(size, size);
+    syncDirectory(partial);
+    renameSync(partial, target);
+    syncDirectory(dirname(target));
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    if (theirs?.error === error || error instanceof EvenkeelError) throw error;
+    if (signal?.aborted && error === reasonOf(signal)) throw error;
+    throw storageError(await causeOf(error), target);
+  }
+}
+
+function checkTarget(target: string): void {
+  const stats = statSync(target, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) throw invalidArgument('directory', `directory: ${target} is no directory`);
+  if (readdirSync(target).length > 0)
+    throw invalidArgument('directory', `directory: ${target} is not empty, and a backup replaces nothing`);
+}
+
+function modesOf(path: string): { readonly directory: number; readonly file: number } {
+  const modeOf = (name: string): number => statSync(name).mode & PERMISSIONS;
+  return { directory: modeOf(path), file: modeOf(join(path, DATA)) };
+}
+
+/** The end of the work, or of the patience with it, looked after now and then. */
+function watched(work: Promise<void>, signal: AbortSignal | undefined, look: () => void): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const settle = (end: () => void): void => {
+      clearInterval(timer);
+      stopListening();
+      end();
+    };
+    const timer = setInterval(() => {
+      try {
+        look();
+      } catch (error) {
+        settle(() => reject(error));
+      }
+    }, PROGRESS_MS);
+    const stopListening =
+      signal === undefined ? () => {} : onAbort(signal, (reason) => settle(() => reject(reason)));
+    work.then(
+      () => settle(resolve),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
+}
+
+/** Whoever opens it for writing gets an epoch of his own: it goes on otherwise than the original does. */
+async function mark(path: string, mode: number): Promise<void> {
+  const root = openRoot(path, { durability: 'commit', readOnly: false, mode });
+  try {
+    await writeTransaction(root, () => markAsCopy(root.openDB('meta', BINARY) as Tree));
+  } finally {
+    await closeRoot(root);
+  }
+  rmSync(join(path, LOCK), { force: true });
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
