@@ -8,6 +8,7 @@ interface ServeOptions {
   readonly host: string;
   readonly path?: string;
   readonly maxItemBytes?: number;
+  readonly maxConnections?: number;
   readonly untilStdinCloses?: boolean;
 }
 
@@ -19,13 +20,18 @@ export function addServe(program: Command): void {
     .option('--host <address>', 'to listen at', '127.0.0.1')
     .option('--path <socket>', 'listen at a Unix socket instead')
     .option('--max-item-bytes <n>', 'largest value it stores', integerBetween(1, 1024 * 1024 * 1024))
+    .option('--max-connections <n>', 'open at a time (default: 1024)', integerBetween(1, 1_000_000))
     .option('--until-stdin-closes', 'end at the end of stdin, too')
     .action(serve);
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { port, host, path, maxItemBytes } = options;
-  const server = await startServer({ ...(path === undefined ? { port, host } : { path }), maxItemBytes });
+  const { port, host, path, maxItemBytes, maxConnections } = options;
+  const server = await startServer({
+    ...(path === undefined ? { port, host } : { path }),
+    maxItemBytes,
+    maxConnections,
+  });
   const ended = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve());
     process.once('SIGTERM', () => resolve());

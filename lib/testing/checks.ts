@@ -10,6 +10,7 @@ const SERVER_NAMES = optionNames<ServerOptions>({
   record: true,
   maxItemBytes: true,
   maxBytes: true,
+  maxConnections: true,
   clock: true,
 });
 const STOP_NAMES = optionNames<StopOptions>({ reset: true });
@@ -18,7 +19,7 @@ const RESTART_NAMES = optionNames<RestartOptions>({ reset: true, keepData: true 
 /** Types alone do not stop a test in JavaScript: InvalidArgumentError for options that say nothing or something else. */
 export function checkServerOptions(options: ServerOptions): void {
   checkOptions(options, SERVER_NAMES);
-  const { port, host, path, worker, record, maxItemBytes, maxBytes, clock } = options;
+  const { port, host, path, worker, record, maxItemBytes, maxBytes, maxConnections, clock } = options;
   if (port !== undefined) checkCount('port', port, 0xffff);
   if (host !== undefined) checkHost('host', host);
   if (path !== undefined) checkSocketPath('path', path);
@@ -26,6 +27,7 @@ export function checkServerOptions(options: ServerOptions): void {
   if (record !== undefined) checkFlag('record', record);
   if (maxItemBytes !== undefined) checkCount('maxItemBytes', maxItemBytes);
   if (maxBytes !== undefined) checkCount('maxBytes', maxBytes);
+  if (maxConnections !== undefined) checkCount('maxConnections', maxConnections);
   if (clock !== undefined) checkFunction('clock', clock);
 }
 

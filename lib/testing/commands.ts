@@ -1,6 +1,7 @@
 import type { AnswerBuffer } from './answers';
 import type { Request, Verdict } from './parser';
 import { MAX_KEY_BYTES, NO_CREATE, Opcode, Status } from './protocol';
+import type { PrefixCounters } from './stat-groups';
 import type { Counters } from './stats';
 import { VERSION } from './stats';
 import type { Item, Outcome, Store, StoreMode } from './store';
@@ -10,14 +11,12 @@ export interface CommandContext {
   readonly store: Store;
   readonly counters: Counters;
   readonly answers: AnswerBuffer;
-  /** The general group of STAT. */
-  statistics(): Record<string, string>;
+  readonly prefixes: PrefixCounters;
+  /** A group of STAT by its name, the general one without; undefined for one that there is not. */
+  statistics(group: string): Readonly<Record<string, string | number>> | undefined;
 }
 
 const versionText = Buffer.from(VERSION, 'latin1');
-
-/** Groups of STAT that memcached knows; here they are empty. */
-const emptyStatGroups = new Set(['items', 'slabs', 'sizes', 'conns', 'settings']);
 
 /**
  * Executes one request and adds its answer, if it has one, to `context.answers`. Lengths that do not suit the command
@@ -134,6 +133,7 @@ function answerItem(
     if (item !== undefined) context.counters.get_hits += 1;
     else context.counters.get_misses += 1;
   }
+  if (context.prefixes.enabled) context.prefixes.get(request.key(), item !== undefined);
   if (item !== undefined) context.answers.item(request, item, withKey, withValue);
   else if (quiet) return;
   else if (withKey) context.answers.missWithKey(request);
@@ -145,6 +145,7 @@ function store(request: Request, context: CommandContext, mode: StoreMode, quiet
   const key = request.key();
   const flags = request.extrasU32(0);
   context.counters.cmd_set += 1;
+  if (context.prefixes.enabled) context.prefixes.set(key);
   if (request.oversized || !context.store.fits(request.keyLength, flags, request.valueLength)) {
     // Once a newer value has been refused, the older one must not be served as if it were current.
     if (mode === 'set') context.store.remove(key, 0, 0);
@@ -181,6 +182,7 @@ function answerMutation(request: Request, context: CommandContext, outcome: Outc
 function extend(request: Request, context: CommandContext, atEnd: boolean, quiet: boolean): Verdict {
   if (request.extrasLength !== 0 || request.keyLength === 0) return refuse(request, context);
   context.counters.cmd_set += 1;
+  if (context.prefixes.enabled) context.prefixes.set(request.key());
   if (request.oversized || !context.store.fits(request.keyLength, 0, request.valueLength)) {
     context.answers.error(request, Status.tooLarge);
     return 'continue';
@@ -195,6 +197,7 @@ function remove(request: Request, context: CommandContext, quiet: boolean): Verd
   if (request.extrasLength !== 0 || request.keyLength === 0 || request.totalBody !== request.keyLength) {
     return refuse(request, context);
   }
+  if (context.prefixes.enabled) context.prefixes.delete(request.key());
   const outcome = context.store.remove(request.key(), request.casHigh, request.casLow);
   if (outcome === Status.success) context.counters.delete_hits += 1;
   else if (outcome === Status.keyNotFound) context.counters.delete_misses += 1;
@@ -241,15 +244,18 @@ function flush(request: Request, context: CommandContext, quiet: boolean): Verdi
 function stat(request: Request, context: CommandContext): Verdict {
   if (request.extrasLength !== 0) return refuse(request, context);
   const group = request.key();
-  if (group === '') {
-    for (const [name, value] of Object.entries(context.statistics()))
-      context.answers.stat(request, name, value);
-  } else if (group === 'reset') {
+  if (group === 'reset') {
     context.counters.reset();
-  } else if (!emptyStatGroups.has(group)) {
+    context.prefixes.clear();
+    context.answers.stat(request);
+    return 'continue';
+  }
+  const lines = context.statistics(group);
+  if (lines === undefined) {
     context.answers.error(request, Status.keyNotFound);
     return 'continue';
   }
+  for (const [name, value] of Object.entries(lines)) context.answers.stat(request, name, String(value));
   context.answers.stat(request);
   return 'continue';
 }

@@ -18,6 +18,8 @@ export interface ConnectionHost extends CommandContext {
   closed(connection: Connection): void;
 }
 
+const NOT_BINARY = 'CLIENT_ERROR this server speaks only the binary protocol of memcached\r\n';
+
 /** One client: cuts its bytes into requests, executes them and answers each read with one write. */
 export class Connection implements RequestReceiver {
   /** In order of acceptance, from 0. */
@@ -108,6 +110,9 @@ export class Connection implements RequestReceiver {
 
   broken(reason: 'magic' | 'lengths', request: Request): void {
     if (reason === 'lengths') this.#host.answers.error(request, Status.unknownCommand);
+    // Whoever speaks the text protocol, or that of the web, begins with a letter and reads lines.
+    else if (/[A-Za-z]/.test(String.fromCharCode(request.bytes[request.start] ?? 0)))
+      this.#outbox.send([Buffer.from(NOT_BINARY, 'latin1')]);
     this.#afterwards('stop');
   }
 

@@ -44,6 +44,8 @@ function listening(server: Server, { host, port, path }: Address): Promise<void>
     server.once('error', reject);
     server.listen(path === undefined ? { host, port } : { path }, () => {
       server.off('error', reject);
+      // Of a connection that could not be accepted, for want of descriptors: the next one may be.
+      server.on('error', () => undefined);
       resolve();
     });
   });

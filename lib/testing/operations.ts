@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly maxItemBytes?: number;
   /** Beyond this much, counted the same way, the least recently used items are evicted; default 64 MiB. */
   readonly maxBytes?: number;
+  /** Open connections; further ones are told so, and ended, as memcached does. Default 1024. */
+  readonly maxConnections?: number;
   /** Milliseconds since the Unix epoch, for expiry; default `Date.now`. Not with `worker`. */
   readonly clock?: () => number;
 }

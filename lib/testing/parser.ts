@@ -51,20 +51,26 @@ export class Request {
   }
 }
 
+/** What is set aside for a request before its bytes arrive. */
+const FIRST_ROOM = 16 * 1024;
+
 /** What the receiver of a request tells the parser: go on, or drop the rest of this connection's bytes. */
 export type Verdict = 'continue' | 'stop';
 
 export interface RequestReceiver {
   request(request: Request): Verdict;
-  /** The stream is no protocol: `request` is the header that shows it. Called once; nothing after it is read. */
+  /**
+   * The stream is no protocol: `request` is the header that shows it, or what there is of it. Called once; nothing after
+   * it is read.
+   */
   broken(reason: 'magic' | 'lengths', request: Request): void;
 }
 
 /**
  * Cuts a byte stream into requests. Requests that lie whole in a chunk are handed over without copying; one that is
- * spread over chunks is gathered in a buffer of exactly its size.
+ * spread over chunks is gathered in a buffer that grows with what arrives, whatever was announced, to exactly its size.
  *
- * A bad magic, or lengths that contradict each other, end the stream.
+ * A bad magic, which the first byte shows, or lengths that contradict each other, end the stream.
  */
 export class RequestParser {
   readonly #request = new Request();
@@ -72,6 +78,8 @@ export class RequestParser {
   readonly #receiver: RequestReceiver;
   #partial: Buffer | undefined;
   #filled = 0;
+  /** Bytes of the request being gathered. */
+  #needed = 0;
   #skip = 0;
   #stopped = false;
 
@@ -110,29 +118,41 @@ export class RequestParser {
       if (!this.#deliver()) return position;
       if (this.#skip > 0) return position;
     }
-    if (position < chunk.length) this.#gather(HEADER_BYTES);
+    if (position === chunk.length) return position;
+    if (chunk[position] !== REQUEST_MAGIC) return this.#break('magic', chunk, position);
+    this.#gather(HEADER_BYTES);
     return position;
   }
 
   #gather(size: number): void {
-    this.#partial = Buffer.allocUnsafeSlow(size);
+    this.#partial = Buffer.allocUnsafeSlow(Math.min(size, FIRST_ROOM));
+    this.#needed = size;
     this.#filled = 0;
   }
 
-  #fill(partial: Buffer, chunk: Buffer, from: number): number {
-    const copied = chunk.copy(partial, this.#filled, from);
-    this.#filled += copied;
-    if (this.#filled < partial.length) return from + copied;
+  /** Twice as much each time, so that every byte is copied about once more. */
+  #roomFor(partial: Buffer, size: number): Buffer {
+    if (size <= partial.length) return partial;
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#needed, Math.max(size, 2 * partial.length)));
+    partial.copy(larger, 0, 0, this.#filled);
+    this.#partial = larger;
+    return larger;
+  }
+
+  #fill(gathered: Buffer, chunk: Buffer, from: number): number {
+    const end = Math.min(chunk.length, from + this.#needed - this.#filled);
+    const partial = this.#roomFor(gathered, this.#filled + end - from);
+    this.#filled += chunk.copy(partial, this.#filled, from, end);
+    if (this.#filled < this.#needed) return end;
     const needed = this.#readHeader(partial, 0);
     if (needed === 0) return chunk.length;
-    if (needed > partial.length) {
-      this.#gather(needed);
-      this.#filled = partial.copy(this.#partial ?? partial);
-      return from + copied;
+    if (needed > this.#needed) {
+      this.#needed = needed;
+      return end;
     }
     this.#partial = undefined;
     this.#deliver();
-    return from + copied;
+    return end;
   }
 
   /** Reads the header at `at`; returns the bytes needed to handle the request, 0 when the stream is broken. */
@@ -148,12 +168,20 @@ export class RequestParser {
     request.casHigh = bytes.readUInt32BE(at + 16);
     request.casLow = bytes.readUInt32BE(at + 20);
     if (bytes[at] !== REQUEST_MAGIC || request.valueLength < 0) {
-      this.#stopped = true;
-      this.#receiver.broken(bytes[at] === REQUEST_MAGIC ? 'lengths' : 'magic', request);
+      this.#break(bytes[at] === REQUEST_MAGIC ? 'lengths' : 'magic', bytes, at);
       return 0;
     }
     request.oversized = request.totalBody > this.#maxBody;
     return HEADER_BYTES + (request.oversized ? request.extrasLength + request.keyLength : request.totalBody);
+  }
+
+  /** Nothing of the chunk is of interest any more. */
+  #break(reason: 'magic' | 'lengths', bytes: Buffer, at: number): number {
+    this.#stopped = true;
+    this.#request.bytes = bytes;
+    this.#request.start = at;
+    this.#receiver.broken(reason, this.#request);
+    return bytes.length;
   }
 
   #deliver(): boolean {

@@ -9,11 +9,15 @@ import { FaultBook, type FaultRule } from './faults';
 import { Listener } from './listener';
 import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
 import { type ReceivedChunk, type ReceivedCommand, Recording } from './recording';
+import { PrefixCounters, statGroup } from './stat-groups';
 import { Counters, generalStats } from './stats';
 import { Store } from './store';
 
 const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_CONNECTIONS = 1024;
+/** The words of memcached, which a client of any protocol is told. */
+const TOO_MANY_CONNECTIONS = 'ERROR Too many open connections\r\n';
 
 /** A server in this thread. */
 export class LocalServer implements ServerOperations, ConnectionHost {
@@ -22,6 +26,8 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   readonly answers = new AnswerBuffer();
   readonly recording: Recording | undefined;
   readonly maxItemBytes: number;
+  readonly maxConnections: number;
+  readonly prefixes = new PrefixCounters();
   store: Store;
   readonly #maxBytes: number;
   readonly #clock: () => number;
@@ -36,6 +42,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
 
   private constructor(options: ServerOptions) {
     this.maxItemBytes = options.maxItemBytes ?? DEFAULT_MAX_ITEM_BYTES;
+    this.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#clock = options.clock ?? dateNow;
     this.recording = options.record ? new Recording() : undefined;
@@ -136,7 +143,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   }
 
   async stats(): Promise<Record<string, string>> {
-    return this.statistics();
+    return this.#generalStats();
   }
 
   async close(): Promise<void> {
@@ -144,7 +151,14 @@ export class LocalServer implements ServerOperations, ConnectionHost {
     this.#conditions.abandon(new Error('The server was closed before this happened'));
   }
 
-  statistics(): Record<string, string> {
+  statistics(group: string): Readonly<Record<string, string | number>> | undefined {
+    if (group === '') return this.#generalStats();
+    const { address, maxItemBytes, maxConnections, store, prefixes } = this;
+    const maxBytes = this.#maxBytes;
+    return statGroup(group, { address, maxBytes, maxItemBytes, maxConnections, store, prefixes });
+  }
+
+  #generalStats(): Record<string, string> {
     return generalStats({
       counters: this.counters,
       store: this.store,
@@ -177,6 +191,12 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   }
 
   #accept(socket: Socket): void {
+    if (this.#connections.size >= this.maxConnections) {
+      this.counters.rejected_connections += 1;
+      socket.on('error', () => undefined);
+      socket.resume().end(TOO_MANY_CONNECTIONS, () => socket.destroy());
+      return;
+    }
     const connection = new Connection(this.#accepted++, socket, this);
     this.counters.total_connections += 1;
     this.#connections.add(connection);

@@ -25,6 +25,7 @@ export class Counters {
   bytes_read = 0;
   bytes_written = 0;
   total_connections = 0;
+  rejected_connections = 0;
 
   reset(): void {
     Object.assign(this, new Counters());

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -16,6 +18,22 @@ const set = (key: string, value: string | Buffer, expiry = 0) => ({
 const get = (key: string, opaque = 0) => ({ opcode: Opcode.get, key, opaque });
 const noop = { opcode: Opcode.noop };
 const noopAnswer = 24;
+
+/** All that the server says to who says this, until it hangs up. */
+async function textOf(
+  server: { readonly port: number; readonly host: string },
+  said: string,
+): Promise<string> {
+  const socket = connectSocket(server.port, server.host);
+  let text = '';
+  socket.on('data', (data) => {
+    text += data.toString('latin1');
+  });
+  socket.on('error', () => {});
+  if (said !== '') socket.write(said, 'latin1');
+  await once(socket, 'close');
+  return text;
+}
 
 for (const { form, options } of [
   { form: 'in this thread', options: {} },
@@ -57,6 +75,120 @@ for (const { form, options } of [
       } finally {
         await rm(folder, { recursive: true });
       }
+    });
+
+    test('has at most maxConnections, and tells further ones so', async () => {
+      await using server = await startServer({ ...options, maxConnections: 2 });
+      const [first, second] = [await RawClient.connect(server), await RawClient.connect(server)];
+      await server.waitForConnections(2);
+      assert.equal(await textOf(server, ''), 'ERROR Too many open connections\r\n');
+      assert.equal((await first.ask(noop)).status, Status.success);
+      assert.equal((await server.stats()).rejected_connections, '1');
+      await second.close();
+      await server.waitForConnections(1);
+      const third = await RawClient.connect(server);
+      assert.equal((await third.ask(noop)).status, Status.success);
+      await Promise.all([first.close(), third.close()]);
+    });
+
+    test('tells a client of another protocol so at its first byte, and hangs up', async () => {
+      await using server = await startServer(options);
+      for (const text of [
+        'version\r\n',
+        'get a\r\n',
+        'mn\r\n',
+        'GET / HTTP/1.1\r\n',
+        `set ${'a'.repeat(99)}`,
+      ])
+        assert.match(await textOf(server, text), /^CLIENT_ERROR .*binary protocol.*\r\n$/);
+      for (const bytes of ['\u0016\u0003\u0001', '\u0000', `\u0081${'x'.repeat(30)}`])
+        assert.equal(await textOf(server, bytes), '');
+    });
+
+    test('sets nothing aside for a value before its bytes arrive', async () => {
+      await using server = await startServer({ ...options, maxItemBytes: 2 ** 30 });
+      const announcing = encode({ ...set('k', ''), totalBody: 2 ** 30 - 1 });
+      const held = (): number => process.memoryUsage().arrayBuffers;
+      const before = held();
+      const sockets = await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          const socket = connectSocket(server.port, server.host);
+          await once(socket, 'connect');
+          socket.write(announcing);
+          return socket;
+        }),
+      );
+      await server.waitForConnections(200);
+      const client = await RawClient.connect(server);
+      assert.equal((await client.ask(noop)).status, Status.success);
+      assert.ok(held() - before < 100e6);
+      await client.close();
+      for (const socket of sockets) socket.destroy();
+    });
+
+    test('takes a large value in pieces of any size', async () => {
+      await using server = await startServer(options);
+      const client = await RawClient.connect(server);
+      const value = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
+      const request = encode(set('k', value));
+      const socket = connectSocket(server.port, server.host);
+      await once(socket, 'connect');
+      socket.setNoDelay(true);
+      for (let at = 0, size = 1; at < request.length; at += size, size = Math.min(size * 3, 100_000)) {
+        socket.write(request.subarray(at, at + size));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await server.waitForCommands(1);
+      assert.deepEqual((await client.ask(get('k'))).value, value);
+      socket.destroy();
+      await client.close();
+    });
+
+    test('answers the groups of STAT as memcached does', async () => {
+      await using server = await startServer({ ...options, maxConnections: 7 });
+      const client = await RawClient.connect(server);
+      const statsOf = async (group: string): Promise<ReadonlyMap<string, string> | number> => {
+        const lines = new Map<string, string>();
+        client.send({ opcode: Opcode.stat, key: group });
+        for (;;) {
+          const [answer] = await client.answers(1);
+          assert.ok(answer !== undefined);
+          const { status, key, value } = answer;
+          if (status !== Status.success) return status;
+          if (key === '') return lines;
+          lines.set(key, value.toString());
+        }
+      };
+      const named = async (group: string): Promise<ReadonlyMap<string, string>> => {
+        const lines = await statsOf(group);
+        assert.ok(lines instanceof Map, group);
+        return lines;
+      };
+      assert.equal((await named('detail on')).size, 0);
+      for (const key of ['a:1', 'a:2', 'b']) await client.ask(set(key, 'x'));
+      await client.ask(get('a:1'));
+      await client.ask(get('a:9'));
+      await client.ask({ opcode: Opcode.delete, key: 'a:2' });
+      const settings = await named('settings');
+      assert.deepEqual(
+        ['maxconns', 'evictions', 'cas_enabled', 'auth_enabled_sasl', 'detail_enabled'].map((name) =>
+          settings.get(name),
+        ),
+        ['7', 'on', 'yes', 'no', 'yes'],
+      );
+      assert.equal((await named('items')).get('items:1:number'), '2');
+      assert.equal((await named('slabs')).get('active_slabs'), '1');
+      assert.equal((await named('sizes')).get('sizes_status'), 'disabled');
+      assert.equal(
+        (await named('detail dump')).get('detailed'),
+        'PREFIX a get 2 hit 1 set 2 del 1\r\nEND\r\n',
+      );
+      assert.equal((await named('detail off')).size, 0);
+      assert.equal((await named('reset')).size, 0);
+      assert.equal((await named('detail dump')).get('detailed'), 'END\r\n');
+      for (const group of ['conns', 'detail', 'nonsense'])
+        assert.equal(await statsOf(group), Status.keyNotFound);
+      await client.close();
     });
 
     test('rejects with EADDRINUSE on a port in use', async () => {
@@ -182,6 +314,7 @@ test('options that make no sense are refused by name', async () => {
     record: ['yes', null],
     maxItemBytes: [-1, 0.5, '1', null],
     maxBytes: [-1, 0.5, '1', null],
+    maxConnections: [-1, 0.5, '1', null],
     clock: [5, null],
   };
   for (const [argument, values] of Object.entries(refused))
@@ -265,10 +398,6 @@ test('a bad magic ends the connection without an answer, behind the answers befo
   client.send(noop, { opcode: Opcode.get, key: 'k', magic: 0x81 });
   await client.ended;
   assert.equal(client.unread.length, noopAnswer);
-  const ascii = await RawClient.connect(server);
-  ascii.socket.write('get a key of the text protocol\r\n');
-  await ascii.ended;
-  assert.equal(ascii.unread.length, 0);
 });
 
 test('no request brings it down, however its fields contradict each other', async () => {
