@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from './errors';
+import { isError } from './foreign';
 import { nearest } from './nearest';
 import { excerpt, shorten } from './text';
 
@@ -28,7 +29,7 @@ export function shown(value: unknown): string {
 /** What somebody threw, in words: anything can be thrown, also what has none. */
 export function messageOf(thrown: unknown): string {
   try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
+    return String(isError(thrown) ? thrown.message : thrown);
   } catch {
     return shown(thrown);
   }

@@ -1,6 +1,7 @@
 import { invalidArgument, shown } from '../arguments';
 import { ClosedError, VetoError } from '../errors';
 import type { Registration } from '../event-base/event-base';
+import { isThenable } from '../foreign';
 import type { ClassDefinition } from '../schema/class';
 import type { KeyOf, RecordOf } from '../schema/record';
 
@@ -52,16 +53,18 @@ export class HookList {
   call(kind: HookKind, change: { readonly class: string }): void {
     for (const hook of this.#hooks.get(kind) ?? []) {
       let returned: unknown;
+      let isAsynchronous: boolean;
       try {
         returned = hook({ kind, ...change } as never);
+        isAsynchronous = isThenable(returned);
       } catch (cause) {
         throw new VetoError(`${change.class}: a hook refused the ${kind}`, {
           cause,
           context: { class: change.class },
         });
       }
-      if (returned instanceof Promise) {
-        returned.catch(() => {});
+      if (isAsynchronous) {
+        Promise.resolve(returned).catch(() => {}); // what it rejects with is nobody's
         throw new VetoError(`${change.class}: a hook for ${kind} is asynchronous, and cannot be waited for`, {
           context: { class: change.class },
         });

@@ -1,3 +1,4 @@
+import { isDate } from 'node:util/types';
 import { OverflowError, PositionLostError } from '../errors';
 import { type ChangeCursor, type ChangeLog, type Fragment, type Place, WHOLE } from './change-log';
 import type { Draft, Filter } from './filter';
@@ -276,5 +277,5 @@ function identityOf(event: Draft): string {
 
 /** The same for the same key of a class, and for no other. */
 export function textOfKey(key: unknown): string {
-  return Array.isArray(key) ? JSON.stringify(key.map(textOfKey)) : String(key instanceof Date ? +key : key);
+  return Array.isArray(key) ? JSON.stringify(key.map(textOfKey)) : String(isDate(key) ? +key : key);
 }

@@ -1,5 +1,6 @@
 import { invalidArgument, messageOf, shown } from '../arguments';
 import { ClosedError, TimeoutError } from '../errors';
+import { isThenable } from '../foreign';
 import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
@@ -352,7 +353,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       try {
         return { value: await write(this.#keeper) };
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (!isPassing(error) && !this.#tail.isEnded) throw error;
       }
       await this.#tail.pause(pauseAfter(failures, FIRST_PAUSE_MS));
       if (this.#tail.isEnded) return undefined;
@@ -397,13 +398,6 @@ async function withinTime(timeout: number, call: (context: HandlerContext) => un
   } finally {
     clearTimeout(timer);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }
 
 function isEndOfTransaction(event: Pulled): boolean {

@@ -134,6 +134,8 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
 interface Waiter {
   settle(result: AnyResult): void;
   fail(error: unknown): void;
+  /** There is nothing for it so far: its time begins. */
+  hasNothing(): void;
 }
 
 /** The events of one name, one after the other. Only while somebody waits does it keep the process alive. */
@@ -142,9 +144,6 @@ class NamedCursor {
   readonly #puller: Puller;
   readonly #waiters = new Set<Waiter>();
   #queue: Pulled[] = [];
-  /** Under way while what was committed is gone through: whoever comes meanwhile waits with those who do. */
-  #looking: Promise<AnyResult | undefined> | undefined;
-  #releases = 0;
   #tail: Tail | undefined;
 
   constructor(hub: Hub, definition: ClassDefinition, name: string) {
@@ -155,41 +154,37 @@ class NamedCursor {
     this.#puller = new Puller(hub.log, filter, hub.now(), 'spill', 0);
   }
 
-  async wait(timeout: number | undefined, signal: AbortSignal | undefined): Promise<AnyResult> {
-    const releases = this.#releases;
-    const result = this.#waiters.size === 0 ? await this.#look() : undefined;
-    if (result !== undefined) return result;
-    if (this.#releases !== releases) return { status: 'released' };
-    if (signal?.aborted) throw signal.reason;
-    if (timeout === 0) return { status: 'timeout' };
+  wait(timeout: number | undefined, signal: AbortSignal | undefined): Promise<AnyResult> {
     return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
       let stopListening = (): void => {};
-      const timer =
-        timeout === undefined ? undefined : setTimeout(() => waiter.settle({ status: 'timeout' }), timeout);
       const end = (): void => {
         clearTimeout(timer);
         stopListening();
         this.#waiters.delete(waiter);
         if (this.#waiters.size === 0) this.#tail?.leave();
       };
-      const waiter: Waiter = {
-        settle: (result) => {
-          end();
-          resolve(result);
-        },
-        fail: (error) => {
-          end();
-          reject(error);
-        },
+      const settle = (result: AnyResult): void => {
+        end();
+        resolve(result);
       };
-      if (signal !== undefined) stopListening = onAbort(signal, (reason) => waiter.fail(reason));
+      const fail = (error: unknown): void => {
+        end();
+        reject(error);
+      };
+      const hasNothing = (): void => {
+        if (timeout === 0) settle({ status: 'timeout' });
+        else if (timeout !== undefined) timer ??= setTimeout(() => settle({ status: 'timeout' }), timeout);
+      };
+      const waiter: Waiter = { settle, fail, hasNothing };
+      if (signal !== undefined) stopListening = onAbort(signal, () => fail(signal.reason));
       this.#waiters.add(waiter);
       if (this.#waiters.size === 1) void this.#follow();
+      else this.#tail?.wake();
     });
   }
 
   release(): void {
-    this.#releases += 1;
     for (const each of this.#waiters) each.settle({ status: 'released' });
   }
 
@@ -198,16 +193,23 @@ class NamedCursor {
     this.#tail?.leave();
   }
 
-  /** Tells those who wait the next event there is, in the turn that takes it: nobody can have left in between. */
+  /**
+   * Tells those who wait the next event there is, all of them the same: in a turn of its own, so that whoever waits from
+   * the same turn on waits with them, whether the event has been committed by then or not.
+   */
   async #follow(): Promise<void> {
     try {
       const tail = this.#listen();
-      while (!tail.isEnded) {
+      for (;;) {
+        await new Promise((resolve) => setImmediate(resolve));
+        // Nobody can leave between this and being told.
+        if (tail.isEnded) return;
         const result = this.#take(() => tail.take());
         if (result !== undefined) {
           for (const each of this.#waiters) each.settle(result);
           return;
         }
+        if (!tail.mayHaveMore) for (const each of this.#waiters) each.hasNothing();
         await tail.more();
       }
     } catch (error) {
@@ -221,27 +223,6 @@ class NamedCursor {
     });
     this.#tail = tail;
     return tail;
-  }
-
-  /** The next event, when there is one. */
-  async #look(): Promise<AnyResult | undefined> {
-    if (this.#looking !== undefined) return this.#looking;
-    const result = this.#take(() => this.#puller.pull());
-    if (result !== undefined || this.#puller.isAtEnd) return result;
-    this.#looking = this.#lookOn();
-    return this.#looking;
-  }
-
-  async #lookOn(): Promise<AnyResult | undefined> {
-    try {
-      for (;;) {
-        await new Promise((resolve) => setImmediate(resolve));
-        const result = this.#take(() => this.#puller.pull());
-        if (result !== undefined || this.#puller.isAtEnd) return result;
-      }
-    } finally {
-      this.#looking = undefined;
-    }
   }
 
   /** The next event of what there is, read by `pull` when there is no other. */

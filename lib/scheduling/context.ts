@@ -81,7 +81,7 @@ class Stage implements Target {
     this.#assertOpen();
     this.#transport.check(operation.key, operation.value);
     // The caller may use its memory again as soon as the call has returned.
-    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
+    if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
     const promise = this.#outcome(operation.promise<T>());
     this.#add({
       op: nameOf(operation.kind),

@@ -1,3 +1,4 @@
+import { isRegExp, isUint8Array } from 'node:util/types';
 import { checkObject, checkOptions, invalidArgument, shown } from '../arguments';
 import { nearest } from '../nearest';
 import type { ConnectAction, FaultRule, HeaderLies, RequestAction } from './faults';
@@ -21,7 +22,7 @@ const isU64: Check = (value) => typeof value === 'bigint' && BigInt.asUintN(64, 
 const isMilliseconds: Check = (value) => typeof value === 'number' && value >= 0 && value <= 0x7fffffff;
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isFlag: Check = (value) => typeof value === 'boolean';
-const isBytes: Check = (value) => value instanceof Uint8Array;
+const isBytes: Check = (value) => isUint8Array(value);
 const isObject: Check = (value) => typeof value === 'object' && value !== null;
 const isOneOf =
   (...words: string[]): Check =>
@@ -84,7 +85,7 @@ const OCCURRENCE: Shape = {
 const REQUEST_RULE: Shape = {
   ...OCCURRENCE,
   opcode: (value) => (Array.isArray(value) ? value : [value]).every(isOpcode),
-  key: (value) => typeof value === 'string' || typeof value === 'function' || value instanceof RegExp,
+  key: (value) => typeof value === 'string' || typeof value === 'function' || isRegExp(value),
 };
 
 /** InvalidArgumentError for a rule that could not strike as it is written; types alone do not stop a test in JavaScript. */

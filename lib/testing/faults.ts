@@ -1,3 +1,4 @@
+import { isRegExp } from 'node:util/types';
 import type { Request } from './parser';
 import { Opcode, type OpcodeName } from './protocol';
 
@@ -184,7 +185,7 @@ function matches(fault: ActiveFault<RequestFault>, request: Request): boolean {
   if (wanted === undefined) return true;
   const key = request.bytes.toString('utf8', request.keyStart, request.valueStart);
   if (typeof wanted === 'string') return key === wanted;
-  return wanted instanceof RegExp ? key.search(wanted) !== -1 : wanted(key);
+  return isRegExp(wanted) ? key.search(wanted) !== -1 : wanted(key);
 }
 
 function strikes(fault: ActiveFault<FaultRule>, connection: number): boolean {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import {
   ClosedError,
   connect,
@@ -210,4 +211,36 @@ describe('hooks', () => {
     await memcached.close();
     await server.close();
   });
+});
+
+describe('a hook that returns something to be waited for', () => {
+  const refused = new Error('refused');
+  const hooks: Record<string, () => unknown> = {
+    'an asynchronous function': async () => {
+      throw refused;
+    },
+    'an object with then': () => ({
+      // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+      then: (_resolve: unknown, reject: (error: unknown) => void) => reject(refused),
+    }),
+    // biome-ignore lint/suspicious/noThenProperty: as above
+    'a function with then': () => Object.assign(() => {}, { then: () => {} }),
+    'an asynchronous function of another realm': runInNewContext(
+      'async () => { throw new Error("refused") }',
+    ),
+    'an object whose then throws': () => ({
+      // biome-ignore lint/suspicious/noThenProperty: as above
+      get then(): never {
+        throw refused;
+      },
+    }),
+  };
+  for (const [what, hook] of Object.entries(hooks)) {
+    test(`refuses the write: ${what}`, async () => {
+      await using db = await connect('embedded:', { classes: [Order] });
+      db.hooks.on(Order, 'new', hook);
+      await assert.rejects(db.records(Order).insert(order(1)), VetoError);
+      assert.equal(await db.records(Order).exists(1), false);
+    });
+  }
 });

@@ -479,6 +479,40 @@ describe('waits', () => {
     }
   });
 
+  test('that begin in one turn are told the same event, committed before it or after, and one after the other the next', async () => {
+    await using db = await open();
+    const three = () => Promise.all([1, 2, 3].map(() => db.events.wait('orderNew', { timeout: 60_000 })));
+    const keys = (results: Awaited<ReturnType<typeof three>>) =>
+      results.map((each) =>
+        each.status === 'event' && each.event.kind === 'new' ? each.event.key : each.status,
+      );
+    db.events.listen('orderNew');
+    for (const id of [1, 2, 3]) await db.records(Order).insert(order(id));
+    assert.deepEqual(keys(await three()), [1, 1, 1]);
+    // Those that are told together wait together again, whoever of them is told first.
+    const seen: unknown[][] = await Promise.all(
+      [1, 2].map(async () => [
+        ...keys([await db.events.wait('orderNew')]),
+        ...keys([await db.events.wait('orderNew')]),
+      ]),
+    );
+    assert.deepEqual(seen, [
+      [2, 3],
+      [2, 3],
+    ]);
+    const waiting = three();
+    await db.records(Order).insert(order(4));
+    assert.deepEqual(keys(await waiting), [4, 4, 4]);
+    // One that only looks is told with those that wait, and takes nothing from them.
+    await db.records(Order).insert(order(5));
+    const both = [db.events.wait('orderNew'), db.events.wait('orderNew', { timeout: 0 })];
+    assert.deepEqual(keys(await Promise.all(both)), [5, 5]);
+    const patient = db.events.wait('orderNew');
+    assert.deepEqual(await db.events.wait('orderNew', { timeout: 0 }), { status: 'timeout' });
+    await db.records(Order).insert(order(6));
+    assert.deepEqual(keys([await patient]), [6]);
+  });
+
   test('that go through much of no interest are told the same event, as any that wait at the same time', async () => {
     await using db = await open();
     db.events.listen('orderNew');

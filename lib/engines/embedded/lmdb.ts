@@ -1,5 +1,6 @@
 import type * as lmdb from 'lmdb';
 import { StorageError } from '../../errors';
+import { isError } from '../../foreign';
 
 /** What stored bytes are to LMDB here: binary keys, binary values. */
 export type Tree = lmdb.Database<Uint8Array, Uint8Array>;
@@ -86,8 +87,7 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
 
 /** The typed error of what LMDB or the file system said. */
 export function storageError(cause: unknown, path: string): StorageError {
-  const text =
-    cause instanceof Error ? `${cause.message} ${(cause as { code?: string }).code ?? ''}` : String(cause);
+  const text = isError(cause) ? `${cause.message} ${(cause as { code?: string }).code ?? ''}` : String(cause);
   const known = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
   return new StorageError(`${path}: ${known ?? text.trim()}`, { cause, context: { node: path } });
 }

@@ -105,7 +105,7 @@ export class Stage implements Target, RecordExecutor {
     const overlay = this.open();
     checkArguments(operation.key, operation.value);
     const promise = operation.promise<T>();
-    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
+    if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
     this.#execute(overlay, operation);
     return promise;
   }

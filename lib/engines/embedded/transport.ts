@@ -157,7 +157,7 @@ export class EmbeddedTransport implements Transport {
       return;
     }
     // The caller may use its memory again as soon as the call has returned.
-    if (operation.value instanceof Uint8Array) operation.value = Buffer.from(operation.value);
+    if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
     if (this.#group !== undefined) {
       this.#group.add(operation);
     } else if (isRead(operation) && !this.#writing.has(operation.key)) {

@@ -1,3 +1,4 @@
+import { isError } from '../../foreign';
 import { clearImmediate, setImmediate, setTimeout } from '../../platform';
 import { beginCommit, endCommit } from './leaving';
 import type { Root } from './lmdb';
@@ -42,7 +43,7 @@ function withImmediates<Result>(call: () => Result): Result {
 
 /** A failed commit says why in a promise of its own. */
 export async function causeOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  if (!isError(error) || !('commitError' in error)) return error;
   const later = new Promise((resolve) => setTimeout(resolve, 100, error));
   return Promise.race([(error.commitError as Promise<never>).catch((cause: unknown) => cause), later]);
 }

@@ -1,5 +1,6 @@
 import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
 import { ConnectionError, type EvenkeelError } from '../../errors';
+import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import { clearTimeout, random, setTimeout } from '../../platform';
 import { causeError, isProof } from './causes';
@@ -109,7 +110,7 @@ export class Connector {
         if (!this.#stopped) this.#connectTo(addresses);
       },
       (error) => {
-        this.#lastFault = error instanceof Error ? error : new Error(String(error));
+        this.#lastFault = isError(error) ? error : new Error(String(error));
         this.refuse(this.#error('its name is unknown'));
         const { min, max } = this.#options.backoff;
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
