@@ -92,6 +92,18 @@ Stream::Transfer Stream::send(std::span<const iovec> from) {
   return transfer;
 }
 
+bool Stream::is_dead(base::Millis limit) const {
+#if defined(__linux__)
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;  // not TCP
+  return info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= limit;
+#else
+  static_cast<void>(limit);
+  return false;
+#endif
+}
+
 void Stream::want_writable(bool wanted) {
   if (wanted == wants_writable_ || fd_ < 0) return;
   wants_writable_ = wanted;

@@ -48,6 +48,11 @@ class Stream final : private base::DescriptorHandler {
   Transfer receive(std::span<const iovec> into);
   Transfer send(std::span<const iovec> from);
 
+  // Something was sent, and the peer's system has not acknowledged it nor anything else for `limit`: the way
+  // there, or the machine, is dead. A peer that merely does not answer is not. False where the system does
+  // not say.
+  bool is_dead(base::Millis limit) const;
+
   // Readable is always of interest; writable while asked for.
   void want_writable(bool wanted);
   void close();

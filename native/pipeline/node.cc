@@ -172,8 +172,18 @@ void Node::on_timer() {
     start_connecting();
   } else if (state_ == State::kConnecting || state_ == State::kHandshake) {
     fail(ETIMEDOUT);
+  } else if (state_ == State::kReady && is_owed()) {
+    watch_peer();
   }
   owner_.on_node_progress();
+}
+
+// While answers are owed the timer looks, now and then, whether there is still somebody to give them.
+void Node::watch_peer() {
+  const base::Millis due = waiting_since_ + options_.dead_limit;
+  if (base_.time() < due) return base_.schedule(this, due);
+  if (stream_.is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
+  base_.schedule(this, base_.time() + options_.dead_limit);
 }
 
 void Node::on_stream_ready(bool readable, bool writable) {
@@ -291,6 +301,7 @@ void Node::write() {
     if (!transfer.status.is_ok()) return fail_writing(cause_of(transfer));
     // Not the turn's time: whoever submits may have kept the loop from turning for long.
     if (written_ == 0) waiting_since_ = base_.refresh_time();
+    if (!Timer::scheduled()) base_.schedule(this, waiting_since_ + options_.dead_limit);
     queue_.consume(transfer.bytes, [this](uint32_t opaque) {
       Flight* flight = flights_.find(opaque);
       if (flight->state == FlightState::kAnswered) return flights_.release(*flight);

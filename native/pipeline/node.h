@@ -79,6 +79,7 @@ class Node final : private net::StreamHandler, private base::Timer {
     bool shook_hands = false;
     uint32_t cause = 0;  // not 0: the connection must end
   };
+  void watch_peer();
   void read();
   Received receive();
   Received take_in();

@@ -15,6 +15,9 @@ struct Options {
   // An operation that times out on a connection which said nothing for this long takes the connection with
   // it.
   base::Millis silence_limit = 2500;
+  // A connection whose peer acknowledges nothing for this long is dead. With the reconnection that follows,
+  // less than 2 s.
+  base::Millis dead_limit = 1900;
   // While there is no connection, operations wait within their deadline; false: they fail at once.
   bool waits_offline = true;
   uint32_t max_written = 16384;      // written and not yet answered, a node; further ones wait in its queue

@@ -116,6 +116,7 @@ for (const model of models) {
           const error = await rejection(opened.db.get('k', { timeout }));
           assert.ok(error instanceof TimeoutError);
           assert.ok(error.context.attempts !== undefined && error.context.attempts > 1);
+          assert.match(story(error.cause), /ECONNRESET|closed the connection/);
         });
       }
     });

@@ -160,6 +160,50 @@ TEST_P(ClientRecovery, SkippingIsSilence) {
   EXPECT_EQ(client_->last_cause(), layout::kCauseSilence);
 }
 
+#if defined(__linux__)
+// The operations have all the time in the world: nobody has to time out for it.
+TEST_P(ClientRecovery, AConnectionWhoseOtherEndHasVanishedIsGivenUp) {
+  pipeline::Options options = quick();
+  options.dead_limit = 300;
+  start_connected(options);
+  const std::unique_ptr<Peer> old = std::move(peer_);
+  old->vanish();
+  const size_t lost = client_->send({.key = "lost"});
+  ASSERT_NO_FATAL_FAILURE(wait_for(lost));
+  EXPECT_EQ(outcome(lost), layout::kOutcomeLost);
+  EXPECT_EQ(client_->operation(lost).detail, static_cast<uint32_t>(ETIMEDOUT));
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(shake_hands());
+  const size_t get = client_->send({.key = "next"});
+  Packet request;
+  ASSERT_NO_FATAL_FAILURE(next_request(&request));
+  answer(request);
+  ASSERT_NO_FATAL_FAILURE(wait_for(get));
+}
+
+// Its system acknowledges what it does not read.
+TEST_P(ClientRecovery, AServerThatOnlyDoesNotAnswerIsNotGivenUp) {
+  pipeline::Options options = quick();
+  options.dead_limit = 400;  // more than the kernel waits before it sends something again
+  start_connected(options);
+  const size_t waiting = client_->send({.key = "waiting"});
+  const size_t large = client_->send({.opcode = Opcode::kSet,
+                                      .key = "large",
+                                      .payload = std::make_unique<TextPayload>(std::string(24 << 20, 'x'))});
+  const base::Millis until =
+      base::now() + 1500;  // the window is closed by then, and looked at again and again
+  while (base::now() < until) client_->turn();
+  EXPECT_EQ(client_->count(layout::kOutcomeDisconnected), 0);
+  for (const size_t operation : {waiting, large}) {
+    Packet request;
+    ASSERT_NO_FATAL_FAILURE(next_request(&request));
+    answer(request);
+    ASSERT_NO_FATAL_FAILURE(wait_for(operation));
+    EXPECT_EQ(outcome(operation), layout::kOutcomeAnswered);
+  }
+}
+#endif
+
 // By its own answer, or as the only one for which there was one.
 TEST_P(ClientRecovery, AnOperationWhoseAnswerBreaksTheConnectionIsBlamed) {
   start_connected(quick());

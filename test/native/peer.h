@@ -4,6 +4,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#if defined(__linux__)
+#include <linux/filter.h>
+#endif
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -71,6 +74,14 @@ class Peer {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   }
+#if defined(__linux__)
+  // From here on it takes no packet and acknowledges none, as if its machine were gone.
+  void vanish() {
+    sock_filter nothing{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
+    const sock_fprog program{.len = 1, .filter = &nothing};
+    EXPECT_EQ(setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);
+  }
+#endif
   // Ends the connection with a reset instead of an orderly end.
   void reset() {
     const linger none{.l_onoff = 1, .l_linger = 0};
