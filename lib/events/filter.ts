@@ -74,6 +74,13 @@ export class Filter {
       );
     if (ignoreOrigin !== undefined && typeof ignoreOrigin !== 'string')
       throw invalidArgument('ignoreOrigin', `ignoreOrigin is a string, not ${shown(ignoreOrigin)}`);
+    // A property that somebody's request has not is not to tell everything.
+    for (const name of ['where', 'fields'] as const)
+      if (name in options && options[name] === undefined)
+        throw invalidArgument(
+          name,
+          `${name} is undefined, which selects nothing: leave it out to be told everything`,
+        );
     this.#view = granularity === 'net' ? ChangeFlag.net : ChangeFlag.each;
     this.#ignoredOrigin = ignoreOrigin;
     this.#isExpanding = expandDeleteAll;

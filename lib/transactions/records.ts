@@ -40,6 +40,7 @@ export type Bound<C extends ClassDefinition, Name = undefined> =
 /**
  * Which records to find, and in which order: that of the index, without one that of the key. Bounds are values of the
  * first field, or arrays of values of the first fields; `from` and `to` are included, `after` and `before` are not.
+ * A bound that is given and undefined is refused; `equals` finds the records without a value, where the field is optional.
  */
 export interface FindOptions<C extends ClassDefinition, Name extends IndexNames<C> | undefined> {
   readonly index?: Name;

@@ -418,6 +418,27 @@ onBothKinds('find', (open) => {
     assert.throws(() => tickets.find({ from: [undefined as never] }), ValidationError);
   });
 
+  test('finds nothing more for a bound that is given and undefined, null or no number', async () => {
+    await using db = await open({ classes });
+    const users = db.records(User);
+    await users.insert(user(1, { mail: undefined }));
+    await users.insert(user(2, { mail: 'a' }));
+    const body: Record<string, never> = JSON.parse('{}');
+    for (const bound of ['equals', 'from', 'after', 'to', 'before'])
+      for (const index of [undefined, 'byName', 'byMail'] as const) {
+        const find = (value: unknown) => users.find({ ...(index && { index }), [bound]: value });
+        const isOptional = index === 'byMail' && bound === 'equals';
+        if (!isOptional) assert.throws(() => find(body.token), refused(bound), `${bound} of ${index}`);
+        for (const value of [null, Number.NaN, {}])
+          assert.throws(
+            () => find(value),
+            (error) => error instanceof InvalidArgumentError || error instanceof ValidationError,
+          );
+      }
+    assert.deepEqual(ids(await users.find({ index: 'byMail', equals: undefined }).all()), [1]);
+    assert.deepEqual(ids(await users.find({ index: 'byMail', after: [undefined] }).all()), [2]);
+  });
+
   test('for await and all() do not keep others from their turns', async () => {
     await using db = await open({ classes });
     const users = db.records(User);

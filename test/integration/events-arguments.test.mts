@@ -32,6 +32,7 @@ describe('what cannot be subscribed to', () => {
     ['fields', { fields: ['nothing'] }],
     ['where', { where: 5 }],
     ['where', { where: null }],
+    ['where', { where: undefined }],
     ['where', { where: 0 }],
     ['where', { where: { nothing: 1 } }],
     ['ignoreOrigin', { ignoreOrigin: 5 }],

@@ -36,7 +36,7 @@ export function rangeOf(store: ClassStore, given: unknown): Range {
   const fields = index === undefined ? store.keyNames : index.index.fields.map(({ field }) => field);
   const codec = index?.codec ?? store.key;
   const bound = (which: (typeof BOUNDS)[number]): Buffer | undefined =>
-    options[which] === undefined ? undefined : boundOf(store, codec, fields, which, options[which]);
+    which in options ? boundOf(store, codec, fields, which, options[which]) : undefined;
   const [equals, from, after, to, before] = BOUNDS.map(bound);
   if (index?.index.type === 'hash' && equals === undefined)
     throw invalidArgument('equals', `equals: the index ${name} finds equal values only`);
@@ -61,10 +61,17 @@ function boundOf(
   which: string,
   given: unknown,
 ): Buffer {
+  const { fields: types } = store.definition;
+  // A property that somebody's request has not is not to find everything.
+  const isAbsence = which === 'equals' && types[fields[0] as string]?.kind === 'optional';
+  if (given === undefined && !isAbsence)
+    throw invalidArgument(
+      which,
+      `${which} is undefined, which bounds nothing: leave it out to find everything`,
+    );
   const values = Array.isArray(given) ? given : [given];
   if (values.length === 0 || values.length > fields.length)
     throw invalidArgument(which, `${which} has values of ${fields.join(', ')}, from the first on`);
-  const { fields: types } = store.definition;
   return codec.encode(
     values.map((value, i) => {
       const name = fields[i] as string;
