@@ -6,9 +6,9 @@ export interface BackupProgress {
 
 export interface BackupOptions {
   /** Leaves out what is free in the file: slower, and smaller. Default false. */
-  readonly compact?: boolean;
+  readonly compact?: boolean | undefined;
   /** Called several times a second, and once when all is copied. What it throws gives the backup up. */
-  readonly onProgress?: (progress: BackupProgress) => void;
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
   /** Gives the backup up: it rejects with the signal's reason, and nothing of it is left. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }

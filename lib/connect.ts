@@ -13,21 +13,21 @@ import { commonFlagsTranscoder, type Transcoder } from './transactions/transcode
 
 interface CommonOptions {
   /** Where operations run that name no base. Default EventBase.host. */
-  readonly eventBase?: EventBase;
+  readonly eventBase?: EventBase | undefined;
   /**
    * true: errors show the call that they end in their stack, which costs each call about a microsecond and a half. Otherwise
    * their stack is their name and message, or shows where they were made. Default false.
    */
-  readonly captureStack?: boolean;
+  readonly captureStack?: boolean | undefined;
   /** How values become bytes. Default: strings, Buffers and JSON under Couchbase's common flags. */
-  readonly transcoder?: Transcoder;
+  readonly transcoder?: Transcoder | undefined;
 }
 
 export interface ConnectOptions extends ClientOptions, CommonOptions {
   /** Where the cluster is managed. A single memcached server has nothing to manage: only 'shared' is taken for now. */
-  readonly managementBase?: 'shared';
+  readonly managementBase?: 'shared' | undefined;
   /** true: resolve at once and connect behind the scenes; operations wait within their deadlines. Default false. */
-  readonly lazy?: boolean;
+  readonly lazy?: boolean | undefined;
 }
 
 export interface EmbeddedConnectOptions<
@@ -35,12 +35,12 @@ export interface EmbeddedConnectOptions<
   Mode extends EventMode = undefined,
 > extends EmbeddedOptions<Mode>,
     CommonOptions {
-  readonly classes?: Classes;
+  readonly classes?: Classes | undefined;
   /**
    * Where the sweeper's timer and the watch for commits of other processes are: 'shared' (the transactions' base),
    * 'internal' (one that the database makes for itself) or one of your own.
    */
-  readonly managementBase?: 'shared' | 'internal' | EventBase;
+  readonly managementBase?: 'shared' | 'internal' | EventBase | undefined;
 }
 
 const MEMCACHED_NAMES = optionNames<ConnectOptions>({
@@ -93,6 +93,18 @@ export function connect<
 >(
   url: `embedded:${string}`,
   options?: EmbeddedConnectOptions<Classes, Mode>,
+): Promise<Database<Classes, Mode>>;
+/**
+ * Opens the database that a url names which is known at run time only. Options that the engine of the url does not have are an
+ * UnsupportedError. The types are those of an embedded database: on another, classes and events throw UnsupportedError.
+ */
+export function connect<
+  Url extends string,
+  const Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
+  const Mode extends EventMode = undefined,
+>(
+  url: string extends Url ? Url : never,
+  options: ConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
  * Opens a database: `memcached://host:port`, `memcached:///path/of/socket`.

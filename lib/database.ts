@@ -131,7 +131,7 @@ export class BaseView<
 
 export interface CloseOptions {
   /** How long operations under way may take to finish, in ms; what is left then rejects with ClosedError. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 const CLOSE_NAMES = optionNames<CloseOptions>({ timeout: true });
@@ -143,7 +143,7 @@ export class Database<
 > extends BaseView<Classes, Mode> {
   readonly #engine: Engine;
   readonly #capturesStack: boolean;
-  readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: BaseView<Classes, Mode> }>();
+  readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: unknown }>();
   #closing: Promise<void> | undefined;
 
   constructor(engine: Engine, eventBase: EventBase, transport: Transport, capturesStack: boolean) {
@@ -163,7 +163,7 @@ export class Database<
     if (this.closed) throw new ClosedError('the database is closed');
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
-    if (known !== undefined) return known.view;
+    if (known !== undefined) return known.view as BaseView<Classes, Mode>;
     const side = new Side(this.capabilities, base, this.#engine.createTransport(base), this.#capturesStack);
     const view = new BaseView<Classes, Mode>(side);
     // What ran on bases that are closed by now has ended with them.

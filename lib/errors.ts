@@ -33,12 +33,12 @@ export interface ErrorContext {
 
 export interface ErrorOptions {
   readonly cause?: unknown;
-  readonly context?: ErrorContext;
+  readonly context?: ErrorContext | undefined;
   /** Overrides the class's default. */
-  readonly retryable?: boolean;
-  readonly ambiguous?: boolean;
+  readonly retryable?: boolean | undefined;
+  readonly ambiguous?: boolean | undefined;
   /** The message is made of lines; without it, what breaks a line is escaped, too. */
-  readonly multiline?: boolean;
+  readonly multiline?: boolean | undefined;
 }
 
 // instanceof asks for the brand, not the prototype, so that it survives a package installed twice; and the brand is

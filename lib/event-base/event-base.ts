@@ -12,12 +12,12 @@ export type EventBaseStats = NativeBaseStats;
 
 export interface EventBaseOptions {
   /** Shown by debuggers as the thread's name (its first 15 bytes). */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 export interface WatchOptions {
-  readonly readable?: boolean;
-  readonly writable?: boolean;
+  readonly readable?: boolean | undefined;
+  readonly writable?: boolean | undefined;
 }
 
 export interface Readiness {

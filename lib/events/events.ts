@@ -37,37 +37,37 @@ type OneOrMore<C> = C | readonly C[];
 /** Which records' events are wanted. */
 export interface WhereOptions<C extends ClassDefinition> {
   /** Of updates: only those of at least one of these fields. */
-  readonly fields?: readonly (keyof C['fields'] & string)[];
+  readonly fields?: readonly (keyof C['fields'] & string)[] | undefined;
   /** Only records whose fields have these values, before or after: `transition` says which. */
-  readonly where?: Partial<{ readonly [F in keyof C['fields']]: unknown }>;
+  readonly where?: Partial<{ readonly [F in keyof C['fields']]: unknown }> | undefined;
   /** Leaves out transactions of this origin, such as the subscriber's own. */
-  readonly ignoreOrigin?: string;
+  readonly ignoreOrigin?: string | undefined;
   /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
-  readonly granularity?: 'net' | 'each';
+  readonly granularity?: 'net' | 'each' | undefined;
   /**
    * The records that a deleteAll removes, each as a delete event after the one for all. Where a feed asks for it, other
    * processes keep to it a moment after the call; everybody else has it from when the call has resolved.
    */
-  readonly expandDeleteAll?: boolean;
+  readonly expandDeleteAll?: boolean | undefined;
 }
 
 export interface SubscriptionOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
   extends WhereOptions<C> {
-  readonly from?: Start;
+  readonly from?: Start | undefined;
   /**
    * What happens when more than `queue` events wait. 'spill' (default): they wait in the database, none is lost.
    * 'dropOldest': the oldest transactions are dropped, with a gap in their place. 'latest': the last event of each
    * record, with how many it stands for. 'error': it ends with OverflowError.
    */
-  readonly overflow?: O;
+  readonly overflow?: O | undefined;
   /** How many events may wait; default 1024. Not of importance for 'spill'. */
-  readonly queue?: number;
+  readonly queue?: number | undefined;
 }
 
 export interface FeedOptions<C extends ClassDefinition, K extends string, O extends Overflow = 'spill'>
   extends SubscriptionOptions<C, O> {
   /** Default: all that the classes declare; of one that declares nothing, where events are implicit, all but field updates. */
-  readonly kinds?: readonly K[];
+  readonly kinds?: readonly K[] | undefined;
 }
 
 export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
@@ -76,28 +76,30 @@ export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 
    * How many events are handled at a time, from 1 (default) to 1024: of each record one after the other, in their order.
    * What concerns all records waits for what is before it, and is waited for by what is after it.
    */
-  readonly concurrency?: number;
-  readonly onError?: Omit<ErrorPolicy, 'outcome'> & { readonly outcome?: 'stop' | 'skip' };
+  readonly concurrency?: number | undefined;
+  readonly onError?:
+    | (Omit<ErrorPolicy, 'outcome'> & { readonly outcome?: 'stop' | 'skip' | undefined })
+    | undefined;
 }
 
 export interface DurableOptions<C extends ClassDefinition, Mode extends EventMode = undefined>
   extends WhereOptions<C> {
-  readonly kinds?: readonly KindOf<C, Mode>[];
+  readonly kinds?: readonly KindOf<C, Mode>[] | undefined;
   /** Of a new name. `{ snapshot: true }`: the records there are, as events of kind 'snapshot', then what follows. */
-  readonly from?: Start | { readonly snapshot: true };
+  readonly from?: Start | { readonly snapshot: true } | undefined;
   /** 'auto' (default): when the handler has settled. 'manual': by `ack()` of the event. */
-  readonly ack?: 'auto' | 'manual';
+  readonly ack?: 'auto' | 'manual' | undefined;
   /** With 'auto': a position in the middle of a transaction counts, too. Default false: it is told again as a whole. */
-  readonly ackWithin?: boolean;
+  readonly ackWithin?: boolean | undefined;
   /** One after the other: what is acknowledged is everything up to a position. */
-  readonly concurrency?: 1;
-  readonly onError?: ErrorPolicy;
+  readonly concurrency?: 1 | undefined;
+  readonly onError?: ErrorPolicy | undefined;
   /** When what follows the position is not kept any more: 'error' (default) rejects with PositionLostError. */
-  readonly onLost?: 'error' | 'snapshot';
+  readonly onLost?: 'error' | 'snapshot' | undefined;
   /** Takes over a name that was made for other events, with its position. */
-  readonly migrate?: boolean;
+  readonly migrate?: boolean | undefined;
   /** ms to wait for a holder that is alive to go. Default 0: SubscriptionBusyError. */
-  readonly wait?: number;
+  readonly wait?: number | undefined;
 }
 
 /** A record that was there when the subscription began. */
@@ -136,7 +138,7 @@ export class Events<
 > extends EventWaits<Classes> {
   readonly #hub: Hub;
   readonly #definitions: readonly ClassDefinition[];
-  readonly #connections = new Set<EventWaits<Classes>>();
+  readonly #connections = new Set<{ close(): void }>();
 
   constructor(hub: Hub, definitions: readonly ClassDefinition[]) {
     super(hub, definitions);

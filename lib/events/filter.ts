@@ -13,15 +13,15 @@ type AnyRecord = Readonly<Record<string, unknown>>;
 /** What a subscription wants of the changes. */
 export interface FilterOptions {
   /** Of updates: only those of at least one of these fields. */
-  readonly fields?: readonly string[];
+  readonly fields?: readonly string[] | undefined;
   /** Only records whose fields have these values, before or after. */
-  readonly where?: AnyRecord;
+  readonly where?: AnyRecord | undefined;
   /** Leaves out transactions of this origin. */
-  readonly ignoreOrigin?: string;
+  readonly ignoreOrigin?: string | undefined;
   /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
-  readonly granularity?: 'net' | 'each';
+  readonly granularity?: 'net' | 'each' | undefined;
   /** The records that a deleteAll removed, as delete events after the one for all. */
-  readonly expandDeleteAll?: boolean;
+  readonly expandDeleteAll?: boolean | undefined;
 }
 
 /** The position after a change or, of an update that is several events, after a part of it. */

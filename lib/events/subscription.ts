@@ -17,13 +17,13 @@ const FIRST_PAUSE_MS = 50;
 /** What happens when a handler throws or rejects, after the retries. */
 export interface ErrorPolicy {
   /** How often the same event is given to it again. Default 0. */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** ms before the first retry; it doubles. Default 100. */
-  readonly backoff?: number;
+  readonly backoff?: number | undefined;
   /** ms after which a call counts as failed; it is told by `signal` and not waited for. Default: it may take for ever. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** 'stop' (default): the subscription ends, and `closed` rejects with the error. 'skip': it goes on with the next. */
-  readonly outcome?: 'stop' | 'skip' | 'park';
+  readonly outcome?: 'stop' | 'skip' | 'park' | undefined;
 }
 
 /** What a handler is given beside the event. */
@@ -76,7 +76,7 @@ export interface SubscriptionSetup {
 export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #hub: Hub;
   readonly #tail: Tail;
-  readonly #handler: Handler<E>;
+  readonly #handler: Handler<never>; // so that E is only what is told
   readonly #policy: Policy;
   readonly #keeper: Keeper | undefined;
   readonly #concurrency: number;
@@ -179,8 +179,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   protected handle(event: E): unknown {
     const { timeout } = this.#policy;
     return timeout === undefined
-      ? this.#handler(event, UNLIMITED)
-      : withinTime(timeout, (context) => this.#handler(event, context));
+      ? this.#handler(event as never, UNLIMITED)
+      : withinTime(timeout, (context) => this.#handler(event as never, context));
   }
 
   protected get isEnded(): boolean {

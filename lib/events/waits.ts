@@ -13,8 +13,8 @@ import type { EventNamed, EventOf, GapEvent } from './types';
 
 export interface WaitOptions {
   /** ms; 0 only looks. Without one it waits for as long as it takes. */
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const NAMES = optionNames<WaitOptions>({ timeout: true, signal: true });
@@ -39,6 +39,11 @@ type AnyResult = WaitResult<unknown>;
  * same time are all told the same event.
  */
 export class EventWaits<Classes extends readonly ClassDefinition[] = readonly ClassDefinition[]> {
+  /**
+   * Nothing but a type. TypeScript measures once how a class depends on its parameter, finds no rule in what wait() returns, and
+   * would refuse a database with classes where any is taken; of a mapped type it compares the members.
+   */
+  declare protected readonly classes?: { -readonly [I in keyof Classes]: Classes[I] };
   readonly #hub: Hub;
   readonly #definitions: readonly ClassDefinition[];
   readonly #cursors = new Map<string, NamedCursor>();

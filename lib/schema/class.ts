@@ -65,9 +65,9 @@ export function defineClass<
   definition: {
     readonly key: Key;
     readonly fields: Fields;
-    readonly indexes?: Indexes;
-    readonly events?: Events;
-    readonly ttl?: TimeToLive;
+    readonly indexes?: Indexes | undefined;
+    readonly events?: Events | undefined;
+    readonly ttl?: TimeToLive | undefined;
   },
 ): ClassDefinition<Name, Fields, Key, Indexes, NamedEvents<Name, Events>> {
   return makeClass(name, definition) as ClassDefinition<
@@ -83,9 +83,9 @@ export function defineClass<
 export interface UncheckedDefinition {
   readonly key: string | readonly string[];
   readonly fields: FieldMap;
-  readonly indexes?: IndexMap;
-  readonly events?: readonly EventDeclaration[];
-  readonly ttl?: TimeToLive;
+  readonly indexes?: IndexMap | undefined;
+  readonly events?: readonly EventDeclaration[] | undefined;
+  readonly ttl?: TimeToLive | undefined;
 }
 
 const DEFINITION = optionNames<UncheckedDefinition>({

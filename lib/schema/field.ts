@@ -83,7 +83,7 @@ export type MemberMap = Readonly<Record<string, MemberField>>;
 export type FieldMap = Readonly<Record<string, Field>>;
 
 export interface LengthOptions {
-  readonly maxLength?: number;
+  readonly maxLength?: number | undefined;
 }
 
 const fields = new Made<Field>();
@@ -129,7 +129,10 @@ export const field = {
   },
 
   /** An array without holes; `length` fixes the number of its elements. */
-  vector<Of extends PresentField>(of: Of, options: { readonly length?: number } = {}): VectorField<Of> {
+  vector<Of extends PresentField>(
+    of: Of,
+    options: { readonly length?: number | undefined } = {},
+  ): VectorField<Of> {
     return make({ kind: 'vector', of: checkPresent(of), ...checkLength(options, 'length') });
   },
 

@@ -3,11 +3,11 @@ import { checkOptions, invalidArgument, optionNames, shown } from '../arguments'
 /** When records of a class expire; at least one of `age` and `count`. */
 export interface TimeToLive {
   /** Seconds since the record was inserted; fractions allowed. */
-  readonly age?: number;
+  readonly age?: number | undefined;
   /** How many records the class keeps: the oldest go first. */
-  readonly count?: number;
+  readonly count?: number | undefined;
   /** An update makes the record as good as new. Default: false. */
-  readonly renewOnUpdate?: boolean;
+  readonly renewOnUpdate?: boolean | undefined;
 }
 
 const NAMES = optionNames<TimeToLive>({ age: true, count: true, renewOnUpdate: true });

@@ -7,51 +7,59 @@ export type Moment = 'before' | 'after' | { readonly afterBytes: number };
 
 /** Header fields of an answer to overwrite; lengths are written as given, whatever the body really has. */
 export interface HeaderLies {
-  readonly magic?: number;
-  readonly opcode?: number;
-  readonly keyLength?: number;
-  readonly extrasLength?: number;
-  readonly datatype?: number;
-  readonly status?: number;
-  readonly totalBody?: number;
-  readonly opaque?: number;
-  readonly cas?: bigint;
+  readonly magic?: number | undefined;
+  readonly opcode?: number | undefined;
+  readonly keyLength?: number | undefined;
+  readonly extrasLength?: number | undefined;
+  readonly datatype?: number | undefined;
+  readonly status?: number | undefined;
+  readonly totalBody?: number | undefined;
+  readonly opaque?: number | undefined;
+  readonly cas?: bigint | undefined;
 }
 
 /** What happens to a request instead of being answered. Times are milliseconds. */
 export type RequestAction =
   /** Answered `ms` late. Later answers wait behind it, unless `reorder`. */
-  | { readonly kind: 'delay'; readonly ms: number; readonly reorder?: boolean }
+  | { readonly kind: 'delay'; readonly ms: number; readonly reorder?: boolean | undefined }
   /**
    * Neither executed nor answered. What follows on the connection is not either (it is read and recorded), unless
    * `later` is `'answer'`.
    */
-  | { readonly kind: 'hang'; readonly later?: 'hang' | 'answer' }
+  | { readonly kind: 'hang'; readonly later?: 'hang' | 'answer' | undefined }
   /** Executed, not answered. */
   | { readonly kind: 'drop' }
   /** Answered in chunks of the given sizes, the last one repeating (default: single bytes), `ms` apart (default 0). */
-  | { readonly kind: 'split'; readonly sizes?: readonly number[]; readonly ms?: number }
+  | {
+      readonly kind: 'split';
+      readonly sizes?: readonly number[] | undefined;
+      readonly ms?: number | undefined;
+    }
   /** Only the first `bytes` of the answer, then silence (default), FIN or RST. */
-  | { readonly kind: 'truncate'; readonly bytes: number; readonly end?: 'silence' | 'close' | 'reset' }
+  | {
+      readonly kind: 'truncate';
+      readonly bytes: number;
+      readonly end?: 'silence' | 'close' | 'reset' | undefined;
+    }
   /** RST; default `'before'`. */
-  | { readonly kind: 'reset'; readonly when?: Moment }
+  | { readonly kind: 'reset'; readonly when?: Moment | undefined }
   /** FIN; default `'before'`. */
-  | { readonly kind: 'close'; readonly when?: Moment }
+  | { readonly kind: 'close'; readonly when?: Moment | undefined }
   /** Answered under another opaque; default: the complement of the request's. */
-  | { readonly kind: 'wrongOpaque'; readonly opaque?: number }
+  | { readonly kind: 'wrongOpaque'; readonly opaque?: number | undefined }
   /** This status instead of execution (or after it, with `execute`); the default body is memcached's text. */
   | {
       readonly kind: 'status';
       readonly status: number;
-      readonly body?: string | Uint8Array;
-      readonly execute?: boolean;
+      readonly body?: string | Uint8Array | undefined;
+      readonly execute?: boolean | undefined;
     }
   /** These bytes, or `length` (default 64) random ones of `seed` (default 1), instead of execution and answer. */
   | {
       readonly kind: 'garbage';
-      readonly bytes?: Uint8Array;
-      readonly seed?: number;
-      readonly length?: number;
+      readonly bytes?: Uint8Array | undefined;
+      readonly seed?: number | undefined;
+      readonly length?: number | undefined;
     }
   /** The answer with a header that lies. A request without an answer stays without. */
   | { readonly kind: 'header'; readonly fields: HeaderLies }
@@ -60,8 +68,8 @@ export type RequestAction =
   /** Extra packets around the answer; default: one success for an opaque nobody sent, before it. */
   | {
       readonly kind: 'unsolicited';
-      readonly packets?: readonly Uint8Array[];
-      readonly position?: 'before' | 'after';
+      readonly packets?: readonly Uint8Array[] | undefined;
+      readonly position?: 'before' | 'after' | undefined;
     };
 
 /** What happens to a new connection. */
@@ -73,24 +81,24 @@ export type ConnectAction =
   /** Accepted, never answered; what arrives is thrown away unrecorded. */
   | { readonly kind: 'silent' }
   /** These bytes, or 64 random ones of `seed`, before anything was asked; then served as usual. */
-  | { readonly kind: 'banner'; readonly bytes?: Uint8Array; readonly seed?: number };
+  | { readonly kind: 'banner'; readonly bytes?: Uint8Array | undefined; readonly seed?: number | undefined };
 
 /** How often a fault strikes. */
 interface Occurrence {
   /** First match to strike, counted from 1 (default). */
-  readonly nth?: number;
+  readonly nth?: number | undefined;
   /** Number of strikes; default: all from the `nth` on. */
-  readonly times?: number;
+  readonly times?: number | undefined;
   /** Only on this connection: its index in order of acceptance, from 0. */
-  readonly connection?: number;
+  readonly connection?: number | undefined;
 }
 
 /** A fault of requests; every condition given must hold. */
 export interface RequestFault extends Occurrence {
-  readonly on?: 'request';
-  readonly opcode?: OpcodeName | number | readonly (OpcodeName | number)[];
+  readonly on?: 'request' | undefined;
+  readonly opcode?: OpcodeName | number | readonly (OpcodeName | number)[] | undefined;
   /** The whole key, a pattern, or a predicate (not with a server in a worker). Keys are compared as UTF-8. */
-  readonly key?: string | RegExp | ((key: string) => boolean);
+  readonly key?: (string | RegExp | ((key: string) => boolean)) | undefined;
   readonly action: RequestAction;
 }
 

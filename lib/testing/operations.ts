@@ -4,33 +4,33 @@ import type { ReceivedChunk, ReceivedCommand } from './recording';
 /** How a server is started. Times are milliseconds, sizes bytes. */
 export interface ServerOptions {
   /** TCP port; default: a free one. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Address to bind to; default `127.0.0.1`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Listens on this unix socket instead of TCP. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Runs in a worker thread of its own, so that a busy client does not slow the server down. */
-  readonly worker?: boolean;
+  readonly worker?: boolean | undefined;
   /** Keeps everything received for `received()` and `commands()`; off by default. */
-  readonly record?: boolean;
+  readonly record?: boolean | undefined;
   /** Largest item, counted as memcached counts (key, value and about 60 bytes); default 1 MiB. Larger: status 0x03. */
-  readonly maxItemBytes?: number;
+  readonly maxItemBytes?: number | undefined;
   /** Beyond this much, counted the same way, the least recently used items are evicted; default 64 MiB. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Open connections; further ones are told so, and ended, as memcached does. Default 1024. */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /** Milliseconds since the Unix epoch, for expiry; default `Date.now`. Not with `worker`. */
-  readonly clock?: () => number;
+  readonly clock?: (() => number) | undefined;
 }
 
 export interface StopOptions {
   /** End open connections with RST instead of FIN. */
-  readonly reset?: boolean;
+  readonly reset?: boolean | undefined;
 }
 
 export interface RestartOptions extends StopOptions {
   /** The items survive, as if the network had been cut instead of the server killed; default false. */
-  readonly keepData?: boolean;
+  readonly keepData?: boolean | undefined;
 }
 
 export interface Address {

@@ -4,8 +4,10 @@ import { dateNow } from '../platform';
 
 /** When a record expires: after `ttl` seconds (0: never), or at a moment. At most one of the two. */
 export interface ExpiryOptions {
-  readonly ttl?: number;
-  readonly expiresAt?: Date;
+  /** Seconds from now, 0 or more; a fraction counts as a whole second, 0 means never. */
+  readonly ttl?: number | undefined;
+  /** To the second, rounded up. */
+  readonly expiresAt?: Date | undefined;
 }
 
 // Up to here the server takes a number as seconds from now, above it as Unix time (memcached's protocol.txt).

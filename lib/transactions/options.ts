@@ -7,28 +7,28 @@ export interface OperationOptions {
    * Milliseconds until the operation rejects with TimeoutError, counted from the call (in a scheduling context: from
    * leave). It covers queueing, connecting and retrying.
    */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /**
    * Rejects the operation with the signal's reason. Before it is written it is withdrawn; afterwards the server may
    * have executed it all the same.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface WriteOptions extends OperationOptions, ExpiryOptions {}
 
 export interface ConditionalOptions extends OperationOptions {
   /** Only while the record still has this version; otherwise CasMismatchError. Unsigned, 64 bits, not 0. */
-  readonly cas?: bigint;
+  readonly cas?: bigint | undefined;
 }
 
 export interface ConditionalWriteOptions extends WriteOptions, ConditionalOptions {}
 
 export interface CounterOptions extends OperationOptions, ExpiryOptions {
   /** How much to add or take away; 1 without it. Unsigned, 64 bits. */
-  readonly delta?: bigint | number;
+  readonly delta?: bigint | number | undefined;
   /** What a missing counter is created with; without it a missing counter stays missing. Unsigned, 64 bits. */
-  readonly initial?: bigint | number;
+  readonly initial?: bigint | number | undefined;
 }
 
 const TIMING = { timeout: true, signal: true } as const;

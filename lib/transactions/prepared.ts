@@ -2,9 +2,9 @@ import type { TransactionOptions } from './transaction';
 
 export interface PrepareOptions extends Omit<TransactionOptions, 'timeout'> {
   /** ms within which it is decided once it is prepared; then it is rolled back. Default 5000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Gives it up as long as it is not prepared. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

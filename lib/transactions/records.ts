@@ -49,8 +49,8 @@ export interface FindOptions<C extends ClassDefinition, Name extends IndexNames<
   readonly after?: Bound<C, Name>;
   readonly to?: Bound<C, Name>;
   readonly before?: Bound<C, Name>;
-  readonly reverse?: boolean;
-  readonly limit?: number;
+  readonly reverse?: boolean | undefined;
+  readonly limit?: number | undefined;
 }
 
 /**

@@ -5,14 +5,14 @@ import type { Transactions } from './transactions';
 
 export interface TransactionOptions {
   /** How often it is begun anew when others have changed what it writes. Default 10; then ConflictError. */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** ms within which it is committed once its function has ended. */
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
+  readonly timeout?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Who writes: subscriptions can leave out what they cause themselves (`ignoreOrigin`). */
-  readonly origin?: string;
+  readonly origin?: string | undefined;
   /** Told with its events; anything MessagePack can say. */
-  readonly meta?: unknown;
+  readonly meta?: unknown | undefined;
 }
 
 /** Those of prepare() as well. */

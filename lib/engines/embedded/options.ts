@@ -14,48 +14,50 @@ export interface IndexProgress {
 /** How an embedded database is opened. */
 export interface EmbeddedOptions<Mode extends EventMode = EventMode> {
   /** The classes of the database. What is new in them is stored; what is stored otherwise is a SchemaMismatchError. */
-  readonly classes?: readonly ClassDefinition[];
+  readonly classes?: readonly ClassDefinition[] | undefined;
   /**
    * 'implicit': all kinds of events of all classes are told, whatever they declare. It is a property of the database:
    * once it has been opened so it stays so, for everybody. Without the option: as it is.
    */
-  readonly events?: Mode;
+  readonly events?: Mode | undefined;
   /**
    * 'commit': what has resolved survives the end of the process and of the machine. 'none': faster; it survives the end
    * of the process, and after that of the machine the file may be damaged. Default 'commit', 'none' for temporary ones.
    */
-  readonly durability?: 'commit' | 'none';
+  readonly durability?: 'commit' | 'none' | undefined;
   /** Nothing is written: the directory may be one that cannot be. Default false. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /**
    * Permissions of the files that are made, whatever the umask; a directory that is made may be searched by those who may read
    * them. What is there keeps its own. Default 0o600: nobody but this process's user.
    */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   /** Opens also what belongs to another user, who can have the database say anything. root is none. Default false. */
-  readonly allowForeignOwner?: boolean;
+  readonly allowForeignOwner?: boolean | undefined;
   /**
    * The directory was put back from a copy: positions of events that were taken since then, or in the original, are
    * refused from now on. Default false.
    */
-  readonly restored?: boolean;
+  readonly restored?: boolean | undefined;
   /** ms within which a write is committed, unless it gives its own. Default 10000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Operations waiting to be written; further ones reject with BackpressureError. Default 131072. */
-  readonly maxQueued?: number;
+  readonly maxQueued?: number | undefined;
   /** How much of the past events are kept: `maxAge` seconds (default 7 days), `maxBytes` (default 256 MiB). */
-  readonly retention?: { readonly maxAge?: number; readonly maxBytes?: number };
+  readonly retention?:
+    | { readonly maxAge?: number | undefined; readonly maxBytes?: number | undefined }
+    | undefined;
   /** What has expired is removed without being asked for. Default true; otherwise with the next write, and by expireNow(). */
-  readonly sweeper?: boolean;
+  readonly sweeper?: boolean | undefined;
   /**
    * ms after which a process warning tells of a state of the database that is still being read, once for each place in the
    * program where that was begun: the file grows for as long. Default 60000; Infinity: never.
    */
-  readonly snapshotWarning?: number;
+  readonly snapshotWarning?: number | undefined;
   /** ms since 1970; for tests. Default Date.now. */
-  readonly clock?: () => number;
+  readonly clock?: (() => number) | undefined;
   /** Called while an index that an existing class was given is built. */
-  readonly onProgress?: (progress: IndexProgress) => void;
+  readonly onProgress?: ((progress: IndexProgress) => void) | undefined;
 }
 
 export type ResolvedEmbeddedOptions = Required<Omit<EmbeddedOptions, 'retention' | 'events'>> & {

@@ -4,32 +4,32 @@ import { MAX_SLOTS } from '../../native/layout';
 /** How a client behaves toward its server. All times are milliseconds. */
 export interface ClientOptions {
   /** Deadline of an operation that gives none of its own. Default 2500. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /**
    * How long one attempt to connect may take, and connect() as a whole. It rejects sooner when who answers is no memcached
    * server. Default 2000.
    */
-  readonly connectTimeout?: number;
+  readonly connectTimeout?: number | undefined;
   /**
    * Pause between the beginnings of two attempts to connect: it doubles from `min` to `max` with every failure, half of it
    * random. Default 50 and 2000.
    */
-  readonly backoff?: { readonly min?: number; readonly max?: number };
+  readonly backoff?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
   /** Operations written and not yet answered; further ones queue. Default 16384. */
-  readonly maxInFlight?: number;
+  readonly maxInFlight?: number | undefined;
   /** Operations waiting beyond that; further ones reject with BackpressureError. Default 131072. */
-  readonly maxQueued?: number;
+  readonly maxQueued?: number | undefined;
   /** While there is no connection: true lets operations wait within their deadline, false rejects them. Default true. */
-  readonly offlineQueue?: boolean;
+  readonly offlineQueue?: boolean | undefined;
   /** Largest value to send or to accept, in bytes; the read of a larger one rejects with ServerError. Default 32 MiB. */
-  readonly maxValueSize?: number;
+  readonly maxValueSize?: number | undefined;
   /** An operation that times out on a connection silent for this long also ends the connection. Default: `timeout`. */
-  readonly silenceTimeout?: number;
+  readonly silenceTimeout?: number | undefined;
   /**
    * true writes at the end of each tick; false only on flush(), after which what is sent again, and the rest of a
    * getMany beyond the limits, leave by themselves. Default true.
    */
-  readonly implicitFlush?: boolean;
+  readonly implicitFlush?: boolean | undefined;
 }
 
 export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff'>> & {

@@ -20,7 +20,7 @@ export interface ParsedSchema {
 
 export interface DdlOptions {
   /** What messages call the text: `shop.mco:3:10: …`. */
-  readonly file?: string;
+  readonly file?: string | undefined;
 }
 
 const NAMES = optionNames<DdlOptions>({ file: true });
