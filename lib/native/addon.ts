@@ -11,12 +11,23 @@ export interface NativeAddon {
   counters(): NativeCounters;
   /** Ends the process at once, without waiting for its threads. */
   exitNow(code: number): never;
+  /** Locks on LMDB's lock file that no close of it in this process gives up; native/base/held_locks.h. */
+  holdLocks(file: string): NativeLocks;
   /** Whether so many bytes of address space may be had in one piece. */
   canMap(bytes: number): boolean;
   /** Whether so many threads may be started at once. */
   canStartThreads(count: number, stackBytes: number): boolean;
   /** Calls a method of another addon with two arguments; false when it was not, as this worker is being terminated. */
   attempt(object: object, method: (...args: never[]) => unknown, first?: unknown, second?: unknown): boolean;
+}
+
+export interface NativeLocks {
+  /** LMDB has opened the directory, and read from it. */
+  take(): void;
+  /** Before LMDB closes it. */
+  loosen(): void;
+  /** LMDB has closed it. */
+  release(): void;
 }
 
 /** Live native objects of this process; all zero once everything is closed. */

@@ -2,12 +2,15 @@
 #include <napi.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 
 #include "addon/base_object.h"
 #include "addon/environment.h"
+#include "addon/functions.h"
 #include "addon/version.h"
 #include "base/counters.h"
+#include "base/held_locks.h"
 #include "base/resources.h"
 
 namespace evenkeel::addon {
@@ -39,6 +42,22 @@ Napi::Value read_counters(const Napi::CallbackInfo& info) {
 // exitNow(code): ends the process without waiting for its threads. One of them may wait for this one, for
 // ever.
 void exit_now(const Napi::CallbackInfo& info) { ::_exit(info[0].As<Napi::Number>().Int32Value()); }
+
+template <void (base::HeldLocks::*method)()>
+napi_value call_locks(napi_env, Arguments arguments, const std::shared_ptr<base::HeldLocks>& locks) {
+  (locks.get()->*method)();
+  return arguments.undefined();
+}
+
+// holdLocks(file): a NativeLocks.
+Napi::Value hold_locks(const Napi::CallbackInfo& info) {
+  const auto locks = std::make_shared<base::HeldLocks>(info[0].As<Napi::String>().Utf8Value());
+  Napi::Object result = Napi::Object::New(info.Env());
+  define<base::HeldLocks, call_locks<&base::HeldLocks::take>>(info.Env(), result, "take", locks);
+  define<base::HeldLocks, call_locks<&base::HeldLocks::loosen>>(info.Env(), result, "loosen", locks);
+  define<base::HeldLocks, call_locks<&base::HeldLocks::release>>(info.Env(), result, "release", locks);
+  return result;
+}
 
 // canMap(bytes), canStartThreads(count, stackBytes): what there is room for at this moment.
 Napi::Value can_map(const Napi::CallbackInfo& info) {
@@ -74,6 +93,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("version", kVersion);
   exports.Set("createBase", Napi::Function::New<create_base>(env, "createBase"));
   exports.Set("exitNow", Napi::Function::New<exit_now>(env, "exitNow"));
+  exports.Set("holdLocks", Napi::Function::New<hold_locks>(env, "holdLocks"));
   exports.Set("canMap", Napi::Function::New<can_map>(env, "canMap"));
   exports.Set("canStartThreads", Napi::Function::New<can_start_threads>(env, "canStartThreads"));
   napi_value function = nullptr;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { cp, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -18,12 +18,14 @@ const WORKERS = 2;
 
 const onLinux = { skip: process.platform !== 'linux' && 'needs /proc' };
 
-/** The locks that the kernel knows of this process on the directory's lock file. */
+/** The locks that the kernel knows of on the directory's lock file, of this process or of an open file of it. */
 async function locks(directory: Directory): Promise<string[]> {
   const { ino } = await stat(join(directory.path, 'lock.mdb'));
   const lines = (await readFile('/proc/locks', 'latin1')).split('\n').map((line) => line.split(/\s+/));
   return lines
-    .filter((parts) => parts[4] === String(process.pid) && parts[5]?.endsWith(`:${ino}`))
+    .filter(
+      (parts) => [String(process.pid), '-1'].includes(String(parts[4])) && parts[5]?.endsWith(`:${ino}`),
+    )
     .map((parts) => parts.slice(1).join(' '))
     .sort();
 }
@@ -50,30 +52,41 @@ describe('the locks of a process on a directory', () => {
     await using db = await directory.open();
     await db.get('k');
     const held = await locks(directory);
-    assert.ok(held.length >= 2, String(held)); // of LMDB: that somebody has it open, and that this process reads
+    assert.ok(held.length >= 2, String(held)); // that somebody has it open, and that this process reads
     await openElsewhere(directory);
     await openElsewhere(directory, { readOnly: true });
     assert.deepEqual(await locks(directory), held);
   });
 
-  test('have another process wait for what is prepared in this one, after a worker has closed', async () => {
-    await using directory = await Directory.make();
-    await using db = await directory.open({ classes: [Item] });
-    await openElsewhere(directory);
-    const prepared = await db.prepare((tx) => tx.records(Item).insert({ id: 1 }), { timeout: 60_000 });
-    const other = inProcess(async ({ evenkeel }, url) => {
-      const db = await evenkeel.connect(url as 'embedded:', { timeout: 60_000 });
-      for (let i = 0; i < 10; i += 1) await db.upsert(`k${i}`, i);
-      await db.close();
-    }, directory.url as string);
-    // Time to write in, for one that does not wait.
-    await setTimeout(500);
-    await prepared.commit();
-    const ended = await other;
-    assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
-    assert.deepEqual(await db.records(Item).find().all(), [{ id: 1 }]);
-    for (let i = 0; i < 10; i += 1) assert.equal(await db.get(`k${i}`), i);
-  });
+  const disturbances: Record<string, (directory: Directory) => unknown> = {
+    'a worker has closed': openElsewhere,
+    'the program has copied the files': async ({ path }) => {
+      await using copy = await Directory.make();
+      await cp(path, copy.path, { recursive: true });
+      for (const name of await readdir(path)) await readFile(join(path, name));
+    },
+  };
+  for (const [when, disturb] of Object.entries(disturbances))
+    test(`have another process wait for what is prepared in this one, after ${when}`, async () => {
+      await using directory = await Directory.make();
+      await using db = await directory.open({ classes: [Item] });
+      await db.upsert('read', 'by this process');
+      await disturb(directory);
+      const prepared = await db.prepare((tx) => tx.records(Item).insert({ id: 1 }), { timeout: 60_000 });
+      const other = inProcess(async ({ evenkeel }, url) => {
+        const db = await evenkeel.connect(url as 'embedded:', { timeout: 60_000 });
+        for (let i = 0; i < 10; i += 1) await db.upsert(`k${i}`, i);
+        await db.close();
+      }, directory.url as string);
+      // Time to write in, for one that does not wait.
+      await setTimeout(500);
+      await prepared.commit();
+      const ended = await other;
+      assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: 0, signal: null }, ended.stderr);
+      assert.deepEqual(await db.records(Item).find().all(), [{ id: 1 }]);
+      for (let i = 0; i < 10; i += 1) assert.equal(await db.get(`k${i}`), i);
+      assert.equal(await db.get('read'), 'by this process');
+    });
 
   test('hold while threads of several processes open, write and close: what they were told of is there', {
     timeout: 60_000 + OPENINGS * 10_000,

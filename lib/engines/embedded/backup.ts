@@ -21,7 +21,7 @@ import type { Environment } from './environment';
 import { DATA, LOCK } from './files';
 import { markAsCopy } from './format';
 import { BINARY, storageError, type Tree } from './lmdb';
-import { closeRoot, openRoot } from './root';
+import { openRoot } from './root';
 import { causeOf, writeTransaction } from './write-transaction';
 
 const NAMES = optionNames<BackupOptions>({ compact: true, onProgress: true, signal: true });
@@ -126,11 +126,11 @@ function watched(work: Promise<void>, signal: AbortSignal | undefined, look: () 
 
 /** Whoever opens it for writing gets an epoch of his own: it goes on otherwise than the original does. */
 async function mark(path: string, mode: number): Promise<void> {
-  const root = openRoot(path, { durability: 'commit', readOnly: false, mode });
+  const { root, close } = openRoot(path, { durability: 'commit', readOnly: false, mode });
   try {
     await writeTransaction(root, () => markAsCopy(root.openDB('meta', BINARY) as Tree));
   } finally {
-    await closeRoot(root);
+    await close();
   }
   rmSync(join(path, LOCK), { force: true });
 }

@@ -15,7 +15,7 @@ import { BINARY, FROM_FIRST, type Root, type Snapshot, storageError, type Tree }
 import { Notifier } from './notifier';
 import { checkBeforeOpen } from './preflight';
 import { checkResources } from './resources';
-import { closeRoot, openRoot } from './root';
+import { type OpenRoot, openRoot } from './root';
 import { readState } from './state';
 import { stopBeforeReads, stopBeforeWrites } from './stopping';
 import { Watch } from './watch';
@@ -58,6 +58,8 @@ export class Environment {
   readonly autoids = new Map<number, { next: bigint; end: bigint }>();
   readonly expanders: Expanders;
   readonly beside: Beside;
+  readonly root: Root;
+  readonly #opened: OpenRoot;
   readonly #listeners = new Set<() => void>();
   readonly #watch: Watch;
   readonly #copies = new Set<Promise<void>>();
@@ -76,7 +78,7 @@ export class Environment {
 
   private constructor(
     readonly path: string,
-    readonly root: Root,
+    opened: OpenRoot,
     readonly trees: Trees,
     readonly epoch: string,
     readonly catalog: Catalog,
@@ -86,7 +88,9 @@ export class Environment {
     this.retention = options.retention;
     this.readOnly = options.readOnly;
     this.#lastTime = readState(trees.meta).time;
-    this.beside = new Beside(root);
+    this.#opened = opened;
+    this.root = opened.root;
+    this.beside = new Beside(opened.root);
     this.#watch = new Watch(path, options.snapshotWarning);
     this.expanders = new Expanders(trees.subscriptions);
   }
@@ -108,27 +112,29 @@ export class Environment {
   }
 
   static async #open(path: string, options: EnvironmentOptions): Promise<Environment> {
-    let root: Root | undefined;
+    let opened: OpenRoot | undefined;
     try {
       checkFiles(path, options);
       await checkResources(path);
       const pageSize = checkBeforeOpen(path, options.readOnly);
       const durability = options.path === undefined ? 'none' : options.durability;
-      root = makeFiles(path, options, () => openRoot(path, { ...options, durability }));
-      stopBeforeWrites(root);
-      if (pageSize !== undefined) checkFile(root, path, options.readOnly, pageSize);
-      const environment = await Environment.#prepare(root, path, options);
+      opened = makeFiles(path, options, () => openRoot(path, { ...options, durability }));
+      stopBeforeWrites(opened.root);
+      if (pageSize !== undefined) checkFile(opened.root, path, options.readOnly, pageSize);
+      const environment = await Environment.#prepare(opened, path, options);
+      opened.keepLocks();
       environment.#references = 1;
       open.set(path, environment);
       return environment;
     } catch (error) {
-      if (root !== undefined) await closeRoot(root);
+      await opened?.close();
       removeTemporary(path);
       throw error instanceof EvenkeelError ? error : storageError(await causeOf(error), path);
     }
   }
 
-  static async #prepare(root: Root, path: string, options: EnvironmentOptions): Promise<Environment> {
+  static async #prepare(opened: OpenRoot, path: string, options: EnvironmentOptions): Promise<Environment> {
+    const { root } = opened;
     const names = [...root.getKeys({ ...FROM_FIRST })].map((key) => Buffer.from(key).toString());
     const isNew = names.length === 0;
     // The lmdb package ends the names of trees with a zero.
@@ -147,7 +153,7 @@ export class Environment {
     };
     // Each by itself would be a transaction of this thread, and a worker that is terminated in one never ends.
     const { trees, epoch } = options.readOnly ? openTrees() : await writeTransaction(root, openTrees);
-    return new Environment(path, root, trees, epoch, new Catalog(root, trees, path), options);
+    return new Environment(path, opened, trees, epoch, new Catalog(root, trees, path), options);
   }
 
   get isTemporary(): boolean {
@@ -369,7 +375,7 @@ export class Environment {
     this.#notifier?.close();
     // LMDB would read what is gone.
     await Promise.allSettled(this.#copies);
-    await closeRoot(this.root);
+    await this.#opened.close();
     removeTemporary(this.path);
   }
 }

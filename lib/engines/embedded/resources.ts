@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { StorageError } from '../../errors';
 import { loadAddon } from '../../native/load';
 
-/** LMDB has three of a directory open, and this package one; the rest is for what is opened for a moment. */
+/** LMDB has three of a directory open, and this package two; the rest is for what is opened for a moment. */
 const DESCRIPTORS = 8;
 /** What LMDB and the lmdb package allocate for an environment, amply. */
 const TABLES = 32 << 20;

@@ -1,7 +1,8 @@
-import { statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
-import { DATA } from './files';
+import { loadAddon } from '../../native/load';
+import { DATA, LOCK } from './files';
 import { BINARY, loadLmdb, type Root } from './lmdb';
 import { mapSize } from './map-size';
 import { checkAddressSpace } from './resources';
@@ -34,11 +35,50 @@ interface Internals {
   readonly allDbs: Map<string, { readonly env: unknown }>;
 }
 
+export interface OpenRoot {
+  readonly root: Root;
+  /** After the first read: LMDB's locks stay, whatever else this process opens and closes. */
+  readonly keepLocks: () => void;
+  readonly close: () => Promise<void>;
+}
+
 /**
  * Opens LMDB's environment of the directory. The threads of a process share one, as whoever came first has opened it:
  * InvalidArgumentError when it does not keep what is promised here. What fails leaves nothing open.
  */
-export function openRoot(path: string, options: RootOptions): Root {
+export function openRoot(path: string, options: RootOptions): OpenRoot {
+  const locks = loadAddon().holdLocks(join(path, LOCK));
+  try {
+    const root = openLmdb(path, options);
+    return {
+      root,
+      keepLocks() {
+        if (isShared(path, options)) locks.take();
+      },
+      async close() {
+        locks.loosen();
+        await closeLmdb(root);
+        locks.release();
+      },
+    };
+  } catch (error) {
+    locks.release();
+    throw error;
+  }
+}
+
+/** Where the data cannot be written, the lmdb package opens the directory anew for each thread, and each locks for itself. */
+function isShared(path: string, { readOnly }: RootOptions): boolean {
+  if (!readOnly) return true;
+  try {
+    accessSync(join(path, DATA), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function openLmdb(path: string, options: RootOptions): Root {
   const lmdb = loadLmdb();
   const mapped = mapSize();
   const { size = 0 } = statSync(join(path, DATA), { throwIfNoEntry: false }) ?? {};
@@ -97,7 +137,7 @@ function checkFlags(flags: number, { readOnly, durability }: RootOptions): void 
     throw invalidArgument('durability', `durability: ${elsewhere} durability ${shared}`);
 }
 
-export async function closeRoot(root: Root): Promise<void> {
+async function closeLmdb(root: Root): Promise<void> {
   await root.close();
   // The lmdb package keeps every store it has ever opened.
   const { allDbs } = loadLmdb() as unknown as Internals;
