@@ -217,6 +217,11 @@ export class AlreadyAcknowledgedError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_ALREADY_ACKNOWLEDGED';
 }
 
+/** A handler asked for something that waits for itself: it would never have come. */
+export class DeadlockError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_DEADLOCK';
+}
+
 /** A transaction lost against others as often as it may be retried. */
 export class ConflictError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_CONFLICT';

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
-import { ClosedError } from '../errors';
+import { ClosedError, DeadlockError } from '../errors';
 import type { ClassDefinition } from '../schema/class';
+import { Caller } from './caller';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
 import { DurableKeeper, type DurableMarks, placeOfStart } from './durable';
 import { type DurableSetup, forget, forgetExpansion } from './durable-note';
@@ -304,6 +305,7 @@ export class Events<
 export class DurableSubscription<E = unknown> extends Subscription<E> {
   readonly #keeper: DurableKeeper;
   readonly #filter: Filter;
+  readonly #replay = new Caller();
 
   constructor(
     hub: Hub,
@@ -324,14 +326,15 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
     return this.#keeper.parked.list(this.#filter) as ParkedEvent<E>[];
   }
 
-  /** Gives the handler what was parked once more; how many events it was done with. */
+  /** Gives the handler what was parked once more; how many events it was done with. DeadlockError in that call. */
   async replayParked(): Promise<number> {
     if (this.isEnded) throw new ClosedError('the subscription has ended');
-    return this.#keeper.parked.replay(
-      this.#filter,
-      (event) => this.handle(event as E),
-      () => this.isEnded,
-    );
+    if (this.#replay.isCalling)
+      throw new DeadlockError('replayParked() in the handler of what it replays waits for that handler');
+    const handler = this.#replay.mark(async (event: unknown) => {
+      await this.handle(event as E);
+    });
+    return this.#keeper.parked.replay(this.#filter, handler, () => this.isEnded);
   }
 }
 

@@ -1,7 +1,8 @@
-import { invalidArgument, messageOf, shown } from '../arguments';
-import { ClosedError, TimeoutError } from '../errors';
+import { invalidArgument, LARGEST_TIMEOUT, messageOf, shown } from '../arguments';
+import { ClosedError, DeadlockError, TimeoutError } from '../errors';
 import { isThenable } from '../foreign';
 import { clearTimeout, setImmediate, setTimeout } from '../platform';
+import { Caller } from './caller';
 import type { Place } from './change-log';
 import { WHOLE } from './change-log';
 import type { Hub } from './hub';
@@ -80,6 +81,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #policy: Policy;
   readonly #keeper: Keeper | undefined;
   readonly #concurrency: number;
+  readonly #caller = new Caller();
   readonly #running: Promise<void>;
   readonly #whenCaughtUp: {
     readonly seq: number;
@@ -111,7 +113,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     this.#place = source.place;
     this.#tail = new Tail(hub, source, (reason) => {
       if (reason !== undefined) this.stop(reason);
-      return this.#running.catch(() => {});
+      // A handler that waits for this end is not waited for; what it was not done with is told again.
+      return this.#caller.isCalling ? this.#keeper?.close() : this.#running.catch(() => {});
     });
     this.#running = this.#run();
     this.#running.catch((error: unknown) => {
@@ -120,10 +123,13 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     });
   }
 
-  /** Resolves when it has ended and its last call has settled; rejects with the error that stopped it. */
+  /**
+   * Resolves when it has ended and its last call has settled; rejects with the error that stopped it. The handler itself
+   * is told when it has ended.
+   */
   get closed(): Promise<void> {
     this.#isObserved = true;
-    return this.#running;
+    return this.#caller.isCalling ? this.#untilEnded() : this.#running;
   }
 
   /** Everything up to here was handled; another subscription can begin after it. */
@@ -156,7 +162,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
 
   /**
    * Resolves when everything up to the transaction `seq`, or all that is committed by now, has been handled; rejects
-   * when it ends before.
+   * when it ends before. DeadlockError in its own handler, which it would wait for.
    */
   async caughtUp(seq?: bigint): Promise<void> {
     if (seq !== undefined && (typeof seq !== 'bigint' || seq < 0n))
@@ -165,6 +171,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       throw new ClosedError('the subscription has ended');
     const wanted = seq === undefined ? this.#hub.log.head().seq : Number(seq);
     if (this.#hasHandled(wanted)) return;
+    if (this.#caller.isCalling)
+      throw new DeadlockError('caughtUp() in the handler of the subscription waits for that handler');
     await new Promise<void>((resolve, reject) => {
       this.#whenCaughtUp.push({ seq: wanted, resolve, reject });
       this.#tail.wake();
@@ -214,7 +222,12 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     if (failure !== undefined) throw failure.error;
   }
 
-  async #handleAll(events: readonly Pulled[]): Promise<void> {
+  async #untilEnded(): Promise<void> {
+    while (!this.#tail.isEnded) await this.#tail.pause(LARGEST_TIMEOUT);
+    if (this.#stopped !== undefined) throw this.#stopped.error;
+  }
+
+  readonly #handleAll = this.#caller.mark(async (events: readonly Pulled[]): Promise<void> => {
     for (const event of events) {
       if (this.#tail.isEnded) return;
       if (isGap(event)) this.#dropped += event.dropped ?? 0;
@@ -237,7 +250,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       this.#handled = event;
       this.#keeper?.done(placeOf(event, this.#place), isEndOfTransaction(event));
     }
-  }
+  });
 
   /** Until it ends: what may be handled at the same time is. What was pulled before the source failed is handled still. */
   async #handleSeveral(lanes: Lanes): Promise<void> {
@@ -301,18 +314,25 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   }
 
   /** At once where the handler is not asynchronous and does not fail. */
-  #handle(event: Pulled): Outcome | Promise<Outcome> {
+  readonly #handle = this.#caller.mark((event: Pulled): Outcome | Promise<Outcome> => {
     try {
       const returned = this.handle(event as E);
-      if (!isThenable(returned)) return 'handled';
-      return Promise.resolve(returned).then(
-        () => 'handled',
-        (error: unknown) => this.#retry(event, error),
-      );
+      return isThenable(returned) ? this.#settle(event, returned) : 'handled';
     } catch (error) {
-      return this.#retry(event, error);
+      return this.#settle(event, Promise.reject(error));
     }
-  }
+  });
+
+  readonly #settle = this.#caller.mark(
+    async (event: Pulled, returned: PromiseLike<unknown>): Promise<Outcome> => {
+      try {
+        await returned;
+        return 'handled';
+      } catch (error) {
+        return await this.#retry(event, error);
+      }
+    },
+  );
 
   /** What becomes of an event whose handler has failed; open when it is ended before that is known. */
   async #retry(event: Pulled, first: unknown): Promise<Outcome> {
@@ -384,17 +404,16 @@ const UNLIMITED: HandlerContext = {
 async function withinTime(timeout: number, call: (context: HandlerContext) => unknown): Promise<void> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      const error = new TimeoutError(`the handler has not ended within ${timeout} ms`);
-      reject(error);
-      controller.abort(error);
-    }, timeout);
-  });
   try {
-    const returned = Promise.resolve(call({ signal: controller.signal }));
-    returned.catch(() => {}); // nobody waits for it once it is late
-    await Promise.race([returned, late]);
+    // Nobody waits for what is late.
+    await new Promise((resolve, reject) => {
+      timer = setTimeout(() => {
+        const error = new TimeoutError(`the handler has not ended within ${timeout} ms`);
+        reject(error);
+        controller.abort(error);
+      }, timeout);
+      Promise.resolve(call({ signal: controller.signal })).then(resolve, reject);
+    });
   } finally {
     clearTimeout(timer);
   }

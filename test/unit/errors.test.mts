@@ -31,6 +31,7 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   SubscriptionBusyError: ['EVENKEEL_SUBSCRIPTION_BUSY', true],
   SpecChangedError: ['EVENKEEL_SPEC_CHANGED', false],
   AlreadyAcknowledgedError: ['EVENKEEL_ALREADY_ACKNOWLEDGED', false],
+  DeadlockError: ['EVENKEEL_DEADLOCK', false],
   ConflictError: ['EVENKEEL_CONFLICT', true],
   ClosedError: ['EVENKEEL_CLOSED', false],
   ServerError: ['EVENKEEL_SERVER', false],
