@@ -95,8 +95,9 @@ onBothBases('deadlines', (bases) => {
   test('a connection that stays silent is replaced, and what comes next is answered', async () => {
     await using pair = await startPair(bases, { timeout: 60, backoff: { min: 1, max: 5 } });
     const { db, server } = pair;
-    await server.fault({ key: 'k', times: 1, action: { kind: 'hang' } });
+    const hang = await server.fault({ key: 'k', action: { kind: 'hang' } });
     await assert.rejects(db.get('k'), TimeoutError);
+    await hang.remove();
     await db.upsert('k', 1, { timeout: 30_000 });
     assert.equal(await db.get('k', { timeout: 30_000 }), 1);
   });
