@@ -36,13 +36,43 @@ export function loadFailure(cause: unknown, file: string | undefined): EvenkeelE
     : new UnsupportedError(message, { cause, multiline: true });
 }
 
+/**
+ * The error for the lmdb package that could not be loaded, whose binary lies in a package of its own; undefined when
+ * something was missing only for now.
+ */
+export function lmdbFailure(cause: unknown): UnsupportedError | undefined {
+  // The lmdb package, too, takes what it cannot read for absent.
+  const shared = explainShared(cause, [codeOf(cause), unreadable('/')]);
+  if (shared?.passing === true) return undefined;
+  const binary = `@lmdb/lmdb-${process.platform}-${process.arch}`;
+  const absent =
+    `\`lmdb\` and \`${binary}\`, which has its binary, have to lie in node_modules: install optional dependencies, keep both ` +
+    "external in a bundle, and for Next.js add './node_modules/@lmdb/**/*' to outputFileTracingIncludes.";
+  const message = `the embedded engine could not load the lmdb package: ${firstLine(cause)}`;
+  return new UnsupportedError(`${message}\n${shared?.advice ?? absent}`, { cause, multiline: true });
+}
+
 function explain(cause: unknown, file: string | undefined): Explanation {
   const message = firstLine(cause);
   // node-gyp-build takes a folder that it cannot read for an empty one, so it is read again here.
   const root = file === undefined ? surroundings() : undefined;
-  const code = codeOf(cause) ?? '';
-  const codes = [code, file === undefined ? root?.problem : unreadable(file)];
-  if (code === 'ERR_DLOPEN_DISABLED' || codes.includes('ERR_ACCESS_DENIED')) return { advice: permission() };
+  const codes = [codeOf(cause), file === undefined ? root?.problem : unreadable(file)];
+  const shared = explainShared(cause, codes);
+  if (shared !== undefined) return shared;
+  if (file !== undefined && codes.includes('ENOENT')) {
+    return { advice: 'There is no such file. A relative path counts from the working directory.' };
+  }
+  if (root !== undefined && !root.isPackage) return { advice: BUNDLED };
+  const advice = wrongBinary(message, file ?? binaryOf(root?.path));
+  const remedy = file === undefined ? build(root?.path) : NAMED;
+  return { advice: advice === undefined ? remedy : `${advice}\n${remedy}` };
+}
+
+/** What keeps any addon from being loaded. */
+function explainShared(cause: unknown, codes: readonly (string | undefined)[]): Explanation | undefined {
+  const message = firstLine(cause);
+  if (codes.includes('ERR_DLOPEN_DISABLED') || codes.includes('ERR_ACCESS_DENIED'))
+    return { advice: permission() };
   if (codes.includes('EMFILE') || codes.includes('ENFILE') || /too many open files/i.test(message)) {
     return {
       advice: 'The process has no file descriptor left: raise `ulimit -n`, or close some.',
@@ -52,13 +82,7 @@ function explain(cause: unknown, file: string | undefined): Explanation {
   if (/Cannot allocate memory/.test(message)) {
     return { advice: 'The system has no memory or address space left for it (`ulimit -v`).', passing: true };
   }
-  if (file !== undefined && codes.includes('ENOENT')) {
-    return { advice: 'There is no such file. A relative path counts from the working directory.' };
-  }
-  if (root !== undefined && !root.isPackage) return { advice: BUNDLED };
-  const advice = wrongBinary(message, file ?? binaryOf(root?.path));
-  const remedy = file === undefined ? build(root?.path) : NAMED;
-  return { advice: advice === undefined ? remedy : `${advice}\n${remedy}` };
+  return undefined;
 }
 
 const BUNDLED =

@@ -1,6 +1,7 @@
 import type * as lmdb from 'lmdb';
 import { StorageError } from '../../errors';
 import { isError } from '../../foreign';
+import { lmdbFailure } from '../../native/load-failure';
 
 /** What stored bytes are to LMDB here: binary keys, binary values. */
 export type Tree = lmdb.Database<Uint8Array, Uint8Array>;
@@ -14,7 +15,13 @@ export type Lmdb = typeof lmdb;
  * Read only when somebody opens a database: other engines do without. By require(), which test runners and bundlers replace by
  * their own, and which tries again what has failed.
  */
-export const loadLmdb = (): Lmdb => require('lmdb') as Lmdb;
+export function loadLmdb(): Lmdb {
+  try {
+    return require('lmdb') as Lmdb;
+  } catch (cause) {
+    throw lmdbFailure(cause) ?? cause;
+  }
+}
 
 export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 

@@ -116,8 +116,11 @@ export class Watch {
   }
 }
 
-/** Where this package's own code is, wherever it is installed. */
-const HERE = join(__dirname, '..', '..');
+/** Where this package's own code is, wherever it is installed. A bundle has no such place, and as a module no `__dirname`. */
+const HERE =
+  typeof __dirname === 'string' && __dirname.endsWith(join('dist', 'engines', 'embedded'))
+    ? join(__dirname, '..', '..')
+    : undefined;
 
 /** As text: what V8 keeps for it would hold whatever the functions under way have in their hands. */
 function stackOfCaller(): string | undefined {
@@ -126,7 +129,8 @@ function stackOfCaller(): string | undefined {
   const { stack } = new Error('place');
   Error.stackTraceLimit = stackTraceLimit;
   if (typeof stack !== 'string') return undefined;
-  const frames = stack.split('\n').filter((line) => line.startsWith('    at ') && !line.includes(HERE));
+  const isOwn = (line: string): boolean => HERE !== undefined && line.includes(HERE);
+  const frames = stack.split('\n').filter((line) => line.startsWith('    at ') && !isOwn(line));
   return frames.length === 0 ? undefined : frames.join('\n');
 }
 
