@@ -124,9 +124,15 @@ export class DiscardedError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_DISCARDED';
 }
 
-/** `maxInFlight` and `maxQueued` operations are under way already. */
+/** As much is under way already as `maxInFlight`, `maxQueued` and `maxQueuedBytes` allow. */
 export class BackpressureError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_BACKPRESSURE';
+  static override readonly retryable = true;
+}
+
+/** The system refuses what the call needs: a descriptor, a thread or memory. The message names its error. */
+export class ResourceError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_RESOURCE';
   static override readonly retryable = true;
 }
 

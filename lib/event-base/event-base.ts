@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { checkOptions, invalidArgument, optionNames, shown } from '../arguments';
-import { ClosedError, CrossThreadError, EvenkeelError } from '../errors';
+import { ClosedError, CrossThreadError, EvenkeelError, ResourceError } from '../errors';
 import type { NativeBase, NativeBaseStats, NativeClient, NativeClientOptions } from '../native/addon';
 import * as layout from '../native/layout';
 import { loadAddon } from '../native/load';
@@ -89,7 +89,7 @@ export class EventBase {
       this.#dispatch(kind, id, argument),
     );
     if (typeof native === 'number') {
-      throw new EvenkeelError(`the system refuses an event base: ${getSystemErrorName(-native)}`);
+      throw new ResourceError(`the system refuses an event base: ${getSystemErrorName(-native)}`);
     }
     this.#native = native;
   }
@@ -182,7 +182,8 @@ export class EventBase {
     const error = this.#native.watch(id, fd, interest);
     if (error !== 0) {
       this.#listeners.delete(id);
-      throw invalidArgument('fd', `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`);
+      const message = `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`;
+      throw isFaultOfDescriptor(error) ? invalidArgument('fd', message) : new ResourceError(message);
     }
     this.#watched.add(fd);
     const registration = this.#registration(id, () => {
@@ -319,5 +320,12 @@ function closedError(name: string): ClosedError {
 }
 
 function watchFailed(what: string, error: number): EvenkeelError {
-  return new EvenkeelError(`${what} cannot be watched: ${getSystemErrorName(-error)}`);
+  const message = `${what} cannot be watched: ${getSystemErrorName(-error)}`;
+  return isFaultOfDescriptor(error) ? new EvenkeelError(message) : new ResourceError(message);
+}
+
+/** Anything else is the system's: no descriptors, no memory, no more watches. */
+function isFaultOfDescriptor(error: number): boolean {
+  const { EBADF, EPERM, EEXIST, EINVAL, ELOOP } = constants.errno;
+  return [EBADF, EPERM, EEXIST, EINVAL, ELOOP].includes(error);
 }

@@ -7,7 +7,6 @@
 #include "addon/client_object.h"
 #include "addon/environment.h"
 #include "addon/functions.h"
-#include "base/poller.h"
 #include "pipeline/layout.h"
 
 namespace evenkeel::addon {
@@ -25,33 +24,41 @@ struct BaseObject::JsTimer final : base::Timer {
 };
 
 // A descriptor is told of once and then unwatched until JavaScript has heard of it: level-triggered readiness
-// would spin a thread whose JavaScript is busy.
+// would spin a thread whose JavaScript is busy. arm() and end() are the JavaScript thread's: what it cancels
+// it may close at once.
 struct BaseObject::JsWatch final : base::DescriptorHandler {
   JsWatch(BaseObject& owner, uint32_t id, int fd, base::Interest interest)
-      : owner_(owner), id_(id), fd_(fd), interest_(interest) {
-    arm();
-  }
-  ~JsWatch() { disarm(); }
-  void arm() {
-    if (armed_) return;
+      : owner_(owner), id_(id), fd_(fd), interest_(interest) {}
+  Status arm() {
+    const std::lock_guard guard(mutex_);
+    if (armed_) return Status::ok();
     const Status status = owner_.driver_->base().watch(fd_, interest_, this);
     armed_ = status.is_ok();
-    if (!armed_) owner_.report({layout::kEventWatchFailed, id_, static_cast<uint32_t>(status.error())});
+    return status;
   }
-  void disarm() {
-    if (armed_) owner_.driver_->base().unwatch(fd_);
-    armed_ = false;
-  }
+  void end() { disarm(); }
   void on_ready(bool readable, bool writable) override {
-    disarm();
+    if (!disarm()) return;
     const uint32_t wanted = static_cast<uint32_t>(interest_);
     const uint32_t ready = ((readable ? 1u : 0u) | (writable ? 2u : 0u)) & wanted;
     owner_.report({layout::kEventReady, id_, ready == 0 ? wanted : ready});
   }
+
+ private:
+  // False when it was not armed.
+  bool disarm() {
+    const std::lock_guard guard(mutex_);
+    if (!armed_) return false;
+    owner_.driver_->base().unwatch(fd_);
+    armed_ = false;
+    return true;
+  }
+
   BaseObject& owner_;
   const uint32_t id_;
   const int fd_;
   const base::Interest interest_;
+  std::mutex mutex_;  // of what follows
   bool armed_ = false;
 };
 
@@ -110,19 +117,19 @@ int BaseObject::watch(uint32_t id, int fd, base::Interest interest) {
   struct stat info;
   if (fstat(fd, &info) != 0) return errno;
   if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return EPERM;  // always ready: nothing to wait for
-  // A poller of its own says at once what the base's would only say on its thread.
-  Status status;
-  const std::unique_ptr<base::Poller> probe = base::create_poller(&status);
-  if (probe != nullptr) status = probe->add(fd, interest, 0);
-  if (!status.is_ok()) return status.error();
-  run([id, fd, interest](BaseObject& self) {
-    self.watches_[id] = std::make_unique<JsWatch>(self, id, fd, interest);
-  });
-  return 0;
+  auto watch = std::make_shared<JsWatch>(*this, id, fd, interest);
+  const Status status = watch->arm();
+  if (status.is_ok()) watches_[id] = std::move(watch);
+  return status.error();
 }
 
 void BaseObject::unwatch(uint32_t id) {
-  run([id](BaseObject& self) { self.watches_.erase(id); });
+  const auto found = watches_.find(id);
+  if (found == watches_.end()) return;
+  const std::shared_ptr<JsWatch> watch = std::move(found->second);
+  watches_.erase(found);
+  watch->end();
+  run([watch](BaseObject&) {});  // its thread may be in the middle of a call of it
 }
 
 void BaseObject::watch_signal(uint32_t id, int signo) {
@@ -165,17 +172,17 @@ void BaseObject::deliver() {
     napi_create_uint32(env, event.argument, &arguments[2]);
     make_callback(env, dispatch_, 3, arguments);
     napi_close_handle_scope(env, scope);
-    if (event.kind == layout::kEventReady) {
-      run([id = event.id](BaseObject& self) {
-        const auto found = self.watches_.find(id);
-        if (found != self.watches_.end()) found->second->arm();
-      });
-    }
+    if (event.kind != layout::kEventReady) continue;
+    const auto found = watches_.find(event.id);
+    if (found == watches_.end()) continue;
+    const Status status = found->second->arm();
+    if (!status.is_ok()) report({layout::kEventWatchFailed, event.id, static_cast<uint32_t>(status.error())});
   }
 }
 
 void BaseObject::tear_down() {
   timers_.clear();
+  for (const auto& [id, watch] : watches_) watch->end();
   watches_.clear();
   signals_.clear();
   if (dispatch_ != nullptr) napi_delete_reference(driver_->env(), dispatch_);

@@ -55,9 +55,9 @@ class BaseObject final : public Messenger, public std::enable_shared_from_this<B
   const std::shared_ptr<Driver> driver_;
   napi_ref dispatch_;
 
+  std::unordered_map<uint32_t, std::shared_ptr<JsWatch>> watches_;
   // On the base's thread.
   std::unordered_map<uint32_t, std::unique_ptr<JsTimer>> timers_;
-  std::unordered_map<uint32_t, std::unique_ptr<JsWatch>> watches_;
   std::unordered_map<uint32_t, std::unique_ptr<JsSignal>> signals_;
 
   std::mutex mutex_;  // of the two below

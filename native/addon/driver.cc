@@ -31,18 +31,22 @@ void close_handle(uv_handle_t* handle, Closing* closing) {
 
 class HostDriver final : public Driver {
  public:
-  HostDriver(napi_env env, std::unique_ptr<base::EventBase> base) : Driver(env), base_(std::move(base)) {
-    uv_loop_t* loop = loop_of(env);
-    uv_poll_init(loop, &poll_, base_->descriptor());
+  HostDriver(napi_env env, std::unique_ptr<base::EventBase> base) : Driver(env), base_(std::move(base)) {}
+
+  base::EventBase& base() override { return *base_; }
+  bool threaded() const override { return false; }
+
+  Status open() override {
+    uv_loop_t* loop = loop_of(env_);
+    const int error = uv_poll_init(loop, &poll_, base_->descriptor());
+    if (error != 0) return Status::from_errno(-error);
     uv_timer_init(loop, &timer_);
     poll_.data = timer_.data = this;
     uv_poll_start(&poll_, UV_READABLE,
                   [](uv_poll_t* poll, int, int) { static_cast<HostDriver*>(poll->data)->turn(); });
     keep_alive(false);
+    return Status::ok();
   }
-
-  base::EventBase& base() override { return *base_; }
-  bool threaded() const override { return false; }
 
   void rearm() override {
     if (closing()) return;
@@ -120,20 +124,24 @@ class HostDriver final : public Driver {
 class ThreadDriver final : public Driver {
  public:
   ThreadDriver(napi_env env, std::unique_ptr<base::LoopThread> thread)
-      : Driver(env), thread_(std::move(thread)) {
-    uv_async_init(loop_of(env), &async_, [](uv_async_t* async) {
+      : Driver(env), thread_(std::move(thread)) {}
+
+  base::EventBase& base() override { return thread_->base(); }
+  bool threaded() const override { return true; }
+
+  Status open() override {
+    const int error = uv_async_init(loop_of(env_), &async_, [](uv_async_t* async) {
       auto* self = static_cast<ThreadDriver*>(async->data);
       napi_handle_scope scope = nullptr;
       napi_open_handle_scope(self->env_, &scope);
       self->deliver();
       napi_close_handle_scope(self->env_, scope);
     });
+    if (error != 0) return Status::from_errno(-error);
     async_.data = this;
     keep_alive(false);
+    return Status::ok();
   }
-
-  base::EventBase& base() override { return thread_->base(); }
-  bool threaded() const override { return true; }
 
  protected:
   void wake() override { uv_async_send(&async_); }
@@ -162,14 +170,18 @@ std::shared_ptr<Driver> Driver::create(napi_env env, bool threaded, const std::s
 #if !defined(__linux__)
   threaded = true;  // a kqueue inside another may never fire
 #endif
+  std::shared_ptr<Driver> driver;
   if (threaded) {
     auto thread = base::LoopThread::start(name, status);
     if (thread == nullptr) return nullptr;
-    return std::make_shared<ThreadDriver>(env, std::move(thread));
+    driver = std::make_shared<ThreadDriver>(env, std::move(thread));
+  } else {
+    auto base = base::EventBase::create(status);
+    if (base == nullptr) return nullptr;
+    driver = std::make_shared<HostDriver>(env, std::move(base));
   }
-  auto base = base::EventBase::create(status);
-  if (base == nullptr) return nullptr;
-  return std::make_shared<HostDriver>(env, std::move(base));
+  *status = driver->open();
+  return status->is_ok() ? driver : nullptr;
 }
 
 void Driver::run(std::function<void()> task) {

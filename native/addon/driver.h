@@ -40,6 +40,7 @@ class Messenger {
 
 class Driver {
  public:
+  // Null, with the reason in *status, when the system refuses a descriptor, a thread or memory.
   static std::shared_ptr<Driver> create(napi_env env, bool threaded, const std::string& name, Status* status);
   virtual ~Driver() = default;
 
@@ -68,6 +69,8 @@ class Driver {
 
  protected:
   explicit Driver(napi_env env) : env_(env) {}
+  // Enters the loop. Where that is refused nothing of the driver is left in it.
+  virtual Status open() = 0;
   virtual void wake() = 0;
   virtual void keep_alive(bool alive) = 0;
   virtual void stop_turning() = 0;

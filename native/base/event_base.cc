@@ -82,19 +82,21 @@ EventBase::Descriptor* EventBase::find(int fd) {
 
 Status EventBase::watch(int fd, Interest interest, DescriptorHandler* handler) {
   if (fd < 0) return Status::from_errno(EBADF);
+  const std::lock_guard lock(descriptors_mutex_);
   if (find(fd) != nullptr) return Status::from_errno(EEXIST);
   const auto index = static_cast<size_t>(fd);
-  if (index >= descriptors_.size()) descriptors_.resize(std::max(index + 1, descriptors_.size() * 2));
-  Descriptor& descriptor = descriptors_[index];
-  const uint32_t generation = descriptor.generation + 1;
+  const uint32_t generation = (index < descriptors_.size() ? descriptors_[index].generation : 0) + 1;
   if (const Status status = poller_->add(fd, interest, make_tag(fd, generation)); !status.is_ok())
     return status;
-  descriptor = {.handler = handler, .generation = generation, .interest = interest};
-  ++stats_.descriptors;
+  // Only now, when it is known to be a descriptor: any other number would cost its size.
+  if (index >= descriptors_.size()) descriptors_.resize(std::max(index + 1, descriptors_.size() * 2));
+  descriptors_[index] = {.handler = handler, .generation = generation, .interest = interest};
+  ++watched_;
   return Status::ok();
 }
 
 Status EventBase::set_interest(int fd, Interest interest) {
+  const std::lock_guard lock(descriptors_mutex_);
   Descriptor* const descriptor = find(fd);
   if (descriptor == nullptr) return Status::from_errno(ENOENT);
   if (descriptor->interest == interest) return Status::ok();
@@ -104,10 +106,11 @@ Status EventBase::set_interest(int fd, Interest interest) {
 }
 
 void EventBase::unwatch(int fd) {
+  const std::lock_guard lock(descriptors_mutex_);
   Descriptor* const descriptor = find(fd);
   if (descriptor == nullptr) return;
   descriptor->handler = nullptr;
-  --stats_.descriptors;
+  --watched_;
   // Fails for a descriptor closed too early; then the kernel has dropped it by itself.
   static_cast<void>(poller_->remove(fd));
 }
@@ -151,6 +154,10 @@ void EventBase::post(std::function<void()> task) {
 
 EventBaseStats EventBase::stats() const {
   EventBaseStats stats = stats_;
+  {
+    const std::lock_guard lock(descriptors_mutex_);
+    stats.descriptors = watched_;
+  }
   stats.timers = wheel_.size() - (end_of_turn_.scheduled() ? 1 : 0);
   return stats;
 }
@@ -190,7 +197,11 @@ void EventBase::run_tasks() {
 }
 
 void EventBase::run_ready(const Ready& ready) {
-  const Descriptor& descriptor = descriptors_[tag_index(ready.tag)];
+  Descriptor descriptor;
+  {
+    const std::lock_guard lock(descriptors_mutex_);
+    descriptor = descriptors_[tag_index(ready.tag)];
+  }
   if (descriptor.handler == nullptr || descriptor.generation != tag_generation(ready.tag)) return;
   // An earlier handler of this turn may have changed the interest.
   const bool readable = ready.readable && wants_read(descriptor.interest);

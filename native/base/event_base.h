@@ -2,7 +2,8 @@
 // drives it: a host loop that watches descriptor() and calls poll(0), or a LoopThread that calls poll(-1) for
 // ever.
 //
-// Threads: post() from any thread; everything else on the thread that drives the base, handlers included.
+// Threads: post(), watch(), set_interest() and unwatch() from any thread; everything else on the thread that
+// drives the base, handlers included.
 // Handlers may call anything but poll(): watch and unwatch any descriptor (themselves included), schedule and
 // cancel any timer. None may destroy the base.
 #pragma once
@@ -88,9 +89,11 @@ class EventBase {
   Millis time() const { return time_; }
   Millis refresh_time() { return time_ = now(); }
 
-  // The handler must stay alive until unwatch(fd), and the descriptor open. After unwatch() the handler is
-  // not called again, not even for readiness that this turn already collected (also when the same fd is
-  // watched anew within the turn). EEXIST: watched already.
+  // The handler must stay alive until unwatch(fd), and the descriptor open; it may be closed as soon as
+  // unwatch() has returned. After that the handler is not called again, not even for readiness that this turn
+  // already collected (also when the same fd is watched anew within the turn). Where another thread than the
+  // driving one unwatches, a call may be under way: the handler must live until a task posted afterwards.
+  // EEXIST: watched already.
   Status watch(int fd, Interest interest, DescriptorHandler* handler);
   // ENOENT: not watched.
   Status set_interest(int fd, Interest interest);
@@ -139,8 +142,10 @@ class EventBase {
   std::unique_ptr<Poller> poller_;
   Millis time_;
   TimerWheel wheel_;
-  TimerNode end_of_turn_;                // behind the timers due this turn, before those that they make due
-  std::vector<Descriptor> descriptors_;  // by descriptor number
+  TimerNode end_of_turn_;                 // behind the timers due this turn, before those that they make due
+  mutable std::mutex descriptors_mutex_;  // of the two below
+  std::vector<Descriptor> descriptors_;   // by descriptor number
+  size_t watched_ = 0;
   std::unique_ptr<SignalSink> signals_;  // once one is watched
   std::vector<SignalWatch> signal_watches_;
   bool running_signals_ = false;

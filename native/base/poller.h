@@ -2,7 +2,8 @@
 // nothing above it can tell which one runs. Level-triggered: a descriptor stays ready until what made it
 // ready is gone.
 //
-// Threads: wake() from any thread and from signal handlers, the rest on the thread that polls.
+// Threads: wake() from any thread and from signal handlers; add(), modify() and remove() from any thread;
+// wait() on the thread that polls.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,10 @@ class Poller {
   // uv_backend_fd).
   virtual int descriptor() const = 0;
 
-  // A descriptor is added once, and removed before it is closed. With Interest::kNone it stays registered and
-  // silent, but for one report of a hang-up or an error that some platforms make.
+  // A descriptor is added once, and removed before it is closed: the kernel may know the open file behind it,
+  // which lives on where a child or a duplicate has it too, and then nobody could remove it any more. With
+  // Interest::kNone it stays registered and silent, but for one report of a hang-up or an error that some
+  // platforms make.
   virtual Status add(int fd, Interest interest, uint64_t tag) = 0;
   virtual Status modify(int fd, Interest interest, uint64_t tag) = 0;
   virtual Status remove(int fd) = 0;

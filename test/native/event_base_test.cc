@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -71,6 +73,46 @@ TEST_F(EventBaseTest, CallsTheHandlerWhileItsDescriptorIsReady) {
   base_->poll(0);
   EXPECT_EQ(watcher.calls, 2);
   base_->unwatch(pipe_.reader());
+}
+
+// The kernel knows the open file, and that lives on in a duplicate or a child: a base that still had it could
+// not be rid of it any more, and would turn for ever.
+TEST_F(EventBaseTest, WhatAnotherThreadHasUnwatchedMayBeClosedAtOnceThoughADuplicateLivesOn) {
+  Watcher watcher;
+  for (int round = 0; round < 20; ++round) {
+    const int watched = dup(pipe_.reader());
+    const int elsewhere = dup(pipe_.reader());
+    ASSERT_TRUE(base_->watch(watched, Interest::kRead, &watcher).is_ok());
+    std::thread([&] {
+      base_->unwatch(watched);
+      close(watched);
+    }).join();
+    pipe_.put();
+    EXPECT_FALSE(is_readable_from_outside());
+    close(elsewhere);
+    pipe_.drain();
+  }
+  EXPECT_EQ(base_->stats().descriptors, 0u);
+  EXPECT_EQ(watcher.calls, 0);
+}
+
+TEST_F(EventBaseTest, AnotherThreadWatchesAndUnwatchesWhileTheBaseTurns) {
+  Watcher watcher;
+  std::atomic<bool> done{false};
+  pipe_.put();
+  std::thread other([&] {
+    for (int i = 0; i < 2000; ++i) {
+      ASSERT_TRUE(base_->watch(pipe_.reader(), Interest::kRead, &watcher).is_ok());
+      if (i % 2 == 0) std::this_thread::yield();
+      base_->unwatch(pipe_.reader());
+    }
+    done = true;
+  });
+  while (!done) base_->poll(0);
+  other.join();
+  const int calls = watcher.calls;
+  base_->poll(0);
+  EXPECT_EQ(watcher.calls, calls);
 }
 
 TEST_F(EventBaseTest, InterestDecidesWhatIsHeard) {

@@ -35,6 +35,7 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   ConflictError: ['EVENKEEL_CONFLICT', true],
   ClosedError: ['EVENKEEL_CLOSED', false],
   ServerError: ['EVENKEEL_SERVER', false],
+  ResourceError: ['EVENKEEL_RESOURCE', true],
   DecodeError: ['EVENKEEL_DECODE', false],
 };
 

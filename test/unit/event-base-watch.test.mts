@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { ClosedError, InvalidArgumentError } from '../../lib/errors.ts';
+import { inProcess } from '../faults/elsewhere.mts';
 import { assertNothingLeft, models, openBase, turn, until } from '../faults/harness.mts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'evenkeel-watch-'));
@@ -72,6 +84,18 @@ async function openSockets() {
       server.close();
     },
   };
+}
+
+/** Whether any epoll instance of this process has the file of this inode. */
+function isPolled(inode: number): boolean {
+  const hexadecimal = new RegExp(`^tfd:.* ino:${inode.toString(16)} `, 'm');
+  return readdirSync('/proc/self/fdinfo').some((fd) => {
+    try {
+      return hexadecimal.test(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'));
+    } catch {
+      return false; // the descriptor with which the folder was read
+    }
+  });
 }
 
 for (const model of models) {
@@ -184,7 +208,6 @@ for (const model of models) {
       old.write('x');
       const watcher = base.watch(old.reader, {}, () => seen.push('old'));
       watcher.cancel();
-      await base.stats(); // cancelled on the base's thread too
       old[Symbol.dispose]();
       using anew = openPipe();
       assert.equal(anew.reader, old.reader);
@@ -196,6 +219,55 @@ for (const model of models) {
       await until(() => seen.includes('new'), 'the new pipe');
       assert.deepEqual(seen, ['new']);
     });
+
+    // The kernel knows the open file, not the number: what a child holds too could not be taken back after the close.
+    const onLinux = process.platform === 'linux' ? test : test.skip;
+    onLinux('nothing looks at a descriptor any more when cancel() has returned', async () => {
+      await using base = openBase(model);
+      using pipe = openPipe();
+      const { ino } = fstatSync(pipe.reader);
+      for (let i = 0; i < 50; i += 1) {
+        const fd = openSync(`/proc/self/fd/${pipe.reader}`, constants.O_RDONLY | constants.O_NONBLOCK);
+        const watcher = base.watch(fd, {}, () => {});
+        assert.ok(isPolled(ino));
+        watcher.cancel();
+        assert.ok(!isPolled(ino));
+        closeSync(fd);
+      }
+    });
+
+    onLinux(
+      'without a descriptor to be had it watches; a base that needs some is refused for that reason',
+      async () => {
+        const ended = await inProcess(async ({ evenkeel, say }, threaded) => {
+          const { execFileSync } = await import('node:child_process');
+          const fs = await import('node:fs');
+          const { EventBase, ResourceError, InvalidArgumentError } = evenkeel;
+          const base = threaded ? EventBase.create() : EventBase.host;
+          execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=64']);
+          const held: number[] = [];
+          try {
+            for (;;) held.push(fs.openSync('/dev/null', 'r'));
+          } catch {}
+          base.watch(1, {}, () => {}).cancel();
+          try {
+            EventBase.create();
+          } catch (error) {
+            const { retryable, message } = error as InstanceType<typeof ResourceError>;
+            say(
+              `${error instanceof ResourceError} ${error instanceof InvalidArgumentError} ${retryable} ${message}`,
+            );
+          }
+          for (const fd of held) fs.closeSync(fd);
+          await EventBase.create().close();
+          say('and then it is made');
+        }, model === 'thread');
+        assert.deepEqual(ended.lines, [
+          'true false true the system refuses an event base: EMFILE',
+          'and then it is made',
+        ]);
+      },
+    );
 
     test('refuses what cannot be watched, at the call', async () => {
       await using base = openBase(model);
