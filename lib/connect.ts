@@ -54,6 +54,7 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   backoff: true,
   maxInFlight: true,
   maxQueued: true,
+  maxQueuedBytes: true,
   offlineQueue: true,
   maxValueSize: true,
   silenceTimeout: true,

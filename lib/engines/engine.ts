@@ -43,8 +43,13 @@ export interface Transport extends Target, Submitter {
   flush(): void;
   /** What `start` submits belongs together: it leaves in one run or, where the engine has transactions, is one. */
   together(start: () => void): void;
-  /** Throws what dispatching the operation would throw for its arguments; starts nothing. */
-  check(key: string, value: string | Uint8Array | undefined): void;
+  /**
+   * Throws what dispatching the operation would throw for its arguments; starts nothing. Returns how many bytes of
+   * fits() it needs at most.
+   */
+  check(key: string, value: string | Uint8Array | undefined): number;
+  /** Whether so many operations, which need so many bytes together, would be accepted now. */
+  fits(operations: number, bytes: number): boolean;
   /** The server's version while there is a connection. */
   version(): string | undefined;
   /** Refuses new operations, and nothing else yet; before close() where something has to be ended first. */

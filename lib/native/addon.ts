@@ -38,6 +38,8 @@ export interface NativeCounters {
   readonly streams: number;
   readonly payloads: number;
   readonly largeValues: number;
+  /** Memory that is had from the system and not from an allocator, in bytes. */
+  readonly mappedBytes: number;
   readonly unsettled: number;
 }
 
@@ -84,6 +86,7 @@ export interface NativeClientOptions {
   readonly waitsOffline: boolean;
   readonly maxWritten: number;
   readonly maxOperations: number;
+  readonly maxQueuedBytes: number;
   readonly maxValue: number;
 }
 
@@ -91,7 +94,7 @@ export interface NativeClient {
   /** A slot, or a REFUSED_… code. */
   submit(code: number, key: string): number;
   submitValue(code: number, key: string, value: string | Uint8Array): number;
-  /** 0, or the REFUSED_… code that submit() would return for these arguments. */
+  /** How many bytes the operation needs at most, or the REFUSED_… code that submit() would return for these arguments. */
   check(key: string, value?: string | Uint8Array): number;
   /** `how`: a FLUSH_… mode. */
   flush(how: number): void;
@@ -103,6 +106,8 @@ export interface NativeClient {
   connect(): void;
   cancel(slot: number): void;
   close(): void;
-  /** How many more operations would be accepted. */
+  /** How many more operations without a value would be accepted. */
   available(): number;
+  /** Whether so many operations that need so many bytes together would be accepted now. */
+  fits(operations: number, bytes: number): boolean;
 }

@@ -46,6 +46,8 @@ type Outcome = <T>(promise: Promise<T>) => Promise<T>;
 interface Staged {
   readonly op: string;
   readonly size: number;
+  /** What it needs of the bytes that may be queued, at most. */
+  readonly bytes: number;
   readonly signal: AbortSignal | undefined;
   start(): void;
   /** Rejects the promise. */
@@ -79,13 +81,14 @@ class Stage implements Target {
 
   dispatch<T>(operation: Operation): Promise<T> {
     this.#assertOpen();
-    this.#transport.check(operation.key, operation.value);
+    const bytes = this.#transport.check(operation.key, operation.value);
     // The caller may use its memory again as soon as the call has returned.
     if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
     const promise = this.#outcome(operation.promise<T>());
     this.#add({
       op: nameOf(operation.kind),
       size: 1,
+      bytes,
       signal: operation.details?.signal,
       start: () => this.#transport.submit(operation),
       reject: (error) => operation.fail(error),
@@ -96,11 +99,13 @@ class Stage implements Target {
 
   dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
     this.#assertOpen();
-    for (const key of many.keys) this.#transport.check(key, undefined);
+    let bytes = 0;
+    for (const key of many.keys) bytes += this.#transport.check(key, undefined);
     const promise = this.#outcome(many.promise);
     this.#add({
       op: 'getMany',
       size: many.keys.length,
+      bytes,
       signal: many.details?.signal,
       start: () => many.start(this.#transport),
       reject: (error) => many.discard(error),
@@ -112,8 +117,9 @@ class Stage implements Target {
   leave(): void {
     const size = this.size;
     const staged = this.#end();
-    if (size > this.#transport.available()) {
-      const message = `maxInFlight and maxQueued leave no room for ${size} operations at once`;
+    const bytes = staged.reduce((sum, each) => sum + each.bytes, 0);
+    if (!this.#transport.fits(size, bytes)) {
+      const message = `maxInFlight, maxQueued and maxQueuedBytes leave no room for ${size} operations of ${bytes} bytes at once`;
       const { node } = this.#transport;
       for (const each of staged) {
         const context = { op: each.op, ...(node !== undefined && { node }) };

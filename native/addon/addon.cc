@@ -35,6 +35,7 @@ Napi::Value read_counters(const Napi::CallbackInfo& info) {
   result.Set("streams", static_cast<double>(now.streams));
   result.Set("payloads", static_cast<double>(now.payloads));
   result.Set("largeValues", static_cast<double>(now.large_values));
+  result.Set("mappedBytes", static_cast<double>(now.mapped_bytes));
   result.Set("unsettled", static_cast<double>(now.unsettled));
   return result;
 }

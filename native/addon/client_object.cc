@@ -55,6 +55,14 @@ uint32_t number_property(napi_env env, napi_value object, const char* name) {
   return number;
 }
 
+uint64_t large_number_property(napi_env env, napi_value object, const char* name) {
+  napi_value value = nullptr;
+  int64_t number = 0;
+  napi_get_named_property(env, object, name, &value);
+  napi_get_value_int64(env, value, &number);
+  return static_cast<uint64_t>(number);
+}
+
 bool boolean_property(napi_env env, napi_value object, const char* name) {
   napi_value value = nullptr;
   bool flag = false;
@@ -101,7 +109,8 @@ ClientObject::Key::Key(napi_env env, napi_value value) {
   refused = pipeline::refusal(wire::memcache::check_key(bytes));
 }
 
-ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t limit) : is_string(string) {
+ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t limit, bool exactly)
+    : is_string(string) {
   void* bytes = nullptr;
   const napi_status status = is_string ? napi_get_value_string_utf16(env, value, nullptr, 0, &length)
                                        : napi_get_buffer_info(env, value, &bytes, &length);
@@ -110,12 +119,12 @@ ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t l
     return;
   }
   data = static_cast<const std::byte*>(bytes);
-  capacity = is_string ? length * 3 + 1 : length;
-  size_t encoded = length;
-  if (is_string && length <= limit && length * 3 > limit) {  // only then it takes a count
-    napi_get_value_string_utf8(env, value, nullptr, 0, &encoded);
-  }
-  if (encoded > limit) refused = layout::kRefusedValueTooLarge;
+  // UTF-8 takes at most three bytes for each UTF-16 unit, and Node-API one for a terminator.
+  const size_t most = length * 3;
+  const bool matters = exactly || most >= layout::kLargeValue || most > limit;
+  if (is_string && matters && length <= limit) napi_get_value_string_utf8(env, value, nullptr, 0, &length);
+  capacity = !is_string ? length : matters ? length + 1 : most + 1;
+  if (length > limit) refused = layout::kRefusedValueTooLarge;
 }
 
 int32_t ClientObject::check(napi_value key, napi_value value) const {
@@ -123,8 +132,14 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
   napi_valuetype type = napi_undefined;
   napi_typeof(env, value, &type);
   const Key checked(env, key);
-  if (checked.refused != 0 || type == napi_undefined) return checked.refused;
-  return Value(env, value, type == napi_string, max_value_).refused;
+  if (checked.refused != 0) return checked.refused;
+  size_t value_length = 0;
+  if (type != napi_undefined) {
+    const Value measured(env, value, type == napi_string, max_value_, true);
+    if (measured.refused != 0) return measured.refused;
+    value_length = measured.length;
+  }
+  return static_cast<int32_t>(pipeline::Client::most_bytes(checked.bytes.size(), value_length));
 }
 
 int32_t ClientObject::submit(uint32_t code, napi_value key_value) {
@@ -141,15 +156,15 @@ int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_val
   const napi_env env = driver_->env();
   const Key key(env, key_value);
   if (key.refused != 0) return key.refused;
-  const Value value(env, given, (code & layout::kCodeStringValue) != 0, max_value_);
+  const Value value(env, given, (code & layout::kCodeStringValue) != 0, max_value_, false);
   if (value.refused != 0) return value.refused;
-  const bool is_inline = value.capacity <= layout::kLargeValue;
+  const bool is_inline = value.length <= layout::kLargeValue;
   const int32_t refused = client_->begin(read_call(code), key.bytes, is_inline ? value.capacity : 0);
   if (refused != 0) return refused;
   uint32_t slot = 0;
   if (!is_inline) {
     std::unique_ptr<net::Payload> payload = memory_.make_payload(given, value.length);
-    if (payload == nullptr) return layout::kRefusedValueTooLarge;
+    if (payload == nullptr) return layout::kRefusedMemory;
     slot = client_->commit(0, std::move(payload));
   } else if (value.is_string) {
     size_t written = 0;
@@ -180,8 +195,15 @@ uint32_t ClientObject::take(uint32_t offset) {
     const uint32_t* last = records_ + size_t{taken - 1} * layout::kRecordWords;
     ended_ = last[layout::kRecordSlot] == layout::kControlSlot &&
              (last[layout::kRecordOutcome] & layout::kOutcomeMask) == layout::kOutcomeEnded;
+    // Before JavaScript hears of the end: whoever waits for it may look at what is left.
+    if (ended_) drop_memory();
   }
   return taken;
+}
+
+void ClientObject::drop_memory() {
+  client_->drop_memory();
+  memory_.close();
 }
 
 void ClientObject::close() {
@@ -263,6 +285,7 @@ void ClientObject::deliver() {
 void ClientObject::tear_down() {
   budget_ = UINT32_MAX;  // what is left is taken at once, be it from inside deliver()
   client_->tear_down();
+  drop_memory();
   drop_references();
 }
 
@@ -331,6 +354,10 @@ static napi_value available(napi_env, Arguments arguments, const Self& self) {
   return arguments.number(static_cast<int32_t>(self->available()));
 }
 
+static napi_value fits(napi_env, Arguments arguments, const Self& self) {
+  return arguments.boolean(self->fits(arguments.u32(0), arguments.f64(1)));
+}
+
 }  // namespace calls
 
 napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments) {
@@ -344,6 +371,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
       .waits_offline = boolean_property(env, given, "waitsOffline"),
       .max_written = number_property(env, given, "maxWritten"),
       .max_operations = number_property(env, given, "maxOperations"),
+      .max_queued_bytes = large_number_property(env, given, "maxQueuedBytes"),
       .max_value = number_property(env, given, "maxValue"),
   };
   self->max_value_ = options.max_value;
@@ -367,6 +395,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::cancel>(env, object, "cancel", self);
   define<ClientObject, calls::close>(env, object, "close", self);
   define<ClientObject, calls::available>(env, object, "available", self);
+  define<ClientObject, calls::fits>(env, object, "fits", self);
   return object;
 }
 

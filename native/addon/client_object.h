@@ -39,6 +39,9 @@ class ClientObject final : public Messenger,
   void cancel(uint32_t slot);
   void close();
   uint32_t available() const { return client_->available(); }
+  bool fits(uint32_t operations, double bytes) const {
+    return client_->fits(operations, static_cast<uint64_t>(bytes));
+  }
 
   void on_completions_ready() override { driver_->announce(this); }
   void deliver() override;
@@ -56,10 +59,11 @@ class ClientObject final : public Messenger,
     int32_t refused = 0;
   };
   struct Value {
-    Value(napi_env env, napi_value value, bool string, size_t limit);
+    // `exactly`: a string's length is counted, however short it is.
+    Value(napi_env env, napi_value value, bool string, size_t limit, bool exactly);
     const bool is_string;
-    size_t length = 0;    // bytes of a Buffer, UTF-16 units of a string
-    size_t capacity = 0;  // bytes that its encoding may take
+    size_t length = 0;    // bytes that its encoding takes; counted for a string only where that matters
+    size_t capacity = 0;  // bytes to write it into
     const std::byte* data = nullptr;
     int32_t refused = 0;
   };
@@ -67,6 +71,7 @@ class ClientObject final : public Messenger,
   pipeline::Client::Call read_call(uint32_t code) const;
   // Keeps the process alive exactly while operations are active.
   void update_liveness();
+  void drop_memory();
   void drop_references();
 
   const std::shared_ptr<Driver> driver_;

@@ -28,6 +28,16 @@ class Arguments {
     napi_get_value_int32(env_, values_[index], &value);
     return value;
   }
+  double f64(size_t index) const {
+    double value = 0;
+    napi_get_value_double(env_, values_[index], &value);
+    return value;
+  }
+  napi_value boolean(bool value) const {
+    napi_value result = nullptr;
+    napi_get_boolean(env_, value, &result);
+    return result;
+  }
   napi_value number(int32_t value) const {
     napi_value result = nullptr;
     napi_create_int32(env_, value, &result);

@@ -106,15 +106,15 @@ std::unique_ptr<net::Payload> ValueMemory::make_payload(napi_value value, size_t
   View view;
   const bool is_view = read_view(env_, value, &view);
   if (is_view && !threaded_) return std::make_unique<PinnedPayload>(env_, value, view);
-  // UTF-8 takes at most three bytes for each UTF-16 unit, and one for the terminator.
-  base::BlockPool::Block block = pool_->acquire(is_view ? view.length : length * 3 + 1);
+  // Node-API writes a terminator behind a string.
+  base::BlockPool::Block block = pool_->acquire(is_view ? view.length : length + 1);
   if (!block.is_valid()) return nullptr;
   if (is_view) {
     std::memcpy(block.bytes().data(), view.data, view.length);
   } else {
     size_t written = 0;
     auto* into = reinterpret_cast<char*>(block.bytes().data());
-    if (napi_get_value_string_utf8(env_, value, into, length * 3 + 1, &written) != napi_ok) return nullptr;
+    if (napi_get_value_string_utf8(env_, value, into, length + 1, &written) != napi_ok) return nullptr;
     block.shorten(written);
   }
   return std::make_unique<BlockPayload>(std::move(block));

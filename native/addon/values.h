@@ -17,7 +17,7 @@ class ValueMemory final : public pipeline::Allocator {
  public:
   explicit ValueMemory(const Driver& driver);
 
-  // The bytes of a string (of `length` UTF-16 units), Buffer or other typed array. Null when there is no
+  // The bytes of a string (`length` of them in UTF-8), Buffer or other typed array. Null when there is no
   // memory. A host base sends a Buffer from where it lies: it is pinned by a reference, and looked at anew
   // before each write, so that one whose memory was transferred away is never read. Everything else is copied
   // once.
@@ -27,6 +27,9 @@ class ValueMemory final : public pipeline::Allocator {
   std::unique_ptr<pipeline::LargeValue> allocate(size_t length) override;
   // On the JavaScript thread. Null when memory for the Buffer could not be had.
   napi_value to_buffer(pipeline::LargeValue& value) const;
+
+  // Keeps no memory any more.
+  void close() { pool_->close(); }
 
  private:
   const napi_env env_;

@@ -1,17 +1,10 @@
 #include "base/block_pool.h"
 
-#include <cstdlib>
 #include <utility>
 
+#include "base/pages.h"
+
 namespace evenkeel::base {
-
-namespace {
-
-constexpr size_t kGranule = size_t{64} << 10;
-
-size_t round_up(size_t size) { return (size + kGranule - 1) / kGranule * kGranule; }
-
-}  // namespace
 
 BlockPool::Block::Block(Block&& other) noexcept { *this = std::move(other); }
 
@@ -27,13 +20,18 @@ BlockPool::Block::~Block() {
   if (data_ != nullptr) pool_->release(data_, capacity_);
 }
 
-BlockPool::~BlockPool() {
-  for (const Free& block : free_) std::free(block.data);  // NOLINT(cppcoreguidelines-owning-memory)
+BlockPool::~BlockPool() { close(); }
+
+void BlockPool::close() {
+  const std::lock_guard guard(mutex_);
+  for (const Free& block : free_) unmap_pages(block.data, block.capacity);
+  free_.clear();
+  free_bytes_ = limit_ = 0;
 }
 
 BlockPool::Block BlockPool::acquire(size_t size) {
   Block block;
-  const size_t wanted = size == 0 ? kGranule : round_up(size);
+  const size_t wanted = round_to_pages(size);
   {
     const std::lock_guard guard(mutex_);
     for (Free& each : free_) {
@@ -47,8 +45,7 @@ BlockPool::Block BlockPool::acquire(size_t size) {
     }
   }
   if (block.data_ == nullptr) {
-    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
-    block.data_ = static_cast<std::byte*>(std::malloc(wanted));
+    block.data_ = map_pages(wanted);
     block.capacity_ = wanted;
   }
   block.size_ = size;
@@ -65,7 +62,7 @@ void BlockPool::release(std::byte* data, size_t capacity) {
       return;
     }
   }
-  std::free(data);  // NOLINT(cppcoreguidelines-owning-memory)
+  unmap_pages(data, capacity);
 }
 
 }  // namespace evenkeel::base

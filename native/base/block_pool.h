@@ -1,5 +1,6 @@
-// BlockPool: large blocks of memory, used again instead of given back. What the system hands out for a
-// megabyte is zeroed page by page at the first touch, which costs more than copying the megabyte.
+// BlockPool: large blocks of memory, a few of them used again instead of given back: what the system hands
+// out for a megabyte is zeroed page by page at the first touch, which costs more than copying the megabyte. A
+// block takes the pages that it needs, and goes back to the system when the pool keeps enough.
 //
 // Threads: any. Blocks keep their pool alive.
 #pragma once
@@ -42,6 +43,8 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
 
   // Not valid when there is no memory.
   Block acquire(size_t size);
+  // Gives back what it keeps, and keeps nothing from now on.
+  void close();
 
  private:
   struct Free {
@@ -50,8 +53,8 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
   };
   void release(std::byte* data, size_t capacity);
 
-  const size_t limit_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // of all that follows
+  size_t limit_;
   std::vector<Free> free_;
   size_t free_bytes_ = 0;
 };

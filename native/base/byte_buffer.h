@@ -1,20 +1,29 @@
 // ByteBuffer: bytes appended at one end, without the zeroing and the throwing of std::vector. Memory that a
-// burst needed is given back after a while of smaller use.
+// burst needed is given back after a while of smaller use, and at once when it is much.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <span>
 #include <utility>
 
+#include "base/pages.h"
+
 namespace evenkeel::base {
 
 class ByteBuffer {
  public:
   ByteBuffer() = default;
-  // malloc's memory, and no smart pointer's, for the sake of realloc().
-  ~ByteBuffer() { std::free(data_); }  // NOLINT(cppcoreguidelines-owning-memory)
+  // Memory of malloc(), or of the system where it is much; no smart pointer's, for the sake of realloc().
+  ~ByteBuffer() {
+    if (capacity_ >= kWorthPages) {
+      unmap_pages(data_, capacity_);
+    } else {
+      std::free(data_);  // NOLINT(cppcoreguidelines-owning-memory)
+    }
+  }
   ByteBuffer(ByteBuffer&& other) noexcept { swap(other); }
   ByteBuffer& operator=(ByteBuffer&& other) noexcept {
     swap(other);
@@ -51,9 +60,18 @@ class ByteBuffer {
   void clear() {
     if (capacity_ > kKept) {
       small_uses_ = size_ < capacity_ / 4 ? small_uses_ + 1 : 0;
-      if (small_uses_ > kPatience) *this = ByteBuffer();
+      if (small_uses_ > kPatience || capacity_ > kMostKept) *this = ByteBuffer();
     }
     size_ = 0;
+  }
+  // After most of a burst is gone.
+  void shrink() {
+    if (capacity_ <= kMostKept || size_ > capacity_ / 4) return;
+    const size_t wanted = round_to_pages(std::max(size_, kKept));
+    std::byte* const smaller = resize_pages(data_, capacity_, wanted);
+    if (smaller == nullptr) return;
+    data_ = smaller;
+    capacity_ = wanted;
   }
 
  private:
@@ -66,10 +84,20 @@ class ByteBuffer {
   void enlarge(size_t length) {
     size_t wanted = capacity_ < kSmallest ? kSmallest : capacity_;
     while (wanted - size_ < length) wanted *= 2;
-    void* larger = std::realloc(data_, wanted);  // NOLINT(cppcoreguidelines-owning-memory)
+    std::byte* const larger = move_to(wanted);
     if (larger == nullptr) std::abort();
-    data_ = static_cast<std::byte*>(larger);
+    data_ = larger;
     capacity_ = wanted;
+  }
+  std::byte* move_to(size_t capacity) {
+    if (capacity_ >= kWorthPages) return resize_pages(data_, capacity_, capacity);
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
+    if (capacity < kWorthPages) return static_cast<std::byte*>(std::realloc(data_, capacity));
+    std::byte* const pages = map_pages(capacity);
+    if (pages == nullptr) return nullptr;
+    if (size_ > 0) std::memcpy(pages, data_, size_);
+    std::free(data_);  // NOLINT(cppcoreguidelines-owning-memory)
+    return pages;
   }
 
   std::byte* data_ = nullptr;

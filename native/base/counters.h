@@ -15,7 +15,8 @@ struct Counters {
   std::atomic<int64_t> streams{0};
   std::atomic<int64_t> payloads{0};
   std::atomic<int64_t> large_values{0};
-  std::atomic<int64_t> unsettled{0};  // operations that went down with their pipeline: always a fault
+  std::atomic<int64_t> mapped_bytes{0};  // of memory straight from the system (base/pages.h)
+  std::atomic<int64_t> unsettled{0};     // operations that went down with their pipeline: always a fault
 };
 
 inline Counters counters;

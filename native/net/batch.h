@@ -6,11 +6,11 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "base/byte_buffer.h"
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/pages.h"
 
 namespace evenkeel::net {
 
@@ -45,8 +45,8 @@ struct Batch {
   };
 
   base::ByteBuffer bytes;
-  std::vector<Packet> packets;
-  std::vector<Attached> payloads;  // in the order of their packets
+  base::BulkVector<Packet> packets;
+  base::BulkVector<Attached> payloads;  // in the order of their packets
 
   bool empty() const { return packets.empty(); }
   size_t payload_length(const Packet& packet) const {
@@ -63,8 +63,8 @@ struct Batch {
   }
   void clear() {
     bytes.clear();
-    packets.clear();
-    payloads.clear();
+    base::clear(packets);
+    base::clear(payloads);
   }
   // Moves everything of `other` behind what is here and leaves it empty.
   void append(Batch& other);

@@ -66,6 +66,7 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_
 
 void OutputQueue::kill(uint32_t sequence) {
   Packet& packet = pending_.packets[sequence - base_];
+  queued_.subtract(pending_.length(packet));
   packet.dead = true;
   ++dead_;
   dead_bytes_ += packet.inline_length;
@@ -82,6 +83,7 @@ void OutputQueue::free_payload(const Packet& packet) {
 
 void OutputQueue::pop_head() {
   const Packet& packet = head();
+  queued_.subtract(pending_.length(packet));
   free_payload(packet);
   head_byte_ += packet.inline_length;
   ++head_packet_;
@@ -135,11 +137,17 @@ size_t OutputQueue::compact() {
   all.bytes.truncate(bytes);
   all.packets.resize(packets);
   all.payloads.resize(payloads);
+  all.bytes.shrink();
+  base::shrink(all.packets);
+  base::shrink(all.payloads);
   head_packet_ = head_byte_ = dead_ = dead_bytes_ = 0;
   return moved;
 }
 
 void OutputQueue::reset() {
+  for (size_t i = head_packet_; i < pending_.packets.size(); ++i) {
+    if (!pending_.packets[i].dead) queued_.subtract(pending_.length(pending_.packets[i]));
+  }
   pending_.clear();
   head_packet_ = head_byte_ = head_written_ = payloads_ = dead_ = dead_bytes_ = 0;
 }

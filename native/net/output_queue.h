@@ -16,11 +16,15 @@
 #include <span>
 
 #include "net/batch.h"
+#include "net/queued_bytes.h"
 
 namespace evenkeel::net {
 
 class OutputQueue {
  public:
+  // `queued` outlives the queue; it hears of what leaves, by whichever way but to another queue.
+  explicit OutputQueue(QueuedBytes& queued) : queued_(queued) {}
+
   // The next request appended gets this sequence number, the one behind it the next, and so on (modulo 2^32).
   uint32_t next_sequence() const { return base_ + static_cast<uint32_t>(pending_.packets.size()); }
   void append(Batch& batch) {
@@ -35,7 +39,7 @@ class OutputQueue {
     uint32_t sequence = next_sequence();
     for (const Packet& packet : other.pending_.packets) on_moved(packet.opaque, sequence++);
     append(other.pending_);
-    other.reset();
+    other.payloads_ = 0;
   }
 
   // Of those that are not dead.
@@ -120,6 +124,7 @@ class OutputQueue {
   // sequence numbers now.
   size_t compact();
 
+  QueuedBytes& queued_;
   Batch pending_;
   uint32_t base_ = 0;  // the sequence number of the first of pending_.packets
   size_t head_packet_ = 0;

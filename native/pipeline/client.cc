@@ -22,6 +22,13 @@ void append(std::vector<net::Batch>& to, std::vector<net::Batch>& from) {
   for (size_t node = 0; node < from.size(); ++node) to[node].append(from[node]);
 }
 
+void forget(std::vector<net::Batch>& batches) {
+  for (net::Batch& batch : batches) batch = net::Batch();
+}
+
+// The longest head and the longest key.
+constexpr size_t kMostWithoutValue = 24 + 20 + wire::memcache::kMaxKeyLength;
+
 }  // namespace
 
 int32_t refusal(wire::memcache::KeyFault fault) {
@@ -57,7 +64,8 @@ std::shared_ptr<Client> Client::create(base::EventBase& base, bool threaded, con
                                        Allocator& allocator, ClientListener& listener) {
   std::shared_ptr<Client> client(new Client(base, threaded, options, listener));
   client->run([client, &allocator] {
-    client->pipeline_ = std::make_unique<Pipeline>(client->base_, client->options_, allocator, *client);
+    client->pipeline_ =
+        std::make_unique<Pipeline>(client->base_, client->options_, allocator, client->queued_, *client);
   });
   return client;
 }
@@ -89,6 +97,8 @@ void Client::connect() {
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
+  // What is handed in again has been accepted before.
+  if (call.deadline == 0 && room() == 0) return layout::kRefusedQueuedBytes;
   call_ = call;
   key_length_ = key.size();
   const size_t head = wire::memcache::head_size(call.head.opcode);
@@ -109,6 +119,7 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
   net::Batch& batch = staged_[node_];
   batch.bytes.grow(inline_length);
   ++staged_count_;
+  queued_.add(inline_length + payload_length);
   const base::Millis deadline =
       call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
   batch.add({.deadline = deadline,
@@ -253,12 +264,43 @@ void Client::close() {
     if (self->pipeline_ == nullptr) return;
     self->pipeline_->close();
     self->pipeline_.reset();
+    forget(self->delivery_.ready);
+    forget(self->delivery_.held);
     CompletionBatch ended;
     Completion& last = ended.records.emplace_back();
     last.slot = layout::kControlSlot;
     last.outcome = layout::kOutcomeEnded;
     self->on_completions(ended);
   });
+}
+
+uint64_t Client::room() const {
+  const uint64_t queued = queued_.now();
+  return queued < options_.max_queued_bytes ? options_.max_queued_bytes - queued : 0;
+}
+
+uint32_t Client::available() const {
+  const uint64_t by_bytes = (room() + kMostWithoutValue - 1) / kMostWithoutValue;
+  return static_cast<uint32_t>(std::min<uint64_t>(slots_.available(), by_bytes));
+}
+
+bool Client::fits(uint32_t operations, uint64_t bytes) const {
+  return operations <= slots_.available() && bytes <= room();
+}
+
+size_t Client::most_bytes(size_t key_length, size_t value_length) {
+  return kMostWithoutValue - wire::memcache::kMaxKeyLength + key_length + value_length;
+}
+
+void Client::drop_memory() {
+  forget(staged_);
+  base::BulkVector<Completion>().swap(inbox_.records);
+  inbox_.values = base::ByteBuffer();
+  next_record_ = next_value_ = 0;
+  const auto guard = lock();
+  forget(mailbox_.ready);
+  forget(mailbox_.held);
+  outbox_ = CompletionBatch();
 }
 
 void Client::tear_down() {

@@ -12,6 +12,7 @@
 
 #include "base/event_base.h"
 #include "net/batch.h"
+#include "net/queued_bytes.h"
 #include "pipeline/completions.h"
 #include "pipeline/options.h"
 #include "pipeline/pipeline.h"
@@ -81,11 +82,21 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // joined.
   void tear_down();
 
+  // After the last completion was taken, or tear_down(): gives back what is kept for the next burst. Large
+  // values can still be taken.
+  void drop_memory();
+
   void on_completions(CompletionBatch& batch) override;
 
   bool threaded() const { return threaded_; }
   uint32_t active() const { return slots_.active(); }
-  uint32_t available() const { return slots_.available(); }
+  // How many more operations without a value would be accepted.
+  uint32_t available() const;
+  // Whether so many operations that need so many bytes together would be accepted.
+  bool fits(uint32_t operations, uint64_t bytes) const;
+  // What an operation with this key and this much of a value needs at most, in bytes.
+  static size_t most_bytes(size_t key_length, size_t value_length);
+  uint64_t queued_bytes() const { return queued_.now(); }
 
  private:
   struct Mailbox {
@@ -102,6 +113,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void read_mailbox();
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
+  uint64_t room() const;
 
   base::EventBase& base_;
   const bool threaded_;
@@ -109,6 +121,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   ClientListener& listener_;
   SingleNodeRouter router_;
   Slots slots_;
+  net::QueuedBytes queued_;
   bool closed_ = false;
 
   std::vector<net::Batch> staged_;  // by node

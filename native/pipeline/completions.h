@@ -10,6 +10,7 @@
 #include "base/byte_buffer.h"
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/pages.h"
 #include "pipeline/layout.h"
 
 namespace evenkeel::pipeline {
@@ -45,13 +46,13 @@ struct Completion {
 };
 
 struct CompletionBatch {
-  std::vector<Completion> records;
+  base::BulkVector<Completion> records;
   base::ByteBuffer values;  // of the records without kOutcomeLargeBit, one behind the other
   std::vector<std::unique_ptr<LargeValue>> larges;  // of the records with it, in order
 
   bool empty() const { return records.empty(); }
   void clear() {
-    records.clear();
+    base::clear(records);
     values.clear();
     larges.clear();
   }

@@ -85,6 +85,8 @@ inline constexpr int32_t kRefusedKeyForbiddenByte = -6;
 inline constexpr int32_t kRefusedKeyIllFormed = -7;
 inline constexpr int32_t kRefusedValueType = -8;
 inline constexpr int32_t kRefusedValueTooLarge = -9;
+inline constexpr int32_t kRefusedQueuedBytes = -10;  // as much waits to be written as may
+inline constexpr int32_t kRefusedMemory = -11;       // the system has no memory for the value
 
 // Events of a base, as its dispatch function gets them: (kind, id, argument).
 inline constexpr uint32_t kEventTimer = 0;

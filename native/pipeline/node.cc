@@ -29,14 +29,17 @@ bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause 
 }  // namespace
 
 Node::Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,
-           NodeOwner& owner)
+           net::QueuedBytes& queued, NodeOwner& owner)
     : id_(id),
       base_(base),
       options_(options),
       flights_(flights),
+      queued_(queued),
       owner_(owner),
       stream_(base, *this),
       reader_(id, options.max_value, flights, allocator),
+      queue_(queued),
+      held_(queued),
       backoff_(options.backoff_min, options.backoff_max, base::now_nanos()) {}
 
 void Node::set_addresses(std::vector<net::Address> addresses) {
@@ -59,6 +62,7 @@ void Node::enqueue(net::Batch& batch, Flush flush) {
     flight.is_held = holds;
     flight.sequence = sequence++;
     if (waits) continue;
+    queued_.subtract(batch.length(packet));
     const bool closed = state_ == State::kClosed;
     flights_.settle(flight, closed ? layout::kOutcomeClosed : layout::kOutcomeOffline);
   }

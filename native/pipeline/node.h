@@ -39,7 +39,7 @@ class NodeOwner {
 class Node final : private net::StreamHandler, private base::Timer {
  public:
   Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,
-       NodeOwner& owner);
+       net::QueuedBytes& queued, NodeOwner& owner);
 
   // Tried in turn, from the next attempt on.
   void set_addresses(std::vector<net::Address> addresses);
@@ -95,6 +95,7 @@ class Node final : private net::StreamHandler, private base::Timer {
   base::EventBase& base_;
   const Options& options_;
   Flights& flights_;
+  net::QueuedBytes& queued_;
   NodeOwner& owner_;
   net::Stream stream_;
   ResponseReader reader_;

@@ -22,7 +22,10 @@ struct Options {
   bool waits_offline = true;
   uint32_t max_written = 16384;      // written and not yet answered, a node; further ones wait in its queue
   uint32_t max_operations = 147456;  // handed in and not yet released; further ones are refused
-  uint32_t max_value = 32u << 20;    // bytes; a value that is larger is not taken
+  // Of requests handed in and not yet written. Further ones are refused while as much waits; the last one
+  // accepted may go beyond it.
+  uint64_t max_queued_bytes = uint64_t{256} << 20;
+  uint32_t max_value = 32u << 20;  // bytes; a value that is larger is not taken
 };
 
 }  // namespace evenkeel::pipeline

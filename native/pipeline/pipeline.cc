@@ -2,9 +2,10 @@
 
 namespace evenkeel::pipeline {
 
-Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink)
+Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator,
+                   net::QueuedBytes& queued, CompletionSink& sink)
     : base_(base), options_(options), sink_(sink), flights_(base.refresh_time()) {
-  nodes_.push_back(std::make_unique<Node>(uint16_t{0}, base, options_, flights_, allocator, *this));
+  nodes_.push_back(std::make_unique<Node>(uint16_t{0}, base, options_, flights_, allocator, queued, *this));
 }
 
 Pipeline::~Pipeline() = default;

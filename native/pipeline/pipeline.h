@@ -17,7 +17,9 @@ namespace evenkeel::pipeline {
 // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Pipeline final : public NodeOwner, private base::Timer {
  public:
-  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);
+  // `queued` hears of what leaves of the batches that submit() is given.
+  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, net::QueuedBytes& queued,
+           CompletionSink& sink);
   ~Pipeline();
 
   void set_addresses(uint16_t node, std::vector<net::Address> addresses);

@@ -132,6 +132,29 @@ for (const model of models) {
       assert.ok(stored === undefined || (model === 'thread' && stored.every((byte) => byte === 5)));
     });
 
+    test('the memory of an outage is what its values need, and is given back', async () => {
+      await using base = openBase(model);
+      const options = { lazy: true, timeout: 300, eventBase: base };
+      const db = await connect('memcached://127.0.0.1:1', options);
+      for (const [length, count] of [
+        [100_000, 500],
+        [10_000, 5000],
+      ] as const) {
+        const waiting = Array.from({ length: count }, () => db.upsert('k', 'x'.repeat(length)));
+        const ended = Promise.all(waiting.map(rejection));
+        const needed = length * count;
+        const { mappedBytes } = counters();
+        assert.ok(
+          mappedBytes > needed * 0.9 && mappedBytes < needed * 2.2,
+          `${mappedBytes} for ${needed} bytes`,
+        );
+        await ended;
+        await until(() => counters().mappedBytes < 32 << 20, 'the memory is given back');
+      }
+      await db.close();
+      assert.equal(counters().mappedBytes, 0);
+    });
+
     test('values given up before they were sent are not kept', async () => {
       await using server = await startServer({ maxItemBytes: 4 << 20 });
       await using opened = await open(server.url, model, { maxInFlight: 4 });

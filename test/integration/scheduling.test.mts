@@ -220,6 +220,29 @@ onBothBases('a scheduling context', (bases) => {
     for (const each of hung) each.catch(() => {});
   });
 
+  test('beyond maxQueuedBytes rejects all of it and sends none of it', async () => {
+    await using pair = await startPair(bases, { maxQueuedBytes: 10_000 }, RECORD);
+    const { db, server } = pair;
+    const context = db.enter();
+    const refused = [
+      context.upsert('a', 'x'.repeat(6000)),
+      context.upsert('b', Buffer.alloc(6000)),
+      context.getMany(['c', 'd']),
+    ];
+    context.leave();
+    for (const each of refused) await assert.rejects(each, BackpressureError);
+    assert.deepEqual(await keysSent(server), []);
+    const fits = db.enter();
+    const sent = [
+      fits.upsert('e', 'x'.repeat(6000)),
+      fits.upsert('f', Buffer.alloc(3000)),
+      fits.getMany(['g']),
+    ];
+    fits.leave();
+    assert.deepEqual(await outcomes(sent), ['ok', 'ok', 'ok']);
+    assert.deepEqual(await keysSent(server), ['e', 'f', 'g']);
+  });
+
   test('an operation that is aborted while staged leaves the context, the others go on', async () => {
     await using pair = await startPair(bases, {}, RECORD);
     const { db, server } = pair;

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/counters.h"
+
 namespace evenkeel::base {
 namespace {
 
@@ -63,6 +65,22 @@ TEST(BlockPool, BlocksKeepTheirPoolAlive) {
     EXPECT_FALSE(observer.expired());
   }
   EXPECT_TRUE(observer.expired());
+}
+
+TEST(BlockPool, TakesWhatItNeedsAndGivesBackWhatItDoesNotKeep) {
+  const int64_t before = counters.mapped_bytes.load();
+  const auto pool = std::make_shared<BlockPool>(kMegabyte);
+  {
+    std::vector<BlockPool::Block> blocks;
+    for (int i = 0; i < 100; ++i) blocks.push_back(pool->acquire(100'000));
+    EXPECT_LE(counters.mapped_bytes.load() - before, 100 * 131'072);
+  }
+  EXPECT_LE(counters.mapped_bytes.load() - before, static_cast<int64_t>(kMegabyte));
+  const BlockPool::Block used = pool->acquire(100'000);
+  pool->close();
+  EXPECT_LE(counters.mapped_bytes.load() - before, 131'072);
+  { const BlockPool::Block passing = pool->acquire(kMegabyte); }
+  EXPECT_LE(counters.mapped_bytes.load() - before, 131'072);
 }
 
 TEST(BlockPool, ServesSeveralThreads) {

@@ -73,7 +73,7 @@ class FlightsTest : public testing::Test {
     flights_.start(packet_of(opaque, deadline), 0);
     return *flights_.find(opaque);
   }
-  const std::vector<Completion>& records() { return flights_.completions().records; }
+  const base::BulkVector<Completion>& records() { return flights_.completions().records; }
 
   Flights flights_{0};
 };
@@ -142,7 +142,8 @@ TEST_F(FlightsTest, DeadlinesComeInTheirOrder) {
 // one node, others may use its slot until its very opaque is in use again.
 TEST_F(FlightsTest, ADeadRequestIsNotSentThoughItsOpaqueNamesALiveOneOfAnotherNode) {
   Slots slots(4);
-  net::OutputQueue queue;
+  net::QueuedBytes queued;
+  net::OutputQueue queue(queued);
   const auto finish = [&](uint32_t opaque) {
     flights_.settle(*flights_.find(opaque), layout::kOutcomeAnswered);
     const uint32_t slot = opaque & ((1u << layout::kSlotBits) - 1);

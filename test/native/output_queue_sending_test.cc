@@ -71,7 +71,8 @@ TEST(OutputQueueSending, TwoWritesCutAnywhereCarryTheSameBytes) {
   const std::string expected = all_text();
   for (size_t cut = 0; cut <= expected.size(); ++cut) {
     SCOPED_TRACE(cut);
-    OutputQueue queue;
+    QueuedBytes queued;
+    OutputQueue queue(queued);
     fill(&queue);
     std::vector<uint32_t> written;
     EXPECT_EQ(send(&queue, cut, &written), expected.substr(0, cut));
@@ -86,7 +87,8 @@ TEST(OutputQueueSending, AConnectionLostAnywhereLosesWholeRequestsAndResendsTheO
   const std::string expected = all_text();
   for (size_t cut = 0; cut <= expected.size(); ++cut) {
     SCOPED_TRACE(cut);
-    OutputQueue queue;
+    QueuedBytes queued;
+    OutputQueue queue(queued);
     fill(&queue);
     std::vector<uint32_t> written;
     send(&queue, cut, &written);
@@ -101,7 +103,8 @@ TEST(OutputQueueSending, AConnectionLostAnywhereLosesWholeRequestsAndResendsTheO
 }
 
 TEST(OutputQueueSending, ByteForByteWithOneSegment) {
-  OutputQueue queue;
+  QueuedBytes queued;
+  OutputQueue queue(queued);
   fill(&queue);
   std::vector<uint32_t> written;
   std::string sent;
@@ -115,7 +118,8 @@ TEST(OutputQueueSending, ANeverEmptyQueueSendsEveryByteOnce) {
   const uint64_t seed = test::choose_seed();
   SCOPED_TRACE(test::describe_seed(seed));
   std::mt19937_64 random(seed);
-  OutputQueue queue;
+  QueuedBytes queued;
+  OutputQueue queue(queued);
   std::string given, sent;
   std::vector<uint32_t> written;
   uint32_t next = 0;

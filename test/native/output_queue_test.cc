@@ -39,6 +39,7 @@ class OutputQueueTest : public testing::Test {
   }
 
   void append(Batch& batch) {
+    for (const Packet& packet : batch.packets) queued_.add(batch.length(packet));
     uint32_t sequence = queue_.next_sequence();
     for (const Packet& packet : batch.packets) sequences_[packet.opaque] = sequence++;
     queue_.append(batch);
@@ -80,7 +81,8 @@ class OutputQueueTest : public testing::Test {
   }
   // Requests whose sequence number a tidying up has changed, counted once each time.
   size_t moved_ = 0;
-  OutputQueue queue_;
+  QueuedBytes queued_;
+  OutputQueue queue_{queued_};
   std::unordered_map<uint32_t, uint32_t> sequences_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   std::array<iovec, 64> segments_;
@@ -312,7 +314,7 @@ TEST_F(OutputQueueTest, DeathsCostInTotalWhatTheyAreInNumber) {
 }
 
 TEST_F(OutputQueueTest, AnotherQueueIsAppendedWithoutWhatItHasWritten) {
-  OutputQueue other;
+  OutputQueue other(queued_);
   Batch batch;
   add_request(&batch, 1, "one", std::make_unique<TextPayload>("-first", alive_));
   add_request(&batch, 2, "two", std::make_unique<TextPayload>("-second", alive_));
@@ -338,6 +340,39 @@ TEST_F(OutputQueueTest, VisitsWhatIsStillToWriteInOrder) {
   Written seen;
   queue_.for_each([&](uint32_t opaque) { seen.push_back(opaque); });
   EXPECT_EQ(seen, (Written{2, 4}));
+}
+
+TEST_F(OutputQueueTest, CountsEachRequestUntilItHasLeftByWhicheverWay) {
+  add(1, "one", "-first");
+  add(2, "two");
+  add(3, "three", "-third");
+  add(4, "four");
+  add(5, "five");
+  EXPECT_EQ(queued_.now(), 31u);
+  consume(8);  // counts until it has left whole
+  EXPECT_EQ(queued_.now(), 31u);
+  queue_.rewind();
+  consume(9);
+  EXPECT_EQ(queued_.now(), 22u);
+  kill(3);
+  EXPECT_EQ(queued_.now(), 11u);
+  OutputQueue next(queued_);
+  next.append(queue_, [](uint32_t, uint32_t) {});
+  EXPECT_EQ(queued_.now(), 11u);
+  next.drop_head();
+  EXPECT_EQ(queued_.now(), 8u);
+  next.reset();
+  EXPECT_EQ(queued_.now(), 0u);
+}
+
+TEST_F(OutputQueueTest, WhatABurstNeededIsGivenBackWhenMostOfItIsDead) {
+  const int64_t before = base::counters.mapped_bytes.load();
+  constexpr uint32_t kMany = 2000;
+  for (uint32_t i = 0; i < kMany; ++i) add(i, std::string(16 << 10, 'x'));
+  EXPECT_GE(base::counters.mapped_bytes.load() - before, kMany * (16 << 10));
+  for (uint32_t i = 1; i < kMany; ++i) kill(i);
+  EXPECT_LE(base::counters.mapped_bytes.load() - before, 4 << 20);
+  EXPECT_EQ(peek(), std::string(16 << 10, 'x'));
 }
 
 TEST_F(OutputQueueTest, ResetForgetsAll) {

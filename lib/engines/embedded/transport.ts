@@ -122,9 +122,15 @@ export class EmbeddedTransport implements Transport {
     return this.writer.room;
   }
 
-  check(key: string, value: string | Uint8Array | undefined): void {
+  /** Bytes are not counted here. */
+  fits(operations: number): boolean {
+    return operations <= this.available();
+  }
+
+  check(key: string, value: string | Uint8Array | undefined): number {
     if (this.#closed) throw this.#closedError();
     checkArguments(key, value);
+    return 0;
   }
 
   dispatch<T>(operation: Operation): Promise<T> {

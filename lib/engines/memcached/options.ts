@@ -19,6 +19,11 @@ export interface ClientOptions {
   readonly maxInFlight?: number | undefined;
   /** Operations waiting beyond that; further ones reject with BackpressureError. Default 131072. */
   readonly maxQueued?: number | undefined;
+  /**
+   * Bytes of requests (keys, values and some 24 bytes each) that wait to be written; while as many wait, further
+   * operations reject with BackpressureError. The last one accepted may go beyond it. Default 256 MiB.
+   */
+  readonly maxQueuedBytes?: number | undefined;
   /** While there is no connection: true lets operations wait within their deadline, false rejects them. Default true. */
   readonly offlineQueue?: boolean | undefined;
   /** Largest value to send or to accept, in bytes; the read of a larger one rejects with ServerError. Default 32 MiB. */
@@ -46,6 +51,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     backoff = {},
     maxInFlight = 16384,
     maxQueued = 131072,
+    maxQueuedBytes = 256 << 20,
     offlineQueue = true,
     maxValueSize = 32 << 20,
     silenceTimeout = timeout,
@@ -57,6 +63,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     backoff: checkBackoff(backoff),
     maxInFlight: checkCount('maxInFlight', maxInFlight, 1, MAX_SLOTS),
     maxQueued: checkCount('maxQueued', maxQueued, 0, MAX_SLOTS),
+    maxQueuedBytes: checkCount('maxQueuedBytes', maxQueuedBytes, 1, Number.MAX_SAFE_INTEGER),
     offlineQueue: checkFlag('offlineQueue', offlineQueue),
     maxValueSize: checkCount('maxValueSize', maxValueSize, 1, LARGEST_VALUE),
     silenceTimeout: checkTimeout(silenceTimeout, 'silenceTimeout'),

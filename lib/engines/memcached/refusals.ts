@@ -1,5 +1,11 @@
 import { invalidArgument } from '../../arguments';
-import { BackpressureError, ClosedError, type EvenkeelError, InvalidArgumentError } from '../../errors';
+import {
+  BackpressureError,
+  ClosedError,
+  type EvenkeelError,
+  InvalidArgumentError,
+  ResourceError,
+} from '../../errors';
 import * as layout from '../../native/layout';
 
 const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: string]>> = {
@@ -17,13 +23,20 @@ export function refusalError(
   code: number,
   op: string | undefined,
   node: string,
-  limits: { readonly maxInFlight: number; readonly maxQueued: number },
+  limits: { readonly maxInFlight: number; readonly maxQueued: number; readonly maxQueuedBytes: number },
 ): EvenkeelError {
   if (code === layout.REFUSED_CLOSED) return closedError(node);
   if (code === layout.REFUSED_BACKPRESSURE) {
     const { maxInFlight, maxQueued } = limits;
     const message = `${maxInFlight} operations in flight (maxInFlight) and ${maxQueued} queued (maxQueued) already`;
     return new BackpressureError(message, { context: { op, node } });
+  }
+  if (code === layout.REFUSED_QUEUED_BYTES) {
+    const message = `${limits.maxQueuedBytes} bytes (maxQueuedBytes) wait to be written already`;
+    return new BackpressureError(message, { context: { op, node } });
+  }
+  if (code === layout.REFUSED_MEMORY) {
+    return new ResourceError('the system has no memory for the value', { context: { op, node } });
   }
   const [argument, message] = ARGUMENTS[code] ?? ['key', `refused (${code})`];
   if (op === undefined) return invalidArgument(argument, message);

@@ -65,6 +65,7 @@ export class MemcachedTransport implements Transport {
         waitsOffline: options.offlineQueue,
         maxWritten: options.maxInFlight,
         maxOperations: options.maxInFlight + options.maxQueued,
+        maxQueuedBytes: options.maxQueuedBytes,
         maxValue: options.maxValueSize,
       },
       this.#parameters,
@@ -115,15 +116,20 @@ export class MemcachedTransport implements Transport {
     return this.#native.available();
   }
 
+  fits(operations: number, bytes: number): boolean {
+    return this.#native.fits(operations, bytes);
+  }
+
   submit(operation: Operation): void {
     const refused = this.#submit(operation);
     if (refused !== undefined) throw refused;
   }
 
-  check(key: string, value: string | Uint8Array | undefined): void {
+  check(key: string, value: string | Uint8Array | undefined): number {
     if (this.#closed) throw closedError(this.node);
-    const refused = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
-    if (refused < 0) throw refusalError(refused, undefined, this.node, this.#options);
+    const bytes = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
+    if (bytes < 0) throw refusalError(bytes, undefined, this.node, this.#options);
+    return bytes;
   }
 
   cancel(operation: Operation): void {

@@ -19,6 +19,7 @@ using evenkeel::net::Batch;
 using evenkeel::net::OutputQueue;
 using evenkeel::net::Packet;
 using evenkeel::net::Payload;
+using evenkeel::net::QueuedBytes;
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -57,7 +58,8 @@ class History {
     Batch batch;
     for (size_t i = amount % 4 + 1; i-- > 0;) add(&batch, amount);
     const size_t gone = amount / 4 % (batch.packets.size() + 1);
-    OutputQueue other;
+    OutputQueue other(queued_);
+    queued_.add(length_of(batch));
     size_t length = 0;
     for (size_t i = 0; i < gone; ++i) length += batch.length(batch.packets[i]);
     const size_t left = batch.packets.size() - gone;
@@ -141,6 +143,9 @@ class History {
     require(queue_.size() == model_.size());
     require(queue_.empty() == model_.empty());
     require(queue_.head_partly_written() == (written_ > 0));
+    size_t queued = 0;
+    for (const Request& request : model_) queued += request.text.size();
+    require(queued_.now() == queued);
     if (model_.empty()) {
       require(payloads_alive == 0);
     } else {
@@ -170,7 +175,13 @@ class History {
                has_payload ? std::make_unique<TextPayload>(payload) : nullptr, payload.size());
     model_.push_back({opaque, inline_bytes + payload});
   }
+  static size_t length_of(const Batch& batch) {
+    size_t length = 0;
+    for (const Packet& packet : batch.packets) length += batch.length(packet);
+    return length;
+  }
   void append(Batch& batch) {
+    queued_.add(length_of(batch));
     uint32_t sequence = queue_.next_sequence();
     for (const Packet& packet : batch.packets) sequences_[packet.opaque] = sequence++;
     queue_.append(batch);
@@ -186,7 +197,8 @@ class History {
     return text;
   }
 
-  OutputQueue queue_;
+  QueuedBytes queued_;
+  OutputQueue queue_{queued_};
   std::deque<Request> model_;
   size_t written_ = 0;
   std::unordered_map<uint32_t, uint32_t> sequences_;

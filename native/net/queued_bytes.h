@@ -1,0 +1,26 @@
+// QueuedBytes: how much of one client's requests has been handed in and not left yet, over all of its
+// connections. Two counts that only grow, each written by one thread, so that nothing is locked for it.
+//
+// Threads: add() and now() on the thread that hands in, subtract() on the loop's.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace evenkeel::net {
+
+class QueuedBytes {
+ public:
+  void add(size_t bytes) { added_ += bytes; }
+  void subtract(size_t bytes) {
+    subtracted_.store(subtracted_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+  }
+  uint64_t now() const { return added_ - subtracted_.load(std::memory_order_relaxed); }
+
+ private:
+  uint64_t added_ = 0;
+  std::atomic<uint64_t> subtracted_{0};
+};
+
+}  // namespace evenkeel::net
