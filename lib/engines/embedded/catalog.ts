@@ -8,6 +8,7 @@ import { type ClassDefinition, checkClass } from '../../schema/class';
 import { classFromDescription, describeClass } from '../../schema/description';
 import type { Beside } from './beside';
 import { ClassStore } from './class-store';
+import { damaged } from './damage';
 import { JournalWriter } from './journal';
 import { BINARY, entryCount, FROM_FIRST, peek, type Root, storageError, type Tree } from './lmdb';
 import type { IndexProgress } from './options';
@@ -233,7 +234,12 @@ export class Catalog {
 
   #read(): StoredClass[] {
     const bytes = peek(this.#meta, KEY);
-    return bytes === undefined ? [] : JSON.parse(bytes.toString());
+    if (bytes === undefined) return [];
+    try {
+      return JSON.parse(bytes.toString());
+    } catch {
+      throw damaged(`${this.#path}: the schema`, { node: this.#path });
+    }
   }
 
   /** Who follows the classes is told where their new form begins. */
@@ -320,7 +326,7 @@ export class Catalog {
       ) {
         for (const { key, value } of page) {
           const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-          const { record } = store.codec.decode(bytes, bytes.length);
+          const { record } = store.decode(bytes, bytes.length, key);
           const indexKey = store.indexKey(index, record, Buffer.from(key));
           if (peek(index.tree, indexKey) !== undefined) {
             throw new SchemaMismatchError(

@@ -8,9 +8,10 @@ import { type Field, withoutOptional } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
 import { validateValue } from '../../schema/validate';
 import type { Change } from './change';
+import { damaged, shownBytes } from './damage';
 import { KeyCodec, type KeyPart } from './key-codec';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
-import { type AnyRecord, payloadOf, RecordCodec, type Shape, type Stored } from './record-codec';
+import { type AnyRecord, isShapeOf, payloadOf, RecordCodec, type Shape, type Stored } from './record-codec';
 
 /** Behind a primary key stands, in other trees, the rest of a key: LMDB allows 1978 bytes in all. */
 export const LARGEST_PRIMARY_KEY = 900;
@@ -67,7 +68,7 @@ export class ClassStore {
     const { name, fields, key, indexes } = definition;
     this.name = name;
     this.hooks = hooks;
-    this.codec = new RecordCodec(shapes, reload);
+    this.codec = new RecordCodec(shapes, reload, (shape) => isShapeOf(fields, shape));
     this.keyNames = typeof key === 'string' ? [key] : key;
     this.key = new KeyCodec(name, parts(definition, this.keyNames));
     this.autoid = fieldNames.find((each) => fields[each]?.kind === 'autoid');
@@ -128,7 +129,15 @@ export class ClassStore {
 
   read(key: Uint8Array, snapshot?: Snapshot): Stored | undefined {
     const bytes = peekRaw(this.records, key, snapshot);
-    return bytes && this.codec.decode(bytes, bytes.length);
+    return bytes && this.decode(bytes, bytes.length, key);
+  }
+
+  /** The record in the first `length` bytes. StorageError when there is none. */
+  decode(bytes: Buffer, length: number, key: Uint8Array): Stored {
+    const stored = this.codec.decode(bytes, length);
+    if (stored !== undefined) return stored;
+    const shown = shownBytes(key);
+    throw damaged(`${this.name}: the record under the key ${shown}`, { class: this.name, key: shown });
   }
 
   /**

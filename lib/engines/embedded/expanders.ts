@@ -61,5 +61,10 @@ export class Expanders {
 const PERMANENT = 'durable';
 
 function isWanted(text: string | undefined): boolean {
-  return text !== undefined && (text === PERMANENT || isAlive(JSON.parse(text) as Lease));
+  if (text === undefined || text === PERMANENT) return text !== undefined;
+  try {
+    return isAlive(JSON.parse(text) as Lease);
+  } catch {
+    return false; // nobody has written that
+  }
 }

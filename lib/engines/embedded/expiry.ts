@@ -1,3 +1,4 @@
+import { damaged, shownBytes } from './damage';
 import { FROM_FIRST, inSnapshot, type Snapshot, type Tree } from './lmdb';
 
 /** f64 moment in ms (positive, so that its bytes are in its order), u16 number of the class or 0, the primary key. */
@@ -26,6 +27,7 @@ export function* dueBy(expiry: Tree, now: number, snapshot?: Snapshot): Generato
 }
 
 export function readExpiryKey(key: Uint8Array): Due {
+  if (key.byteLength < 10) throw damaged(`the moment of expiry ${shownBytes(key)}`);
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
   return { moment: bytes.readDoubleBE(0), classId: bytes.readUInt16BE(8), key: bytes.subarray(10) };
 }

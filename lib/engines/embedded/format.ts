@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { shown } from '../../arguments';
 import { StorageError } from '../../errors';
+import { damaged } from './damage';
 import { peek, type Tree } from './lmdb';
 
 /** Of the files as a whole: what this version reads and writes. */
@@ -40,7 +42,14 @@ function writeFormat(meta: Tree, format: Format): Format {
 function storedFormat(meta: Tree, path: string): Format | undefined {
   const stored = peek(meta, FORMAT_KEY);
   if (stored === undefined) return undefined;
-  const format = JSON.parse(stored.toString()) as Format;
-  if (format.format === FORMAT) return format;
-  throw new StorageError(`${path}: the database has format ${format.format}, this version reads ${FORMAT}`);
+  let format: Format;
+  try {
+    format = JSON.parse(stored.toString()) as Format;
+  } catch {
+    throw damaged(`${path}: the note of its format`, { node: path });
+  }
+  if (format?.format === FORMAT) return format;
+  throw new StorageError(
+    `${path}: the database has format ${shown(format?.format)}, this version reads ${FORMAT}`,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Environment } from './environment';
 import type { Hold } from './hold';
-import type { Snapshot } from './lmdb';
+import { type Snapshot, storageError } from './lmdb';
 
 /**
  * An iterator over a snapshot, which is taken when the first is asked for and let go of at the end, by return(), when the
@@ -36,9 +36,14 @@ export class HeldIterator<T> implements Iterator<T> {
     } else if (this.#hold.isOver) {
       this.#environment.assertOpen();
     }
-    const next = this.#found.next();
-    if (next.done) this.return();
-    return next;
+    try {
+      const next = this.#found.next();
+      if (next.done) this.return();
+      return next;
+    } catch (error) {
+      this.return();
+      throw storageError(error, this.#environment.path);
+    }
   }
 
   return(): IteratorResult<T> {

@@ -1,4 +1,3 @@
-import { unpack } from 'msgpackr';
 import { PositionLostError } from '../../errors';
 import {
   type ChangeCursor,
@@ -16,10 +15,12 @@ import { formatPosition } from '../../events/position';
 import type { ClassDefinition } from '../../schema/class';
 import type { TransactionMarks } from './change';
 import { type ClassStore, hasBit } from './class-store';
+import { damaged } from './damage';
 import type { Environment } from './environment';
 import type { Hold } from './hold';
 import { blockAfter, blockFrom, EVENT_HEADER, FRAGMENT_HEADER, FRAGMENT_LAST } from './journal';
 import type { Snapshot } from './lmdb';
+import { unpackMarks } from './marks';
 import { type Range, scan } from './scan';
 
 /** The journal as subscriptions see it. */
@@ -48,7 +49,9 @@ export class JournalLog implements ChangeLog {
   }
 
   reopen(copy: Uint8Array): Fragment {
-    return new JournalFragment(this.#environment, new Block(Buffer.from(copy)), 0, 0);
+    const block = new Block(Buffer.from(copy));
+    block.endOf(0);
+    return new JournalFragment(this.#environment, block, 0, 0);
   }
 
   classOf(definition: ClassDefinition): LoggedClass {
@@ -149,7 +152,7 @@ class JournalCursor implements ChangeCursor {
       const block = this.#block as Block;
       const { view } = block;
       const at = this.#at;
-      this.#at += view.getUint32(at, true);
+      this.#at = block.endOf(at);
       const seq = view.getFloat64(at + 8, true);
       const end = view.getUint32(at + 24, true) + view.getUint32(at + 28, true);
       const { seq: after, index } = this.#place;
@@ -192,6 +195,19 @@ class Block {
 
   constructor(readonly bytes: Buffer) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Where the fragment ends. StorageError when it is not as long as it says. */
+  endOf(start: number): number {
+    const left = this.bytes.length - start;
+    const length = left < FRAGMENT_HEADER ? 0 : this.view.getUint32(start, true);
+    if (
+      length < FRAGMENT_HEADER ||
+      length > left ||
+      this.view.getUint32(start + 32, true) > length - FRAGMENT_HEADER
+    )
+      throw damaged('a block of the journal');
+    return start + length;
   }
 }
 
@@ -250,7 +266,7 @@ class JournalFragment implements Fragment {
   #read(): TransactionMarks | undefined {
     if (this.#marksLength === 0) return undefined;
     const start = this.#start + FRAGMENT_HEADER;
-    this.#marks ??= unpack(this.#block.bytes.subarray(start, start + this.#marksLength)) as TransactionMarks;
+    this.#marks ??= unpackMarks(this.#block.bytes.subarray(start, start + this.#marksLength));
     return this.#marks;
   }
 }
@@ -283,6 +299,8 @@ class JournalChange implements ChangeView {
     this.#left -= 1;
     const { bytes, view } = this.#block;
     const at = this.#end;
+    const limit = this.#fragment + view.getUint32(this.#fragment, true);
+    if (at + EVENT_HEADER > limit) throw damaged('an event of the journal');
     this.kind = bytes[at] as number;
     this.flags = bytes[at + 1] as number;
     this.classId = view.getUint16(at + 2, true);
@@ -291,6 +309,7 @@ class JournalChange implements ChangeView {
     this.#before = this.#changed + view.getUint32(at + 4, true);
     this.#after = this.#before + view.getUint32(at + 8, true);
     this.#end = this.#after + view.getUint32(at + 12, true);
+    if (this.#end > limit) throw damaged('an event of the journal');
     return true;
   }
 
@@ -323,8 +342,10 @@ class JournalChange implements ChangeView {
   }
 
   #decode(start: number, end: number): Readonly<Record<string, unknown>> {
-    const store = this.#environment.catalog.byId(this.classId) as ClassStore;
+    const store = this.#environment.catalog.byId(this.classId);
     const { bytes } = this.#block;
-    return store.codec.decodePayload(bytes, start, end, bytes.length);
+    const record = store?.codec.decodePayload(bytes, start, end, bytes.length);
+    if (record !== undefined) return record;
+    throw damaged(`a record of ${store?.name ?? `class ${this.classId}`} in the journal`);
   }
 }

@@ -1,6 +1,7 @@
 import { pack } from 'msgpackr';
 import { ChangeFlag } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
+import { damaged } from './damage';
 import { FROM_FIRST, peek, type Snapshot, type Tree } from './lmdb';
 import type { State } from './state';
 
@@ -247,7 +248,12 @@ export function blockAfter(
 function lastSeqOf(value: Uint8Array): number {
   const block = asBuffer(value);
   let last = 0;
-  for (let at = 0; at < block.length; at += block.readUInt32LE(at)) last = block.readDoubleLE(at + 8);
+  for (let at = 0; at < block.length; ) {
+    const length = block.length - at < FRAGMENT_HEADER ? 0 : block.readUInt32LE(at);
+    if (length < FRAGMENT_HEADER) throw damaged('a block of the journal');
+    last = block.readDoubleLE(at + 8);
+    at += length;
+  }
   return last;
 }
 

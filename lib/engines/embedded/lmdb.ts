@@ -1,5 +1,5 @@
 import type * as lmdb from 'lmdb';
-import { StorageError } from '../../errors';
+import { EvenkeelError, StorageError } from '../../errors';
 import { isError } from '../../foreign';
 import { lmdbFailure } from '../../native/load-failure';
 
@@ -92,8 +92,9 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/Permission denied|EACCES|EPERM|Read-only file system|EROFS/, 'the directory cannot be written'],
 ];
 
-/** The typed error of what LMDB or the file system said. */
-export function storageError(cause: unknown, path: string): StorageError {
+/** The typed error of what LMDB or the file system said; what has a type keeps it. */
+export function storageError(cause: unknown, path: string): EvenkeelError {
+  if (cause instanceof EvenkeelError) return cause;
   const text = isError(cause) ? `${cause.message} ${(cause as { code?: string }).code ?? ''}` : String(cause);
   const known = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
   return new StorageError(`${path}: ${known ?? text.trim()}`, { cause, context: { node: path } });

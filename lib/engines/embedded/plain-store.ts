@@ -1,3 +1,4 @@
+import { damaged, shownBytes } from './damage';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
 import type { Version } from './version';
 
@@ -33,6 +34,7 @@ export function encodePlain({ data, flags, expiresAt }: PlainDraft, version: Ver
 export function readPlain(tree: Tree, key: Uint8Array, snapshot?: Snapshot): PlainRecord | undefined {
   const bytes = peekRaw(tree, key, snapshot);
   if (bytes === undefined) return undefined;
+  if (bytes.length < HEADER) throw damaged(`the value under the key ${shownBytes(key)}`);
   const expiresAt = bytes.readDoubleLE(12);
   return {
     data: Buffer.from(bytes.subarray(HEADER, bytes.length)),

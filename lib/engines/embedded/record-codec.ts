@@ -38,11 +38,24 @@ export interface Written {
  */
 export class RecordCodec {
   readonly #encoder: Encoder;
-  readonly #reader: RecordReader;
+  readonly #reload: () => readonly Shape[];
+  readonly #isRecord: (shape: Shape) => boolean;
+  #shapes: readonly Shape[];
+  #reader: RecordReader;
 
-  /** `reload` tells the shapes that there are by now: another process may have added some, and written records of them. */
-  constructor(shapes: readonly Shape[], reload: () => readonly Shape[] = () => shapes) {
-    this.#reader = new RecordReader(shapes);
+  /**
+   * `reload` tells the shapes that there are by now: another process may have added some, and written records of them.
+   * `isRecord` tells which of them are of records and not of structs in them.
+   */
+  constructor(
+    shapes: readonly Shape[],
+    reload: () => readonly Shape[] = () => shapes,
+    isRecord: (shape: Shape) => boolean = () => true,
+  ) {
+    this.#reload = reload;
+    this.#isRecord = isRecord;
+    this.#shapes = shapes;
+    this.#reader = new RecordReader(shapes, shapes.map(isRecord));
     const mutable = (all: readonly Shape[]): string[][] => all.map(numbered);
     this.#encoder = new Encoder({
       structures: mutable(shapes),
@@ -66,12 +79,14 @@ export class RecordCodec {
     return { bytes, payload: bytes.subarray(start) };
   }
 
-  decode(bytes: Buffer, length: number): Stored {
+  /** undefined when the bytes are no record of the class. */
+  decode(bytes: Buffer, length: number): Stored | undefined {
     const flags = bytes[0] as number;
     let at = HEADER;
     let expiresAt: number | undefined;
     let order: number | undefined;
     if (flags !== 0) {
+      if (length < sizeOfHeader(flags)) return undefined;
       if (flags & FLAG_EXPIRES) {
         expiresAt = bytes.readDoubleLE(at);
         at += WORD;
@@ -81,22 +96,27 @@ export class RecordCodec {
         at += WORD;
       }
     }
-    return {
-      record: this.decodePayload(bytes, at, length),
-      version: versionIn(bytes),
-      expiresAt,
-      order,
-    };
+    const record = this.decodePayload(bytes, at, length);
+    return record && { record, version: versionIn(bytes), expiresAt, order };
   }
 
-  /** The record whose bytes begin at `start`: what is in the payload of an event. `stableUntil` as in {@link RecordReader.read}. */
-  decodePayload(bytes: Buffer, start: number, end: number, stableUntil?: number): AnyRecord {
-    return (
-      this.#reader.read(bytes, start, end, stableUntil) ??
-      (this.#encoder.decode(bytes, { start, end } as never) as AnyRecord)
-    );
+  /**
+   * The record whose bytes begin at `start`: what is in the payload of an event. `stableUntil` as in {@link RecordReader.read}.
+   * undefined when it is none.
+   */
+  decodePayload(bytes: Buffer, start: number, end: number, stableUntil?: number): AnyRecord | undefined {
+    const record = this.#reader.read(bytes, start, end, stableUntil);
+    if (record !== undefined) return record;
+    const shapes = this.#reload();
+    if (shapes.length <= this.#shapes.length) return undefined;
+    this.#shapes = shapes;
+    this.#reader = new RecordReader(shapes, shapes.map(this.#isRecord));
+    return this.#reader.read(bytes, start, end, stableUntil);
   }
 }
+
+const sizeOfHeader = (flags: number): number =>
+  HEADER + (flags & FLAG_EXPIRES ? WORD : 0) + (flags & FLAG_ORDERED ? WORD : 0);
 
 /** A shape as msgpackr has those it loads itself: from the 33rd on, the reader has to know of a second byte. */
 function numbered(shape: Shape, position: number): string[] {
@@ -115,9 +135,17 @@ export function versionIn(bytes: Buffer): Version {
 
 /** The record itself in stored bytes. */
 export function payloadOf(bytes: Buffer): Buffer {
-  const flags = bytes[0] as number;
-  const optional = (flags & FLAG_EXPIRES ? WORD : 0) + (flags & FLAG_ORDERED ? WORD : 0);
-  return bytes.subarray(HEADER + optional);
+  return bytes.subarray(sizeOfHeader(bytes[0] as number));
+}
+
+/**
+ * Whether records of the class may have been written in this shape: it may lack fields that the class got later, which are
+ * optional.
+ */
+export function isShapeOf(fields: FieldMap, shape: Shape): boolean {
+  const names = new Set(shape);
+  if (names.size !== shape.length || shape.some((name) => !Object.hasOwn(fields, name))) return false;
+  return Object.entries(fields).every(([name, type]) => names.has(name) || type.kind === 'optional');
 }
 
 /** The shapes of a class and of the structs in it, without repetition; the class's own comes first. */

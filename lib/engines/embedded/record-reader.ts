@@ -1,8 +1,10 @@
 import { latin1 } from './latin1';
 import type { AnyRecord, Shape } from './record-codec';
 
-/** Beyond the end of any record: where the reader is when it has met something that it leaves to others. */
-const LOST = 2 ** 30;
+/** Beyond the end of any record: where the reader is when it has met what nobody has written. */
+const LOST = 2 ** 32;
+/** Vectors in vectors: many more than a class can declare. */
+const DEEPEST = 256;
 /** A call for each text costs most: so many bytes are made one, of which the others are parts. It lives as long as any of them. */
 const TEXT_AT_ONCE = 512;
 
@@ -10,6 +12,8 @@ const TEXT_AT_ONCE = 512;
 let bytes: Buffer = Buffer.alloc(0);
 let view = new DataView(bytes.buffer);
 let at = 0;
+let end = 0;
+let depth = 0;
 let makers: readonly (() => AnyRecord)[] = [];
 /** The bytes from `textStart` to `textEnd` as letters. */
 let text = '';
@@ -20,19 +24,22 @@ let horizon = 0;
 
 /**
  * Reads records from MessagePack in which objects are the number of their shape and their values, in two thirds of the
- * time of a decoder for everything. What is rare is left to such a one: moments before 1970 and after 2105, texts, bytes
- * and vectors of more than 65 535, shapes that are not known.
+ * time of a decoder for everything. The bytes may be anybody's: it looks at none beyond the end, and its work and what it
+ * makes are bounded by how many there are.
  */
 export class RecordReader {
   readonly #makers: readonly (() => AnyRecord)[];
+  readonly #isRecord: readonly boolean[];
 
-  constructor(shapes: readonly Shape[]) {
+  /** `isRecord`: of which shapes records are; all others are those of structs. */
+  constructor(shapes: readonly Shape[], isRecord: readonly boolean[]) {
     this.#makers = shapes.map(makerOf);
+    this.#isRecord = isRecord;
   }
 
   /**
-   * The record between the two places; undefined when it has something that is left to others. `stableUntil`: up to
-   * where the bytes stay what they are for as long as the buffer is read from, so that more of them is read at once.
+   * The record between the two places; undefined when there is none of these shapes. `stableUntil`: up to where the bytes
+   * stay what they are for as long as the buffer is read from, so that more of them is read at once.
    */
   read(from: Buffer, first: number, last: number, stableUntil = 0): AnyRecord | undefined {
     if (from !== bytes || stableUntil === 0) textEnd = 0;
@@ -41,10 +48,22 @@ export class RecordReader {
       view = new DataView(from.buffer, from.byteOffset, from.byteLength);
     }
     at = first;
+    end = last;
+    depth = 0;
     horizon = Math.max(last, stableUntil);
     makers = this.#makers;
-    const record = read();
-    return at === last ? (record as AnyRecord) : undefined;
+    const token = bytes[first] as number;
+    if (!(first < last) || (token & 0xc0) !== 0x40) return undefined;
+    const low = token - 0x40;
+    if (!this.#isRecord[low < 32 ? low : low + ((bytes[first + 1] as number) << 5)]) return undefined;
+    try {
+      const record = read();
+      return at === last ? (record as AnyRecord) : undefined;
+    } catch (error) {
+      // Where the memory ends, the platform says so.
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
   }
 }
 
@@ -104,6 +123,14 @@ function read(): unknown {
       return readByte() === 0xff ? new Date(view.getUint32(skip(4)) * 1000) : lose();
     case 0xd7:
       return readByte() === 0xff ? readMoment() : lose();
+    case 0xc6:
+      return readBytes(view.getUint32(skip(4)));
+    case 0xc7:
+      return readWord() === 0x0cff ? readFarMoment() : lose();
+    case 0xdb:
+      return readText(view.getUint32(skip(4)));
+    case 0xdd:
+      return readVector(view.getUint32(skip(4)));
     case 0xd9:
       return readText(readByte());
     case 0xda:
@@ -137,13 +164,24 @@ function lose(): undefined {
 
 function readObject(position: number): AnyRecord | undefined {
   const make = makers[position < 32 ? position : position + (readByte() << 5)];
-  return make === undefined ? lose() : make();
+  return make === undefined || at > end ? lose() : make();
 }
 
-function readVector(length: number): unknown[] {
+function readVector(length: number): unknown[] | undefined {
+  // Each has a byte at least.
+  if (length > end - at || depth === DEEPEST) return lose();
+  depth += 1;
   const values: unknown[] = [];
-  for (let i = 0; i < length; i += 1) values.push(read());
+  for (let i = 0; i < length && at <= end; i += 1) values.push(read());
+  depth -= 1;
   return values;
+}
+
+/** Nanoseconds, then seconds in 64 bits: what is before 1970 or after 2514. */
+function readFarMoment(): Date {
+  const nanoseconds = view.getUint32(skip(4));
+  const seconds = view.getBigInt64(skip(8));
+  return new Date(nanoseconds / 1_000_000 + Number(seconds) * 1000);
 }
 
 /** 30 bits of nanoseconds, then 34 of seconds. */
@@ -153,12 +191,14 @@ function readMoment(): Date {
   return new Date((high >>> 2) / 1_000_000 + ((high & 3) * 2 ** 32 + low) * 1000);
 }
 
-function readBytes(length: number): Buffer {
+function readBytes(length: number): Buffer | undefined {
+  if (length > end - at) return lose();
   const start = skip(length);
   return Buffer.from(bytes.subarray(start, at));
 }
 
-function readText(length: number): string {
+function readText(length: number): string | undefined {
+  if (length > end - at) return lose();
   const start = skip(length);
   const stop = start + length;
   let bits = 0;

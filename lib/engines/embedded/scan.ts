@@ -150,7 +150,11 @@ function* storedIn(
     if (written?.has(latin1(primary))) continue;
     const stored =
       index === undefined
-        ? store.codec.decode(Buffer.from(value.buffer, value.byteOffset, value.byteLength), value.byteLength)
+        ? store.decode(
+            Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+            value.byteLength,
+            position,
+          )
         : store.read(primary, snapshot);
     if (stored === undefined || (stored.expiresAt !== undefined && stored.expiresAt <= now)) continue;
     yield { position, stored };

@@ -1,3 +1,4 @@
+import { damaged } from './damage';
 import { peek, type Snapshot, type Tree } from './lmdb';
 
 const KEY = Buffer.from('state');
@@ -37,6 +38,7 @@ export function initialState(): State {
 export function readState(meta: Tree, snapshot?: Snapshot): State {
   const bytes = peek(meta, KEY, snapshot);
   if (bytes === undefined) return initialState();
+  if (bytes.length !== FIELDS * 8) throw damaged('the state of the database');
   return {
     seq: bytes.readDoubleLE(0),
     oldest: bytes.readDoubleLE(8),

@@ -2,6 +2,7 @@ import { ValidationError } from '../../errors';
 import { BOTH_VIEWS } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
+import { isDamage } from './damage';
 import type { Environment } from './environment';
 import { type Due, dueBy, expiryKey } from './expiry';
 import { JournalWriter } from './journal';
@@ -154,13 +155,13 @@ export class WriteBatch implements Scope {
   removeDue({ moment, classId, key }: Due): void {
     this.#expired += 1;
     if (classId === PLAIN_CLASS) {
-      const record = readPlain(this.#environment.trees.plain, key);
+      const record = readable(() => readPlain(this.#environment.trees.plain, key));
       if (record !== undefined && record.expiresAt === moment) this.removePlain(key, record);
       else this.expiryTree.removeSync(expiryKey(moment, classId, key));
       return;
     }
     const store = this.#environment.catalog.byId(classId);
-    const stored = store?.read(key);
+    const stored = store && readable(() => store.read(key));
     if (store !== undefined && stored !== undefined && stored.expiresAt === moment)
       this.#expire(store, key, stored);
     else this.expiryTree.removeSync(expiryKey(moment, classId, key));
@@ -261,7 +262,7 @@ export class WriteBatch implements Scope {
   expireDue(store: ClassStore): number {
     if (this.nextExpiry > this.now) return 0;
     const due = [...dueBy(this.expiryTree, this.now)].filter(({ classId }) => classId === store.id);
-    for (const { key } of due) this.read(store, key);
+    for (const { key } of due) readable(() => this.read(store, key));
     return due.length;
   }
 
@@ -342,6 +343,16 @@ export class WriteBatch implements Scope {
     this.#state.writes += 1;
     const { writes } = this.#state;
     return { high: Math.floor(writes / 2 ** 32), low: writes % 2 ** 32 };
+  }
+}
+
+/** What is damaged is left where it is: others are not to wait for it. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isDamage(error)) return undefined;
+    throw error;
   }
 }
 

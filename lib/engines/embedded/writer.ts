@@ -1,6 +1,7 @@
 import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutError } from '../../errors';
 import { clearTimeout, performanceNow, queueMicrotask, setTimeout } from '../../platform';
 import { onAbort } from '../../transactions/abort';
+import { isDamage } from './damage';
 import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';
@@ -165,7 +166,7 @@ export class Writer {
         try {
           entry.unit.run(write);
         } catch (error) {
-          if (!(error instanceof EvenkeelError) || error instanceof StorageError) throw error;
+          if (!isOwn(error)) throw error;
           entry.refusal = error;
           write.endTransaction();
         }
@@ -230,6 +231,12 @@ export class Writer {
     this.#onBusy(false);
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
+}
+
+/** Whether the unit has thrown it before it wrote anything; what it has read may be damaged. */
+function isOwn(error: unknown): error is EvenkeelError {
+  if (error instanceof StorageError) return isDamage(error);
+  return error instanceof EvenkeelError;
 }
 
 /** The unit's outcome as a promise. */
