@@ -52,6 +52,9 @@ const classes = new Made<ClassDefinition>();
  * Declares a class: its fields, its key (the name of a field, or an array of names), its secondary indexes, the events
  * it emits and its Time-To-Live. Types of records, keys and events are inferred, see {@link RecordOf}.
  *
+ * At most 10,000 fields, those of a struct counted wherever it is used; 64 levels of structs and vectors; 64 fields in a key or an
+ * index; names of 255 characters.
+ *
  * @throws InvalidArgumentError whose `context.argument` names what is wrong, such as `indexes.byMail` or `events[2]`.
  */
 export function defineClass<

@@ -182,7 +182,10 @@ function checkEncoded(encoded: EncodedValue): EncodedValue {
   checkObject(encoded, 'value');
   const { data, flags } = encoded;
   if (typeof data !== 'string' && !isUint8Array(data)) {
-    throw invalidArgument('value', 'the transcoder encodes to a string or a Uint8Array');
+    throw invalidArgument(
+      'value',
+      'value is encoded to a string or a Uint8Array, not to what only looks like one',
+    );
   }
   if (typeof flags !== 'number' || flags >>> 0 !== flags)
     throw invalidArgument('value', `flags are an unsigned 32-bit integer, not ${shown(flags)}`);

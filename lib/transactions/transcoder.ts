@@ -1,4 +1,3 @@
-import { isUint8Array } from 'node:util/types';
 import { invalidArgument } from '../arguments';
 import { DecodeError } from '../errors';
 
@@ -27,7 +26,7 @@ export const FLAGS_STRING = 0x04000000;
 export const commonFlagsTranscoder: Transcoder = {
   encode(value) {
     if (typeof value === 'string') return { data: value, flags: FLAGS_STRING };
-    if (isUint8Array(value)) return { data: value, flags: FLAGS_BINARY };
+    if (value instanceof Uint8Array) return { data: value, flags: FLAGS_BINARY };
     return { data: toJson(value), flags: FLAGS_JSON };
   },
   decode(data, flags) {
@@ -49,15 +48,11 @@ const BINARY_OR_COLLECTION: ReadonlySet<string> = new Set([
 export function toJson(value: unknown): string {
   if (typeof value === 'number' && !Number.isFinite(value))
     throw invalidArgument('value', `${value} has no JSON form`);
-  // JSON.stringify would make {} of them without a word; of what only looks like bytes, an object of numbers.
-  if (
-    ArrayBuffer.isView(value) ||
-    value instanceof Uint8Array ||
-    BINARY_OR_COLLECTION.has(Object.prototype.toString.call(value))
-  ) {
+  // JSON.stringify would make {} of them without a word.
+  if (ArrayBuffer.isView(value) || BINARY_OR_COLLECTION.has(Object.prototype.toString.call(value))) {
     throw invalidArgument(
       'value',
-      'value is bytes other than a Uint8Array (or looks like one), or a collection that JSON cannot say',
+      'value is bytes other than a Uint8Array, or a collection that JSON cannot say',
     );
   }
   let json: string | undefined;

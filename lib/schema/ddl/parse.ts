@@ -35,6 +35,8 @@ const MODIFIERS: ReadonlySet<string> = new Set(['compact', 'persistent', 'transi
  * index as well), else an autoid that is added. A hash is unique unless it says nonunique. Events have the names that
  * the text gives them.
  *
+ * A text has at most a million tokens, those that macros stand for included; what it declares is bounded as with defineClass().
+ *
  * @throws DdlSyntaxError with line and column, for what is no schema and for what has no counterpart here.
  */
 export function parseDdl(text: string, options: DdlOptions = {}): ParsedSchema {
