@@ -1,5 +1,8 @@
-import { invalidArgument } from '../arguments';
+import { invalidArgument, messageOf } from '../arguments';
 import { DecodeError } from '../errors';
+import { excerpt } from '../text';
+
+const LONGEST_QUOTE = 200;
 
 /** A value as it lies on the server. `flags` is the u32 that memcached stores beside it. */
 export interface EncodedValue {
@@ -68,7 +71,9 @@ export function toJson(value: unknown): string {
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
+  } catch (thrown) {
+    // It quotes what is stored, which ends in logs as the message does.
+    const cause = new SyntaxError(excerpt(messageOf(thrown), LONGEST_QUOTE));
     throw new DecodeError('the stored value is marked as JSON but does not parse', { cause });
   }
 }

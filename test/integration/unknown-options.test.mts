@@ -12,6 +12,7 @@ const Item = defineClass('Item', {
 /** What the compiler would not let pass. */
 type Loose = Record<
   | 'append'
+  | 'backup'
   | 'close'
   | 'decrement'
   | 'deleteAll'
@@ -132,6 +133,7 @@ describe('an option of an unknown name is refused, with the nearest known one,',
     });
     await assertRefused([
       ['options', 'retries', () => loose.transaction(() => {}, { retry: 0 })],
+      ['options', 'compact', () => loose.backup('/nowhere', { compat: true })],
       ['options', 'origin', () => loose.prepare(() => {}, { orign: 'x' })],
     ]);
     assert.equal(await db.records(Item).find().count(), 0);

@@ -64,6 +64,16 @@ describe('what is read', () => {
     }
   });
 
+  test('what is stored does not reach a log with control characters by way of the cause', () => {
+    assert.throws(
+      () => commonFlagsTranscoder.decode(Buffer.from('\u001b]0;x\u0007\n'), JSON_FLAGS),
+      (error) =>
+        error instanceof DecodeError &&
+        error.cause instanceof SyntaxError &&
+        !/\p{Cc}/u.test(`${error.message}${error.cause.message}`),
+    );
+  });
+
   test('bytes that are not the JSON their flags promise are a DecodeError with the cause', () => {
     for (const bytes of ['', '{', 'undefined', '\u0000']) {
       assert.throws(

@@ -11,7 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { checkFlag, checkOptions, invalidArgument, optionNames, shown } from '../../arguments';
+import { checkFlag, checkOptions, checkSignal, invalidArgument, optionNames, shown } from '../../arguments';
 import type { BackupOptions } from '../../backup';
 import { EvenkeelError } from '../../errors';
 import { clearInterval, setInterval } from '../../platform';
@@ -43,8 +43,7 @@ export async function backUp(
     throw invalidArgument('directory', `directory is a path, not ${shown(directory)}`);
   if (typeof onProgress !== 'function')
     throw invalidArgument('onProgress', `onProgress is a function, not ${shown(onProgress)}`);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidArgument('signal', 'signal is an AbortSignal');
+  if (signal !== undefined) checkSignal(signal);
   checkFlag('compact', compact);
   environment.assertOpen();
   if (signal?.aborted) throw reasonOf(signal);
