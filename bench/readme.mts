@@ -93,8 +93,8 @@ connection to \`memcached -t 1\` on the same machine, median of ${run.rounds} ro
 ${table(contenders, rows)}
 
 ${machineOf(run, 'memcached')} \`raw-cpp\` is a bare epoll loop in C++: the floor. Client and server share the two cores, so ratios
-within a row tell more than the figures. \`npm run bench\` measures it; [the run](${file}),
-[a chart](${file.replace(/json$/, 'svg')}), [what is measured and how](bench/README.md).`;
+within a row tell more than the figures. \`npm run bench\` measures it; [what is measured and how](bench/README.md). The run
+and a chart of it are in the source tree: \`${file}\`, \`${file.replace(/json$/, 'svg')}\`.`;
 }
 
 function embeddedText({ run, file }: Saved<EmbeddedRun>): string {
@@ -112,7 +112,7 @@ function embeddedText({ run, file }: Saved<EmbeddedRun>): string {
 
 ${table(embeddedColumns, rows)}
 
-${machineOf(run, 'lmdb', 'better-sqlite3', 'level')} \`npm run bench:embedded\` measures it; [the run](${file}).`;
+${machineOf(run, 'lmdb', 'better-sqlite3', 'level')} \`npm run bench:embedded\` measures it; the run is \`${file}\`.`;
 }
 
 /** The README's section for saved runs. */

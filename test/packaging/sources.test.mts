@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -47,4 +47,31 @@ test('what is installed names no module that is not installed with it', async ()
       assert.ok(id.startsWith('node:') || known.has(module), `dist/${name} names ${id}`);
     }
   }
+});
+
+test('every link of a document that is installed leads to something that is installed', async () => {
+  const { files } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
+    files: readonly string[];
+  };
+  const installed = ['README.md', 'LICENSE', 'package.json', ...files];
+  const isInstalled = (file: string): boolean =>
+    installed.some((each) => file === each || file.startsWith(`${each}/`));
+  const documents: string[] = [];
+  for (const each of installed.filter((name) => name !== 'prebuilds')) {
+    const isFolder = (await stat(path.join(root, each))).isDirectory();
+    const names = isFolder ? await readdir(path.join(root, each), { recursive: true }) : [''];
+    documents.push(...names.map((name) => path.join(each, name)).filter((name) => name.endsWith('.md')));
+  }
+  assert.ok(documents.includes('README.md') && documents.length > 3, documents.join());
+  const dead: string[] = [];
+  for (const document of documents) {
+    const text = await readFile(path.join(root, document), 'utf8');
+    for (const [, link = ''] of text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const target = path.join(path.dirname(document), link);
+      const exists = await stat(path.join(root, target)).catch(() => undefined);
+      if (!isInstalled(target) || exists === undefined) dead.push(`${document}: ${link}`);
+    }
+  }
+  assert.deepEqual(dead, []);
 });
