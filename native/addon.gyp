@@ -29,7 +29,11 @@
           'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-fvisibility-inlines-hidden'],
         }],
         ['OS!="win" and sanitize==""', {
-          'cflags_cc': ['-O3', '-ffunction-sections', '-fdata-sections'],
+          'cflags_cc': [
+            '-O3', '-ffunction-sections', '-fdata-sections',
+            # What bytes of strangers could do to a buffer is found out.
+            '-fstack-protector-strong', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2',
+          ],
         }],
         ['OS=="linux" and sanitize==""', {
           # One binary for every distribution of the same libc: libstdc++ comes inside and stays invisible,
@@ -41,6 +45,8 @@
             '-Wl,--gc-sections',
             '-Wl,--exclude-libs,ALL',
             '-Wl,--version-script,<(module_root_dir)/native/addon/exports.map',
+            # Every symbol is bound when the addon is loaded, and what the loader has filled in is read-only from then on.
+            '-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack',
           ],
         }],
         ['OS=="linux" and sanitize!=""', {
@@ -57,6 +63,7 @@
             'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
             'GCC_OPTIMIZATION_LEVEL': '3',
             'DEAD_CODE_STRIPPING': 'YES',
+            'OTHER_CPLUSPLUSFLAGS': ['-fstack-protector-strong', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2'],
           },
         }],
       ],

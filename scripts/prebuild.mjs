@@ -40,7 +40,10 @@ console.log(
   `prebuild: ${path.relative(root, file)}, ${Math.ceil(bytes / 1024)} KB of ${maximumBytes / 1024} KB`,
 );
 if (bytes > maximumBytes) faults.push('it exceeds its size budget');
-if (process.platform === 'linux') checkSymbols();
+if (process.platform === 'linux') {
+  checkSymbols();
+  checkHardening();
+}
 
 for (const fault of faults) console.error(`prebuild: ${fault}`);
 process.exitCode = faults.length === 0 ? 0 : 1;
@@ -68,6 +71,30 @@ function checkSymbols() {
   const extra = exported.filter((name) => !entryPoints.includes(name));
   if (extra.length > 0) faults.push(`it exports ${extra.join(', ')}`);
   const absent = entryPoints.filter((name) => !exported.includes(name));
+  if (absent.length > 0) faults.push(`it lacks ${absent.join(', ')}`);
+}
+
+/**
+ * What the addon is protected by: see native/addon.gyp. FORTIFY leaves no trace while nothing calls a function with a buffer
+ * whose size the compiler knows.
+ */
+function checkHardening() {
+  const headers = execFileSync('readelf', ['--wide', '--program-headers', '--dynamic', file], {
+    encoding: 'utf8',
+  });
+  const symbols = execFileSync('nm', ['-D', '--undefined-only', file], { encoding: 'utf8' });
+  const protections = {
+    'read-only relocations': /GNU_RELRO/.test(headers),
+    'binding at load': /BIND_NOW|FLAGS_1.*\bNOW\b/.test(headers),
+    'a stack that is not executable': /GNU_STACK.* RW /.test(headers),
+    'stack protectors': /__stack_chk_fail/.test(symbols),
+  };
+  const absent = Object.keys(protections).filter((name) => !protections[name]);
+  console.log(
+    `prebuild: protected by ${Object.keys(protections)
+      .filter((name) => protections[name])
+      .join(', ')}`,
+  );
   if (absent.length > 0) faults.push(`it lacks ${absent.join(', ')}`);
 }
 
