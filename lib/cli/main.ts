@@ -10,6 +10,7 @@ import { addPing } from './ping';
 import { addReplay } from './replay';
 import { oneLine } from './report';
 import { addServe } from './serve';
+import { addVerify } from './verify';
 import { addWatch } from './watch';
 
 const program = new Command('evenkeel')
@@ -29,6 +30,7 @@ addPing(program);
 addDdl(program);
 addDemo(program);
 addWatch(program);
+addVerify(program);
 
 program.parseAsync().then(
   () => leave(Number(process.exitCode ?? 0)),

@@ -1,7 +1,10 @@
 // Bytes in the file that this package has not written: whatever they are, what is read of them is a record or a StorageError.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { unpackMarks } from '../../lib/engines/embedded/marks.ts';
 import { RecordCodec, shapesOf } from '../../lib/engines/embedded/record-codec.ts';
@@ -245,5 +248,31 @@ describe('damaged bytes', () => {
     });
     await using db = await directory.open({ classes, readOnly: true });
     await assert.rejects(db.records(Item).get(1), StorageError);
+  });
+});
+
+describe('evenkeel verify', () => {
+  const verify = (path: string) =>
+    spawnSync(
+      process.execPath,
+      [fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)), 'verify', path],
+      {
+        encoding: 'utf8',
+      },
+    );
+
+  test('finds damaged records and pages, and nothing where there is none', async () => {
+    await using directory = await Directory.make();
+    await made(directory);
+    assert.equal(verify(directory.path).status, 0);
+    await change(directory, 'records:1', (bytes) => bytes.subarray(0, 14));
+    const records = verify(directory.path);
+    assert.equal(records.status, 1);
+    assert.match(records.stderr, /the records cannot be read/);
+    const file = readFileSync(directory.file);
+    file.fill(0xff, 2 * 4096 + 16);
+    writeFileSync(directory.file, file);
+    assert.equal(verify(directory.path).status, 1);
+    assert.equal(verify(`${directory.path}/nothing`).status, 1);
   });
 });

@@ -80,7 +80,7 @@ export function checkFile(root: Root, path: string, readOnly: boolean, pageSize:
   if (size === 0 || size >= wanted) return;
   const args = [join(__dirname, 'verify.js'), path, ...(readOnly ? [] : ['write'])];
   // Where LMDB goes round in circles it comes to no end, either.
-  const timeout = VERIFY_MS + size / VERIFIED_AN_MS;
+  const timeout = Math.ceil(VERIFY_MS + size / VERIFIED_AN_MS);
   const { status } = spawnSync(process.execPath, args, { stdio: 'ignore', timeout });
   if (status !== 0) throw new StorageError(`${path}: the file is corrupt: pages are missing at its end`);
   if (!readOnly) truncateSync(file, wanted);
