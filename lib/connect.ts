@@ -153,12 +153,10 @@ async function connectMemcached(
   }
   const eventBase = baseOf(options);
   const transport = engine.createTransport(eventBase);
-  const ready = transport.ready();
-  if (lazy) {
-    ready.catch(() => {}); // operations tell, each within its deadline
-  } else {
+  // A lazy one connects by itself, without keeping the process alive: operations tell, each within its deadline.
+  if (!lazy) {
     try {
-      await ready;
+      await transport.ready();
     } catch (error) {
       await transport.close(engine.drainTimeout);
       throw error;

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { threadId } from 'node:worker_threads';
@@ -36,6 +37,18 @@ interface Listener {
   readonly once: boolean;
 }
 
+/** The asynchronous context of the call that took a callback: it runs there, as those of Node's own timers do. */
+class CallContext extends AsyncResource {
+  constructor(readonly listener: Listener) {
+    // Otherwise V8 would have to tell Node of the end of each: ten times the cost of a timer.
+    super('EVENKEEL_CALLBACK', { requireManualDestroy: true });
+  }
+
+  call(kind: number, argument: number): void {
+    this.runInAsyncScope(this.listener.onEvent, this.listener, kind, argument);
+  }
+}
+
 const CREATE_NAMES = optionNames<EventBaseOptions>({ name: true });
 const WATCH_NAMES = optionNames<WatchOptions>({ readable: true, writable: true });
 
@@ -68,6 +81,7 @@ let basesMade = 0;
  * `EventBase.host` turns inside this JavaScript thread's own loop; `EventBase.create()` makes one with a native thread
  * of its own, whose network traffic and deadlines go on while JavaScript is busy. A base belongs to the JavaScript
  * thread that made it. It does not keep the process alive, except while operations are under way or after ref().
+ * Callbacks run in the asynchronous context (AsyncLocalStorage) of the call that they were given to.
  */
 export class EventBase {
   readonly name: string;
@@ -75,7 +89,7 @@ export class EventBase {
   readonly thread: number = threadId;
   readonly #threaded: boolean;
   readonly #native: NativeBase;
-  readonly #listeners = new Map<number, Listener>();
+  readonly #listeners = new Map<number, CallContext>();
   readonly #watched = new Set<number>();
   readonly #onClose = new Set<() => void>();
   #nextId = 1;
@@ -181,7 +195,7 @@ export class EventBase {
     });
     const error = this.#native.watch(id, fd, interest);
     if (error !== 0) {
-      this.#listeners.delete(id);
+      this.#forget(id);
       const message = `descriptor ${fd} cannot be watched: ${getSystemErrorName(-error)}`;
       throw isFaultOfDescriptor(error) ? invalidArgument('fd', message) : new ResourceError(message);
     }
@@ -252,7 +266,7 @@ export class EventBase {
       const native = this.#native;
       native.ref();
       this.#closing = new Promise((resolve) => native.close(resolve));
-      this.#listeners.clear();
+      for (const id of [...this.#listeners.keys()]) this.#forget(id);
       for (const onClose of this.#onClose) onClose();
       this.#onClose.clear();
     }
@@ -288,22 +302,28 @@ export class EventBase {
   #listen(listener: Listener): number {
     const id = this.#nextId;
     this.#nextId = (this.#nextId + 1) >>> 0;
-    this.#listeners.set(id, listener);
+    this.#listeners.set(id, new CallContext(listener));
     return id;
   }
 
   #registration(id: number, cancelNative: () => void): Registration {
     const cancel = (): void => {
-      if (this.#listeners.delete(id) && !this.closed) cancelNative();
+      if (this.#forget(id) && !this.closed) cancelNative();
     };
     return { cancel, [Symbol.dispose]: cancel };
   }
 
   #dispatch(kind: number, id: number, argument: number): void {
-    const listener = this.#listeners.get(id);
-    if (listener === undefined) return; // cancelled after it had happened
-    if (listener.once) this.#listeners.delete(id);
-    listener.onEvent(kind, argument);
+    const context = this.#listeners.get(id);
+    if (context === undefined) return; // cancelled after it had happened
+    if (context.listener.once) this.#forget(id);
+    context.call(kind, argument);
+  }
+
+  /** Whether it was known. */
+  #forget(id: number): boolean {
+    this.#listeners.get(id)?.emitDestroy();
+    return this.#listeners.delete(id);
   }
 
   #assertOpen(): void {

@@ -25,6 +25,20 @@ after(async () => {
 
 for (const model of models) {
   describe(`the process of a ${model} base`, () => {
+    test('ends by itself with a lazy client that nobody uses, whether there is a server or not', async () => {
+      for (const url of [server.url, 'memcached://127.0.0.1:1']) {
+        const ended = await inProcess(
+          async ({ evenkeel, say }, { url, model }) => {
+            const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
+            await evenkeel.connect(url, { eventBase, lazy: true, connectTimeout: 2 ** 31 - 1 });
+            process.on('exit', () => say('exit'));
+          },
+          { url, model },
+        );
+        assertEnded(ended, 0, ['exit']);
+      }
+    });
+
     test('ends by itself with an idle client, nothing closed', async () => {
       const ended = await inProcess(
         async ({ evenkeel, say }, { url, model }) => {

@@ -142,10 +142,10 @@ for (const model of models) {
       base.timer(2 ** 31 - 1, () => {}).cancel();
     });
 
-    test('a million: every other one cancelled, the rest fires once each', async () => {
+    test('two hundred thousand: every other one cancelled, the rest fires once each', async () => {
       await using base = openBase(model);
       base.ref();
-      const total = 1_000_000;
+      const total = 200_000;
       let fired = 0;
       let wrong = 0;
       const count = (): void => {
@@ -158,14 +158,14 @@ for (const model of models) {
         base.timer(i % 512, count);
         base.timer(600_000 + i, bad).cancel();
       }
-      await until(() => fired >= total / 2, 'half a million timers fire');
+      await until(() => fired >= total / 2, 'those that were not cancelled fire');
       const stats = await base.stats();
       assert.deepEqual({ fired, wrong, left: stats.timers }, { fired: total / 2, wrong: 0, left: 0 });
     });
 
-    test('a million pending ones are gone with the base', async () => {
+    test('two hundred thousand pending ones are gone with the base', async () => {
       const base = openBase(model);
-      for (let i = 0; i < 1_000_000; i += 1) base.timer(60_000 + (i % 1000), () => assert.fail());
+      for (let i = 0; i < 200_000; i += 1) base.timer(60_000 + (i % 1000), () => assert.fail());
       await base.close();
       assert.equal(base.closed, true);
     });
