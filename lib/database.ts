@@ -1,8 +1,9 @@
-import { checkOptions, checkTimeout, invalidArgument, optionNames } from './arguments';
+import { checkFunction, checkOptions, checkTimeout, invalidArgument, optionNames } from './arguments';
 import type { BackupOptions } from './backup';
+import type { Topology, TopologyListener } from './cluster/topology';
 import type { Capabilities, Engine, Transport } from './engines/engine';
 import { ClosedError, UnsupportedError } from './errors';
-import { EventBase } from './event-base/event-base';
+import { EventBase, type Registration } from './event-base/event-base';
 import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
 import type { EventMode } from './events/types';
@@ -38,6 +39,24 @@ export class BaseView<
 
   get eventBase(): EventBase {
     return this.#side.eventBase;
+  }
+
+  /**
+   * The servers, as this event base knows them by now: each has a connection of its own to them. UnsupportedError on engines
+   * that have none.
+   */
+  get topology(): Topology {
+    return this.#side.topology.current;
+  }
+
+  /**
+   * Calls back with the topology after a server has got into another state: connected, lost, closed. UnsupportedError on
+   * engines that have none.
+   */
+  onTopology(listener: TopologyListener): Registration {
+    const { topology } = this.#side;
+    checkFunction('listener', listener);
+    return topology.listen(listener);
   }
 
   /** The classes of the database: those it was opened with, and those that were stored in it before. None on engines that have none. */

@@ -1,4 +1,5 @@
 export type { BackupOptions, BackupProgress } from './backup';
+export type { NodeState, NodeStatus, Topology, TopologyListener } from './cluster/topology';
 export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
 export { connect } from './connect';
 export type { CloseOptions, Scheduled } from './database';

@@ -1,3 +1,4 @@
+import type { TopologyMonitor } from './cluster/topology';
 import type { Capabilities, MultiRecord, Transport } from './engines/engine';
 import { ClosedError, UnsupportedError } from './errors';
 import type { EventBase } from './event-base/event-base';
@@ -49,6 +50,14 @@ export class Side {
   recordsOf<C extends ClassDefinition>(definition: C): Records<C> {
     const records = this.multiRecord('classes').records(definition);
     return this.capturesStack ? tracedRecords(records) : records;
+  }
+
+  get topology(): TopologyMonitor {
+    const { topology } = this.transport;
+    if (topology !== undefined) return topology;
+    throw new UnsupportedError(
+      `the ${this.capabilities.engine} engine has no topology: it runs in this process`,
+    );
   }
 
   /** UnsupportedError on engines that have no such feature. */

@@ -1,4 +1,5 @@
 import type { BackupOptions } from '../backup';
+import type { TopologyMonitor } from '../cluster/topology';
 import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog } from '../events/change-log';
 import type { HookList } from '../events/hooks';
@@ -20,6 +21,8 @@ export interface Capabilities {
   readonly subDocument: boolean;
   /** Copies of the whole database while it is used. */
   readonly backup: boolean;
+  /** Servers, whose state is known. */
+  readonly topology: boolean;
 }
 
 /** A kind of database, opened: it makes the ways to it, one for each event base. */
@@ -59,6 +62,8 @@ export interface Transport extends Target, Submitter {
    * nothing native is left.
    */
   close(drainTimeout: number): Promise<void>;
+  /** Of engines that have servers. */
+  readonly topology?: TopologyMonitor;
   /** Of engines that have classes and transactions. */
   readonly multiRecord?: MultiRecord;
 }

@@ -58,6 +58,7 @@ interface Staged {
 
 class Stage implements Target {
   readonly transcoder;
+  readonly mayBeUnversioned;
   readonly #transport: Transport;
   readonly #outcome: Outcome;
   readonly #staged = new Set<Staged>();
@@ -67,6 +68,7 @@ class Stage implements Target {
     this.#transport = transport;
     this.#outcome = outcome;
     this.transcoder = transport.transcoder;
+    this.mayBeUnversioned = transport.mayBeUnversioned;
   }
 
   get size(): number {

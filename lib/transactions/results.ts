@@ -10,7 +10,10 @@ export class MutationResult {
     this.#low = casLow;
   }
 
-  /** The record's new version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits. */
+  /**
+   * The record's new version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits; 0n of a server
+   * that keeps none (memcached -C), which no write takes.
+   */
   get cas(): bigint {
     return joinWords(this.#high, this.#low);
   }

@@ -9,6 +9,7 @@ import type { Target } from './transactions';
 export function tracedTarget(target: Target): Target {
   return {
     transcoder: target.transcoder,
+    mayBeUnversioned: target.mayBeUnversioned,
     now: () => target.now(),
     dispatch: <T>(operation: Operation) => traced(target.dispatch<T>(operation)),
     dispatchMany: <T>(many: GetMany<T>) => traced(target.dispatchMany(many)),

@@ -1,5 +1,6 @@
 import { isUint8Array } from 'node:util/types';
 import { checkObject, checkOptions, checkSignal, checkTimeout, invalidArgument, shown } from '../arguments';
+import { UnsupportedError } from '../errors';
 import { type ExpiryOptions, encodeExpiry } from './expiry';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, Operation } from './operation';
@@ -22,6 +23,8 @@ import type { EncodedValue, Transcoder } from './transcoder';
 /** Where operations go: to an engine at once, or into a scheduling context. */
 export interface Target {
   readonly transcoder: Transcoder;
+  /** Whether there are servers that keep no versions of records, and give 0n for one. */
+  readonly mayBeUnversioned?: boolean;
   /** ms since 1970, as the engine counts them. */
   now(): number;
   /** Throws what the call should throw; otherwise the operation settles by itself. */
@@ -95,7 +98,7 @@ export class Transactions {
 
   /** Whether there was a record to remove. */
   remove(key: string, options?: ConditionalOptions): Promise<boolean> {
-    return this.#dispatch(Kind.remove, key, undefined, versionOf(options, CONDITIONAL_NAMES));
+    return this.#dispatch(Kind.remove, key, undefined, versionOf(options, CONDITIONAL_NAMES, this.#target));
   }
 
   /** Gives the record a new time to live; whether there was one. */
@@ -145,7 +148,7 @@ export class Transactions {
     known: ReadonlySet<string>,
   ): Promise<MutationResult> {
     const { data, flags } = checkEncoded(this.#target.transcoder.encode(value));
-    const detail = versionOf(options, known);
+    const detail = versionOf(options, known, this.#target);
     if (options !== undefined && detail !== undefined)
       detail.expiry = encodeExpiry(options, () => this.#target.now());
     const operation = new Operation(kind, key, data, detail, undefined);
@@ -163,7 +166,7 @@ export class Transactions {
       throw invalidArgument('value', 'value is a string or a Buffer');
     }
     checkBytes(value);
-    return this.#dispatch(kind, key, value, versionOf(options, CONDITIONAL_NAMES));
+    return this.#dispatch(kind, key, value, versionOf(options, CONDITIONAL_NAMES, this.#target));
   }
 
   #count(kind: Kind, key: string, options: CounterOptions = {}): Promise<bigint | undefined> {
@@ -225,8 +228,12 @@ function timingOf(options: OperationOptions | undefined): Details | undefined {
   return options === undefined ? undefined : timing(options, details(), OPERATION_NAMES);
 }
 
-function versionOf(options: ConditionalOptions | undefined, known: ReadonlySet<string>): Details | undefined {
-  return options === undefined ? undefined : version(options, timing(options, details(), known));
+function versionOf(
+  options: ConditionalOptions | undefined,
+  known: ReadonlySet<string>,
+  target: Target,
+): Details | undefined {
+  return options === undefined ? undefined : version(options, timing(options, details(), known), target);
 }
 
 function timing(options: OperationOptions, detail: Details, known: ReadonlySet<string>): Details {
@@ -237,9 +244,14 @@ function timing(options: OperationOptions, detail: Details, known: ReadonlySet<s
   return detail;
 }
 
-function version(options: ConditionalOptions, detail: Details): Details {
+function version(options: ConditionalOptions, detail: Details, target: Target): Details {
   const { cas } = options;
   if (cas === undefined) return detail;
+  if (cas === 0n && target.mayBeUnversioned) {
+    throw new UnsupportedError('cas 0n: the server keeps no versions of its records (memcached -C)', {
+      context: { argument: 'cas' },
+    });
+  }
   if (typeof cas !== 'bigint' || cas <= 0n || cas > LARGEST_COUNTER) {
     throw invalidArgument('cas', `cas is a bigint from a record or result, not ${shown(cas)}`);
   }

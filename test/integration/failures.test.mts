@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { connect } from '../../lib/connect.ts';
 import * as errors from '../../lib/errors.ts';
+import { startMemcached } from '../conformance/memcached.mts';
+import { skipWithout } from '../conformance/tool.mts';
 import { everywhere, onBothBases, startPair } from './harness.mts';
 
 everywhere('an error', (site) => {
@@ -22,6 +25,7 @@ everywhere('an error', (site) => {
         [db.prepend(missing, 'x'), errors.KeyNotFoundError, 'prepend', missing, 5],
         [db.increment(key), errors.ServerError, 'increment', key, 6],
       ];
+    for (const [promise] of cases) promise.catch(() => {}); // each is looked at in its turn
     for (const [promise, kind, op, ofKey, status] of cases) {
       await assert.rejects(promise, (error) => {
         assert.ok(error instanceof kind && error instanceof errors.EvenkeelError);
@@ -34,7 +38,51 @@ everywhere('an error', (site) => {
   });
 });
 
+everywhere('an append or prepend', (site) => {
+  test('that would make the record too large says so, and leaves it as it is', async () => {
+    await using db = await site.open();
+    const key = site.key();
+    await db.upsert(key, Buffer.alloc(700_000));
+    for (const extend of [db.append(key, 'x'.repeat(500_000)), db.prepend(key, Buffer.alloc(500_000))]) {
+      await assert.rejects(extend, (error) => {
+        assert.ok(error instanceof errors.InvalidArgumentError);
+        assert.deepEqual([error.context.argument, error.context.status], ['value', 5]);
+        return true;
+      });
+    }
+    assert.equal((await db.get<Buffer>(key))?.length, 700_000);
+    await assert.rejects(
+      db.schedule((ctx) => ctx.append(site.key(), 'x')),
+      errors.KeyNotFoundError,
+    );
+  });
+});
+
+test('a server without versions gives 0n for one, and a write does not take it', {
+  skip: skipWithout('memcached', 'memcached'),
+}, async () => {
+  await using server = await startMemcached({ options: ['-C'] });
+  await using db = await connect(`memcached://127.0.0.1:${server.port}`);
+  const { cas } = await db.upsert('k', 1);
+  assert.equal(cas, 0n);
+  assert.throws(() => db.replace('k', 2, { cas }), errors.UnsupportedError);
+  await assert.rejects(
+    db.schedule((ctx) => ctx.remove('k', { cas })),
+    errors.UnsupportedError,
+  );
+});
+
 onBothBases('an error', (bases) => {
+  test('of an append says what is known when the server does not tell why, within its deadline', async () => {
+    await using pair = await startPair(bases);
+    await pair.server.fault({ opcode: 'get', action: { kind: 'hang' } });
+    await assert.rejects(pair.db.append('missing', 'x', { timeout: 200 }), (error) => {
+      assert.ok(error instanceof errors.ServerError);
+      assert.ok(error.cause instanceof errors.TimeoutError);
+      return true;
+    });
+  });
+
   const statuses: [status: number, code: string, retryable: boolean][] = [
     [0x03, 'EVENKEEL_INVALID_ARGUMENT', false],
     [0x04, 'EVENKEEL_SERVER', false],

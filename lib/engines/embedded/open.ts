@@ -16,6 +16,7 @@ const CAPABILITIES: Capabilities = {
   durability: true,
   subDocument: false,
   backup: true,
+  topology: false,
 };
 
 export interface Bases {

@@ -1,4 +1,5 @@
 import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
+import type { TopologyMonitor } from '../../cluster/topology';
 import { ConnectionError, type EvenkeelError } from '../../errors';
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
@@ -20,6 +21,7 @@ export class Connector {
   readonly #endpoint: Endpoint;
   readonly #native: NativeClient;
   readonly #options: ConnectorOptions;
+  readonly #monitor: TopologyMonitor;
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
@@ -29,10 +31,11 @@ export class Connector {
   #lastFault: Error | undefined;
   #stopped = false;
 
-  constructor(endpoint: Endpoint, native: NativeClient, options: ConnectorOptions) {
+  constructor(endpoint: Endpoint, native: NativeClient, options: ConnectorOptions, monitor: TopologyMonitor) {
     this.#endpoint = endpoint;
     this.#native = native;
     this.#options = options;
+    this.#monitor = monitor;
     if (endpoint.addresses === undefined) this.#resolveFirst();
     else this.#connectTo(endpoint.addresses);
   }
@@ -72,6 +75,7 @@ export class Connector {
     this.#version = version;
     this.#lastFault = undefined;
     this.#proofs = 0;
+    this.#monitor.update(this.#endpoint.name, { state: 'connected', version });
     for (const waiter of this.#waiters) waiter.resolve();
   }
 
@@ -79,7 +83,7 @@ export class Connector {
   disconnected(cause: number, said: Uint8Array): void {
     const wasConnected = this.#version !== undefined;
     this.#version = undefined;
-    this.#lastFault = causeError(cause, said);
+    this.#failed(causeError(cause, said));
     if (!this.#endpoint.isFixed) this.#resolveAgain();
     if (wasConnected || !isProof(cause)) return;
     this.#proofs += 1;
@@ -94,6 +98,12 @@ export class Connector {
   /** The client has ended. */
   stop(): void {
     this.#stopped = true;
+    this.#monitor.update(this.#endpoint.name, { state: 'closed' });
+  }
+
+  #failed(lastFault: Error): void {
+    this.#lastFault = lastFault;
+    this.#monitor.update(this.#endpoint.name, { state: 'disconnected', lastFault });
   }
 
   #connectTo(addresses: readonly SocketAddress[]): void {
@@ -110,7 +120,7 @@ export class Connector {
         if (!this.#stopped) this.#connectTo(addresses);
       },
       (error) => {
-        this.#lastFault = isError(error) ? error : new Error(String(error));
+        this.#failed(isError(error) ? error : new Error(String(error)));
         this.refuse(this.#error('its name is unknown'));
         const { min, max } = this.#options.backoff;
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));

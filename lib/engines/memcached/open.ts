@@ -14,6 +14,7 @@ const CAPABILITIES: Capabilities = {
   durability: false,
   subDocument: false,
   backup: false,
+  topology: true,
 };
 
 export function openMemcached(

@@ -1,9 +1,10 @@
 import type { Endpoint } from '../../cluster/endpoint';
+import { TopologyMonitor } from '../../cluster/topology';
 import { BackpressureError, ClosedError, type ErrorContext, EvenkeelError } from '../../errors';
 import type { EventBase, Registration } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
-import { clearTimeout, dateNow, nextTick, queueMicrotask, setTimeout } from '../../platform';
+import { clearTimeout, dateNow, nextTick, performanceNow, queueMicrotask, setTimeout } from '../../platform';
 import { withoutStack } from '../../stacks';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
@@ -14,6 +15,7 @@ import { readAnswer } from './answers';
 import { causeError } from './causes';
 import { Completions } from './completions';
 import { Connector } from './connector';
+import { lookForRecord } from './not-stored';
 import { CODES, isIdempotent } from './operations';
 import type { ResolvedClientOptions } from './options';
 import { closedError, refusalError } from './refusals';
@@ -23,6 +25,8 @@ import { unansweredError } from './unanswered';
 /** One event base's connection to one memcached server, and the operations under way on it. */
 export class MemcachedTransport implements Transport {
   readonly transcoder: Transcoder;
+  readonly topology: TopologyMonitor;
+  readonly mayBeUnversioned = true;
   readonly #base: EventBase;
   readonly node: string;
   readonly #connector: Connector;
@@ -39,7 +43,9 @@ export class MemcachedTransport implements Transport {
   #closing: Promise<void> | undefined;
   #whenIdle: (() => void)[] = [];
   readonly #waiting = new Set<Waiting>();
-  /** Reads whose connection broke, until they are handed in again. */
+  /** When an append or prepend was handed in: the end of it may take another look at the record. */
+  readonly #extending = new WeakMap<Operation, number>();
+  /** Reads whose connection broke, until they are handed in again, and reads that others depend on. */
   #lost: Operation[] = [];
   /** While what is submitted continues a call under way. */
   #continuing = false;
@@ -55,6 +61,7 @@ export class MemcachedTransport implements Transport {
     this.node = endpoint.name;
     this.#options = options;
     this.transcoder = transcoder;
+    this.topology = new TopologyMonitor([endpoint.name]);
     this.#completions = new Completions(transcoder);
     this.#native = base.createClient(
       {
@@ -74,7 +81,7 @@ export class MemcachedTransport implements Transport {
       this.#onBaseClosed,
     );
     this.#parameters[layout.PARAM_TIMEOUT] = options.timeout;
-    this.#connector = new Connector(endpoint, this.#native, options);
+    this.#connector = new Connector(endpoint, this.#native, options, this.topology);
   }
 
   now(): number {
@@ -224,6 +231,7 @@ export class MemcachedTransport implements Transport {
       operation.stopListening?.();
       return refusalError(slot, nameOf(operation.kind), this.node, this.#options);
     }
+    if (isExtension(operation.kind)) this.#extending.set(operation, performanceNow());
     operation.slot = slot;
     operation.attempts += 1;
     this.#pending[slot] = operation;
@@ -360,11 +368,23 @@ export class MemcachedTransport implements Transport {
       operation.succeed(miss.value);
       return;
     }
+    if (status === Status.notStored && isExtension(operation.kind)) {
+      this.#lost.push(
+        lookForRecord(operation, this.#timeLeft(operation), this.#contextOf(operation, status)),
+      );
+      return;
+    }
     this.#failures += 1;
     const text = this.#completions.text(at);
     operation.fail(
       withoutStack(() => statusError(operation, status, text, this.#contextOf(operation, status))),
     );
+  }
+
+  #timeLeft(operation: Operation): number {
+    const timeout = operation.details?.timeout ?? this.#options.timeout;
+    const passed = performanceNow() - (this.#extending.get(operation) ?? 0);
+    return Math.max(1, Math.round(timeout - passed));
   }
 
   #settleUnanswered(operation: Operation, outcome: number, at: number): void {
@@ -493,6 +513,8 @@ export class MemcachedTransport implements Transport {
     return status === undefined ? { op, key, node, attempts } : { op, key, node, attempts, status };
   }
 }
+
+const isExtension = (kind: Kind): boolean => kind === Kind.append || kind === Kind.prepend;
 
 const isCounter = (kind: Kind): boolean => kind === Kind.increment || kind === Kind.decrement;
 

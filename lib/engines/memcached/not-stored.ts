@@ -1,0 +1,48 @@
+import {
+  type ErrorContext,
+  type EvenkeelError,
+  InvalidArgumentError,
+  KeyNotFoundError,
+  ServerError,
+} from '../../errors';
+import { withoutStack } from '../../stacks';
+import { details, Kind, nameOf, Operation } from '../../transactions/operation';
+
+/**
+ * memcached answers an append and a prepend with 0x05 whether there is no record or the record would be too large: another
+ * look tells which. It ends the operation, in `timeout` ms at most.
+ */
+export function lookForRecord(operation: Operation, timeout: number, context: ErrorContext): Operation {
+  const op = nameOf(operation.kind);
+  const fail = (make: () => EvenkeelError): void => operation.fail(withoutStack(make));
+  return new Operation(
+    Kind.exists,
+    operation.key,
+    undefined,
+    { ...details(), timeout },
+    {
+      add: (_, isThere) =>
+        fail(() =>
+          isThere
+            ? new InvalidArgumentError(
+                `${op}: with this value the record would be larger than the server accepts`,
+                {
+                  context: { ...context, argument: 'value' },
+                },
+              )
+            : new KeyNotFoundError(`${op}: there is no record under this key`, { context }),
+        ),
+      fail: (_, cause) =>
+        fail(
+          () =>
+            new ServerError(
+              `${op}: nothing was stored: there is no record under this key, or it would be too large`,
+              {
+                cause,
+                context,
+              },
+            ),
+        ),
+    },
+  );
+}
