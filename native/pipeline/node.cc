@@ -102,8 +102,9 @@ void Node::give_up(Flight& flight, uint32_t outcome) {
     if (partly_written) flight.state = FlightState::kLeaving;
   }
   // Also one that never left: behind a full window or a full socket there may be nothing else to notice.
-  const bool silent = is_owed() && base_.time() - waiting_since_ >= options_.silence_limit;
-  if (outcome == layout::kOutcomeTimedOut && silent && state_ == State::kReady) fail(layout::kCauseSilence);
+  // The operation may be one that never left: behind a full window there is nobody else to notice.
+  const bool in_vain = outcome == layout::kOutcomeTimedOut && state_ == State::kReady && is_owed();
+  if (in_vain && !std::exchange(is_suspect_, true)) watch_peer();
 }
 
 void Node::close() {
@@ -182,12 +183,18 @@ void Node::on_timer() {
   owner_.on_node_progress();
 }
 
-// While answers are owed the timer looks, now and then, whether there is still somebody to give them.
+// While answers are owed the timer looks, now and then, whether there is still somebody to give them. Once
+// somebody has waited in vain, silence alone is enough: those who have more time must not wait for the end of
+// it.
 void Node::watch_peer() {
-  const base::Millis due = waiting_since_ + options_.dead_limit;
-  if (base_.time() < due) return base_.schedule(this, due);
-  if (stream_.is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
-  base_.schedule(this, base_.time() + options_.dead_limit);
+  const base::Millis now = base_.time();
+  const base::Millis silence = now - waiting_since_;
+  if (is_suspect_ && silence >= options_.silence_limit) return fail(layout::kCauseSilence);
+  if (silence >= options_.dead_limit && stream_.is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
+  base::Millis due =
+      silence < options_.dead_limit ? waiting_since_ + options_.dead_limit : now + options_.dead_limit;
+  if (is_suspect_) due = std::min(due, waiting_since_ + options_.silence_limit);
+  base_.schedule(this, due);
 }
 
 void Node::on_stream_ready(bool readable, bool writable) {
@@ -222,6 +229,7 @@ void Node::finish_handshake(uint32_t cause) {
   Timer::cancel();
   state_ = State::kReady;
   waiting_since_ = base_.time();
+  is_suspect_ = false;
   backoff_.connected(waiting_since_);
   flights_.control(layout::kOutcomeConnected, 0, reader_.version());
   write();
@@ -267,7 +275,10 @@ Node::Received Node::take_in() {
   const uint32_t leaving = queue_.head_partly_written() ? queue_.head_opaque() : ResponseReader::kNobody;
   const ResponseReader::Progress progress = reader_.received(transfer.bytes, leaving);
   // A body that is skipped answers nobody: it is no sign that the others will be.
-  if (progress.skipped < transfer.bytes) waiting_since_ = base_.time();
+  if (progress.skipped < transfer.bytes) {
+    waiting_since_ = base_.time();
+    is_suspect_ = false;
+  }
   written_ -= progress.answered - progress.early;
   if (progress.answered > 0) backoff_.prove();
   return {.bytes = transfer.bytes,

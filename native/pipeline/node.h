@@ -106,6 +106,7 @@ class Node final : private net::StreamHandler, private base::Timer {
   State state_ = State::kIdle;
   Backoff backoff_;
   size_t written_ = 0;              // unanswered
+  bool is_suspect_ = false;         // an operation has timed out since then
   base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
 };
 

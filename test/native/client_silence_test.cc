@@ -31,6 +31,20 @@ TEST_P(ClientSilence, ATimeOutAfterALongSilenceTakesTheConnectionAlong) {
   ASSERT_NO_FATAL_FAILURE(shake_hands());
 }
 
+// Whoever has more time does not have to wait for the end of it.
+TEST_P(ClientSilence, ATimeOutWithinTheLimitDoesSoWhenTheSilenceGoesOn) {
+  start_connected(options(200));
+  const size_t stale = client_->submit({.key = "stale", .timeout = 1});
+  const size_t patient = client_->submit({.key = "patient", .timeout = 600'000});
+  client_->flush();
+  ASSERT_NO_FATAL_FAILURE(wait_for(stale));
+  ASSERT_NO_FATAL_FAILURE(wait_for(patient));
+  EXPECT_EQ(outcome(patient), layout::kOutcomeLost);
+  EXPECT_EQ(client_->operation(patient).detail, layout::kCauseSilence);
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(shake_hands());
+}
+
 TEST_P(ClientSilence, ATimeOutWithinTheLimitDoesNot) {
   start_connected(options(20'000));
   const size_t stale = client_->send({.timeout = 1});

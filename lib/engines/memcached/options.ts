@@ -28,7 +28,7 @@ export interface ClientOptions {
   readonly offlineQueue?: boolean | undefined;
   /** Largest value to send or to accept, in bytes; the read of a larger one rejects with ServerError. Default 32 MiB. */
   readonly maxValueSize?: number | undefined;
-  /** An operation that times out on a connection silent for this long also ends the connection. Default: `timeout`. */
+  /** A connection that has said nothing for this long, and on which an operation has timed out, is replaced. Default: `timeout`. */
   readonly silenceTimeout?: number | undefined;
   /**
    * true writes at the end of each tick; false only on flush(), after which what is sent again, and the rest of a
