@@ -195,15 +195,11 @@ uint32_t ClientObject::take(uint32_t offset) {
     const uint32_t* last = records_ + size_t{taken - 1} * layout::kRecordWords;
     ended_ = last[layout::kRecordSlot] == layout::kControlSlot &&
              (last[layout::kRecordOutcome] & layout::kOutcomeMask) == layout::kOutcomeEnded;
-    // Before JavaScript hears of the end: whoever waits for it may look at what is left.
-    if (ended_) drop_memory();
   }
+  // Before JavaScript hears of the end: whoever waits for it may look at what is left.
+  if (ended_ || (torn_down_ && taken == 0)) client_->drop_memory();
+  if (ended_) memory_.close();
   return taken;
-}
-
-void ClientObject::drop_memory() {
-  client_->drop_memory();
-  memory_.close();
 }
 
 void ClientObject::close() {
@@ -285,7 +281,8 @@ void ClientObject::deliver() {
 void ClientObject::tear_down() {
   budget_ = UINT32_MAX;  // what is left is taken at once, be it from inside deliver()
   client_->tear_down();
-  drop_memory();
+  torn_down_ = true;
+  memory_.close();
   drop_references();
 }
 

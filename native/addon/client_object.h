@@ -71,7 +71,6 @@ class ClientObject final : public Messenger,
   pipeline::Client::Call read_call(uint32_t code) const;
   // Keeps the process alive exactly while operations are active.
   void update_liveness();
-  void drop_memory();
   void drop_references();
 
   const std::shared_ptr<Driver> driver_;
@@ -79,7 +78,8 @@ class ClientObject final : public Messenger,
   std::shared_ptr<pipeline::Client> client_;
   bool holds_driver_ = false;
   bool closing_ = false;
-  bool ended_ = false;  // the last completion was taken: nothing of this is needed any more
+  bool ended_ = false;      // the last completion was taken: nothing of this is needed any more
+  bool torn_down_ = false;  // nothing comes any more, but what there is can still be taken
   size_t max_value_ = 0;
   uint32_t budget_ = UINT32_MAX;  // records that take() gives before it says that there are no more
   const uint32_t* parameters_ = nullptr;
