@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClosedError } from '../../lib/errors.ts';
+import { ClosedError, KeyNotFoundError } from '../../lib/errors.ts';
 import { EventBase } from '../../lib/event-base/event-base.ts';
 import { loadAddon } from '../../lib/native/load.ts';
 import { startServer } from '../../lib/testing/index.ts';
@@ -17,6 +17,13 @@ everywhere('close()', (site) => {
     await db.close();
     assert.deepEqual(new Set(await outcomes([...writes, ...reads])), new Set(['ok']));
     await nothingIsLeft();
+  });
+
+  test('lets an append finish that needs another look at its record', async () => {
+    const db = await site.open();
+    const ended = assert.rejects(db.append(site.key(), 'x'), KeyNotFoundError);
+    await db.close();
+    await ended;
   });
 
   test('may be called again, and refuses every operation from the first call on', async () => {
@@ -189,7 +196,12 @@ onBothBases('closing the event base', (bases) => {
     const view = pair.db.via(io);
     await view.upsert('k', 1);
     await io.close();
-    assert.throws(() => view.get('k'), ClosedError);
+    const refused = { name: 'ClosedError', message: 'the event base is closed' };
+    assert.throws(() => view.get('k'), refused);
+    await assert.rejects(
+      view.schedule((context) => context.get('k')),
+      refused,
+    );
     assert.equal(await pair.db.get('k'), 1);
   });
 });

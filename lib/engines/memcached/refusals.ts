@@ -43,6 +43,6 @@ export function refusalError(
   return new InvalidArgumentError(message, { context: { op, argument } });
 }
 
-export function closedError(node: string): ClosedError {
-  return new ClosedError('the database is closed', { context: { node } });
+export function closedError(node: string, what = 'the database'): ClosedError {
+  return new ClosedError(`${what} is closed`, { context: { node } });
 }

@@ -93,7 +93,7 @@ export class MemcachedTransport implements Transport {
   }
 
   async ready(): Promise<void> {
-    if (this.#closed) throw closedError(this.node);
+    if (this.#closed) throw this.#closedError();
     this.#base.ref();
     try {
       await this.#connector.ready();
@@ -133,7 +133,7 @@ export class MemcachedTransport implements Transport {
   }
 
   check(key: string, value: string | Uint8Array | undefined): number {
-    if (this.#closed) throw closedError(this.node);
+    if (this.#closed) throw this.#closedError();
     const bytes = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
     if (bytes < 0) throw refusalError(bytes, undefined, this.node, this.#options);
     return bytes;
@@ -184,8 +184,8 @@ export class MemcachedTransport implements Transport {
     if (this.#ended) return;
     this.#base.ref();
     if (this.#flushScheduled || !this.#options.implicitFlush) this.#native.flush(layout.FLUSH_ALL);
-    this.#connector.refuse(closedError(this.node));
-    if (this.#underWay > 0 || this.#waiting.size > 0) await this.#drained(drainTimeout);
+    this.#connector.refuse(this.#closedError());
+    if (!this.#isIdle()) await this.#drained(drainTimeout);
     if (!this.#ended) {
       const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
       this.#native.close();
@@ -208,7 +208,7 @@ export class MemcachedTransport implements Transport {
 
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
-    if (this.#closed && !this.#continuing) return closedError(this.node);
+    if (this.#closed && !this.#continuing) return this.#closedError();
     const signal = detail?.signal;
     if (signal?.aborted) {
       // Nothing is sent; the outcome comes like every other, after the call.
@@ -428,6 +428,7 @@ export class MemcachedTransport implements Transport {
   #retryLost(): void {
     const lost = this.#lost;
     this.#lost = [];
+    this.#continuing = true;
     for (const operation of lost) {
       try {
         this.submit(operation);
@@ -435,7 +436,9 @@ export class MemcachedTransport implements Transport {
         operation.fail(error);
       }
     }
+    this.#continuing = false;
     this.#flushContinued();
+    this.#checkIdle();
   }
 
   /** What was lost after a flush, and the rest of a getMany, needs no flush() of the user's. */
@@ -458,8 +461,8 @@ export class MemcachedTransport implements Transport {
   readonly #onBaseClosed = (): void => {
     this.#closed = true;
     this.#closedWhat = 'its event base';
-    this.#connector.refuse(new ClosedError('its event base was closed', { context: { node: this.node } }));
     this.#isBaseClosed = true;
+    this.#connector.refuse(this.#closedError());
     this.#drain();
   };
 
@@ -486,7 +489,7 @@ export class MemcachedTransport implements Transport {
     this.#ended = true;
     this.#connector.stop();
     this.#flushWatch?.cancel();
-    for (const waiting of this.#waiting) waiting.discard(closedError(this.node));
+    for (const waiting of this.#waiting) waiting.discard(this.#closedError());
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
 
@@ -495,8 +498,16 @@ export class MemcachedTransport implements Transport {
     this.#checkIdle();
   }
 
+  #closedError(): ClosedError {
+    return closedError(this.node, this.#isBaseClosed ? 'the event base' : 'the database');
+  }
+
+  #isIdle(): boolean {
+    return this.#underWay === 0 && this.#lost.length === 0 && this.#waiting.size === 0;
+  }
+
   #checkIdle(): void {
-    if (this.#underWay > 0 || this.#waiting.size > 0 || this.#whenIdle.length === 0) return;
+    if (this.#whenIdle.length === 0 || !this.#isIdle()) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
