@@ -1,5 +1,7 @@
 // What takes a process of its own, because its memory is measured or the database is to be new to it. Started by run.mts:
 // `long.mts <which> <directory> <count>`; the figures go to stdout as JSON.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { anonymousBytes, peakBytes, resetPeak, residentBytes } from '../process-usage.mts';
 import { middle } from '../results.mts';
@@ -86,8 +88,27 @@ async function deleteAll(directory: string, count: number, isFollowed: boolean) 
   return { took, grew: Math.max(0, peakBytes() - before) / MIB };
 }
 
+/** ms from the end of a commit to the handler of another process, at the median. */
+async function wakeUp(directory: string, commits: number) {
+  await using db = await openOurs(directory);
+  const reader = fork(new URL('reader.mts', import.meta.url), [directory]);
+  const told = async (): Promise<number> => (await once(reader, 'message'))[0];
+  await told();
+  const latencies: number[] = [];
+  for (let i = 0; i < commits; i += 1) {
+    const at = told();
+    await db.records(Told).insert(reading(i));
+    const committed = performance.timeOrigin + performance.now();
+    latencies.push((await at) - committed);
+  }
+  reader.disconnect();
+  await once(reader, 'exit');
+  return { median: middle(latencies) };
+}
+
 const parts = {
   resume,
+  wakeUp,
   slowConsumer,
   deleteAll: (directory: string, count: number) => deleteAll(directory, count, false),
   deleteAllFollowed: (directory: string, count: number) => deleteAll(directory, count, true),

@@ -53,6 +53,11 @@ async function measureLong(): Promise<Partial<Long>> {
     console.log(`\nresume ${million.toLocaleString('en')} events back`);
     console.log(`  first ${resume.first.toFixed(1)} ms, last ${resume.last.toFixed(0)} ms`);
   }
+  if (only.test('wake-up')) {
+    const wakeUp = await measure('wakeUp', Math.max(1, 300 * scale));
+    long = { ...long, wakeUp };
+    console.log(`\nwake-up of another process, from the end of a commit\n  ${wakeUp.median.toFixed(2)} ms`);
+  }
   if (only.test('slow consumer')) {
     const count = options.long ? 10 * million : million;
     const slowConsumer = await measure('slowConsumer', count);

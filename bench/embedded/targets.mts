@@ -36,6 +36,7 @@ export function verdicts(results: Results, long: Partial<Long>): Verdict[] {
       0.95,
       followed('without events, batches of 100'),
     ),
+    atMost('commit to the handler of another process', 5, long.wakeUp?.median, 'ms'),
     atMost('slow consumer: memory of its own beyond 1.1 of the first third', 8, grown, 'MiB'),
     atMost('deleteAll followed: alone', 2, quotient(deleteAllFollowed?.took, deleteAll?.took)),
     atMost(
