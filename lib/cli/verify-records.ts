@@ -1,5 +1,6 @@
 // node verify-records.js <directory>: reads every record of an embedded database by its key and by each of its indexes.
 import { type ClassDefinition, connect, type Database } from '../index';
+import { complain } from './output';
 
 async function verify(path: string): Promise<void> {
   const opened = await connect(`embedded://${path}`, { readOnly: true, allowForeignOwner: true });
@@ -16,7 +17,7 @@ async function verify(path: string): Promise<void> {
 const path = process.argv[2];
 if (path !== undefined) {
   verify(path).catch((error: unknown) => {
-    process.stderr.write(`${String(error)}\n`);
+    complain(`${String(error)}\n`);
     process.exit(1);
   });
 }

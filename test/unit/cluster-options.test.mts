@@ -20,6 +20,7 @@ test('without options the documented defaults hold', () => {
     backoff: { min: 50, max: 2000 },
     maxInFlight: 16384,
     maxQueued: 131072,
+    maxQueuedBytes: 256 << 20,
     offlineQueue: true,
     maxValueSize: 32 * 1024 * 1024,
     silenceTimeout: 2500,

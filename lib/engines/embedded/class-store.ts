@@ -68,7 +68,7 @@ export class ClassStore {
     const { name, fields, key, indexes } = definition;
     this.name = name;
     this.hooks = hooks;
-    this.codec = new RecordCodec(shapes, reload, (shape) => isShapeOf(fields, shape));
+    this.codec = new RecordCodec(shapes, reload, (shape, isLater) => isShapeOf(fields, shape, isLater));
     this.keyNames = typeof key === 'string' ? [key] : key;
     this.key = new KeyCodec(name, parts(definition, this.keyNames));
     this.autoid = fieldNames.find((each) => fields[each]?.kind === 'autoid');

@@ -39,23 +39,25 @@ export interface Written {
 export class RecordCodec {
   readonly #encoder: Encoder;
   readonly #reload: () => readonly Shape[];
-  readonly #isRecord: (shape: Shape) => boolean;
+  readonly #isRecord: (shape: Shape, isLater: boolean) => boolean;
+  readonly #known: number;
   #shapes: readonly Shape[];
   #reader: RecordReader;
 
   /**
    * `reload` tells the shapes that there are by now: another process may have added some, and written records of them.
-   * `isRecord` tells which of them are of records and not of structs in them.
+   * `isRecord` tells which of them are of records and not of structs in them; `isLater`: it is one that was added since.
    */
   constructor(
     shapes: readonly Shape[],
     reload: () => readonly Shape[] = () => shapes,
-    isRecord: (shape: Shape) => boolean = () => true,
+    isRecord: (shape: Shape, isLater: boolean) => boolean = () => true,
   ) {
     this.#reload = reload;
     this.#isRecord = isRecord;
     this.#shapes = shapes;
-    this.#reader = new RecordReader(shapes, shapes.map(isRecord));
+    this.#known = shapes.length;
+    this.#reader = this.#readerOf(shapes);
     const mutable = (all: readonly Shape[]): string[][] => all.map(numbered);
     this.#encoder = new Encoder({
       structures: mutable(shapes),
@@ -96,8 +98,9 @@ export class RecordCodec {
         at += WORD;
       }
     }
+    const version = versionIn(bytes); // before the shapes are read, which may come to lie in the same memory
     const record = this.decodePayload(bytes, at, length);
-    return record && { record, version: versionIn(bytes), expiresAt, order };
+    return record && { record, version, expiresAt, order };
   }
 
   /**
@@ -107,11 +110,19 @@ export class RecordCodec {
   decodePayload(bytes: Buffer, start: number, end: number, stableUntil?: number): AnyRecord | undefined {
     const record = this.#reader.read(bytes, start, end, stableUntil);
     if (record !== undefined) return record;
+    const kept = Buffer.from(bytes.subarray(start, end));
     const shapes = this.#reload();
     if (shapes.length <= this.#shapes.length) return undefined;
     this.#shapes = shapes;
-    this.#reader = new RecordReader(shapes, shapes.map(this.#isRecord));
-    return this.#reader.read(bytes, start, end, stableUntil);
+    this.#reader = this.#readerOf(shapes);
+    return this.#reader.read(kept, 0, kept.length);
+  }
+
+  #readerOf(shapes: readonly Shape[]): RecordReader {
+    return new RecordReader(
+      shapes,
+      shapes.map((shape, i) => this.#isRecord(shape, i >= this.#known)),
+    );
   }
 }
 
@@ -140,11 +151,12 @@ export function payloadOf(bytes: Buffer): Buffer {
 
 /**
  * Whether records of the class may have been written in this shape: it may lack fields that the class got later, which are
- * optional.
+ * optional. One that was added since the class was read (`isLater`) may have fields that it got elsewhere.
  */
-export function isShapeOf(fields: FieldMap, shape: Shape): boolean {
+export function isShapeOf(fields: FieldMap, shape: Shape, isLater: boolean): boolean {
   const names = new Set(shape);
-  if (names.size !== shape.length || shape.some((name) => !Object.hasOwn(fields, name))) return false;
+  if (names.size !== shape.length) return false;
+  if (!isLater && shape.some((name) => !Object.hasOwn(fields, name))) return false;
   return Object.entries(fields).every(([name, type]) => names.has(name) || type.kind === 'optional');
 }
 
