@@ -3,7 +3,10 @@ import { type ClassDefinition, connect, type Database } from '../index';
 import { complain } from './output';
 
 async function verify(path: string): Promise<void> {
-  const opened = await connect(`embedded://${path}`, { readOnly: true, allowForeignOwner: true });
+  const opened = await connect(`embedded://${path.split('/').map(encodeURIComponent).join('/')}`, {
+    readOnly: true,
+    allowForeignOwner: true,
+  });
   const db = opened as unknown as Database<readonly ClassDefinition[]>;
   for (const definition of db.classes) {
     const records = db.records(definition);

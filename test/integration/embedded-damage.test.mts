@@ -1,14 +1,16 @@
 // Bytes in the file that this package has not written: whatever they are, what is read of them is a record or a StorageError.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { unpackMarks } from '../../lib/engines/embedded/marks.ts';
 import { RecordCodec, shapesOf } from '../../lib/engines/embedded/record-codec.ts';
 import {
+  connect,
   type Database,
   defineClass,
   field,
@@ -274,5 +276,40 @@ describe('evenkeel verify', () => {
     writeFileSync(directory.file, file);
     assert.equal(verify(directory.path).status, 1);
     assert.equal(verify(`${directory.path}/nothing`).status, 1);
+  });
+
+  test('finds nothing in what is whole, however often, and wherever it lies', async () => {
+    await using directory = await Directory.make();
+    const path = join(directory.path, '100% a%41b#c?d e');
+    const db = await connect(`embedded://${path.split('/').map(encodeURIComponent).join('/')}`, { classes });
+    await db.records(Item).insert(item(1));
+    await db.close();
+    for (let round = 0; round < 5; round += 1) {
+      const { status, stderr } = verify(path);
+      assert.equal(stderr, '');
+      assert.equal(status, 0);
+    }
+  });
+
+  test('writes to nothing that a link leads to, and leaves the files to their owner', async () => {
+    await using directory = await Directory.make();
+    await made(directory);
+    const lock = join(directory.path, 'lock.mdb');
+    const victim = join(directory.path, 'victim');
+    writeFileSync(victim, 'something');
+    rmSync(lock, { force: true });
+    symlinkSync(victim, lock);
+    const { status, stderr } = verify(directory.path);
+    assert.equal(status, 1);
+    assert.match(stderr, /lock\.mdb is a symbolic link/);
+    assert.equal(readFileSync(victim, 'utf8'), 'something');
+    rmSync(lock);
+    const isRoot = process.geteuid?.() === 0;
+    const owner = isRoot ? 12_345 : statSync(directory.file).uid;
+    if (isRoot) chownSync(directory.file, owner, owner);
+    chmodSync(directory.file, 0o640);
+    assert.equal(verify(directory.path).status, 0);
+    assert.equal(statSync(lock).uid, owner);
+    assert.equal(statSync(lock).mode & 0o777, 0o640);
   });
 });

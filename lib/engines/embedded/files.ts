@@ -9,18 +9,21 @@ export const LOCK = 'lock.mdb';
 const FILES = [DATA, LOCK, WAKE];
 const PERMISSIONS = 0o777;
 
-export interface FileOptions {
-  /** Permissions of the files that are made. */
-  readonly mode: number;
+interface Trust {
   readonly allowForeignOwner: boolean;
   readonly readOnly: boolean;
+}
+
+export interface FileOptions extends Trust {
+  /** Permissions of the files that are made. */
+  readonly mode: number;
 }
 
 /**
  * Refuses what lies in the place of a file and is none, and what belongs to somebody else, before any of it is opened. Those
  * who may write to the directory can put something else there afterwards; whose it is, is looked at for that.
  */
-export function checkFiles(path: string, options: FileOptions): void {
+export function checkFiles(path: string, options: Trust): void {
   checkOwner(statSync(path), path, 'the directory', options);
   for (const name of FILES) {
     const stats = lstatSync(join(path, name), { throwIfNoEntry: false });
@@ -28,7 +31,7 @@ export function checkFiles(path: string, options: FileOptions): void {
   }
 }
 
-export function checkStats(stats: Stats, path: string, name: string, options: FileOptions): void {
+export function checkStats(stats: Stats, path: string, name: string, options: Trust): void {
   if (!stats.isFile()) throw refused(path, `${name} is ${kindOf(stats)}, not a file`);
   // The other name would be another database, which knows nothing of the locks of this one.
   if (stats.nlink > 1 && !options.readOnly)
@@ -37,7 +40,7 @@ export function checkStats(stats: Stats, path: string, name: string, options: Fi
 }
 
 /** root may do everything as it is. */
-function checkOwner(stats: Stats, path: string, what: string, { allowForeignOwner }: FileOptions): void {
+function checkOwner(stats: Stats, path: string, what: string, { allowForeignOwner }: Trust): void {
   const own = process.geteuid?.();
   if (allowForeignOwner || own === undefined || stats.uid === own || stats.uid === 0) return;
   throw refused(

@@ -14,7 +14,8 @@ async function verify(path: string, isToBeWritten: boolean): Promise<void> {
     readOnly: !isToBeWritten,
     maxDbs: 1024,
   });
-  for (const name of root.getKeys({ ...FROM_FIRST })) {
+  // Read to the end first: opening a tree takes from the cursor the transaction that it reads in.
+  for (const name of [...root.getKeys({ ...FROM_FIRST })]) {
     const tree: Tree = root.openDB<Uint8Array, Uint8Array>(
       Buffer.from(name).toString().replace(/\0$/, ''),
       BINARY,
