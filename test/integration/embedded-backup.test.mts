@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
   type BackupOptions,
+  type BackupProgress,
   connect,
   type Database,
   defineClass,
@@ -131,6 +132,11 @@ describe('a backup', () => {
       throw thrown;
     };
     await assert.rejects(db.backup(`${target}2`, { onProgress }), thrown);
+    const late = new AbortController();
+    const abort = ({ done, total }: BackupProgress): void => {
+      if (done === total) late.abort(reason);
+    };
+    await assert.rejects(db.backup(`${target}2`, { onProgress: abort, signal: late.signal }), reason);
     await assert.rejects(db.backup(target, { signal: AbortSignal.abort(reason) }), reason);
     await assert.rejects(db.backup('/proc/none/copy'), StorageError);
     assert.equal(existsSync(`${target}2`), false);
@@ -144,6 +150,7 @@ describe('a backup', () => {
     const target = join(directory.path, 'copy');
     const copied = db.backup(target);
     await db.close();
+    assert.deepEqual(readdirSync(target), ['data.mdb']);
     await copied;
     await assert.rejects(db.backup(`${target}2`), { code: 'EVENKEEL_CLOSED' });
     await using copy = await connect(`embedded://${target}`, { classes });

@@ -72,9 +72,9 @@ export async function backUp(
     });
     chmodSync(join(partial, DATA), modes.file);
     await mark(partial, modes.file);
-    if (signal?.aborted) throw reasonOf(signal);
     const { size } = statSync(join(partial, DATA));
     tell(size, size);
+    if (signal?.aborted) throw reasonOf(signal);
     syncDirectory(partial);
     renameSync(partial, target);
     syncDirectory(dirname(target));

@@ -56,15 +56,25 @@ export async function openEmbedded(
     const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
     // Who follows the schema is told now, not with the next commit.
     environment.committed(environment.catalog.version !== version);
+    const backups = new Set<Promise<void>>();
     return {
       capabilities: CAPABILITIES,
       drainTimeout: options.timeout,
       createTransport: (each: EventBase): Transport =>
         new EmbeddedTransport(each, environment, options, transcoder, writer),
-      backup: (directory, how) => backUp(environment, directory, how),
+      async backup(directory, how) {
+        const backup = backUp(environment, directory, how);
+        backups.add(backup);
+        try {
+          await backup;
+        } finally {
+          backups.delete(backup);
+        }
+      },
       async close() {
         sweeper?.close();
         await writer.close(options.timeout);
+        await Promise.allSettled(backups);
         await environment.release();
         await own?.close();
       },
