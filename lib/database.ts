@@ -216,7 +216,8 @@ export class Database<
   close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, CLOSE_NAMES);
     const timeout = options.timeout === undefined ? this.#engine.drainTimeout : checkTimeout(options.timeout);
-    this.#closing ??= this.#close(timeout);
+    if (this.#closing === undefined) this.#closing = this.#close(timeout);
+    else for (const { side } of this.#sides.values()) side.closeAgain();
     return this.#closing;
   }
 

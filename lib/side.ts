@@ -98,6 +98,11 @@ export class Side {
     this.#hooks?.end();
   }
 
+  /** Of what was closed before: a handler that calls it is not waited for any more. */
+  closeAgain(): void {
+    void this.#events?.end();
+  }
+
   /** Waits for handlers at work, which may take longer than there is time. */
   async #endEvents(events: Events, timeout: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;

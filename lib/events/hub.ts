@@ -16,6 +16,8 @@ export class Hub {
   readonly log: ChangeLog;
   readonly #base: EventBase;
   readonly #listeners = new Set<Listener>();
+  /** Those that have been ended, and of which something runs still. */
+  readonly #ending = new Set<Listener>();
   #stop: (() => void) | undefined;
   #isScheduled = false;
   /** Why there are no listeners any more. */
@@ -65,9 +67,16 @@ export class Hub {
     };
   }
 
+  /** Again for those that are ending: one of them may be the caller by now, for which the first call waits. */
   async end(reason: unknown): Promise<void> {
     this.#ended ??= reason instanceof ClosedError ? reason.message : 'the database is closed';
-    await Promise.all([...this.#listeners].map((each) => each.end(reason)));
+    for (const each of this.#listeners) this.#ending.add(each);
+    await Promise.all(
+      [...this.#ending].map(async (each) => {
+        await each.end(reason);
+        this.#ending.delete(each);
+      }),
+    );
   }
 
   /** In a turn of its own: whoever waited for the commit has been told of it before. */

@@ -83,6 +83,8 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #concurrency: number;
   readonly #caller = new Caller();
   readonly #running: Promise<void>;
+  /** Resolves when the handler itself waits for the end. */
+  readonly #released: Promise<void>;
   readonly #whenCaughtUp: {
     readonly seq: number;
     readonly resolve: () => void;
@@ -111,10 +113,15 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     this.#keeper = keeper;
     this.#concurrency = concurrency;
     this.#place = source.place;
+    let release = (): void => {};
+    this.#released = new Promise((resolve) => {
+      release = resolve;
+    });
     this.#tail = new Tail(hub, source, (reason) => {
       if (reason !== undefined) this.stop(reason);
       // A handler that waits for this end is not waited for; what it was not done with is told again.
-      return this.#caller.isCalling ? this.#keeper?.close() : this.#running.catch(() => {});
+      if (this.#caller.isCalling) release();
+      return Promise.race([this.#running.catch(() => {}), this.#released.then(() => this.#keeper?.close())]);
     });
     this.#running = this.#run();
     this.#running.catch((error: unknown) => {

@@ -53,6 +53,34 @@ for (const [form, options] of Object.entries(forms)) {
         assert.ok(isClosed);
       });
 
+      test(`${how}: close() that somebody else has called before does not wait for it any more`, async () => {
+        const db = await open();
+        let begin = (): void => {};
+        const hasBegun = new Promise<void>((resolve) => {
+          begin = resolve;
+        });
+        let isClosing = (): void => {};
+        const closing = new Promise<void>((resolve) => {
+          isClosing = resolve;
+        });
+        const subscription = await db.events.on(
+          Order,
+          'new',
+          async () => {
+            begin();
+            await closing;
+            await way(() => db.close());
+          },
+          options as object,
+        );
+        await db.records(Order).insert(order(1));
+        await hasBegun;
+        const closed = db.close({ timeout: 600_000 });
+        isClosing();
+        await closed;
+        await subscription.closed;
+      });
+
       test(`${how}: caughtUp() is refused`, async () => {
         await using db = await open();
         const outcomes: unknown[] = [];
