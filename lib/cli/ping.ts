@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { connect } from '../index';
+import { connect, type Database } from '../index';
 import { delay, performanceNow } from '../platform';
 import { excerpt } from '../text';
 import { integerBetween } from './options';
@@ -28,7 +28,7 @@ export function addPing(program: Command): void {
 
 async function ping(url: string, { count, timeout, interval }: PingOptions): Promise<void> {
   const server = excerpt(url, 200);
-  const db = await within(timeout, 'connected', connect(url, { timeout }));
+  const db = await within(timeout, 'connected', open(url, timeout));
   const times: number[] = [];
   try {
     for (let trip = 0; trip < count; trip++) {
@@ -49,6 +49,13 @@ async function ping(url: string, { count, timeout, interval }: PingOptions): Pro
     `${times.length} round trips: min ${duration(least)}, mean ${duration(mean)}, max ${duration(most)}\n`,
   );
 }
+
+/** A probe leaves a directory as it is: it makes no database, and removes nothing that has expired. */
+function open(url: string, timeout: number): Promise<Database> {
+  return isDirectory(url) ? connect(url, { timeout, readOnly: true }) : connect(url, { timeout });
+}
+
+const isDirectory = (url: string): url is `embedded:${string}` => url.startsWith('embedded://');
 
 /** A limit of its own: the exit code is promised in time even if connecting retries for longer. */
 async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {

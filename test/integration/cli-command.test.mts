@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { connect } from '../../lib/index.ts';
 import { long } from '../effort.mts';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -153,6 +156,19 @@ describe('with a server', () => {
     assert.equal(code, 0);
     assert.equal(stdout.match(/: version \S+, /g)?.length, 3);
     assert.match(stdout, /^3 round trips: min .*, mean .*, max /m);
+  });
+
+  it('ping leaves a directory as it is', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'evenkeel-ping-'));
+    const absent = join(path, 'absent');
+    const { code, stderr } = await evenkeel('ping', `embedded://${absent}`);
+    assert.deepEqual([code, existsSync(absent)], [1, false]);
+    assert.equal(stderr, `evenkeel: EVENKEEL_STORAGE: ${absent}: there is no database to read\n`);
+    const db = await connect(`embedded://${path}`);
+    await db.close();
+    const probed = await evenkeel('ping', `embedded://${path}`, '--count', '1');
+    assert.match(probed.stdout, /: version embedded, /);
+    rmSync(path, { recursive: true });
   });
 
   it('replay reports every workload it was asked for', async () => {

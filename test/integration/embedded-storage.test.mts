@@ -82,7 +82,7 @@ describe('a directory that cannot be had', () => {
     await using directory = await Directory.make();
     const path = join(directory.path, 'a b', 'ü', '%41');
     const url = `embedded://${path.split('/').map(encodeURIComponent).join('/')}` as const;
-    await assert.rejects(connect(url, { readOnly: true }), storage(/ENOENT/, path));
+    await assert.rejects(connect(url, { readOnly: true }), storage(/: there is no database to read$/, path));
     await using db = await connect(url);
     await db.upsert('k', 1);
     assert.ok((await stat(join(path, 'data.mdb'))).isFile());

@@ -26,5 +26,7 @@ test('what LMDB and the file system say becomes a StorageError with the director
     assert.deepEqual([error.code, error.retryable, error.cause], ['EVENKEEL_STORAGE', false, cause]);
     assert.equal(error.context.node, '/some/where');
   }
+  const strange = Object.assign(new Error('ENOTDIR: not a directory'), { code: 'ENOTDIR' });
+  assert.equal(storageError(strange, '/a').message, '/a: ENOTDIR: not a directory');
   assert.equal(storageError('something else', '/a').message, '/a: something else');
 });

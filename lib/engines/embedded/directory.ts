@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StorageError } from '../../errors';
@@ -9,6 +18,8 @@ import { type Root, storageError } from './lmdb';
 
 export function prepareDirectory(path: string, { readOnly, mode }: FileOptions): string {
   try {
+    if (readOnly && !existsSync(path))
+      throw new StorageError(`${path}: there is no database to read`, { context: { node: path } });
     if (!readOnly && makeDirectory(path)) chmodSync(path, directoryMode(mode));
     return realpathSync(path);
   } catch (error) {

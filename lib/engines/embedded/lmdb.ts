@@ -95,7 +95,8 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
 /** The typed error of what LMDB or the file system said; what has a type keeps it. */
 export function storageError(cause: unknown, path: string): EvenkeelError {
   if (cause instanceof EvenkeelError) return cause;
-  const text = isError(cause) ? `${cause.message} ${(cause as { code?: string }).code ?? ''}` : String(cause);
-  const known = CAUSES.find(([pattern]) => pattern.test(text))?.[1];
-  return new StorageError(`${path}: ${known ?? text.trim()}`, { cause, context: { node: path } });
+  const said = isError(cause) ? cause.message : String(cause);
+  const { code = '' } = isError(cause) ? (cause as { code?: string }) : {};
+  const known = CAUSES.find(([pattern]) => pattern.test(`${said} ${code}`))?.[1];
+  return new StorageError(`${path}: ${known ?? said}`, { cause, context: { node: path } });
 }
