@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { connect } from '../../lib/connect.ts';
 import * as errors from '../../lib/errors.ts';
 import { startMemcached } from '../conformance/memcached.mts';
@@ -58,6 +59,34 @@ everywhere('an append or prepend', (site) => {
   });
 });
 
+everywhere('append() or insert()', (site) => {
+  test('keeps a list that many begin at once, and loses nothing', async () => {
+    await using db = await site.open();
+    const add = async (key: string, line: string): Promise<void> => {
+      const isMissing = await db.append(key, line).then(
+        () => false,
+        (error) => error instanceof errors.KeyNotFoundError || Promise.reject(error),
+      );
+      if (!isMissing) return;
+      const isLate = await db.insert(key, line).then(
+        () => false,
+        (error) => error instanceof errors.KeyExistsError || Promise.reject(error),
+      );
+      if (isLate) await add(key, line);
+    };
+    for (let round = 0; round < 20; round += 1) {
+      const key = site.key();
+      const adding: Promise<void>[] = [];
+      for (let i = 0; i < 10; i += 1) {
+        adding.push(add(key, `${i}`));
+        if (i % 3 === 0) await setImmediate();
+      }
+      await Promise.all(adding);
+      assert.deepEqual([...((await db.get<string>(key)) ?? '')].sort().join(''), '0123456789');
+    }
+  });
+});
+
 test('a server without versions gives 0n for one, and a write does not take it', {
   skip: skipWithout('memcached', 'memcached'),
 }, async () => {
@@ -73,6 +102,25 @@ test('a server without versions gives 0n for one, and a write does not take it',
 });
 
 onBothBases('an error', (bases) => {
+  test('of an append is none when its record has come meanwhile: what the call was given is added', async () => {
+    await using pair = await startPair(bases);
+    const { db, server } = pair;
+    await db.upsert('k', 'was ');
+    const refusal = { opcode: 'append', action: { kind: 'status', status: 5 }, times: 1 } as const;
+    await server.fault(refusal);
+    const given = Buffer.from('given');
+    const appended = db.append('k', given);
+    given.fill('x');
+    await appended;
+    const refused = await server.fault(refusal);
+    const controller = new AbortController();
+    const aborted = db.append('k', 'never', { signal: controller.signal });
+    await refused.waitForHits();
+    controller.abort();
+    await assert.rejects(aborted, { name: 'AbortError' });
+    assert.equal(await db.get('k'), 'was given');
+  });
+
   test('of an append says what is known when the server does not tell why, within its deadline', async () => {
     await using pair = await startPair(bases);
     await pair.server.fault({ opcode: 'get', action: { kind: 'hang' } });

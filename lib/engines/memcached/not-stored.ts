@@ -10,9 +10,15 @@ import { details, Kind, nameOf, Operation } from '../../transactions/operation';
 
 /**
  * memcached answers an append and a prepend with 0x05 whether there is no record or the record would be too large: another
- * look tells which. It ends the operation, in `timeout` ms at most.
+ * look tells which. It ends the operation, in `timeout` ms at most. A record that is there may have been written since:
+ * `again`, once, makes sure, because nothing was stored.
  */
-export function lookForRecord(operation: Operation, timeout: number, context: ErrorContext): Operation {
+export function lookForRecord(
+  operation: Operation,
+  timeout: number,
+  context: ErrorContext,
+  again: (() => void) | undefined,
+): Operation {
   const op = nameOf(operation.kind);
   const fail = (make: () => EvenkeelError): void => operation.fail(withoutStack(make));
   return new Operation(
@@ -21,7 +27,8 @@ export function lookForRecord(operation: Operation, timeout: number, context: Er
     undefined,
     { ...details(), timeout },
     {
-      add: (_, isThere) =>
+      add: (_, isThere) => {
+        if (isThere && again !== undefined) return again();
         fail(() =>
           isThere
             ? new InvalidArgumentError(
@@ -31,7 +38,8 @@ export function lookForRecord(operation: Operation, timeout: number, context: Er
                 },
               )
             : new KeyNotFoundError(`${op}: there is no record under this key`, { context }),
-        ),
+        );
+      },
       fail: (_, cause) =>
         fail(
           () =>

@@ -231,7 +231,7 @@ export class MemcachedTransport implements Transport {
       operation.stopListening?.();
       return refusalError(slot, nameOf(operation.kind), this.node, this.#options);
     }
-    if (isExtension(operation.kind)) this.#extending.set(operation, performanceNow());
+    if (isExtension(operation.kind)) this.#mayExtendAgain(operation);
     operation.slot = slot;
     operation.attempts += 1;
     this.#pending[slot] = operation;
@@ -255,6 +255,14 @@ export class MemcachedTransport implements Transport {
     this.#flushScheduled = false;
     const write = this.#options.implicitFlush || this.#closed;
     if (!this.#ended) this.#native.flush(write ? layout.FLUSH_ALL : layout.FLUSH_HOLD);
+  }
+
+  #mayExtendAgain(operation: Operation): void {
+    this.#extending.set(operation, performanceNow());
+    const { value, attempts } = operation;
+    // The caller may use its memory again as soon as the call has returned, unless it is large.
+    if (attempts === 0 && typeof value === 'object' && value.length <= layout.LARGE_VALUE)
+      operation.value = Buffer.from(value);
   }
 
   #setParameters(operation: Operation, detail: Details): void {
@@ -369,9 +377,9 @@ export class MemcachedTransport implements Transport {
       return;
     }
     if (status === Status.notStored && isExtension(operation.kind)) {
-      this.#lost.push(
-        lookForRecord(operation, this.#timeLeft(operation), this.#contextOf(operation, status)),
-      );
+      const again = operation.attempts === 1 ? () => this.#extendAgain(operation) : undefined;
+      const context = this.#contextOf(operation, status);
+      this.#lost.push(lookForRecord(operation, this.#timeLeft(operation), context, again));
       return;
     }
     this.#failures += 1;
@@ -379,6 +387,12 @@ export class MemcachedTransport implements Transport {
     operation.fail(
       withoutStack(() => statusError(operation, status, text, this.#contextOf(operation, status))),
     );
+  }
+
+  #extendAgain(operation: Operation): void {
+    operation.stopListening?.();
+    operation.details = { ...(operation.details ?? details()), timeout: this.#timeLeft(operation) };
+    this.#lost.push(operation);
   }
 
   #timeLeft(operation: Operation): number {
