@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { isDamage } from '../damage';
 import { PositionLostError, SpecChangedError, SubscriptionBusyError } from '../errors';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
 import { isAlive, type Lease } from './lease';
+import { isInteger, isObject, parseNote } from './note-text';
 import { forgetParked, forgetParkedRecords } from './parked';
 import { formatPosition } from './position';
 import { afterHolder, NEVER_TOLD, ofOtherEvents, type Progress, type Tellings } from './tellings';
@@ -47,7 +49,43 @@ const noteName = (name: string): string => `durable:${name}`;
 
 export function readNote(pen: Pick<Pen, 'read'>, name: string): Note | undefined {
   const text = pen.read(noteName(name));
-  return text === undefined ? undefined : (JSON.parse(text) as Note);
+  return text === undefined ? undefined : parseNote(text, isNote, `the durable subscription ${name}`);
+}
+
+function isNote(value: unknown): value is Note {
+  if (!isObject(value)) return false;
+  const { spec, id, place, isSnapshotDue, record, lease, fence, progress, told, maybe } = value;
+  return (
+    typeof spec === 'string' &&
+    typeof id === 'string' &&
+    hasIntegers(place, ['seq', 'index']) &&
+    (place.part === undefined || isInteger(place.part)) &&
+    typeof isSnapshotDue === 'boolean' &&
+    (record === undefined || typeof record === 'string') &&
+    (lease === undefined || isLease(lease)) &&
+    isInteger(fence) &&
+    hasIntegers(progress, ['passed', 'told', 'may']) &&
+    Array.isArray(told) &&
+    told.every(isPair) &&
+    isPair(maybe)
+  );
+}
+
+function hasIntegers(value: unknown, names: readonly string[]): value is Readonly<Record<string, unknown>> {
+  return isObject(value) && names.every((name) => isInteger(value[name]));
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every(isInteger);
+}
+
+function isLease(value: unknown): boolean {
+  return (
+    hasIntegers(value, ['pid']) &&
+    typeof value.holder === 'string' &&
+    typeof value.host === 'string' &&
+    typeof value.until === 'number'
+  );
 }
 
 export function writeNote(pen: Pen, name: string, note: Note): void {
@@ -102,17 +140,26 @@ function following({ seq, index }: Place): number {
   return index === WHOLE ? seq + 1 : seq;
 }
 
-/** Removes all that the database knows of the name. */
+/** Removes all that the database knows of the name, also where that is damaged: then nobody can hold it. */
 export function forget(log: ChangeLog, name: string): Promise<boolean> {
   return log.notes.write((pen) => {
-    const note = readNote(pen, name);
-    if (note === undefined) return false;
-    if (note.lease !== undefined && isAlive(note.lease)) throw busy(name);
+    if (pen.read(noteName(name)) === undefined) return false;
+    const lease = leaseOf(pen, name);
+    if (lease !== undefined && isAlive(lease)) throw busy(name);
     pen.write(noteName(name), undefined);
     forgetParked(log, pen, name);
     forgetExpansion(log, pen, name);
     return true;
   });
+}
+
+function leaseOf(pen: Pen, name: string): Lease | undefined {
+  try {
+    return readNote(pen, name)?.lease;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Nobody wants the victims of a deleteAll for the name any more. */

@@ -255,7 +255,7 @@ export class Events<
 
   /**
    * Gives up a durable subscription with its position and what was parked; whether there was one. The name can be used
-   * as if it had never been. SubscriptionBusyError while somebody holds it.
+   * as if it had never been, also where what is stored of it is damaged. SubscriptionBusyError while somebody holds it.
    */
   forget(name: string): Promise<boolean> {
     return forget(this.#hub.log, checkDurableName(name));

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { deserialize, serialize } from 'node:v8';
 import { messageOf } from '../arguments';
-import { AlreadyAcknowledgedError, PositionLostError } from '../errors';
+import { damaged, isDamage } from '../damage';
+import { AlreadyAcknowledgedError, EvenkeelError, PositionLostError } from '../errors';
 import type { Transaction } from '../transactions/transaction';
 import { type ChangeLog, NOWHERE, type Pen, type Place, WHOLE } from './change-log';
 import type { Draft, Filter } from './filter';
+import { isInteger, isObject, parseNote } from './note-text';
 import { formatPosition, placeIn } from './position';
 import { snapshotEvent } from './snapshot-source';
 
@@ -39,6 +41,7 @@ const OF_RECORD = `${'0'.repeat(16)}:`;
 /** What the handler of a durable subscription was not done with, kept in the database until it is. */
 export class ParkedEvents {
   readonly #log: ChangeLog;
+  readonly #name: string;
   readonly #prefix: string;
   readonly #settledPrefix: string;
   readonly #positionIn: (pen: Pen) => Place;
@@ -51,6 +54,7 @@ export class ParkedEvents {
   /** `positionIn` is the position that is stored; it throws where somebody else holds the name by now. */
   constructor(log: ChangeLog, name: string, positionIn: (pen: Pen) => Place) {
     this.#log = log;
+    this.#name = name;
     this.#prefix = parkedPrefix(name);
     this.#settledPrefix = settledPrefix(name);
     this.#positionIn = positionIn;
@@ -120,15 +124,16 @@ export class ParkedEvents {
   }
 
   list(filter: Filter): ParkedEvent<unknown>[] {
-    return this.#notes().flatMap(({ note }) => {
-      const event = this.#eventOf(filter, note);
+    return this.#texts().flatMap(({ name, text }) => {
+      const note = this.#noteOf(name, text);
+      const event = this.#eventOf(filter, name, note);
       return event === undefined ? [] : [{ event, error: note.error, attempts: note.attempts }];
     });
   }
 
   /**
    * Gives the handler what was parked, in its order, until `isEnded`; what it fails with again stays. How many it did
-   * not. One at a time.
+   * not. One at a time. StorageError when some of it is damaged, after the rest.
    */
   replay(filter: Filter, handler: (event: unknown) => unknown, isEnded: () => boolean): Promise<number> {
     const replayed = this.#replaying.then(() => this.#replay(filter, handler, isEnded));
@@ -142,9 +147,18 @@ export class ParkedEvents {
     isEnded: () => boolean,
   ): Promise<number> {
     let replayed = 0;
-    for (const { name, note } of this.#notes()) {
+    let failure: { readonly error: unknown } | undefined;
+    for (const { name, text } of this.#texts()) {
       if (isEnded()) break;
-      const event = this.#eventOf(filter, note);
+      let note: Note;
+      let event: Draft | undefined;
+      try {
+        note = this.#noteOf(name, text);
+        event = this.#eventOf(filter, name, note);
+      } catch (error) {
+        failure ??= { error };
+        continue;
+      }
       if (event === undefined) continue;
       const attempts = note.attempts + 1;
       // Before it is told, so that a process that dies of it has been counted.
@@ -160,6 +174,7 @@ export class ParkedEvents {
       this.#names.delete(name);
       replayed += 1;
     }
+    if (failure !== undefined) throw failure.error;
     return replayed;
   }
 
@@ -206,21 +221,36 @@ export class ParkedEvents {
     return true;
   }
 
-  #notes(): { readonly name: string; readonly note: Note }[] {
+  #texts(): { readonly name: string; readonly text: string }[] {
     const { notes } = this.#log;
     return notes.list(this.#prefix).flatMap((each) => {
       const text = notes.read(each);
-      return text === undefined
-        ? []
-        : [{ name: each.slice(this.#prefix.length), note: JSON.parse(text) as Note }];
+      return text === undefined ? [] : [{ name: each.slice(this.#prefix.length), text }];
     });
   }
 
-  /** undefined: the subscription is not for it any more. */
-  #eventOf(filter: Filter, note: Note): Draft | undefined {
+  #noteOf(name: string, text: string): Note {
+    return parseNote(text, isNote, this.#describe(name));
+  }
+
+  #describe(name: string): string {
+    return `the parked event ${name} of the durable subscription ${this.#name}`;
+  }
+
+  /** undefined: the subscription is not for it any more. StorageError where the bytes are not those of an event. */
+  #eventOf(filter: Filter, name: string, note: Note): Draft | undefined {
+    try {
+      return this.#read(filter, note);
+    } catch (error) {
+      if (error instanceof EvenkeelError && !isDamage(error)) throw error;
+      throw damaged(this.#describe(name));
+    }
+  }
+
+  #read(filter: Filter, note: Note): Draft | undefined {
     const bytes = Buffer.from(note.data, 'base64');
-    if (note.kind === SNAPSHOT) return this.#snapshotOf(filter, note.class, bytes);
-    if (note.isEvent) return deserialize(bytes) as Draft;
+    if (note.kind === SNAPSHOT) return this.#snapshotOf(filter, note.class, stored(bytes));
+    if (note.isEvent) return stored(bytes) as Draft & Readonly<Record<string, unknown>>;
     const fragment = this.#log.reopen(bytes);
     const { seq, origin, meta } = fragment;
     const event = filter
@@ -232,12 +262,28 @@ export class ParkedEvents {
     return event;
   }
 
-  #snapshotOf(filter: Filter, name: string, bytes: Buffer): Draft | undefined {
-    const record = deserialize(bytes) as Readonly<Record<string, unknown>>;
+  #snapshotOf(filter: Filter, name: string, record: Readonly<Record<string, unknown>>): Draft | undefined {
     const logged = [...this.#log.classes].find(({ definition }) => definition.name === name);
     if (logged === undefined || !filter.isFor(logged, record)) return undefined;
     return snapshotEvent(logged, record, formatPosition(this.#log.epoch, NOWHERE));
   }
+}
+
+function stored(bytes: Buffer): Readonly<Record<string, unknown>> {
+  const value: unknown = deserialize(bytes);
+  if (!isObject(value)) throw damaged('what is stored of a parked event');
+  return value;
+}
+
+function isNote(value: unknown): value is Note {
+  if (!isObject(value)) return false;
+  const { error, attempts, kind, field, class: name, isEvent, data } = value;
+  return (
+    [error, kind, name, data].every((each) => typeof each === 'string') &&
+    isInteger(attempts) &&
+    (field === undefined || typeof field === 'string') &&
+    (isEvent === undefined || typeof isEvent === 'boolean')
+  );
 }
 
 /** Removes what is parked under a name. */

@@ -1,10 +1,12 @@
+import { isDamage } from '../damage';
 import { BackpressureError, StorageError, TimeoutError } from '../errors';
 
 const LONGEST_PAUSE_MS = 2000;
 
 /** Of a write of our own: there was too much to do, somebody else has the lock, or the disk is full for now. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof BackpressureError || error instanceof TimeoutError || error instanceof StorageError;
+  if (error instanceof StorageError) return !isDamage(error);
+  return error instanceof BackpressureError || error instanceof TimeoutError;
 }
 
 /** ms to wait after so many failures in a row; `first` after none. */

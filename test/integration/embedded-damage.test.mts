@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +19,7 @@ import {
   onUpdate,
   StorageError,
 } from '../../lib/index.ts';
-import { Directory } from './embedded.mts';
+import { change, Directory } from './embedded.mts';
 
 const inner = field.struct({ name: field.string(), at: field.optional(field.datetime()) });
 const Item = defineClass('Item', {
@@ -77,23 +76,6 @@ function mutated(original: Uint8Array, changes: Mutations): Buffer {
     bytes = Buffer.concat([bytes.subarray(0, place), insert, bytes.subarray(place + remove)]);
   }
   return bytes;
-}
-
-/** Changes what lies in a tree while nobody has the directory open. */
-async function change(
-  { path }: Directory,
-  tree: string,
-  work: (bytes: Buffer, key: Buffer) => Uint8Array | undefined,
-): Promise<void> {
-  const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
-  const lmdb = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
-  const root = lmdb.open<Uint8Array, Uint8Array>({ ...BINARY, path, noSubdir: false, maxDbs: 64 });
-  const opened = root.openDB<Uint8Array, Uint8Array>(tree, BINARY);
-  for (const { key, value } of [...opened.getRange({ start: undefined, end: undefined })]) {
-    const bytes = work(Buffer.from(value), Buffer.from(key));
-    if (bytes !== undefined) await opened.put(key, bytes);
-  }
-  await root.close();
 }
 
 async function made(directory: Directory): Promise<void> {

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'node:test';
@@ -35,6 +36,23 @@ export class Directory implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
+}
+
+/** Changes what lies in a tree while nobody has the directory open. */
+export async function change(
+  { path }: Directory,
+  tree: string,
+  work: (bytes: Buffer, key: Buffer) => Uint8Array | undefined,
+): Promise<void> {
+  const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
+  const lmdb = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
+  const root = lmdb.open<Uint8Array, Uint8Array>({ ...BINARY, path, noSubdir: false, maxDbs: 64 });
+  const opened = root.openDB<Uint8Array, Uint8Array>(tree, BINARY);
+  for (const { key, value } of [...opened.getRange({ start: undefined, end: undefined })]) {
+    const bytes = work(Buffer.from(value), Buffer.from(key));
+    if (bytes !== undefined) await opened.put(key, bytes);
+  }
+  await root.close();
 }
 
 type Open = <const Classes extends readonly ClassDefinition[] = readonly []>(

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { invalidArgument } from '../../arguments';
+import { damaged } from '../../damage';
 import { EvenkeelError, SchemaMismatchError } from '../../errors';
 import { BOTH_VIEWS, ChangeKind } from '../../events/change-kind';
 import { HookList } from '../../events/hooks';
@@ -8,7 +9,6 @@ import { type ClassDefinition, checkClass } from '../../schema/class';
 import { classFromDescription, describeClass } from '../../schema/description';
 import type { Beside } from './beside';
 import { ClassStore } from './class-store';
-import { damaged } from './damage';
 import { JournalWriter } from './journal';
 import { BINARY, entryCount, FROM_FIRST, peek, type Root, storageError, type Tree } from './lmdb';
 import type { IndexProgress } from './options';

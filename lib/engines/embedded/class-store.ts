@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { damaged, shownBytes } from '../../damage';
 import { ValidationError } from '../../errors';
 import { ChangeFlag, ChangeKind } from '../../events/change-kind';
 import type { HookList } from '../../events/hooks';
@@ -8,7 +9,6 @@ import { type Field, withoutOptional } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
 import { validateValue } from '../../schema/validate';
 import type { Change } from './change';
-import { damaged, shownBytes } from './damage';
 import { KeyCodec, type KeyPart } from './key-codec';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
 import { type AnyRecord, isShapeOf, payloadOf, RecordCodec, type Shape, type Stored } from './record-codec';

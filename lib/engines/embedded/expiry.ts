@@ -1,4 +1,4 @@
-import { damaged, shownBytes } from './damage';
+import { damaged, shownBytes } from '../../damage';
 import { FROM_FIRST, inSnapshot, type Snapshot, type Tree } from './lmdb';
 
 /** f64 moment in ms (positive, so that its bytes are in its order), u16 number of the class or 0, the primary key. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { shown } from '../../arguments';
+import { damaged } from '../../damage';
 import { StorageError } from '../../errors';
-import { damaged } from './damage';
 import { peek, type Tree } from './lmdb';
 
 /** Of the files as a whole: what this version reads and writes. */

@@ -1,3 +1,4 @@
+import { damaged } from '../../damage';
 import { PositionLostError } from '../../errors';
 import {
   type ChangeCursor,
@@ -15,7 +16,6 @@ import { formatPosition } from '../../events/position';
 import type { ClassDefinition } from '../../schema/class';
 import type { TransactionMarks } from './change';
 import { type ClassStore, hasBit } from './class-store';
-import { damaged } from './damage';
 import type { Environment } from './environment';
 import type { Hold } from './hold';
 import { blockAfter, blockFrom, EVENT_HEADER, FRAGMENT_HEADER, FRAGMENT_LAST } from './journal';

@@ -1,7 +1,7 @@
 import { pack } from 'msgpackr';
+import { damaged } from '../../damage';
 import { ChangeFlag } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
-import { damaged } from './damage';
 import { FROM_FIRST, peek, type Snapshot, type Tree } from './lmdb';
 import type { State } from './state';
 

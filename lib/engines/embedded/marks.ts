@@ -1,6 +1,6 @@
 import { unpack } from 'msgpackr';
+import { damaged } from '../../damage';
 import type { TransactionMarks } from './change';
-import { damaged } from './damage';
 
 const DEEPEST = 256;
 

@@ -1,4 +1,4 @@
-import { damaged, shownBytes } from './damage';
+import { damaged, shownBytes } from '../../damage';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
 import type { Version } from './version';
 

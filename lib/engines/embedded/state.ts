@@ -1,4 +1,4 @@
-import { damaged } from './damage';
+import { damaged } from '../../damage';
 import { peek, type Snapshot, type Tree } from './lmdb';
 
 const KEY = Buffer.from('state');

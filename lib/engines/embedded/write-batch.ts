@@ -1,8 +1,8 @@
+import { isDamage } from '../../damage';
 import { ValidationError } from '../../errors';
 import { BOTH_VIEWS } from '../../events/change-kind';
 import type { Change, TransactionMarks } from './change';
 import type { ClassStore, Draft, IndexStore } from './class-store';
-import { isDamage } from './damage';
 import type { Environment } from './environment';
 import { type Due, dueBy, expiryKey } from './expiry';
 import { JournalWriter } from './journal';

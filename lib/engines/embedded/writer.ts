@@ -1,7 +1,7 @@
+import { isDamage } from '../../damage';
 import { BackpressureError, ClosedError, EvenkeelError, StorageError, TimeoutError } from '../../errors';
 import { clearTimeout, performanceNow, queueMicrotask, setTimeout } from '../../platform';
 import { onAbort } from '../../transactions/abort';
-import { isDamage } from './damage';
 import type { Environment } from './environment';
 import { storageError } from './lmdb';
 import { removeExpired } from './removal';

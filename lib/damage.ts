@@ -1,4 +1,4 @@
-import { StorageError } from '../../errors';
+import { StorageError } from './errors';
 
 const damages = new WeakSet<object>();
 
