@@ -369,3 +369,24 @@ describe('permissions', () => {
     }
   });
 });
+
+test('what was removed or replaced while it is open is not opened again under its name', async () => {
+  await using directory = await Directory.make();
+  const path = join(directory.path, 'db');
+  const url = `embedded://${path}` as const;
+  const db = await connect(url);
+  await db.upsert('key', 1);
+  rmSync(path, { recursive: true });
+  const refused = (error: unknown): boolean =>
+    error instanceof StorageError && /removed or replaced/.test(error.message);
+  await assert.rejects(connect(url), refused);
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, 'data.mdb'), '');
+  await assert.rejects(connect(url), refused);
+  await db.close();
+  rmSync(path, { recursive: true });
+  await using again = await connect(url);
+  await again.upsert('key', 2);
+  await using other = await connect(url);
+  assert.equal(await other.get('key'), 2);
+});

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
 import { ClosedError, EvenkeelError, SchemaMismatchError, StorageError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
@@ -6,7 +8,7 @@ import { Beside } from './beside';
 import { Catalog } from './catalog';
 import { checkFile, makeTemporary, prepareDirectory, removeTemporary } from './directory';
 import { Expanders } from './expanders';
-import { checkFiles, type FileOptions, makeFiles } from './files';
+import { checkFiles, DATA, type FileOptions, makeFiles } from './files';
 import { readFormat } from './format';
 import { Hold } from './hold';
 import type { Retention, Trimming } from './journal';
@@ -63,6 +65,8 @@ export class Environment {
   readonly #listeners = new Set<() => void>();
   readonly #watch: Watch;
   readonly #copies = new Set<Promise<void>>();
+  /** Which file its data are in, whatever lies at the path by now. */
+  readonly #file: string | undefined;
   #exclusive: Promise<void> | undefined;
   #writing = 0;
   #isExecuting = false;
@@ -92,6 +96,7 @@ export class Environment {
     this.root = opened.root;
     this.beside = new Beside(opened.root);
     this.#watch = new Watch(path, options.snapshotWarning);
+    this.#file = fileAt(path);
     this.expanders = new Expanders(trees.subscriptions);
   }
 
@@ -101,6 +106,7 @@ export class Environment {
     for (let other = opening.get(path); other !== undefined; other = opening.get(path)) await other;
     const known = open.get(path);
     if (known !== undefined) {
+      if (known.#file !== fileAt(path)) throw replaced(path);
       checkSame(known.options, options);
       known.#references += 1;
       return known;
@@ -378,6 +384,19 @@ export class Environment {
     await this.#opened.close();
     removeTemporary(this.path);
   }
+}
+
+function fileAt(path: string): string | undefined {
+  const stats = statSync(join(path, DATA), { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`;
+}
+
+/** What would be written to it would be gone with the last connection. */
+function replaced(path: string): StorageError {
+  return new StorageError(
+    `${path}: ${DATA} was removed or replaced while this thread has it open: close what is open first`,
+    { context: { node: path } },
+  );
 }
 
 function checkSame(known: EnvironmentOptions, given: EnvironmentOptions): void {
