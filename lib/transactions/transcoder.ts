@@ -52,7 +52,10 @@ export function toJson(value: unknown): string {
   if (typeof value === 'number' && !Number.isFinite(value))
     throw invalidArgument('value', `${value} has no JSON form`);
   // JSON.stringify would make {} of them without a word.
-  if (ArrayBuffer.isView(value) || BINARY_OR_COLLECTION.has(Object.prototype.toString.call(value))) {
+  const tag = Object.prototype.toString.call(value);
+  if (tag === '[object Promise]')
+    throw invalidArgument('value', 'value is a promise, which is to be awaited');
+  if (ArrayBuffer.isView(value) || BINARY_OR_COLLECTION.has(tag)) {
     throw invalidArgument(
       'value',
       'value is bytes other than a Uint8Array, or a collection that JSON cannot say',

@@ -54,6 +54,12 @@ describe('what is written', () => {
       (error) => error instanceof InvalidArgumentError && (error.cause as Error).message === 'no',
     );
   });
+
+  test('a promise that nobody awaited is refused, instead of being stored as {}', () => {
+    const refused = { name: 'InvalidArgumentError', message: 'value is a promise, which is to be awaited' };
+    for (const promise of [Promise.resolve(1), (async () => 1)()])
+      assert.throws(() => encode(promise), refused);
+  });
 });
 
 describe('what is read', () => {
