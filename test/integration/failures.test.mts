@@ -164,6 +164,8 @@ onBothBases('an error', (bases) => {
     const body = `${'w'.repeat(300)}`;
     await pair.server.fault({ key: 'k', action: { kind: 'status', status: 0x99, body } });
     await assert.rejects(pair.db.get('k'), { message: /0x99: w{256}$/ });
+    await pair.server.fault({ key: 'mute', action: { kind: 'status', status: 0x99, body: '' } });
+    await assert.rejects(pair.db.get('mute'), { message: 'get: the server answered with status 0x99' });
   });
 
   test('of a lost connection has its cause, and is ambiguous for a mutation that had been written', async () => {

@@ -54,6 +54,7 @@ export function statusError(
   context: ErrorContext,
 ): EvenkeelError {
   const op = nameOf(operation.kind);
+  const words = text === '' ? '' : `: ${text}`;
   switch (status) {
     case Status.keyNotFound:
     case Status.notStored:
@@ -76,9 +77,9 @@ export function statusError(
     case Status.outOfMemory:
     case Status.busy:
     case Status.temporaryFailure:
-      return new ServerError(`${op}: the server is out of resources: ${text}`, { context, retryable: true });
+      return new ServerError(`${op}: the server is out of resources${words}`, { context, retryable: true });
     default:
-      return new ServerError(`${op}: the server answered with status 0x${status.toString(16)}: ${text}`, {
+      return new ServerError(`${op}: the server answered with status 0x${status.toString(16)}${words}`, {
         context,
       });
   }
