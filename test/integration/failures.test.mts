@@ -126,6 +126,7 @@ onBothBases('an error', (bases) => {
     await pair.server.fault({ opcode: 'get', action: { kind: 'hang' } });
     await assert.rejects(pair.db.append('missing', 'x', { timeout: 200 }), (error) => {
       assert.ok(error instanceof errors.ServerError);
+      assert.deepEqual([error.retryable, error.ambiguous], [true, false]);
       assert.ok(error.cause instanceof errors.TimeoutError);
       return true;
     });

@@ -45,10 +45,7 @@ export function lookForRecord(
           () =>
             new ServerError(
               `${op}: nothing was stored: there is no record under this key, or it would be too large`,
-              {
-                cause,
-                context,
-              },
+              { cause, context, retryable: true },
             ),
         ),
     },
