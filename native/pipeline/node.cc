@@ -101,8 +101,7 @@ void Node::give_up(Flight& flight, uint32_t outcome) {
     flights_.abandon(flight, outcome);
     if (partly_written) flight.state = FlightState::kLeaving;
   }
-  // Also one that never left: behind a full window or a full socket there may be nothing else to notice.
-  // The operation may be one that never left: behind a full window there is nobody else to notice.
+  // The operation may be one that never left: behind a full window or socket there is nobody else to notice.
   const bool in_vain = outcome == layout::kOutcomeTimedOut && state_ == State::kReady && is_owed();
   if (in_vain && !std::exchange(is_suspect_, true)) watch_peer();
 }
