@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, fchmodSync, fchownSync, lstatSync, openSync, type Stats } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { checkFiles } from '../engines/embedded/files';
+import { checkFiles, DATA, LOCK, makeEmpty } from '../engines/embedded/files';
 import { excerpt } from '../text';
 import { complain, print } from './output';
 
@@ -21,31 +21,14 @@ export function addVerify(program: Command): void {
     .action(verify);
 }
 
-/** LMDB makes one where there is none. It is to belong to who has the data, who could not open the database otherwise. */
-function makeLockFile(path: string, { uid, gid, mode }: Stats): void {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  let descriptor: number;
-  try {
-    descriptor = openSync(join(path, 'lock.mdb'), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-  } catch {
-    return; // there is one, or there can be none
-  }
-  try {
-    if (process.geteuid?.() === 0) fchownSync(descriptor, uid, gid);
-    fchmodSync(descriptor, mode & 0o666);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 /** What LMDB meets in pages that were tampered with may end a process, or keep it for ever: never this one. */
 function verify(directory: string): void {
   const path = resolve(directory);
   const shown = excerpt(path, 200);
   // Before LMDB opens them for itself, to lock.
   checkFiles(path, { readOnly: true, allowForeignOwner: true });
-  const data = lstatSync(join(path, 'data.mdb'));
-  makeLockFile(path, data);
+  const data = lstatSync(join(path, DATA));
+  makeEmpty(join(path, LOCK), data, data.mode & 0o666);
   // Far more than it takes: where LMDB goes round in circles, it comes to no end.
   const timeout = Math.ceil(60_000 + data.size / 1000);
   for (const [what, program] of STEPS) {

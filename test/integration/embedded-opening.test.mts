@@ -268,6 +268,21 @@ describe('what lies in the place of a file', () => {
     await (await directory.open()).close();
   });
 
+  test('stays another user’s when root opens it and files are missing', asRoot, async () => {
+    for (const missing of [['lock.mdb', 'wake'], FILES]) {
+      await using directory = await closed();
+      for (const name of ['', ...FILES]) chownSync(join(directory.path, name), 12345, 12345);
+      for (const name of missing) rmSync(join(directory.path, name));
+      const db = await directory.open({ allowForeignOwner: true });
+      await db.upsert('other', 1);
+      await db.close();
+      for (const name of FILES) {
+        const { uid, gid, mode } = statSync(join(directory.path, name));
+        assert.deepEqual([uid, gid, mode & 0o777], [12345, 12345, 0o600], name);
+      }
+    }
+  });
+
   test('may be root’s', asRoot, async () => {
     await using directory = await closed();
     chmodSync(directory.path, 0o755);

@@ -1,4 +1,14 @@
-import { chmodSync, lstatSync, type Stats, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../../errors';
 
@@ -8,6 +18,7 @@ export const DATA = 'data.mdb';
 export const LOCK = 'lock.mdb';
 const FILES = [DATA, LOCK, WAKE];
 const PERMISSIONS = 0o777;
+const ROOT = 0;
 
 interface Trust {
   readonly allowForeignOwner: boolean;
@@ -69,6 +80,9 @@ export function makeFiles<Result>(path: string, { mode }: FileOptions, make: () 
   const files = FILES.map((name) => join(path, name));
   const statsOf = (file: string): Stats | undefined => lstatSync(file, { throwIfNoEntry: false });
   const missing = files.filter((file) => statsOf(file) === undefined);
+  const owner = statSync(path);
+  if (process.geteuid?.() === ROOT && owner.uid !== ROOT)
+    for (const file of missing) makeEmpty(file, owner, mode);
   const result = make();
   for (const file of missing) {
     const stats = statsOf(file);
@@ -76,6 +90,26 @@ export function makeFiles<Result>(path: string, { mode }: FileOptions, make: () 
     if ((stats.mode & PERMISSIONS) !== mode) chmodSync(file, mode);
   }
   return result;
+}
+
+/**
+ * Makes a file before LMDB does, if there is none and can be one. What root makes belongs to the owner of what it is for, who
+ * could not open the database otherwise.
+ */
+export function makeEmpty(file: string, { uid, gid }: Stats, mode: number): void {
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  } catch {
+    return;
+  }
+  try {
+    if (process.geteuid?.() === ROOT) fchownSync(descriptor, uid, gid);
+    fchmodSync(descriptor, mode);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Who may read a file may go through the directory it is in. */
