@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { ClosedError, connect, defineClass, EventBase, field, uniqueIndex } from '../../lib/index.ts';
+import { long } from '../effort.mts';
 import { type Ended, inProcess, inWorker, messageOf } from '../faults/elsewhere.mts';
 import { Directory } from './embedded.mts';
 import { outcomes } from './harness.mts';
@@ -25,7 +26,7 @@ async function temporaries(path: string): Promise<string[]> {
 }
 
 describe('several at once on one directory', () => {
-  const COUNT = 80;
+  const COUNT = long ? 80 : 30;
 
   /** Counts one up, fills records of its own, and races for mails, from wherever it runs. */
   const write = async (
@@ -145,17 +146,19 @@ describe('several at once on one directory', () => {
   });
 });
 
+const dist = new URL('../../dist/index.js', import.meta.url).pathname;
+
 describe('a worker with a database', () => {
   // Not held: a worker that is being terminated fails fatally in any call of the lmdb package that needs its object.
   const todo = 'the lmdb package can abort the process when a worker is terminated in the middle of a write';
-  test('may be terminated with writes in flight, 30 times, and what it had acknowledged is there', {
+  test('may be terminated with writes in flight, and what it had acknowledged is there', {
     todo,
   }, async () => {
     await using directory = await Directory.make();
     const ended = await inProcess(
-      async ({ evenkeel, workers, say }, { url, dist }) => {
+      async ({ evenkeel, workers, say }, { url, dist, rounds }) => {
         let acknowledged = 0;
-        for (let round = 0; round < 30; round += 1) {
+        for (let round = 0; round < rounds; round += 1) {
           const worker = new workers.Worker(
             `const { parentPort } = require('node:worker_threads');
              const { connect, defineClass, field } = require(${JSON.stringify(dist)});
@@ -189,9 +192,9 @@ describe('a worker with a database', () => {
           await db.upsert('main', round);
           await db.close();
         }
-        say(acknowledged >= 30 ? 'all there' : 'too few');
+        say(acknowledged >= rounds ? 'all there' : 'too few');
       },
-      { url: directory.url as string, dist: new URL('../../dist/index.js', import.meta.url).pathname },
+      { url: directory.url as string, dist, rounds: long ? 30 : 6 },
     );
     assertEnded(ended, 0, ['all there']);
   });
@@ -200,9 +203,9 @@ describe('a worker with a database', () => {
     await using directory = await Directory.make();
     const terminate = () =>
       inProcess(
-        async ({ evenkeel, workers, say }, { url, dist }) => {
+        async ({ evenkeel, workers, say }, { url, dist, rounds }) => {
           const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
-          for (let round = 0; round < 20; round += 1) {
+          for (let round = 0; round < rounds; round += 1) {
             const worker = new workers.Worker(
               `const { parentPort } = require('node:worker_threads');
              const { connect } = require(${JSON.stringify(dist)});
@@ -225,7 +228,7 @@ describe('a worker with a database', () => {
           }
           say('whole');
         },
-        { url: directory.url as string, dist: new URL('../../dist/index.js', import.meta.url).pathname },
+        { url: directory.url as string, dist, rounds: long ? 20 : 5 },
       );
     let ended = await terminate();
     // That is the limit above: it says nothing about what is written.
@@ -289,15 +292,15 @@ describe('the process of an embedded database', () => {
     for (const durability of ['commit', 'none'] as const) {
       await using directory = await Directory.make();
       const ended = await inProcess(
-        async ({ evenkeel, say }, { url, durability, turns }) => {
+        async ({ evenkeel, say }, { url, durability, turns, writes }) => {
           const db = await evenkeel.connect(url as 'embedded:', { durability });
           await db.upsert('before', 1);
-          for (let i = 0; i < 100_000; i += 1) db.upsert(`k${i}`, i).catch(() => {});
+          for (let i = 0; i < writes; i += 1) db.upsert(`k${i}`, i).catch(() => {});
           for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
           say('exiting');
           process.exit(0);
         },
-        { url: directory.url as string, durability, turns },
+        { url: directory.url as string, durability, turns, writes: long ? 100_000 : 10_000 },
       );
       assertEnded(ended, 0, ['exiting']);
       await using db = await directory.open();
@@ -305,9 +308,9 @@ describe('the process of an embedded database', () => {
     }
   };
 
-  test('may call process.exit with 100,000 writes on their way', () => exits(0));
+  test('may call process.exit with very many writes on their way', () => exits(0));
 
-  test('may call process.exit while some of 100,000 writes are executed', async () => {
+  test('may call process.exit while some of very many writes are executed', async () => {
     for (const turns of [1, 20]) await exits(turns);
   });
 
