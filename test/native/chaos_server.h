@@ -131,13 +131,12 @@ class ChaosServer {
   }
 
   void send_some(Connection* connection) {
-    for (std::string& answer : connection->answers) {
-      is_busy_ = true;
-      if (random_() % 4 == 0) std::swap(answer, connection->answers[random_() % connection->answers.size()]);
-    }
-    while (!connection->answers.empty() && random_() % 8 != 0) {
-      connection->output += connection->answers.back();
-      connection->answers.pop_back();
+    std::vector<std::string>& answers = connection->answers;
+    if (!answers.empty()) is_busy_ = true;
+    while (!answers.empty() && random_() % 8 != 0) {
+      if (random_() % 4 == 0) std::swap(answers.back(), answers[random_() % answers.size()]);
+      connection->output += answers.back();
+      answers.pop_back();
     }
     const size_t length = random_() % 4 == 0 ? random_() % (connection->output.size() + 1) : SIZE_MAX;
     connection->peer->send(connection->output.substr(0, length));
