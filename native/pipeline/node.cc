@@ -188,7 +188,10 @@ void Node::on_timer() {
 void Node::watch_peer() {
   const base::Millis now = base_.time();
   const base::Millis silence = now - waiting_since_;
-  if (is_suspect_ && silence >= options_.silence_limit) return fail(layout::kCauseSilence);
+  // A deadline counts from the call and a silence from the writing: what comes next should not be written for
+  // that difference.
+  if (is_suspect_ && silence + base::kCoarseSlack >= options_.silence_limit)
+    return fail(layout::kCauseSilence);
   if (silence >= options_.dead_limit && stream_.is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
   base::Millis due =
       silence < options_.dead_limit ? waiting_since_ + options_.dead_limit : now + options_.dead_limit;
