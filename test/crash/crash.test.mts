@@ -25,7 +25,10 @@ interface Acknowledged {
   readonly nothing: Set<string>;
 }
 
-/** Lets a writer work and kills it `after` ms from when it began, in the middle of whatever it does then. */
+/**
+ * Lets a writer work and kills it `after` ms from when it began, in the middle of whatever it does then. The first of a
+ * directory is heard of before that, however slow the machine.
+ */
 async function writeAndKill(
   directory: string,
   seed: number,
@@ -44,7 +47,7 @@ async function writeAndKill(
   const ready = new Promise<void>((resolve) => {
     writer.stdout.on('data', (data) => {
       output += data;
-      if (output.includes('ready\n')) resolve();
+      if (output.includes(run === 0 ? '\nentry ' : 'ready\n')) resolve();
     });
   });
   const ended = once(writer, 'close');
