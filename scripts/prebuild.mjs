@@ -1,5 +1,6 @@
 // Makes prebuilds/<platform>-<arch>/evenkeel.<libc>.node and refuses it when it would not run elsewhere. A binary asks
 // for the newest C library symbol it was linked against, so release builds belong on the oldest image to be supported.
+// With --when-older nothing is made where there is one that is newer than the developer's own addon.
 import { execFileSync } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,9 +18,17 @@ const prebuildify = promisify(createRequire(import.meta.url)('prebuildify'));
 const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
 const libc = musl ? 'musl' : 'glibc';
 
+const folder = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+const tag = process.platform === 'linux' ? `.${libc}` : '';
+const file = path.join(folder, `evenkeel${tag}.node`);
+if (process.argv.includes('--when-older')) {
+  const changed = (name) => statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (changed(file) > changed(path.join(root, 'build', 'Release', 'evenkeel.node'))) process.exit(0);
+}
+
 Object.assign(process.env, nodeGypEnvironment());
 delete process.env.EVENKEEL_SANITIZE;
-rmSync(path.join(root, 'prebuilds', `${process.platform}-${process.arch}`), { recursive: true, force: true });
+rmSync(folder, { recursive: true, force: true });
 await prebuildify({
   cwd: separateBuildFolder(root, 'prebuild'),
   out: root,
@@ -32,8 +41,6 @@ await prebuildify({
   quiet: !process.argv.includes('--verbose'),
 });
 
-const tag = process.platform === 'linux' ? `.${libc}` : '';
-const file = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, `evenkeel${tag}.node`);
 const bytes = statSync(file).size;
 const faults = [];
 console.log(

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, realpath, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -99,16 +99,11 @@ export async function tools(...packages: readonly string[]): Promise<string> {
   return folder;
 }
 
-/** As pack(), with a prebuilt addon for this platform: one that is older than the developer's own is made anew. */
+/** As pack(), with the addon that `npm run prebuilds` made for this platform. */
 export async function packWithPrebuild(): Promise<string> {
-  const changed = async (...parts: string[]) =>
-    (await stat(path.join(root, ...parts)).catch(() => undefined))?.mtimeMs ?? 0;
-  const prebuilt = await changed('prebuilds', `${process.platform}-${process.arch}`);
-  if (prebuilt <= (await changed('build', 'Release', 'evenkeel.node'))) {
-    const prebuild = path.join(root, 'scripts', 'prebuild.mjs');
-    const { code, output } = await execute(process.execPath, [prebuild], root, cleanEnvironment());
-    if (code !== 0) throw new Error(`prebuild: exit code ${code}\n${output}`);
-  }
+  const prebuilt = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+  const found = await readdir(prebuilt).catch(() => []);
+  if (found.length === 0) throw new Error(`nothing in ${prebuilt}: npm run prebuilds makes it`);
   return pack();
 }
 
