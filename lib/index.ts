@@ -18,10 +18,10 @@ export type {
 } from './event-base/event-base';
 export { EventBase } from './event-base/event-base';
 export type { DurableMarks } from './events/durable';
+export type { DurableSubscription } from './events/durable-subscription';
 export type {
   DurableEventOf,
   DurableOptions,
-  DurableSubscription,
   Events,
   FeedOptions,
   HandlerOptions,

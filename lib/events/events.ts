@@ -1,11 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkFlag, checkOptions, invalidArgument, shown } from '../arguments';
-import { ClosedError, DeadlockError } from '../errors';
+import { checkFlag, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
-import { Caller } from './caller';
 import { type ChangeLog, NOWHERE, type Place } from './change-log';
 import { DurableKeeper, type DurableMarks, placeOfStart } from './durable';
 import { type DurableSetup, forget, forgetExpansion } from './durable-note';
+import { DurableSubscription } from './durable-subscription';
 import { Feed } from './feed';
 import { Filter, type FilterOptions } from './filter';
 import type { Hub } from './hub';
@@ -14,18 +13,13 @@ import {
   checkDurableName,
   checkHandler,
   checkPolicy,
-  DURABLE_NAMES,
-  FEED_NAMES,
-  HANDLER_NAMES,
   SNAPSHOT_NAMES,
   sorted,
-  TRANSACTIONS_NAMES,
 } from './options';
-import type { ParkedEvent } from './parked';
 import { formatPosition } from './position';
 import { type Overflow, Puller, type Source } from './puller';
 import { SnapshotSource } from './snapshot-source';
-import { type ErrorPolicy, type Handler, type Policy, Subscription } from './subscription';
+import { type ErrorPolicy, type Handler, Subscription } from './subscription';
 import { type TransactionFeed, transactionsOf } from './transactions';
 import type { EventMode, EventOf, GapEvent, KindOf, StandardKind, WantedKind } from './types';
 import { EventWaits } from './waits';
@@ -125,6 +119,42 @@ export type Told<E, O extends Overflow> = O extends 'dropOldest'
   : O extends 'latest'
     ? E & { /** How many events it stands for. */ readonly coalesced: number }
     : E;
+
+const WHERE = {
+  fields: true,
+  where: true,
+  ignoreOrigin: true,
+  granularity: true,
+  expandDeleteAll: true,
+} as const;
+const SUBSCRIPTION = { from: true, overflow: true, queue: true, ...WHERE } as const;
+
+const HANDLER_NAMES = optionNames<HandlerOptions<ClassDefinition, Overflow>>({
+  ...SUBSCRIPTION,
+  concurrency: true,
+  onError: true,
+});
+const FEED_NAMES = optionNames<FeedOptions<ClassDefinition, string, Overflow>>({
+  ...SUBSCRIPTION,
+  kinds: true,
+});
+const TRANSACTIONS_NAMES = optionNames<Omit<FeedOptions<ClassDefinition, string>, 'overflow' | 'queue'>>({
+  ...WHERE,
+  from: true,
+  kinds: true,
+});
+const DURABLE_NAMES = optionNames<DurableOptions<ClassDefinition, EventMode>>({
+  ...WHERE,
+  kinds: true,
+  from: true,
+  ack: true,
+  ackWithin: true,
+  concurrency: true,
+  onError: true,
+  onLost: true,
+  migrate: true,
+  wait: true,
+});
 
 const STANDARD_QUEUE = 1024;
 const MOST_AT_ONCE = 1024;
@@ -298,43 +328,6 @@ export class Events<
     puller.onEnd(() => expansion.end());
     expansion.ready.catch(() => {}); // for who does not wait for it: what is asked for has been begun in this thread
     return { source: puller, ready: expansion.ready };
-  }
-}
-
-/** A subscription that goes on where the last of its name was. */
-export class DurableSubscription<E = unknown> extends Subscription<E> {
-  readonly #keeper: DurableKeeper;
-  readonly #filter: Filter;
-  readonly #replay = new Caller();
-
-  constructor(
-    hub: Hub,
-    source: Source,
-    handler: Handler<E>,
-    policy: Policy,
-    keeper: DurableKeeper,
-    filter: Filter,
-  ) {
-    super(hub, source, handler, policy, { keeper });
-    this.#keeper = keeper;
-    this.#filter = filter;
-    keeper.hold((error) => this.stop(error));
-  }
-
-  /** Events that were given up, with what their handler failed with; in their order. */
-  parked(): ParkedEvent<E>[] {
-    return this.#keeper.parked.list(this.#filter) as ParkedEvent<E>[];
-  }
-
-  /** Gives the handler what was parked once more; how many events it was done with. DeadlockError in that call. */
-  async replayParked(): Promise<number> {
-    if (this.isEnded) throw new ClosedError('the subscription has ended');
-    if (this.#replay.isCalling)
-      throw new DeadlockError('replayParked() in the handler of what it replays waits for that handler');
-    const handler = this.#replay.mark(async (event: unknown) => {
-      await this.handle(event as E);
-    });
-    return this.#keeper.parked.replay(this.#filter, handler, () => this.isEnded);
   }
 }
 

@@ -1,44 +1,7 @@
 // What subscriptions are asked for with, checked: each throws InvalidArgumentError, naming the argument.
 import { checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../arguments';
-import type { ClassDefinition } from '../schema/class';
-import type { DurableOptions, FeedOptions, HandlerOptions } from './events';
-import type { Overflow } from './puller';
 import type { ErrorPolicy, Policy } from './subscription';
-import type { EventMode } from './types';
 
-const WHERE = {
-  fields: true,
-  where: true,
-  ignoreOrigin: true,
-  granularity: true,
-  expandDeleteAll: true,
-} as const;
-const SUBSCRIPTION = { from: true, overflow: true, queue: true, ...WHERE } as const;
-
-export const HANDLER_NAMES = optionNames<HandlerOptions<ClassDefinition, Overflow>>({
-  ...SUBSCRIPTION,
-  concurrency: true,
-  onError: true,
-});
-export const FEED_NAMES = optionNames<FeedOptions<ClassDefinition, string, Overflow>>({
-  ...SUBSCRIPTION,
-  kinds: true,
-});
-export const TRANSACTIONS_NAMES = optionNames<
-  Omit<FeedOptions<ClassDefinition, string>, 'overflow' | 'queue'>
->({ ...WHERE, from: true, kinds: true });
-export const DURABLE_NAMES = optionNames<DurableOptions<ClassDefinition, EventMode>>({
-  ...WHERE,
-  kinds: true,
-  from: true,
-  ack: true,
-  ackWithin: true,
-  concurrency: true,
-  onError: true,
-  onLost: true,
-  migrate: true,
-  wait: true,
-});
 export const SNAPSHOT_NAMES = optionNames<{ readonly snapshot: true }>({ snapshot: true });
 const POLICY = optionNames<ErrorPolicy>({ retries: true, backoff: true, timeout: true, outcome: true });
 

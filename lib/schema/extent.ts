@@ -1,5 +1,4 @@
 import { invalidArgument } from '../arguments';
-import type { Field } from './field';
 
 // What is declared once and used often costs each time: when a class is described, stored, read or printed. A declaration of a
 // few lines must not be able to ask for a time or a stack without bound.
@@ -9,30 +8,32 @@ const MOST_VALUES_LISTED = 2 ** 20;
 export const DEEPEST = 64;
 
 /** How much there is in a type, with everything counted as often as it is used. */
-interface Extent {
+export interface Extent {
   readonly fields: number;
   /** Of enumerations. */
   readonly values: number;
   readonly depth: number;
 }
 
-const SIMPLE: Extent = { fields: 1, values: 0, depth: 1 };
-const extents = new WeakMap<Field, Extent>();
+/** Of a type that is not made of others. */
+export const SIMPLE: Extent = { fields: 1, values: 0, depth: 1 };
+const extents = new WeakMap<object, Extent>();
 
-/** Keeps the extent of a type that was made of others. */
-export function keepExtent<Type extends Field>(type: Type): Type {
-  const extent = measured(type);
-  if (extent !== undefined) extents.set(type, extent);
-  return type;
+export function extentOf(type: object): Extent {
+  return extents.get(type) ?? SIMPLE;
 }
 
-/** InvalidArgumentError (`argument`) when the members of a class or struct are too many, or too deep. */
-export function checkExtent(argument: string, members: readonly Field[]): Extent {
+export function keepExtent(type: object, extent: Extent): void {
+  extents.set(type, extent);
+}
+
+/** The extent of a type with these members. InvalidArgumentError (`argument`) when they are too many, or too deep. */
+export function checkExtent(argument: string, members: readonly object[]): Extent {
   let fields = 0;
   let values = 0;
   let depth = 0;
   for (const member of members) {
-    const extent = extents.get(member) ?? SIMPLE;
+    const extent = extentOf(member);
     fields += extent.fields;
     values += extent.values;
     depth = Math.max(depth, extent.depth);
@@ -46,19 +47,4 @@ export function checkExtent(argument: string, members: readonly Field[]): Extent
     beyond(`the enumerations have more than ${MOST_VALUES_LISTED} values, counted wherever they are used`);
   if (depth >= DEEPEST) beyond(`structs and vectors are more than ${DEEPEST} deep within each other`);
   return { fields, values, depth: depth + 1 };
-}
-
-function measured(type: Field): Extent | undefined {
-  switch (type.kind) {
-    case 'struct':
-      return checkExtent('fields', Object.values(type.fields));
-    case 'vector':
-      return checkExtent('of', [type.of]);
-    case 'optional':
-      return extents.get(type.of);
-    case 'enumeration':
-      return { ...SIMPLE, values: type.values.length };
-    default:
-      return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import { checkOptions, invalidArgument, shown } from '../arguments';
-import { checkExtent, keepExtent } from './extent';
+import { checkExtent, type Extent, extentOf, keepExtent, SIMPLE } from './extent';
 import { Made } from './made';
 import { checkName } from './names';
 
@@ -87,7 +87,10 @@ export interface LengthOptions {
 }
 
 const fields = new Made<Field>();
-const make = <Type extends Field>(type: Type): Type => fields.make(keepExtent(type));
+function make<Type extends Field>(type: Type): Type {
+  keepExtent(type, measured(type));
+  return fields.make(type);
+}
 const scalar = <K extends ScalarKind>(kind: K): ScalarField<K> => make({ kind });
 
 /**
@@ -192,6 +195,21 @@ export function withoutOptional(type: Field): PresentField | AutoidField {
 
 export function isOrdered(type: Field): type is OrderedField {
   return !['bytes', 'vector', 'struct', 'optional'].includes(type.kind);
+}
+
+function measured(type: Field): Extent {
+  switch (type.kind) {
+    case 'struct':
+      return checkExtent('fields', Object.values(type.fields));
+    case 'vector':
+      return checkExtent('of', [type.of]);
+    case 'optional':
+      return extentOf(type.of);
+    case 'enumeration':
+      return { ...SIMPLE, values: type.values.length };
+    default:
+      return SIMPLE;
+  }
 }
 
 function checkPresent<Of extends Field>(of: Of): Of {

@@ -7,7 +7,8 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { unpackMarks } from '../../lib/engines/embedded/marks.ts';
-import { RecordCodec, shapesOf } from '../../lib/engines/embedded/record-codec.ts';
+import { RecordCodec } from '../../lib/engines/embedded/record-codec.ts';
+import { shapesOf } from '../../lib/engines/embedded/shapes.ts';
 import {
   connect,
   type Database,

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { expiryOf, RecordCodec, type Stored, shapesOf } from '../../lib/engines/embedded/record-codec.ts';
+import { expiryOf, RecordCodec, type Stored } from '../../lib/engines/embedded/record-codec.ts';
+import { shapesOf } from '../../lib/engines/embedded/shapes.ts';
 import { type ClassDefinition, defineClass, type Field, field, validate } from '../../lib/index.ts';
 
 type AnyRecord = Record<string, unknown>;

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Environment } from '../../lib/engines/embedded/environment.ts';
 import { Notifier } from '../../lib/engines/embedded/notifier.ts';
 import { EventBase } from '../../lib/index.ts';
 
@@ -17,12 +16,12 @@ test('a commit of others that cannot be read ends no process: those who listen a
     path,
     options: { readOnly: false, mode: 0o600, allowForeignOwner: false },
     refresh() {},
-    head() {
+    head(): never {
       throw new Error('MDB_BAD_RSLOT');
     },
     wake,
   };
-  const notifier = new Notifier(environment as unknown as Environment, EventBase.host);
+  const notifier = new Notifier(environment, EventBase.host);
   // An idle base keeps no process alive.
   EventBase.host.ref();
   notifier.listen();

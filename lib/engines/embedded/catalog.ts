@@ -12,7 +12,7 @@ import { ClassStore } from './class-store';
 import { JournalWriter } from './journal';
 import { BINARY, entryCount, FROM_FIRST, peek, type Root, storageError, type Tree } from './lmdb';
 import type { IndexProgress } from './options';
-import { type Shape, shapesOf } from './record-codec';
+import { type Shape, shapesOf } from './shapes';
 import { readState, type State, writeState } from './state';
 import { checkEventNames, merge, type StoredClass, treeNames } from './stored-class';
 import { causeOf, writeTransaction } from './write-transaction';

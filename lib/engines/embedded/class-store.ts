@@ -5,13 +5,15 @@ import { ChangeFlag, ChangeKind } from '../../events/change-kind';
 import type { HookList } from '../../events/hooks';
 import { toldKinds } from '../../events/kinds';
 import type { ClassDefinition } from '../../schema/class';
-import { type Field, withoutOptional } from '../../schema/field';
+import type { Field } from '../../schema/field';
+import { withoutOptional } from '../../schema/field';
 import type { Index } from '../../schema/indexes';
 import { validateValue } from '../../schema/validate';
 import type { Change } from './change';
 import { KeyCodec, type KeyPart } from './key-codec';
 import { peekRaw, type Snapshot, type Tree } from './lmdb';
-import { type AnyRecord, isShapeOf, payloadOf, RecordCodec, type Shape, type Stored } from './record-codec';
+import { payloadOf, RecordCodec, type Stored } from './record-codec';
+import { type AnyRecord, isShapeOf, type Shape } from './shapes';
 
 /** Behind a primary key stands, in other trees, the rest of a key: LMDB allows 1978 bytes in all. */
 export const LARGEST_PRIMARY_KEY = 900;

@@ -3,17 +3,28 @@ import { join } from 'node:path';
 import { StorageError } from '../../errors';
 import type { EventBase, Registration } from '../../event-base/event-base';
 import { setImmediate } from '../../platform';
-import type { Environment } from './environment';
-import { checkStats, makeFiles, WAKE } from './files';
+import { checkStats, type FileOptions, makeFiles, WAKE } from './files';
 import { storageError } from './lmdb';
 
 /** The net below the notification: one that the system loses delays events for no longer. */
 const POLL_MS = 1000;
 const BYTE = Buffer.from([0]);
 
+/** What is told of, and who hears of it. */
+export interface Watched {
+  readonly path: string;
+  readonly options: FileOptions;
+  /** What others have committed by now is read from now on. */
+  refresh(): void;
+  /** The last commit. */
+  head(): { readonly seq: number };
+  /** Calls those who listen. */
+  wake(): void;
+}
+
 /** Tells other threads and processes of commits, and hears of theirs. What it says is a hint: the journal is the truth. */
 export class Notifier {
-  readonly #environment: Environment;
+  readonly #environment: Watched;
   readonly #path: string;
   readonly #base: EventBase;
   #descriptor: number | undefined;
@@ -24,7 +35,7 @@ export class Notifier {
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(environment: Environment, base: EventBase) {
+  constructor(environment: Watched, base: EventBase) {
     this.#environment = environment;
     this.#base = base;
     this.#path = join(environment.path, WAKE);

@@ -1,13 +1,7 @@
 import { Encoder } from 'msgpackr';
-import type { FieldMap, MemberMap, PresentField } from '../../schema/field';
-import { withoutOptional } from '../../schema/field';
 import { RecordReader } from './record-reader';
+import type { AnyRecord, Shape } from './shapes';
 import type { Version } from './version';
-
-/** The names of the fields of a class, or of a struct in it, in the order in which their values are stored. */
-export type Shape = readonly string[];
-
-export type AnyRecord = Record<string, unknown>;
 
 const RESERVE_START_SPACE = 2048;
 const FLAG_EXPIRES = 1;
@@ -147,31 +141,4 @@ export function versionIn(bytes: Buffer): Version {
 /** The record itself in stored bytes. */
 export function payloadOf(bytes: Buffer): Buffer {
   return bytes.subarray(sizeOfHeader(bytes[0] as number));
-}
-
-/**
- * Whether records of the class may have been written in this shape: it may lack fields that the class got later, which are
- * optional. One that was added since the class was read (`isLater`) may have fields that it got elsewhere.
- */
-export function isShapeOf(fields: FieldMap, shape: Shape, isLater: boolean): boolean {
-  const names = new Set(shape);
-  if (names.size !== shape.length) return false;
-  if (!isLater && shape.some((name) => !Object.hasOwn(fields, name))) return false;
-  return Object.entries(fields).every(([name, type]) => names.has(name) || type.kind === 'optional');
-}
-
-/** The shapes of a class and of the structs in it, without repetition; the class's own comes first. */
-export function shapesOf(fields: FieldMap): Shape[] {
-  const shapes = new Map<string, Shape>();
-  const add = (members: FieldMap | MemberMap): void => {
-    const shape = Object.keys(members);
-    shapes.set(shape.join('\n'), shape);
-    for (const each of Object.values(members)) visit(withoutOptional(each) as PresentField);
-  };
-  const visit = (type: PresentField): void => {
-    if (type.kind === 'struct') add(type.fields);
-    else if (type.kind === 'vector') visit(type.of);
-  };
-  add(fields);
-  return [...shapes.values()];
 }

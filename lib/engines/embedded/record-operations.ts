@@ -5,8 +5,9 @@ import type { HookKind } from '../../events/hooks';
 import type { Field } from '../../schema/field';
 import { isRecord, validate, validateValue } from '../../schema/validate';
 import type { ClassStore, Draft } from './class-store';
-import type { AnyRecord, Stored } from './record-codec';
+import type { Stored } from './record-codec';
 import type { Scope } from './scope';
+import type { AnyRecord } from './shapes';
 import { isSameVersion, type Version } from './version';
 
 /** The last that a Date can be, in ms. */

@@ -1,5 +1,5 @@
 import { latin1 } from './latin1';
-import type { AnyRecord, Shape } from './record-codec';
+import type { AnyRecord, Shape } from './shapes';
 
 /** Beyond the end of any record: where the reader is when it has met what nobody has written. */
 const LOST = 2 ** 32;

@@ -21,7 +21,7 @@ import type {
 } from '../../transactions/records';
 import { joinWords } from '../../transactions/results';
 import type { ClassStore } from './class-store';
-import type { AnyRecord, Stored } from './record-codec';
+import type { Stored } from './record-codec';
 import {
   checkChanges,
   checkKey,
@@ -35,6 +35,7 @@ import {
 } from './record-operations';
 import { type Range, rangeOf } from './scan';
 import type { Scope } from './scope';
+import type { AnyRecord } from './shapes';
 import type { Version } from './version';
 
 export interface Timing {

@@ -9,9 +9,10 @@ import type { Environment } from './environment';
 import type { Hold } from './hold';
 import { Overlay } from './overlay';
 import { checkArguments, executePlain } from './plain-operations';
-import type { AnyRecord, Stored } from './record-codec';
+import type { Stored } from './record-codec';
 import type { RecordExecutor, RecordWrite } from './records';
 import { type Range, scan } from './scan';
+import type { AnyRecord } from './shapes';
 import { OUT_OF_NUMBERS, SnapshotBase } from './snapshot-base';
 import { submit, type Writer } from './writer';
 

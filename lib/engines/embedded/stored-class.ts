@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { SchemaMismatchError } from '../../errors';
 import type { ClassDefinition } from '../../schema/class';
 import type { ClassDescription, NamedField } from '../../schema/description';
-import { type Shape, shapesOf } from './record-codec';
+import { type Shape, shapesOf } from './shapes';
 
 /** A class as the catalog has it in the database. */
 export interface StoredClass {
