@@ -35,8 +35,8 @@ constexpr int kSendFlags = 0;
 
 bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-Stream::Transfer finished(ssize_t moved) {
-  Stream::Transfer transfer;
+Channel::Transfer finished(ssize_t moved) {
+  Channel::Transfer transfer;
   if (moved >= 0) {
     transfer.bytes = static_cast<size_t>(moved);
   } else if (is_transient(errno)) {
@@ -70,20 +70,20 @@ Status Stream::connect(const Address& address) {
   return status;
 }
 
-Status Stream::finish_connect() {
+Channel::Transfer Stream::finish_connect() {
   int error = 0;
   socklen_t size = sizeof error;
-  if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return Status::last_error();
-  return Status::from_errno(error);
+  if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  return {.status = Status::from_errno(error)};
 }
 
-Stream::Transfer Stream::receive(std::span<const iovec> into) {
+Channel::Transfer Stream::receive(std::span<const iovec> into) {
   Transfer transfer = finished(readv(fd_, into.data(), static_cast<int>(into.size())));
   transfer.end_of_stream = transfer.status.is_ok() && !transfer.would_block && transfer.bytes == 0;
   return transfer;
 }
 
-Stream::Transfer Stream::send(std::span<const iovec> from) {
+Channel::Transfer Stream::send(std::span<const iovec> from) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(from.data());
   message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(from.size());

@@ -18,7 +18,7 @@ constexpr size_t kBytesToCatchUp = size_t{16} << 20;
 // Of what a stranger says, for people.
 constexpr size_t kWordsTold = 128;
 
-uint32_t cause_of(const net::Stream::Transfer& transfer) {
+uint32_t cause_of(const net::Channel::Transfer& transfer) {
   if (transfer.end_of_stream) return layout::kCauseEndOfStream;
   return static_cast<uint32_t>(transfer.status.error());
 }
@@ -199,7 +199,7 @@ void Node::watch_peer() {
   base_.schedule(this, due);
 }
 
-void Node::on_stream_ready(bool readable, bool writable) {
+void Node::on_channel_ready(bool readable, bool writable) {
   if (state_ == State::kConnecting) {
     finish_connecting();
   } else {
@@ -210,14 +210,15 @@ void Node::on_stream_ready(bool readable, bool writable) {
 }
 
 void Node::finish_connecting() {
-  const Status status = stream_.finish_connect();
-  if (!status.is_ok()) return fail(static_cast<uint32_t>(status.error()));
+  const net::Channel::Transfer connected = stream_.finish_connect();
+  if (connected.would_block) return;
+  if (connected.end_of_stream || !connected.status.is_ok()) return fail(cause_of(connected));
   std::array<std::byte, wire::memcache::kHeaderSize> request;
   const wire::memcache::RequestHead head{.opcode = wire::memcache::Opcode::kVersion,
                                          .opaque = ResponseReader::kHandshakeOpaque};
   wire::memcache::encode_head(head, 0, 0, request.data());
   const iovec segment{request.data(), request.size()};
-  const net::Stream::Transfer sent = stream_.send({&segment, 1});
+  const net::Channel::Transfer sent = stream_.send({&segment, 1});
   state_ = State::kHandshake;
   // A new socket's buffer holds 24 bytes; one that does not is as good as broken.
   if (sent.bytes != request.size())
@@ -270,7 +271,7 @@ Node::Received Node::receive() {
 // One read; what it brought is entered, and nothing done about it yet.
 Node::Received Node::take_in() {
   const std::span<const iovec> space = reader_.space(written_);
-  const net::Stream::Transfer transfer = stream_.receive(space);
+  const net::Channel::Transfer transfer = stream_.receive(space);
   if (transfer.would_block) return {};
   if (transfer.end_of_stream || !transfer.status.is_ok()) return {.cause = cause_of(transfer)};
   const size_t offered = reader_.space_size();
@@ -313,7 +314,7 @@ void Node::write() {
       continue;
     }
     if (gathered.bytes == 0) break;
-    const net::Stream::Transfer transfer =
+    const net::Channel::Transfer transfer =
         stream_.send({segments.data(), static_cast<size_t>(gathered.segments)});
     if (!transfer.status.is_ok()) return fail_writing(cause_of(transfer));
     // Not the turn's time: whoever submits may have kept the loop from turning for long.

@@ -36,7 +36,7 @@ class NodeOwner {
 };
 
 // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
-class Node final : private net::StreamHandler, private base::Timer {
+class Node final : private net::ChannelHandler, private base::Timer {
  public:
   Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,
        net::QueuedBytes& queued, NodeOwner& owner);
@@ -66,7 +66,7 @@ class Node final : private net::StreamHandler, private base::Timer {
  private:
   enum class State : uint8_t { kIdle, kConnecting, kHandshake, kReady, kBackoff, kClosed };
 
-  void on_stream_ready(bool readable, bool writable) override;
+  void on_channel_ready(bool readable, bool writable) override;
   void on_timer() override;
 
   void start_connecting();

@@ -18,11 +18,11 @@ using base::EventBase;
 using test::Listener;
 using test::Peer;
 
-struct Handler final : StreamHandler {
+struct Handler final : ChannelHandler {
   std::function<void()> then;
   int readable = 0;
   int writable = 0;
-  void on_stream_ready(bool is_readable, bool is_writable) override {
+  void on_channel_ready(bool is_readable, bool is_writable) override {
     readable += is_readable ? 1 : 0;
     writable += is_writable ? 1 : 0;
     if (then) then();
@@ -46,7 +46,7 @@ class StreamTest : public testing::Test {
     ASSERT_TRUE(stream->connect(address()).is_ok());
     poll_until([&] { return (peer_ = listener_.accept()) != nullptr; });
     poll_until([&] { return handler_.writable > 0; });
-    ASSERT_TRUE(stream->finish_connect().is_ok());
+    ASSERT_TRUE(stream->finish_connect().status.is_ok());
   }
   static Stream::Transfer send(Stream* stream, std::string_view text) {
     const iovec segment{const_cast<char*>(text.data()), text.size()};
@@ -165,7 +165,7 @@ TEST_F(StreamTest, ARefusedConnectionIsToldByFinishConnect) {
   const Status started = stream.connect(address());
   if (started.is_ok()) {
     poll_until([&] { return handler_.writable > 0; });
-    EXPECT_EQ(stream.finish_connect().error(), ECONNREFUSED);
+    EXPECT_EQ(stream.finish_connect().status.error(), ECONNREFUSED);
   } else {
     EXPECT_EQ(started.error(), ECONNREFUSED);
   }
@@ -209,7 +209,7 @@ TEST_F(StreamTest, ConnectsToAUnixSocket) {
     Stream stream(*base_, handler_);
     ASSERT_TRUE(stream.connect(address).is_ok());
     poll_until([&] { return handler_.writable > 0; });
-    EXPECT_TRUE(stream.finish_connect().is_ok());
+    EXPECT_TRUE(stream.finish_connect().status.is_ok());
     Peer peer(accept(listener, nullptr, nullptr));
     EXPECT_EQ(send(&stream, "hello").bytes, 5u);
     poll_until([&] { return peer.rest() == "hello"; });
