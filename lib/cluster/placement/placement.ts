@@ -1,0 +1,125 @@
+import { invalidArgument, shown } from '../../arguments';
+import type { ServerAddress } from '../connection-string';
+import { type KeyHash, keyHashes } from './key-hash';
+import * as labels from './labels';
+import { makeRing, ownerOf, type Ring, type RingHash } from './ring';
+import * as shares from './shares';
+
+/**
+ * Which server a key belongs to: a client finds what another one has stored where both have the same servers, under the same
+ * names and in the same order, and the same placement.
+ *
+ * * 'ketama': libmemcached's weighted ketama (`KETAMA_WEIGHTED`, PHP's `OPT_LIBKETAMA_COMPATIBLE`, pylibmc's
+ *   `ketama_weighted`), and twemproxy's `ketama` with `hash: md5`.
+ * * 'ketama-unweighted': libmemcached's `KETAMA` and `CONSISTENT` with its default hash.
+ * * 'libketama': the original, and libcouchbase's memcached buckets.
+ * * 'npm-memcached': the npm package memcached.
+ * * 'spymemcached': its `KetamaConnectionFactory`. It hashes the address that a name was resolved to, too: servers that are
+ *   no IPv4 addresses need a `label`, `name/address:port`.
+ * * 'memjs': memjs.
+ * * 'modula': libmemcached's default.
+ */
+export type PlacementName =
+  | 'ketama'
+  | 'ketama-unweighted'
+  | 'libketama'
+  | 'npm-memcached'
+  | 'spymemcached'
+  | 'memjs'
+  | 'modula';
+
+export type PlacedServer = ServerAddress & {
+  /** Its share of the keys, relative to those of the others: a whole number from 1. Default 1. */
+  readonly weight?: number | undefined;
+  /** What is hashed to place it on a ring, instead of what the placement makes of host and port. */
+  readonly label?: string | undefined;
+};
+
+/** The remainder of the key's hash is the index of the server. */
+export interface Modulo {
+  readonly kind: 'modulo';
+  readonly keyHash: KeyHash;
+  readonly servers: number;
+}
+
+/** Where keys are among servers, as native code reads it; servers are indices of the list it was made of. */
+export type Placement = Ring | Modulo;
+
+interface RingRules {
+  readonly hash: RingHash;
+  readonly labels: labels.LabelOf;
+  readonly shares: shares.Shares;
+}
+
+const RULES: Readonly<Record<PlacementName, RingRules | { readonly modulo: KeyHash }>> = {
+  ketama: { hash: 'md5', labels: labels.libmemcached, shares: shares.libmemcached },
+  'ketama-unweighted': { hash: 'one-at-a-time', labels: labels.libmemcached, shares: shares.hundred },
+  libketama: { hash: 'md5', labels: labels.libketama, shares: shares.libketama },
+  'npm-memcached': { hash: 'md5', labels: labels.npmMemcached, shares: shares.hashring },
+  spymemcached: { hash: 'md5', labels: labels.spymemcached, shares: shares.spymemcached },
+  memjs: { modulo: 'java' },
+  modula: { modulo: 'one-at-a-time' },
+};
+const WEIGHTLESS: ReadonlySet<PlacementName> = new Set(['ketama-unweighted', 'memjs', 'modula']);
+
+const LARGEST_WEIGHT = 2 ** 32 - 1;
+/** Of more it would take a noticeable time to make a ring. */
+const MOST_SERVERS = 1024;
+
+/** Throws InvalidArgumentError (`placement`) for what is none of the names. */
+export function checkPlacementName(name: unknown): PlacementName {
+  const names = Object.keys(RULES) as PlacementName[];
+  const found = names.find((known) => known === name);
+  if (found === undefined)
+    throw invalidArgument('placement', `placement is one of ${names.join(', ')}, not ${shown(name)}`);
+  return found;
+}
+
+/**
+ * Throws InvalidArgumentError (`servers`) for none or too many servers, a bad weight, one where the placement has none, a
+ * label that is missing or given twice; UnsupportedError where a ring needs MD5 and the process may not use it.
+ */
+export function placeKeys(name: PlacementName, servers: readonly PlacedServer[]): Placement {
+  if (servers.length === 0 || servers.length > MOST_SERVERS)
+    throw invalidArgument('servers', `servers: from 1 to ${MOST_SERVERS}, not ${servers.length}`);
+  const weights = servers.map(({ weight }) => checkWeight(name, weight));
+  const rules = RULES[name];
+  if ('modulo' in rules || servers.length === 1) {
+    const keyHash = 'modulo' in rules ? rules.modulo : 'one-at-a-time';
+    return { kind: 'modulo', keyHash, servers: servers.length };
+  }
+  const names = servers.map((server) =>
+    server.label === undefined ? rules.labels(server) : checkLabel(server.label),
+  );
+  const twice = names.find((label, index) => names.indexOf(label) < index);
+  if (twice !== undefined)
+    throw invalidArgument('servers', `servers: two of them would be ${shown(twice)} on the ring`);
+  return makeRing(rules.hash, names, rules.shares(weights));
+}
+
+/** The index of the server that `key` belongs to. */
+export function serverOf(placement: Placement, key: string): number {
+  const hash = keyHashes[placement.keyHash](key);
+  return placement.kind === 'ring' ? ownerOf(placement, hash) : hash % placement.servers;
+}
+
+function checkWeight(name: PlacementName, weight: number | undefined): number | undefined {
+  if (weight === undefined) return undefined;
+  if (!Number.isInteger(weight) || weight < 1 || weight > LARGEST_WEIGHT)
+    throw invalidArgument(
+      'servers',
+      `servers: a weight is a whole number from 1 to ${LARGEST_WEIGHT}, not ${shown(weight)}`,
+    );
+  if (weight !== 1 && WEIGHTLESS.has(name))
+    throw invalidArgument('servers', `servers: the placement '${name}' knows no weights`);
+  return weight;
+}
+
+function checkLabel(label: string): string {
+  if (typeof label !== 'string' || label === '' || !label.isWellFormed())
+    throw invalidArgument(
+      'servers',
+      `servers: a label is well-formed text and not empty, not ${shown(label)}`,
+    );
+  return label;
+}
