@@ -209,14 +209,10 @@ export class MemcachedTransport implements Transport {
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
     if (this.#closed && !this.#continuing) return this.#closedError();
-    const signal = detail?.signal;
-    if (signal?.aborted) {
-      // Nothing is sent; the outcome comes like every other, after the call.
-      queueMicrotask(() => operation.fail(reasonOf(signal)));
-      return undefined;
+    if (detail !== undefined) {
+      if (detail.signal !== undefined && !this.#listen(operation, detail.signal)) return undefined;
+      this.#setParameters(operation, detail);
     }
-    if (signal !== undefined) this.#listen(operation, signal);
-    if (detail !== undefined) this.#setParameters(operation, detail);
     const code = CODES[operation.kind] as number;
     let slot: number;
     if (value === undefined) {
@@ -236,12 +232,14 @@ export class MemcachedTransport implements Transport {
     operation.attempts += 1;
     this.#pending[slot] = operation;
     this.#underWay += 1;
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true;
-      nextTick(flushAtEndOfTick, this);
-      this.#flushWatch ??= this.#base.timer(FLUSH_OVERDUE_MS, this.#onFlushWatch);
-    }
+    if (!this.#flushScheduled) this.#scheduleFlush();
     return undefined;
+  }
+
+  #scheduleFlush(): void {
+    this.#flushScheduled = true;
+    nextTick(flushAtEndOfTick, this);
+    this.#flushWatch ??= this.#base.timer(FLUSH_OVERDUE_MS, this.#onFlushWatch);
   }
 
   /** A nextTick that was somebody's fake when this package was loaded may never call back. */
@@ -291,7 +289,12 @@ export class MemcachedTransport implements Transport {
     p[layout.PARAM_CAS_LOW] = 0;
   }
 
-  #listen(operation: Operation, signal: AbortSignal): void {
+  /** False when the signal has aborted: nothing is to be sent. The outcome comes like every other, after the call. */
+  #listen(operation: Operation, signal: AbortSignal): boolean {
+    if (signal.aborted) {
+      queueMicrotask(() => operation.fail(reasonOf(signal)));
+      return false;
+    }
     const stop = onAbort(signal, (reason) => {
       this.cancel(operation);
       operation.fail(reason);
@@ -300,6 +303,7 @@ export class MemcachedTransport implements Transport {
       operation.stopListening = undefined;
       stop();
     };
+    return true;
   }
 
   /** Whether there may be more, for another turn of the loop. */
@@ -371,6 +375,11 @@ export class MemcachedTransport implements Transport {
       operation.succeed(result);
       return;
     }
+    this.#settleWithoutSuccess(operation, status, at);
+  }
+
+  // Apart from #settle, which would be too long for V8 to inline.
+  #settleWithoutSuccess(operation: Operation, status: number, at: number): void {
     const miss = status === Status.keyNotFound ? missOf(operation.kind) : undefined;
     if (miss !== undefined) {
       operation.succeed(miss.value);
