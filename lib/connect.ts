@@ -4,7 +4,7 @@ import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
 import { openMemcached } from './engines/memcached/open';
-import type { ClientOptions } from './engines/memcached/options';
+import type { ClientOptions } from './engines/network/options';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { EventMode } from './events/types';

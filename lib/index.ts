@@ -6,7 +6,7 @@ export type { CloseOptions, Scheduled } from './database';
 export { BaseView, Database } from './database';
 export type { EmbeddedOptions, IndexProgress } from './engines/embedded/options';
 export type { Capabilities } from './engines/engine';
-export type { ClientOptions } from './engines/memcached/options';
+export type { ClientOptions } from './engines/network/options';
 export type { ErrorContext } from './errors';
 export * from './errors';
 export type {

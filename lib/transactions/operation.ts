@@ -21,6 +21,8 @@ export type Kind = (typeof Kind)[KindName];
 const NAMES = Object.keys(Kind) as KindName[];
 export const nameOf = (kind: Kind): KindName => NAMES[kind] ?? 'get';
 
+export const isCounter = (kind: Kind): boolean => kind === Kind.increment || kind === Kind.decrement;
+
 /** What the simplest operations do without; kept apart so that a plain get allocates little. */
 export interface Details {
   expiry: number;

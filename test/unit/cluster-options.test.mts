@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ConnectOptions, connect } from '../../lib/connect.ts';
-import { resolveClientOptions } from '../../lib/engines/memcached/options.ts';
+import { resolveClientOptions } from '../../lib/engines/network/options.ts';
 import { InvalidArgumentError } from '../../lib/errors.ts';
 
 const NOBODY = 'memcached://127.0.0.1:1';

@@ -3,7 +3,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { Kind, type Operation } from '../../transactions/operation';
 import { MutationResult, RecordResult } from '../../transactions/results';
-import type { Completions } from './completions';
+import type { Completions } from '../network/completions';
 
 /** What a successful answer resolves to. Throws what the transcoder throws, and ServerError for what makes no sense. */
 export function readAnswer(

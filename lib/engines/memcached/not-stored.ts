@@ -1,24 +1,16 @@
-import {
-  type ErrorContext,
-  type EvenkeelError,
-  InvalidArgumentError,
-  KeyNotFoundError,
-  ServerError,
-} from '../../errors';
+import { type EvenkeelError, InvalidArgumentError, KeyNotFoundError, ServerError } from '../../errors';
 import { withoutStack } from '../../stacks';
 import { details, Kind, nameOf, Operation } from '../../transactions/operation';
+import type { Look } from '../network/dialect';
+
+export const isExtension = (kind: Kind): boolean => kind === Kind.append || kind === Kind.prepend;
 
 /**
  * memcached answers an append and a prepend with 0x05 whether there is no record or the record would be too large: another
- * look tells which. It ends the operation, in `timeout` ms at most. A record that is there may have been written since:
- * `again`, once, makes sure, because nothing was stored.
+ * look tells which. It ends the operation. A record that is there may have been written since: handing in the operation
+ * again, once, makes sure, because nothing was stored.
  */
-export function lookForRecord(
-  operation: Operation,
-  timeout: number,
-  context: ErrorContext,
-  again: (() => void) | undefined,
-): Operation {
+export function lookForRecord(operation: Operation, { timeout, context, again }: Look): Operation {
   const op = nameOf(operation.kind);
   const fail = (make: () => EvenkeelError): void => operation.fail(withoutStack(make));
   return new Operation(

@@ -4,8 +4,9 @@ import { Endpoint } from '../../cluster/endpoint';
 import type { EventBase } from '../../event-base/event-base';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
-import { type ClientOptions, resolveClientOptions } from './options';
-import { MemcachedTransport } from './transport';
+import { type ClientOptions, resolveClientOptions } from '../network/options';
+import { NativeTransport } from '../network/transport';
+import { MEMCACHED } from './dialect';
 
 const CAPABILITIES: Capabilities = {
   engine: 'memcached',
@@ -30,7 +31,7 @@ export function openMemcached(
     capabilities: CAPABILITIES,
     drainTimeout: options.timeout,
     createTransport: (base: EventBase): Transport =>
-      new MemcachedTransport(base, endpoint, options, transcoder),
+      new NativeTransport(base, endpoint, MEMCACHED, options, transcoder),
     close: async () => {},
   };
 }

@@ -13,7 +13,6 @@ import { Kind, nameOf, type Operation } from '../../transactions/operation';
 
 // memcached's protocol_binary.h.
 export const Status = {
-  success: 0x00,
   keyNotFound: 0x01,
   keyExists: 0x02,
   tooLarge: 0x03,

@@ -11,7 +11,6 @@ import * as layout from '../../native/layout';
 const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: string]>> = {
   [layout.REFUSED_KEY_TYPE]: ['key', 'key is a string'],
   [layout.REFUSED_KEY_EMPTY]: ['key', 'key is empty'],
-  [layout.REFUSED_KEY_TOO_LONG]: ['key', 'key is longer than 250 bytes in UTF-8'],
   [layout.REFUSED_KEY_FORBIDDEN_BYTE]: ['key', 'key has a space or a control character'],
   [layout.REFUSED_KEY_ILL_FORMED]: ['key', 'key has a lone surrogate, which UTF-8 cannot say'],
   [layout.REFUSED_VALUE_TYPE]: ['value', 'value is encoded to a string or a Uint8Array'],
@@ -23,6 +22,7 @@ export function refusalError(
   code: number,
   op: string | undefined,
   node: string,
+  longestKey: number,
   limits: { readonly maxInFlight: number; readonly maxQueued: number; readonly maxQueuedBytes: number },
 ): EvenkeelError {
   if (code === layout.REFUSED_CLOSED) return closedError(node);
@@ -38,7 +38,10 @@ export function refusalError(
   if (code === layout.REFUSED_MEMORY) {
     return new ResourceError('the system has no memory for the value', { context: { op, node } });
   }
-  const [argument, message] = ARGUMENTS[code] ?? ['key', `refused (${code})`];
+  const [argument, message] =
+    code === layout.REFUSED_KEY_TOO_LONG
+      ? ['key', `key is longer than ${longestKey} bytes in UTF-8`]
+      : (ARGUMENTS[code] ?? ['key', `refused (${code})`]);
   if (op === undefined) return invalidArgument(argument, message);
   return new InvalidArgumentError(message, { context: { op, argument } });
 }

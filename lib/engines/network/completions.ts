@@ -8,6 +8,7 @@ import {
   parseJson,
   type Transcoder,
 } from '../../transactions/transcoder';
+import { ONLY_NODE } from './cluster-view';
 
 // The class behind Buffer.from(arrayBuffer, …): its constructor alone makes the same object in a third of the time.
 const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
@@ -23,7 +24,8 @@ const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species
 export class Completions {
   readonly records = new Uint32Array(layout.RECORDS_PER_TAKE * layout.RECORD_WORDS);
   readonly #transcoder: Transcoder;
-  readonly #isDefault: boolean;
+  /** Values are decoded by their common flags, and not by a transcoder of the user's. */
+  readonly isDefault: boolean;
   #slab = Buffer.allocUnsafe(0);
   #memory: ArrayBufferLike = this.#slab.buffer;
   #used = layout.SLAB_BYTES;
@@ -32,7 +34,7 @@ export class Completions {
 
   constructor(transcoder: Transcoder) {
     this.#transcoder = transcoder;
-    this.#isDefault = transcoder === commonFlagsTranscoder;
+    this.isDefault = transcoder === commonFlagsTranscoder;
   }
 
   /** The next records: how many there are, 0 at the end. Those of the last call are gone. */
@@ -52,11 +54,16 @@ export class Completions {
     return native.take(this.#used);
   }
 
+  /** The id of the server that the record is of. */
+  node(_at: number): number {
+    return ONLY_NODE;
+  }
+
   /** The record's value, decoded. Throws what the transcoder throws. */
   value(native: NativeClient, at: number): unknown {
     const flags = this.records[at + layout.RECORD_FLAGS] as number;
     const outcome = this.records[at + layout.RECORD_OUTCOME] as number;
-    if (!this.#isDefault || outcome & layout.OUTCOME_LARGE_BIT) {
+    if (!this.isDefault || outcome & layout.OUTCOME_LARGE_BIT) {
       return this.#transcoder.decode(this.bytes(native, at), flags);
     }
     const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;

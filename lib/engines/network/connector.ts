@@ -5,6 +5,7 @@ import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import { clearTimeout, random, setTimeout } from '../../platform';
 import { causeError, isProof } from './causes';
+import type { ClusterView } from './cluster-view';
 
 interface Waiter {
   resolve(): void;
@@ -17,11 +18,12 @@ export interface ConnectorOptions {
 }
 
 /** Gives a client the addresses of its server, keeps them current, and knows whether there is a connection. */
-export class Connector {
+export class Connector implements ClusterView {
   readonly #endpoint: Endpoint;
   readonly #native: NativeClient;
   readonly #options: ConnectorOptions;
   readonly #monitor: TopologyMonitor;
+  readonly #engine: string;
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
@@ -31,11 +33,19 @@ export class Connector {
   #lastFault: Error | undefined;
   #stopped = false;
 
-  constructor(endpoint: Endpoint, native: NativeClient, options: ConnectorOptions, monitor: TopologyMonitor) {
+  /** `engine`: as messages call its servers. */
+  constructor(
+    endpoint: Endpoint,
+    native: NativeClient,
+    options: ConnectorOptions,
+    monitor: TopologyMonitor,
+    engine: string,
+  ) {
     this.#endpoint = endpoint;
     this.#native = native;
     this.#options = options;
     this.#monitor = monitor;
+    this.#engine = engine;
     if (endpoint.addresses === undefined) this.#resolveFirst();
     else this.#connectTo(endpoint.addresses);
   }
@@ -45,14 +55,17 @@ export class Connector {
     return this.#version;
   }
 
-  /** Why there is no connection; undefined while there is one, or before the first attempt has failed. */
-  get lastFault(): Error | undefined {
+  nameOf(): string {
+    return this.#endpoint.name;
+  }
+
+  faultOf(): Error | undefined {
     return this.#lastFault;
   }
 
   /**
    * Resolves once there is a connection. Rejects with ConnectionError after `connectTimeout`, or as soon as each address has
-   * been proven not to be a memcached server's: where nobody listens, one may be starting.
+   * been proven not to be such a server's: where nobody listens, one may be starting.
    */
   async ready(): Promise<void> {
     if (this.#version !== undefined) return;
@@ -87,7 +100,8 @@ export class Connector {
     if (!this.#endpoint.isFixed) this.#resolveAgain();
     if (wasConnected || !isProof(cause)) return;
     this.#proofs += 1;
-    if (this.#proofs >= (this.#addresses?.length ?? 1)) this.refuse(this.#error('it is no memcached server'));
+    if (this.#proofs >= (this.#addresses?.length ?? 1))
+      this.refuse(this.#error(`it is no ${this.#engine} server`));
   }
 
   /** Who still waits for a connection waits in vain. */

@@ -6,8 +6,8 @@ export interface ClientOptions {
   /** Deadline of an operation that gives none of its own. Default 2500. */
   readonly timeout?: number | undefined;
   /**
-   * How long one attempt to connect may take, and connect() as a whole. It rejects sooner when who answers is no memcached
-   * server. Default 2000.
+   * How long one attempt to connect may take, and connect() as a whole. It rejects sooner when who answers is no server
+   * of the engine's. Default 2000.
    */
   readonly connectTimeout?: number | undefined;
   /**

@@ -1,0 +1,42 @@
+import * as layout from '../../native/layout';
+import { type Details, isCounter, type Operation } from '../../transactions/operation';
+
+/**
+ * What native code reads at a call besides its arguments. Outside of calls it holds the defaults, so that an operation
+ * without details writes nothing here.
+ */
+export class Parameters {
+  readonly words = new Uint32Array(layout.PARAM_WORDS);
+  readonly #timeout: number;
+
+  constructor(timeout: number) {
+    this.#timeout = timeout;
+    this.words[layout.PARAM_TIMEOUT] = timeout;
+  }
+
+  set(operation: Operation, detail: Details): void {
+    const p = this.words;
+    p[layout.PARAM_TIMEOUT] = detail.timeout ?? this.#timeout;
+    p[layout.PARAM_DEADLINE_HIGH] = detail.deadlineHigh;
+    p[layout.PARAM_DEADLINE_LOW] = detail.deadlineLow;
+    p[layout.PARAM_EXPIRY] = detail.expiry;
+    p[layout.PARAM_CAS_HIGH] = detail.casHigh;
+    p[layout.PARAM_CAS_LOW] = detail.casLow;
+    if (isCounter(operation.kind)) {
+      p[layout.PARAM_DELTA_HIGH] = Number(detail.delta >> 32n);
+      p[layout.PARAM_DELTA_LOW] = Number(detail.delta & 0xffffffffn);
+      p[layout.PARAM_INITIAL_HIGH] = Number(detail.initial >> 32n);
+      p[layout.PARAM_INITIAL_LOW] = Number(detail.initial & 0xffffffffn);
+    }
+  }
+
+  reset(): void {
+    const p = this.words;
+    p[layout.PARAM_TIMEOUT] = this.#timeout;
+    p[layout.PARAM_DEADLINE_HIGH] = 0;
+    p[layout.PARAM_DEADLINE_LOW] = 0;
+    p[layout.PARAM_EXPIRY] = 0;
+    p[layout.PARAM_CAS_HIGH] = 0;
+    p[layout.PARAM_CAS_LOW] = 0;
+  }
+}

@@ -1,0 +1,178 @@
+import { type ErrorContext, EvenkeelError } from '../../errors';
+import type { NativeClient } from '../../native/addon';
+import * as layout from '../../native/layout';
+import { performanceNow } from '../../platform';
+import { withoutStack } from '../../stacks';
+import { details, isCounter, nameOf, type Operation } from '../../transactions/operation';
+import { causeError } from './causes';
+import type { ClusterView } from './cluster-view';
+import type { Completions } from './completions';
+import { type Dialect, SUCCESS } from './dialect';
+import type { ResolvedClientOptions } from './options';
+import { unansweredError } from './unanswered';
+
+/** Ends operations as their completion records say, or has them handed in again. */
+export class Settler {
+  /** How many operations have failed. */
+  failures = 0;
+  /** What was closed, when nothing new is started any more. */
+  closed: string | undefined;
+  readonly #dialect: Dialect;
+  readonly #cluster: ClusterView;
+  readonly #native: NativeClient;
+  readonly #completions: Completions;
+  readonly #options: ResolvedClientOptions;
+  /** When operations that may be looked after were handed in. */
+  readonly #since = new WeakMap<Operation, number>();
+  #again: Operation[] = [];
+
+  constructor(
+    dialect: Dialect,
+    cluster: ClusterView,
+    native: NativeClient,
+    completions: Completions,
+    options: ResolvedClientOptions,
+  ) {
+    this.#dialect = dialect;
+    this.#cluster = cluster;
+    this.#native = native;
+    this.#completions = completions;
+    this.#options = options;
+  }
+
+  /** Whether there are operations to be handed in again. */
+  get hasAgain(): boolean {
+    return this.#again.length > 0;
+  }
+
+  /** Reads whose connection broke, and operations that others depend on: they are to be handed in, under their old deadlines. */
+  takeAgain(): Operation[] {
+    const again = this.#again;
+    this.#again = [];
+    return again;
+  }
+
+  /** It is being handed in, and the dialect may look after it. */
+  keep(operation: Operation): void {
+    this.#since.set(operation, performanceNow());
+    const { value, attempts } = operation;
+    // The caller may use its memory again as soon as the call has returned, unless it is large.
+    if (attempts === 0 && typeof value === 'object' && value.length <= layout.LARGE_VALUE)
+      operation.value = Buffer.from(value);
+  }
+
+  /** `outcome`: the word of the record; `at`: the record. */
+  settle(operation: Operation, outcome: number, at: number): void {
+    if ((outcome & layout.OUTCOME_MASK) !== layout.OUTCOME_ANSWERED) {
+      this.#settleUnanswered(operation, outcome, at);
+      return;
+    }
+    const status = outcome >>> layout.OUTCOME_STATUS_SHIFT;
+    if (status !== SUCCESS) {
+      this.#settleStatus(operation, status, at);
+      return;
+    }
+    let result: unknown;
+    try {
+      result = this.#dialect.read(operation, this.#completions, this.#native, at);
+    } catch (error) {
+      operation.fail(this.#complete(error, operation, at));
+      return;
+    }
+    operation.succeed(result);
+  }
+
+  // Apart from settle(), which would be too long for V8 to inline.
+  #settleStatus(operation: Operation, status: number, at: number): void {
+    const dialect = this.#dialect;
+    const result = dialect.resultOf(operation.kind, status);
+    if (result !== undefined) {
+      operation.succeed(result.value);
+      return;
+    }
+    const look = dialect.mayBeLookedAfter(operation.kind)
+      ? this.#lookAfter(operation, status, at)
+      : undefined;
+    if (look !== undefined) {
+      this.#again.push(look);
+      return;
+    }
+    this.failures += 1;
+    const text = this.#completions.text(at);
+    const context = this.#contextOf(operation, at, status);
+    operation.fail(withoutStack(() => dialect.errorOf(operation, status, text, context)));
+  }
+
+  #lookAfter(operation: Operation, status: number, at: number): Operation | undefined {
+    return this.#dialect.lookAfter(operation, status, {
+      timeout: this.#timeLeft(operation),
+      context: this.#contextOf(operation, at, status),
+      again: operation.attempts === 1 ? () => this.#handInAgain(operation) : undefined,
+    });
+  }
+
+  #handInAgain(operation: Operation): void {
+    operation.stopListening?.();
+    operation.details = { ...(operation.details ?? details()), timeout: this.#timeLeft(operation) };
+    this.#again.push(operation);
+  }
+
+  #timeLeft(operation: Operation): number {
+    const timeout = operation.details?.timeout ?? this.#options.timeout;
+    const passed = performanceNow() - (this.#since.get(operation) ?? 0);
+    return Math.max(1, Math.round(timeout - passed));
+  }
+
+  #settleUnanswered(operation: Operation, outcome: number, at: number): void {
+    const { records } = this.#completions;
+    const before = operation.details;
+    const blamed = (before?.blamed ?? 0) + (outcome & layout.OUTCOME_BLAMED_BIT ? 1 : 0);
+    const cause = records[at + layout.RECORD_DETAIL] as number;
+    const unanswered = {
+      outcome: outcome & layout.OUTCOME_MASK,
+      written: (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0,
+      idempotent: this.#dialect.isIdempotent(operation.kind),
+      cause,
+      announced: records[at + layout.RECORD_FLAGS] as number,
+      maxValueSize: this.#options.maxValueSize,
+      blamed,
+      lostTo: before?.lostTo,
+      late: records[at + layout.RECORD_LATE] !== 0,
+      fault: this.#cluster.faultOf(this.#completions.node(at)),
+      closed: this.closed,
+    };
+    const error = withoutStack(() =>
+      unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation, at)),
+    );
+    if (error !== undefined) {
+      this.failures += 1;
+      operation.fail(error);
+      return;
+    }
+    operation.stopListening?.();
+    operation.details = {
+      ...(before ?? details()),
+      deadlineHigh: records[at + layout.RECORD_DEADLINE_HIGH] as number,
+      deadlineLow: records[at + layout.RECORD_DEADLINE_LOW] as number,
+      blamed,
+      lostTo: causeError(cause),
+    };
+    this.#again.push(operation);
+  }
+
+  /** Errors of ours that were made where the operation was not known learn of it; a transcoder's stay as they are. */
+  #complete(error: unknown, operation: Operation, at: number): unknown {
+    const isForeign = !this.#completions.isDefault && !isCounter(operation.kind);
+    if (isForeign || !(error instanceof EvenkeelError)) return error;
+    return Object.assign(error, { context: { ...this.#contextOf(operation, at), ...error.context } });
+  }
+
+  #contextOf(operation: Operation, at: number, status?: number): ErrorContext {
+    return contextOf(operation, this.#cluster.nameOf(this.#completions.node(at)), status);
+  }
+}
+
+export function contextOf({ kind, key, attempts }: Operation, node: string, status?: number): ErrorContext {
+  const op = nameOf(kind);
+  return status === undefined ? { op, key, node, attempts } : { op, key, node, attempts, status };
+}

@@ -1,0 +1,125 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import type { ClusterView } from '../../lib/engines/network/cluster-view.ts';
+import { Completions } from '../../lib/engines/network/completions.ts';
+import type { Dialect } from '../../lib/engines/network/dialect.ts';
+import { resolveClientOptions } from '../../lib/engines/network/options.ts';
+import { Settler } from '../../lib/engines/network/settler.ts';
+import { type EvenkeelError, ServerError } from '../../lib/errors.ts';
+import type { NativeClient } from '../../lib/native/addon.ts';
+import * as layout from '../../lib/native/layout.ts';
+import { Kind, Operation } from '../../lib/transactions/operation.ts';
+import { commonFlagsTranscoder } from '../../lib/transactions/transcoder.ts';
+
+const MISS = 7;
+const ASK = 9;
+
+/** An engine that nobody has, whose get is told of misses by 7, and by 9 to ask whether the key exists. */
+const dialect: Dialect = {
+  engine: 'nobody',
+  longestKey: 10,
+  mayBeUnversioned: false,
+  codes: [],
+  isIdempotent: (kind) => kind === Kind.get,
+  mayBeLookedAfter: (kind) => kind === Kind.get,
+  read: (operation) => `answer of ${operation.key}`,
+  resultOf: (_kind, status) => (status === MISS ? { value: 'none' } : undefined),
+  lookAfter: (operation, status, { again }) =>
+    status === ASK
+      ? new Operation(Kind.exists, operation.key, undefined, undefined, {
+          add: () => again?.(),
+          fail: (_, error) => operation.fail(error),
+        })
+      : undefined,
+  errorOf: (_operation, status, _text, context) => new ServerError(`status ${status}`, { context }),
+};
+
+const cluster: ClusterView = {
+  nameOf: (node) => `server ${node}`,
+  faultOf: (node) => new Error(`${node} is away`),
+};
+
+/** Records that name the server by its id, at 0. */
+class OfNode extends Completions {
+  constructor(readonly id: number) {
+    super(commonFlagsTranscoder);
+  }
+
+  override node(): number {
+    return this.id;
+  }
+}
+
+function settlerOf(node: number): { settler: Settler; records: Uint32Array } {
+  const completions = new OfNode(node);
+  const native = {} as NativeClient;
+  const settler = new Settler(dialect, cluster, native, completions, resolveClientOptions({}));
+  return { settler, records: completions.records };
+}
+
+function handedIn(kind: Kind, key: string): { operation: Operation; outcome: Promise<unknown> } {
+  const operation = new Operation(kind, key, undefined, undefined, undefined);
+  operation.attempts = 1;
+  return { operation, outcome: operation.promise() };
+}
+
+const answered = (status: number): number =>
+  layout.OUTCOME_ANSWERED | (status << layout.OUTCOME_STATUS_SHIFT);
+
+test('an operation ends as the dialect reads its answer', async () => {
+  const { settler } = settlerOf(0);
+  for (const [status, result] of [
+    [0, 'answer of k'],
+    [MISS, 'none'],
+  ] as const) {
+    const { operation, outcome } = handedIn(Kind.get, 'k');
+    settler.settle(operation, answered(status), 0);
+    assert.equal(await outcome, result);
+  }
+});
+
+test('an error names the server that its record names', async () => {
+  const { settler } = settlerOf(2);
+  const refused = handedIn(Kind.upsert, 'k');
+  settler.settle(refused.operation, answered(3), 0);
+  await assert.rejects(refused.outcome, ({ context }: EvenkeelError) => {
+    assert.deepEqual(context, { op: 'upsert', key: 'k', node: 'server 2', attempts: 1, status: 3 });
+    return true;
+  });
+  const offline = handedIn(Kind.get, 'k');
+  settler.settle(offline.operation, layout.OUTCOME_OFFLINE, 0);
+  await assert.rejects(offline.outcome, { message: 'get: not connected: 2 is away' });
+  assert.equal(settler.failures, 2);
+});
+
+test('a lost read is handed in again under its deadline, a write that was sent is not', async () => {
+  const { settler, records } = settlerOf(1);
+  records[layout.RECORD_DETAIL] = layout.CAUSE_END_OF_STREAM;
+  records[layout.RECORD_DEADLINE_LOW] = 77;
+  const lost = layout.OUTCOME_LOST | layout.OUTCOME_WRITTEN_BIT;
+  const read = handedIn(Kind.get, 'k');
+  settler.settle(read.operation, lost, 0);
+  assert.equal(settler.hasAgain, true);
+  assert.deepEqual(settler.takeAgain(), [read.operation]);
+  assert.equal(read.operation.details?.deadlineLow, 77);
+  const write = handedIn(Kind.upsert, 'k');
+  settler.settle(write.operation, lost, 0);
+  await assert.rejects(write.outcome, {
+    ambiguous: true,
+    message: 'upsert: the server closed the connection',
+  });
+  assert.equal(settler.hasAgain, false);
+});
+
+test('another operation tells what a status means, and has the first handed in once more', async () => {
+  const { settler } = settlerOf(0);
+  const { operation, outcome } = handedIn(Kind.get, 'k');
+  settler.keep(operation);
+  settler.settle(operation, answered(ASK), 0);
+  const [look] = settler.takeAgain();
+  assert.equal(look?.kind, Kind.exists);
+  settler.settle(look, answered(0), 0);
+  assert.deepEqual(settler.takeAgain(), [operation]);
+  settler.settle(operation, answered(0), 0);
+  assert.equal(await outcome, 'answer of k');
+});
