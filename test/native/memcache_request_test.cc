@@ -168,7 +168,7 @@ TEST(CheckKey, TakesOneTo250Bytes) {
 TEST(CheckKey, KnowsEveryByteAtEveryPosition) {
   for (int value = 0; value < 256; ++value) {
     const bool forbidden = value <= 0x20 || value == 0x7f;
-    for (const size_t length : {1, 15, 16, 17, 250}) {
+    for (const size_t length : {1, 7, 8, 9, 15, 16, 17, 250}) {
       for (size_t at = 0; at < length; ++at) {
         std::string key(length, 'k');
         key[at] = static_cast<char>(value);
