@@ -70,24 +70,14 @@ void OutputQueue::kill(uint32_t sequence) {
   packet.dead = true;
   ++dead_;
   dead_bytes_ += packet.inline_length;
-  free_payload(packet);
+  if (packet.payload != Packet::kNoPayload) free_payload(packet);
   pass_dead();
   if (empty()) reset();
 }
 
 void OutputQueue::free_payload(const Packet& packet) {
-  if (packet.payload == Packet::kNoPayload) return;
   pending_.payloads[packet.payload].payload.reset();
   --payloads_;
-}
-
-void OutputQueue::pop_head() {
-  const Packet& packet = head();
-  queued_.subtract(pending_.length(packet));
-  free_payload(packet);
-  head_byte_ += packet.inline_length;
-  ++head_packet_;
-  pass_dead();
 }
 
 void OutputQueue::pass_dead() {

@@ -66,6 +66,7 @@ class OutputQueue {
 
   // Removes the head; its bytes must not have left in part.
   void drop_head() {
+    queued_.subtract(pending_.length(head()));
     pop_head();
     if (empty()) reset();
   }
@@ -75,15 +76,18 @@ class OutputQueue {
   template <typename OnWritten>
   void consume(size_t length, OnWritten on_written) {
     head_written_ += length;
+    size_t written = 0;
     while (!empty()) {
       const Packet& packet = head();
       const size_t total = pending_.length(packet);
       if (head_written_ < total) break;
       head_written_ -= total;
+      written += total;
       const uint32_t opaque = packet.opaque;
       pop_head();
       on_written(opaque);
     }
+    queued_.subtract(written);
     if (empty()) reset();
   }
 
@@ -115,7 +119,13 @@ class OutputQueue {
   static constexpr size_t kMostGathered = size_t{1} << 20;
 
   const Packet& head() const { return pending_.packets[head_packet_]; }
-  void pop_head();
+  void pop_head() {
+    const Packet& packet = head();
+    if (packet.payload != Packet::kNoPayload) free_payload(packet);
+    head_byte_ += packet.inline_length;
+    ++head_packet_;
+    if (dead_ > 0) pass_dead();
+  }
   void free_payload(const Packet& packet);
   // Keeps the head alive: everything else takes it for granted.
   void pass_dead();
