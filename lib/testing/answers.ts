@@ -1,4 +1,4 @@
-import type { Request } from './parser';
+import type { Request } from './binary/parser';
 import { HEADER_BYTES, RESPONSE_MAGIC, Status, statusBody } from './protocol';
 import type { Item } from './store';
 
@@ -29,7 +29,7 @@ export class AnswerBuffer {
   }
 
   /** Success without a body. */
-  done(request: Request, cas: number): void {
+  done(request: Request, cas: bigint): void {
     this.#packet(request, Status.success, 0, 0, 0, cas, 0);
   }
 
@@ -45,7 +45,7 @@ export class AnswerBuffer {
   /** GETK and GATK echo the key of a miss as the body, instead of a text. */
   missWithKey(request: Request): void {
     const length = request.keyLength;
-    const at = this.#packet(request, Status.keyNotFound, 0, length, length, 0, length);
+    const at = this.#packet(request, Status.keyNotFound, 0, length, length, 0n, length);
     request.bytes.copy(this.#slab, at, request.keyStart, request.keyStart + length);
   }
 
@@ -60,13 +60,10 @@ export class AnswerBuffer {
     at = this.#slab.writeUInt32BE(item.flags, at);
     if (withKey) at += request.bytes.copy(this.#slab, at, request.keyStart, request.keyStart + keyLength);
     if (copied > 0) this.#slab.set(item.value, at);
-    if (byReference) {
-      this.#cut();
-      this.#pieces.push(item.value);
-    }
+    if (byReference) this.#refer(item.value);
   }
 
-  counter(request: Request, value: bigint, cas: number): void {
+  counter(request: Request, value: bigint, cas: bigint): void {
     const at = this.#packet(request, Status.success, 0, 0, 8, cas, 8);
     this.#slab.writeBigUInt64BE(value, at);
   }
@@ -76,13 +73,36 @@ export class AnswerBuffer {
     const key = Buffer.from(name, 'latin1');
     const text = Buffer.from(value, 'latin1');
     const length = key.length + text.length;
-    const at = this.#packet(request, Status.success, 0, key.length, length, 0, length);
+    const at = this.#packet(request, Status.success, 0, key.length, length, 0n, length);
     this.#slab.set(key, at);
     this.#slab.set(text, at + key.length);
   }
 
+  /** A line of a text protocol, without its end. */
+  line(text: string): void {
+    const at = this.#reserve(text.length + 2);
+    this.#slab.write(text, at, 'latin1');
+    this.#slab.write('\r\n', at + text.length, 'latin1');
+  }
+
+  /** A data block of a text protocol. */
+  block(value: Buffer): void {
+    if (value.length >= BY_REFERENCE_BYTES) {
+      this.#refer(value);
+    } else {
+      const at = this.#reserve(value.length);
+      this.#slab.set(value, at);
+    }
+    this.line('');
+  }
+
+  #refer(value: Buffer): void {
+    this.#cut();
+    this.#pieces.push(value);
+  }
+
   #body(request: Request, status: number, body: Buffer): void {
-    const at = this.#packet(request, status, 0, 0, body.length, 0, body.length);
+    const at = this.#packet(request, status, 0, 0, body.length, 0n, body.length);
     this.#slab.set(body, at);
   }
 
@@ -93,7 +113,7 @@ export class AnswerBuffer {
     extrasLength: number,
     keyLength: number,
     totalBody: number,
-    cas: number,
+    cas: bigint,
     inline: number,
   ): number {
     const at = this.#reserve(HEADER_BYTES + inline);
@@ -108,8 +128,7 @@ export class AnswerBuffer {
     slab[at + 7] = status;
     slab.writeUInt32BE(totalBody, at + 8);
     slab.writeUInt32BE(request.opaque, at + 12);
-    slab.writeUInt32BE(Math.floor(cas / 2 ** 32), at + 16);
-    slab.writeUInt32BE(cas >>> 0, at + 20);
+    slab.writeBigUInt64BE(cas, at + 16);
     return at + HEADER_BYTES;
   }
 

@@ -1,6 +1,6 @@
 import { checkFlag, checkFunction, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 import { checkHost, checkSocketPath } from '../cluster/addresses';
-import type { RestartOptions, ServerOptions, StopOptions } from './operations';
+import type { Credentials, RestartOptions, ServerOptions, StopOptions } from './operations';
 
 const SERVER_NAMES = optionNames<ServerOptions>({
   port: true,
@@ -11,15 +11,18 @@ const SERVER_NAMES = optionNames<ServerOptions>({
   maxItemBytes: true,
   maxBytes: true,
   maxConnections: true,
+  credentials: true,
   clock: true,
 });
+const CREDENTIAL_NAMES = optionNames<Credentials>({ username: true, password: true });
 const STOP_NAMES = optionNames<StopOptions>({ reset: true });
 const RESTART_NAMES = optionNames<RestartOptions>({ reset: true, keepData: true });
 
 /** Types alone do not stop a test in JavaScript: InvalidArgumentError for options that say nothing or something else. */
 export function checkServerOptions(options: ServerOptions): void {
   checkOptions(options, SERVER_NAMES);
-  const { port, host, path, worker, record, maxItemBytes, maxBytes, maxConnections, clock } = options;
+  const { port, host, path, worker, record, maxItemBytes, maxBytes, maxConnections, credentials, clock } =
+    options;
   if (port !== undefined) checkCount('port', port, 0xffff);
   if (host !== undefined) checkHost('host', host);
   if (path !== undefined) checkSocketPath('path', path);
@@ -28,6 +31,7 @@ export function checkServerOptions(options: ServerOptions): void {
   if (maxItemBytes !== undefined) checkCount('maxItemBytes', maxItemBytes);
   if (maxBytes !== undefined) checkCount('maxBytes', maxBytes);
   if (maxConnections !== undefined) checkCount('maxConnections', maxConnections);
+  if (credentials !== undefined) checkCredentials(credentials);
   if (clock !== undefined) checkFunction('clock', clock);
 }
 
@@ -40,6 +44,16 @@ export function checkRestartOptions(options: RestartOptions): void {
   checkOptions(options, RESTART_NAMES);
   if (options.reset !== undefined) checkFlag('reset', options.reset);
   if (options.keepData !== undefined) checkFlag('keepData', options.keepData);
+}
+
+function checkCredentials(given: Credentials): void {
+  const { username, password } = checkOptions(given, CREDENTIAL_NAMES, 'credentials');
+  for (const [name, value] of Object.entries({ username, password }))
+    if (typeof value !== 'string' || value === '' || value.includes('\0'))
+      throw invalidArgument(
+        `credentials.${name}`,
+        `credentials.${name} is a text without zero bytes, and not empty`,
+      );
 }
 
 export function checkCount(argument: string, value: unknown, most = Number.MAX_SAFE_INTEGER): void {

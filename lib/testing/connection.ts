@@ -1,12 +1,16 @@
 import type { Socket } from 'node:net';
 import { joined } from './answers';
-import { type CommandContext, execute } from './commands';
+import { binaryDialect } from './binary/dialect';
+import { RequestParser } from './binary/parser';
+import type { CommandContext } from './commands';
 import { executes, faultSteps } from './fault-actions';
 import type { FaultBook, RequestAction } from './faults';
 import { Outbox, reset } from './outbox';
-import { type Request, RequestParser, type RequestReceiver, type Verdict } from './parser';
-import { MAX_KEY_BYTES, Status } from './protocol';
+import { MAX_KEY_BYTES, REQUEST_MAGIC, Status } from './protocol';
 import type { Recording } from './recording';
+import type { AnyRequest, Dialect, Session, Verdict } from './requests';
+import { textDialect } from './text/dialect';
+import { TextParser } from './text/parser';
 
 /** What all connections of a server share. */
 export interface ConnectionHost extends CommandContext {
@@ -18,16 +22,23 @@ export interface ConnectionHost extends CommandContext {
   closed(connection: Connection): void;
 }
 
-const NOT_BINARY = 'CLIENT_ERROR this server speaks only the binary protocol of memcached\r\n';
+/** Cuts the bytes of a connection into requests. */
+interface Parser {
+  feed(chunk: Buffer): void;
+}
 
-/** One client: cuts its bytes into requests, executes them and answers each read with one write. */
-export class Connection implements RequestReceiver {
+/**
+ * One client: its first byte says which protocol it speaks. Its bytes are cut into requests, which are executed, and
+ * each read is answered with one write.
+ */
+export class Connection {
   /** In order of acceptance, from 0. */
   readonly index: number;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #outbox: Outbox;
-  readonly #parser: RequestParser;
+  readonly #session: Session;
+  #parser: Parser | undefined;
   #requests = 0;
   #hung = false;
   #peerFull = false;
@@ -46,7 +57,7 @@ export class Connection implements RequestReceiver {
         this.#flow();
       },
     });
-    this.#parser = new RequestParser(host.maxItemBytes + MAX_KEY_BYTES, this);
+    this.#session = { authenticated: host.credentials === undefined, saslStarted: false };
     socket.setNoDelay(true);
     socket.on('error', () => undefined);
     socket.on('close', () => host.closed(this));
@@ -93,36 +104,55 @@ export class Connection implements RequestReceiver {
     host.counters.bytes_read += chunk.length;
     host.recording?.chunk(this.index, chunk);
     this.#requests = 0;
+    this.#parser ??= chunk[0] === REQUEST_MAGIC ? this.#binary() : this.#text();
     this.#parser.feed(chunk);
     this.#outbox.send(host.answers.take());
     host.handled(this.#requests);
   }
 
-  request(request: Request): Verdict {
+  #binary(): Parser {
+    return new RequestParser(this.#host.maxItemBytes + MAX_KEY_BYTES, {
+      request: (request) => this.#request(request, binaryDialect),
+      broken: (reason, request) => {
+        if (reason === 'lengths') this.#host.answers.error(request, Status.unknownCommand);
+        this.#afterwards('stop');
+      },
+    });
+  }
+
+  #text(): Parser {
+    return new TextParser(this.#host.maxItemBytes, this.#session, {
+      request: (request) => this.#request(request, textDialect),
+      broken: (answer) => {
+        if (answer !== undefined) this.#host.answers.line(answer);
+        this.#afterwards('stop');
+      },
+    });
+  }
+
+  #request<Request extends AnyRequest>(request: Request, dialect: Dialect<Request>): Verdict {
     this.#requests += 1;
     const host = this.#host;
     host.recording?.command(this.index, request);
     if (this.#hung) return 'continue';
-    const action = host.faults.hasRequestFaults ? host.faults.forRequest(request, this.index) : undefined;
-    if (action !== undefined) return this.#strike(action, request);
-    return this.#afterwards(execute(request, host));
+    const action = host.faults.hasRequestFaults
+      ? host.faults.forRequest(request, dialect, this.index)
+      : undefined;
+    if (action !== undefined) return this.#strike(action, request, dialect);
+    return this.#afterwards(dialect.execute(request, host, this.#session));
   }
 
-  broken(reason: 'magic' | 'lengths', request: Request): void {
-    if (reason === 'lengths') this.#host.answers.error(request, Status.unknownCommand);
-    // Whoever speaks the text protocol, or that of the web, begins with a letter and reads lines.
-    else if (/[A-Za-z]/.test(String.fromCharCode(request.bytes[request.start] ?? 0)))
-      this.#outbox.send([Buffer.from(NOT_BINARY, 'latin1')]);
-    this.#afterwards('stop');
-  }
-
-  #strike(action: RequestAction, request: Request): Verdict {
+  #strike<Request extends AnyRequest>(
+    action: RequestAction,
+    request: Request,
+    dialect: Dialect<Request>,
+  ): Verdict {
     const { answers } = this.#host;
     this.#outbox.send(answers.take());
-    const verdict = executes(action) ? execute(request, this.#host) : 'continue';
+    const verdict = executes(action) ? dialect.execute(request, this.#host, this.#session) : 'continue';
     const answer = joined(answers.take());
     if (action.kind === 'hang' && action.later !== 'answer') this.#hung = true;
-    const steps = faultSteps(action, request, answer);
+    const steps = faultSteps(action, dialect, request, answer);
     this.#outbox.run(steps);
     const last = steps.at(-1)?.kind;
     return last === 'close' || last === 'reset' ? 'stop' : this.#afterwards(verdict);

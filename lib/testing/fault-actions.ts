@@ -1,9 +1,7 @@
-import type { HeaderLies, Moment, RequestAction } from './faults';
+import type { Moment, RequestAction } from './faults';
 import type { Step } from './outbox';
-import type { Request } from './parser';
-import { HEADER_BYTES, Opcode, RESPONSE_MAGIC, Status, statusBody } from './protocol';
+import type { AnyRequest, Dialect } from './requests';
 
-const UNASKED_OPAQUE = 0xdeadbeef;
 const GARBAGE_BYTES = 64;
 
 /** Whether a request that `action` strikes is executed all the same. */
@@ -27,7 +25,12 @@ export function executes(action: RequestAction): boolean {
  * What `action` makes of `answer`: the bytes the command answered with, empty for a quiet success and for a request
  * that was not executed.
  */
-export function faultSteps(action: RequestAction, request: Request, answer: Buffer): Step[] {
+export function faultSteps<Request extends AnyRequest>(
+  action: RequestAction,
+  dialect: Dialect<Request>,
+  request: Request,
+  answer: Buffer,
+): Step[] {
   switch (action.kind) {
     case 'delay':
       if (action.reorder) return [{ kind: 'later', bytes: nonEmpty([answer]), ms: action.ms }];
@@ -44,17 +47,17 @@ export function faultSteps(action: RequestAction, request: Request, answer: Buff
     case 'close':
       return [bytes(beginning(answer, action.when ?? 'before')), { kind: action.kind }];
     case 'wrongOpaque':
-      return [bytes(withHeader(answer, { opaque: action.opaque ?? ~request.opaque >>> 0 }))];
+      return [bytes(dialect.withOpaque(request, answer, action.opaque))];
     case 'status':
-      return [bytes(statusAnswer(request, action.status, action.body))];
+      return [bytes(dialect.refusal(request, action.status, action.body))];
     case 'garbage':
       return [bytes(garbage(action))];
     case 'header':
-      return [bytes(withHeader(answer, action.fields))];
+      return [bytes(dialect.withHeader(answer, action.fields))];
     case 'announce':
-      return [bytes(announcement(request, action.bytes)), { kind: 'silence' }];
+      return [bytes(dialect.announcement(request, action.bytes)), { kind: 'silence' }];
     case 'unsolicited': {
-      const packets = action.packets ?? [header(Opcode.noop, UNASKED_OPAQUE, Status.success, 0)];
+      const packets = action.packets ?? [dialect.unasked(request)];
       const extra = bytes(...packets);
       return action.position === 'after' ? [bytes(answer), extra] : [extra, bytes(answer)];
     }
@@ -98,50 +101,4 @@ function split(answer: Buffer, sizes: readonly number[], ms: number): Step[] {
     position += size;
   }
   return steps;
-}
-
-function statusAnswer(request: Request, status: number, given: string | Uint8Array | undefined): Buffer {
-  const body = given === undefined ? statusBody(status) : Buffer.from(given);
-  return Buffer.concat([header(request.opcode, request.opaque, status, body.length), body]);
-}
-
-// The answers to these have flags before the value.
-const READS: ReadonlySet<number> = new Set([
-  Opcode.get,
-  Opcode.getq,
-  Opcode.getk,
-  Opcode.getkq,
-  Opcode.gat,
-  Opcode.gatq,
-]);
-
-function announcement(request: Request, totalBody: number): Buffer {
-  const packet = header(request.opcode, request.opaque, Status.success, totalBody);
-  if (READS.has(request.opcode)) packet.writeUInt8(Math.min(4, totalBody), 4);
-  return packet;
-}
-
-function header(opcode: number, opaque: number, status: number, totalBody: number): Buffer {
-  const packet = Buffer.alloc(HEADER_BYTES);
-  packet[0] = RESPONSE_MAGIC;
-  packet[1] = opcode;
-  packet.writeUInt16BE(status, 6);
-  packet.writeUInt32BE(totalBody, 8);
-  packet.writeUInt32BE(opaque, 12);
-  return packet;
-}
-
-function withHeader(answer: Buffer, lies: HeaderLies): Buffer {
-  const packet = Buffer.from(answer);
-  if (packet.length < HEADER_BYTES) return packet;
-  if (lies.magic !== undefined) packet.writeUInt8(lies.magic, 0);
-  if (lies.opcode !== undefined) packet.writeUInt8(lies.opcode, 1);
-  if (lies.keyLength !== undefined) packet.writeUInt16BE(lies.keyLength, 2);
-  if (lies.extrasLength !== undefined) packet.writeUInt8(lies.extrasLength, 4);
-  if (lies.datatype !== undefined) packet.writeUInt8(lies.datatype, 5);
-  if (lies.status !== undefined) packet.writeUInt16BE(lies.status, 6);
-  if (lies.totalBody !== undefined) packet.writeUInt32BE(lies.totalBody, 8);
-  if (lies.opaque !== undefined) packet.writeUInt32BE(lies.opaque, 12);
-  if (lies.cas !== undefined) packet.writeBigUInt64BE(lies.cas, 16);
-  return packet;
 }

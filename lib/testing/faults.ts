@@ -1,11 +1,11 @@
 import { isRegExp } from 'node:util/types';
-import type { Request } from './parser';
 import { Opcode, type OpcodeName } from './protocol';
+import type { AnyRequest, Dialect } from './requests';
 
 /** Where an ending fault strikes: before the request is executed, after it, or behind that many bytes of its answer. */
 export type Moment = 'before' | 'after' | { readonly afterBytes: number };
 
-/** Header fields of an answer to overwrite; lengths are written as given, whatever the body really has. */
+/** Header fields of a binary answer to overwrite; lengths are written as given, whatever the body really has. */
 export interface HeaderLies {
   readonly magic?: number | undefined;
   readonly opcode?: number | undefined;
@@ -18,7 +18,10 @@ export interface HeaderLies {
   readonly cas?: bigint | undefined;
 }
 
-/** What happens to a request instead of being answered. Times are milliseconds. */
+/**
+ * What happens to a request instead of being answered. Times are milliseconds. Requests of all protocols are struck;
+ * `header` strikes those of the binary protocol only, and `wrongOpaque` those that have an opaque.
+ */
 export type RequestAction =
   /** Answered `ms` late. Later answers wait behind it, unless `reorder`. */
   | { readonly kind: 'delay'; readonly ms: number; readonly reorder?: boolean | undefined }
@@ -45,9 +48,12 @@ export type RequestAction =
   | { readonly kind: 'reset'; readonly when?: Moment | undefined }
   /** FIN; default `'before'`. */
   | { readonly kind: 'close'; readonly when?: Moment | undefined }
-  /** Answered under another opaque; default: the complement of the request's. */
+  /** Answered under another opaque; default: the complement of the request's (of a number: its 32 bits), or 0. */
   | { readonly kind: 'wrongOpaque'; readonly opaque?: number | undefined }
-  /** This status instead of execution (or after it, with `execute`); the default body is memcached's text. */
+  /**
+   * This status instead of execution (or after it, with `execute`); the default body is memcached's text. Text and meta
+   * requests are answered with the line that memcached has for it, or with `body` as the line.
+   */
   | {
       readonly kind: 'status';
       readonly status: number;
@@ -63,9 +69,9 @@ export type RequestAction =
     }
   /** The answer with a header that lies. A request without an answer stays without. */
   | { readonly kind: 'header'; readonly fields: HeaderLies }
-  /** A success header that announces a body of `bytes`, then silence. */
+  /** A success header that announces a body of `bytes` (text: a VALUE or VA line), then silence. */
   | { readonly kind: 'announce'; readonly bytes: number }
-  /** Extra packets around the answer; default: one success for an opaque nobody sent, before it. */
+  /** Extra packets around the answer; default: one success that nobody asked for (under an opaque nobody sent), before it. */
   | {
       readonly kind: 'unsolicited';
       readonly packets?: readonly Uint8Array[] | undefined;
@@ -96,8 +102,12 @@ interface Occurrence {
 /** A fault of requests; every condition given must hold. */
 export interface RequestFault extends Occurrence {
   readonly on?: 'request' | undefined;
+  /**
+   * The operation. Commands of the text and meta protocols go by the name of what they do, `noreply` or not: `get` strikes
+   * `gets` and `mg`, `set` strikes `cas` and `ms`, `gat` and `touch` an `mg` with `T`, with a value and without.
+   */
   readonly opcode?: OpcodeName | number | readonly (OpcodeName | number)[] | undefined;
-  /** The whole key, a pattern, or a predicate (not with a server in a worker). Keys are compared as UTF-8. */
+  /** The whole key (of a request with several: one of them), a pattern, or a predicate (not with a server in a worker). Keys are compared as UTF-8. */
   readonly key?: (string | RegExp | ((key: string) => boolean)) | undefined;
   readonly action: RequestAction;
 }
@@ -156,9 +166,15 @@ export class FaultBook {
     return fault?.hits ?? this.#spentHits.get(id) ?? 0;
   }
 
-  forRequest(request: Request, connection: number): RequestAction | undefined {
+  forRequest<Request extends AnyRequest>(
+    request: Request,
+    dialect: Dialect<Request>,
+    connection: number,
+  ): RequestAction | undefined {
     for (const fault of this.#requestFaults.values()) {
-      if (matches(fault, request) && strikes(fault, connection)) return fault.rule.action;
+      const { action } = fault.rule;
+      if (matches(fault, request) && dialect.knows(action, request) && strikes(fault, connection))
+        return action;
     }
     return undefined;
   }
@@ -187,13 +203,14 @@ function opcodesOf(rule: RequestFault): ReadonlySet<number> | undefined {
   );
 }
 
-function matches(fault: ActiveFault<RequestFault>, request: Request): boolean {
+function matches(fault: ActiveFault<RequestFault>, request: AnyRequest): boolean {
   if (fault.opcodes !== undefined && !fault.opcodes.has(request.opcode)) return false;
   const wanted = fault.rule.key;
   if (wanted === undefined) return true;
-  const key = request.bytes.toString('utf8', request.keyStart, request.valueStart);
-  if (typeof wanted === 'string') return key === wanted;
-  return isRegExp(wanted) ? key.search(wanted) !== -1 : wanted(key);
+  return request.keys().some((key) => {
+    if (typeof wanted === 'string') return key === wanted;
+    return isRegExp(wanted) ? key.search(wanted) !== -1 : wanted(key);
+  });
 }
 
 function strikes(fault: ActiveFault<FaultRule>, connection: number): boolean {

@@ -1,6 +1,11 @@
 import type { FaultRule } from './faults';
 import type { ReceivedChunk, ReceivedCommand } from './recording';
 
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** How a server is started. Times are milliseconds, sizes bytes. */
 export interface ServerOptions {
   /** TCP port; default: a free one. */
@@ -19,6 +24,11 @@ export interface ServerOptions {
   readonly maxBytes?: number | undefined;
   /** Open connections; further ones are told so, and ended, as memcached does. Default 1024. */
   readonly maxConnections?: number | undefined;
+  /**
+   * Nobody else may give commands: a text or meta connection begins as with `memcached -Y`, by a `set` of any key whose
+   * value is `username password`, a binary one with SASL PLAIN as with `memcached -S`.
+   */
+  readonly credentials?: Credentials | undefined;
   /** Milliseconds since the Unix epoch, for expiry; default `Date.now`. Not with `worker`. */
   readonly clock?: (() => number) | undefined;
 }

@@ -66,6 +66,7 @@ export const Status = {
   notStored: 0x05,
   nonNumeric: 0x06,
   authError: 0x20,
+  authContinue: 0x21,
   unknownCommand: 0x81,
   outOfMemory: 0x82,
 } as const;

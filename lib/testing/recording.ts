@@ -1,4 +1,4 @@
-import type { Request } from './parser';
+import type { AnyRequest } from './requests';
 
 /** Bytes as they arrived in one read. */
 export interface ReceivedChunk {
@@ -7,7 +7,10 @@ export interface ReceivedChunk {
   readonly bytes: Buffer;
 }
 
-/** One request. The value of a request larger than the server accepts is not kept. */
+/**
+ * One request. The value of a request larger than the server accepts is not kept. Commands of the text and meta
+ * protocols have the opcode of what they do (255: there is no such command) and the first of their keys.
+ */
 export interface ReceivedCommand {
   readonly connection: number;
   readonly opcode: number;
@@ -16,6 +19,8 @@ export interface ReceivedCommand {
   readonly cas: bigint;
   readonly extras: Buffer;
   readonly value: Buffer;
+  /** What a text or meta command began with, without the end of the line; absent with the binary protocol. */
+  readonly line?: string;
 }
 
 /** Everything received, in order of arrival over all connections. */
@@ -27,15 +32,7 @@ export class Recording {
     this.chunks.push({ connection, bytes });
   }
 
-  command(connection: number, request: Request): void {
-    this.commands.push({
-      connection,
-      opcode: request.opcode,
-      key: Buffer.from(request.bytes.subarray(request.keyStart, request.valueStart)),
-      opaque: request.opaque,
-      cas: (BigInt(request.casHigh) << 32n) | BigInt(request.casLow),
-      extras: Buffer.from(request.extras()),
-      value: Buffer.from(request.value()),
-    });
+  command(connection: number, request: AnyRequest): void {
+    this.commands.push({ connection, ...request.received() });
   }
 }

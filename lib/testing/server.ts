@@ -7,7 +7,14 @@ import { Connection, type ConnectionHost } from './connection';
 import { garbage } from './fault-actions';
 import { FaultBook, type FaultRule } from './faults';
 import { Listener } from './listener';
-import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
+import type {
+  Address,
+  Credentials,
+  RestartOptions,
+  ServerOperations,
+  ServerOptions,
+  StopOptions,
+} from './operations';
 import { type ReceivedChunk, type ReceivedCommand, Recording } from './recording';
 import { PrefixCounters, statGroup } from './stat-groups';
 import { Counters, generalStats } from './stats';
@@ -28,6 +35,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   readonly maxItemBytes: number;
   readonly maxConnections: number;
   readonly prefixes = new PrefixCounters();
+  readonly credentials: Credentials | undefined;
   store: Store;
   readonly #maxBytes: number;
   readonly #clock: () => number;
@@ -45,6 +53,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
     this.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#clock = options.clock ?? dateNow;
+    this.credentials = options.credentials;
     this.recording = options.record ? new Recording() : undefined;
     this.store = this.#emptyStore();
     const address = {
@@ -155,7 +164,16 @@ export class LocalServer implements ServerOperations, ConnectionHost {
     if (group === '') return this.#generalStats();
     const { address, maxItemBytes, maxConnections, store, prefixes } = this;
     const maxBytes = this.#maxBytes;
-    return statGroup(group, { address, maxBytes, maxItemBytes, maxConnections, store, prefixes });
+    const authenticates = this.credentials !== undefined;
+    return statGroup(group, {
+      address,
+      maxBytes,
+      maxItemBytes,
+      maxConnections,
+      authenticates,
+      store,
+      prefixes,
+    });
   }
 
   #generalStats(): Record<string, string> {

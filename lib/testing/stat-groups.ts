@@ -57,6 +57,7 @@ export interface GroupSources {
   readonly maxBytes: number;
   readonly maxItemBytes: number;
   readonly maxConnections: number;
+  readonly authenticates: boolean;
   readonly store: Store;
   readonly prefixes: PrefixCounters;
 }
@@ -86,7 +87,8 @@ export function statGroup(name: string, sources: GroupSources): Lines | undefine
   }
 }
 
-function settings({ address, maxBytes, maxItemBytes, maxConnections, prefixes }: GroupSources): Lines {
+function settings(sources: GroupSources): Lines {
+  const { address, maxBytes, maxItemBytes, maxConnections, authenticates, prefixes } = sources;
   return {
     maxbytes: maxBytes,
     maxconns: maxConnections,
@@ -100,9 +102,9 @@ function settings({ address, maxBytes, maxItemBytes, maxConnections, prefixes }:
     stat_key_prefix: ':',
     detail_enabled: prefixes.enabled ? 'yes' : 'no',
     cas_enabled: 'yes',
-    binding_protocol: 'binary',
-    auth_enabled_sasl: 'no',
-    auth_enabled_ascii: 'no',
+    binding_protocol: 'auto-negotiate',
+    auth_enabled_sasl: authenticates ? 'yes' : 'no',
+    auth_enabled_ascii: authenticates ? 'yes' : 'no',
     item_size_max: maxItemBytes,
     maxconns_fast: 'yes',
     flush_enabled: 'yes',

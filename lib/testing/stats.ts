@@ -22,6 +22,8 @@ export class Counters {
   cas_misses = 0;
   touch_hits = 0;
   touch_misses = 0;
+  auth_cmds = 0;
+  auth_errors = 0;
   bytes_read = 0;
   bytes_written = 0;
   total_connections = 0;

@@ -34,8 +34,9 @@ export class FaultHandle {
 }
 
 /**
- * A memcached server for tests: binary protocol, commands and error texts of memcached 1.6, with faults that can be
- * scripted. The same type stands for a server in this thread and in a worker.
+ * A memcached server for tests: the binary, the text and the meta protocol on one port, with the commands and error texts of
+ * memcached 1.6 and faults that can be scripted. The first byte of a connection says which protocol it speaks; all of them see
+ * the same items. The same type stands for a server in this thread and in a worker.
  */
 export class TestServer implements AsyncDisposable {
   /** `host:port` address in `memcached://` form, or `memcached:///path` for a unix socket. */

@@ -91,18 +91,32 @@ for (const { form, options } of [
       await Promise.all([first.close(), third.close()]);
     });
 
-    test('tells a client of another protocol so at its first byte, and hangs up', async () => {
+    test('the first byte of a connection says which protocol it speaks', async () => {
       await using server = await startServer(options);
-      for (const text of [
-        'version\r\n',
-        'get a\r\n',
-        'mn\r\n',
-        'GET / HTTP/1.1\r\n',
-        `set ${'a'.repeat(99)}`,
-      ])
-        assert.match(await textOf(server, text), /^CLIENT_ERROR .*binary protocol.*\r\n$/);
-      for (const bytes of ['\u0016\u0003\u0001', '\u0000', `\u0081${'x'.repeat(30)}`])
-        assert.equal(await textOf(server, bytes), '');
+      const client = await RawClient.connect(server);
+      await client.ask({ ...set('k', 'v'), extras: u32(7, 0) });
+      const { cas } = await client.ask(get('k'));
+      assert.equal(
+        await textOf(server, 'gets k\r\nmg k v f t c\r\nquit\r\n'),
+        `VALUE k 7 1 ${cas}\r\nv\r\nEND\r\nVA 1 f7 t-1 c${cas}\r\nv\r\n`,
+      );
+      assert.equal(
+        await textOf(server, 'set t 5 0 2\r\nok\r\nms aGkgeW91 2 b F6 c\r\nme\r\nquit\r\n'),
+        `STORED\r\nHD c${cas + 2n}\r\n`,
+      );
+      const [classic, meta] = [await client.ask(get('t')), await client.ask(get('hi you'))];
+      assert.deepEqual([classic.value.toString(), classic.extras.readUInt32BE()], ['ok', 5]);
+      assert.deepEqual([meta.value.toString(), meta.extras.readUInt32BE(), meta.cas], ['me', 6, cas + 2n]);
+      await client.close();
+    });
+
+    test('hangs up on what is no protocol', async () => {
+      await using server = await startServer(options);
+      for (const text of ['GET / HTTP/1.1\r\n', 'x'.repeat(2049), `mg ${'x'.repeat(2048)}\r\n`])
+        assert.equal(await textOf(server, text), '');
+      const keys = Array.from({ length: 20_000 }, (_, index) => `key-${index}`).join(' ');
+      assert.equal(await textOf(server, `get ${keys}\r\nquit\r\n`), 'END\r\n');
+      assert.match(await textOf(server, `get ${'k '.repeat(600_000)}`), /^SERVER_ERROR out of memory/);
     });
 
     test('sets nothing aside for a value before its bytes arrive', async () => {

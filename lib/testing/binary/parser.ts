@@ -1,4 +1,7 @@
-import { HEADER_BYTES, REQUEST_MAGIC } from './protocol';
+import { Gathered } from '../gathered';
+import { HEADER_BYTES, REQUEST_MAGIC } from '../protocol';
+import type { ReceivedCommand } from '../recording';
+import type { AnyRequest, Verdict } from '../requests';
 
 /**
  * One request, as a view of the bytes it arrived in. The parser reuses a single instance: whoever keeps something of
@@ -7,7 +10,7 @@ import { HEADER_BYTES, REQUEST_MAGIC } from './protocol';
  * Body order is extras, key, value. `valueLength` is what the header announced; `oversized` says that the value is
  * not in `bytes` because it exceeds the parser's limit and is being skipped.
  */
-export class Request {
+export class Request implements AnyRequest {
   bytes: Buffer = Buffer.alloc(0);
   start = 0;
   opcode = 0;
@@ -15,8 +18,6 @@ export class Request {
   keyLength = 0;
   totalBody = 0;
   opaque = 0;
-  casHigh = 0;
-  casLow = 0;
   oversized = false;
 
   get extrasStart(): number {
@@ -30,6 +31,10 @@ export class Request {
   }
   get valueLength(): number {
     return this.totalBody - this.extrasLength - this.keyLength;
+  }
+
+  get cas(): bigint {
+    return this.bytes.readBigUInt64BE(this.start + 16);
   }
 
   /** The key as a string of bytes: latin1, so that every byte sequence maps to a string of its own. */
@@ -49,13 +54,21 @@ export class Request {
   extrasU64(offset: number): bigint {
     return this.bytes.readBigUInt64BE(this.extrasStart + offset);
   }
+
+  keys(): string[] {
+    return [this.bytes.toString('utf8', this.keyStart, this.valueStart)];
+  }
+  received(): Omit<ReceivedCommand, 'connection'> {
+    return {
+      opcode: this.opcode,
+      key: Buffer.from(this.bytes.subarray(this.keyStart, this.valueStart)),
+      opaque: this.opaque,
+      cas: this.cas,
+      extras: Buffer.from(this.extras()),
+      value: Buffer.from(this.value()),
+    };
+  }
 }
-
-/** What is set aside for a request before its bytes arrive. */
-const FIRST_ROOM = 16 * 1024;
-
-/** What the receiver of a request tells the parser: go on, or drop the rest of this connection's bytes. */
-export type Verdict = 'continue' | 'stop';
 
 export interface RequestReceiver {
   request(request: Request): Verdict;
@@ -68,7 +81,7 @@ export interface RequestReceiver {
 
 /**
  * Cuts a byte stream into requests. Requests that lie whole in a chunk are handed over without copying; one that is
- * spread over chunks is gathered in a buffer that grows with what arrives, whatever was announced, to exactly its size.
+ * spread over chunks is gathered.
  *
  * A bad magic, which the first byte shows, or lengths that contradict each other, end the stream.
  */
@@ -76,10 +89,7 @@ export class RequestParser {
   readonly #request = new Request();
   readonly #maxBody: number;
   readonly #receiver: RequestReceiver;
-  #partial: Buffer | undefined;
-  #filled = 0;
-  /** Bytes of the request being gathered. */
-  #needed = 0;
+  #partial: Gathered | undefined;
   #skip = 0;
   #stopped = false;
 
@@ -111,7 +121,7 @@ export class RequestParser {
       const needed = this.#readHeader(chunk, position);
       if (needed === 0) return chunk.length;
       if (chunk.length - position < needed) {
-        this.#gather(needed);
+        this.#partial = new Gathered(needed);
         return position;
       }
       position += needed;
@@ -120,36 +130,17 @@ export class RequestParser {
     }
     if (position === chunk.length) return position;
     if (chunk[position] !== REQUEST_MAGIC) return this.#break('magic', chunk, position);
-    this.#gather(HEADER_BYTES);
+    this.#partial = new Gathered(HEADER_BYTES);
     return position;
   }
 
-  #gather(size: number): void {
-    this.#partial = Buffer.allocUnsafeSlow(Math.min(size, FIRST_ROOM));
-    this.#needed = size;
-    this.#filled = 0;
-  }
-
-  /** Twice as much each time, so that every byte is copied about once more. */
-  #roomFor(partial: Buffer, size: number): Buffer {
-    if (size <= partial.length) return partial;
-    const larger = Buffer.allocUnsafeSlow(Math.min(this.#needed, Math.max(size, 2 * partial.length)));
-    partial.copy(larger, 0, 0, this.#filled);
-    this.#partial = larger;
-    return larger;
-  }
-
-  #fill(gathered: Buffer, chunk: Buffer, from: number): number {
-    const end = Math.min(chunk.length, from + this.#needed - this.#filled);
-    const partial = this.#roomFor(gathered, this.#filled + end - from);
-    this.#filled += chunk.copy(partial, this.#filled, from, end);
-    if (this.#filled < this.#needed) return end;
-    const needed = this.#readHeader(partial, 0);
+  #fill(partial: Gathered, chunk: Buffer, from: number): number {
+    const end = partial.take(chunk, from);
+    if (!partial.isComplete) return end;
+    const needed = this.#readHeader(partial.bytes, 0);
     if (needed === 0) return chunk.length;
-    if (needed > this.#needed) {
-      this.#needed = needed;
-      return end;
-    }
+    partial.extendTo(needed);
+    if (!partial.isComplete) return end;
     this.#partial = undefined;
     this.#deliver();
     return end;
@@ -165,8 +156,6 @@ export class RequestParser {
     request.extrasLength = bytes[at + 4] ?? 0;
     request.totalBody = bytes.readUInt32BE(at + 8);
     request.opaque = bytes.readUInt32BE(at + 12);
-    request.casHigh = bytes.readUInt32BE(at + 16);
-    request.casLow = bytes.readUInt32BE(at + 20);
     if (bytes[at] !== REQUEST_MAGIC || request.valueLength < 0) {
       this.#break(bytes[at] === REQUEST_MAGIC ? 'lengths' : 'magic', bytes, at);
       return 0;

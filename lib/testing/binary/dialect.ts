@@ -1,0 +1,64 @@
+import type { HeaderLies } from '../faults';
+import { HEADER_BYTES, Opcode, RESPONSE_MAGIC, Status, statusBody } from '../protocol';
+import type { Dialect } from '../requests';
+import { execute } from './execute';
+import type { Request } from './parser';
+
+const UNASKED_OPAQUE = 0xdeadbeef;
+
+/** The binary protocol of memcached. */
+export const binaryDialect: Dialect<Request> = {
+  execute,
+  knows: () => true,
+  withOpaque: (request, answer, opaque = ~request.opaque >>> 0) => withHeader(answer, { opaque }),
+  withHeader,
+  refusal: statusAnswer,
+  announcement,
+  unasked: () => header(Opcode.noop, UNASKED_OPAQUE, Status.success, 0),
+};
+
+function statusAnswer(request: Request, status: number, given: string | Uint8Array | undefined): Buffer {
+  const body = given === undefined ? statusBody(status) : Buffer.from(given);
+  return Buffer.concat([header(request.opcode, request.opaque, status, body.length), body]);
+}
+
+// The answers to these have flags before the value.
+const READS: ReadonlySet<number> = new Set([
+  Opcode.get,
+  Opcode.getq,
+  Opcode.getk,
+  Opcode.getkq,
+  Opcode.gat,
+  Opcode.gatq,
+]);
+
+function announcement(request: Request, totalBody: number): Buffer {
+  const packet = header(request.opcode, request.opaque, Status.success, totalBody);
+  if (READS.has(request.opcode)) packet.writeUInt8(Math.min(4, totalBody), 4);
+  return packet;
+}
+
+function header(opcode: number, opaque: number, status: number, totalBody: number): Buffer {
+  const packet = Buffer.alloc(HEADER_BYTES);
+  packet[0] = RESPONSE_MAGIC;
+  packet[1] = opcode;
+  packet.writeUInt16BE(status, 6);
+  packet.writeUInt32BE(totalBody, 8);
+  packet.writeUInt32BE(opaque, 12);
+  return packet;
+}
+
+function withHeader(answer: Buffer, lies: HeaderLies): Buffer {
+  const packet = Buffer.from(answer);
+  if (packet.length < HEADER_BYTES) return packet;
+  if (lies.magic !== undefined) packet.writeUInt8(lies.magic, 0);
+  if (lies.opcode !== undefined) packet.writeUInt8(lies.opcode, 1);
+  if (lies.keyLength !== undefined) packet.writeUInt16BE(lies.keyLength, 2);
+  if (lies.extrasLength !== undefined) packet.writeUInt8(lies.extrasLength, 4);
+  if (lies.datatype !== undefined) packet.writeUInt8(lies.datatype, 5);
+  if (lies.status !== undefined) packet.writeUInt16BE(lies.status, 6);
+  if (lies.totalBody !== undefined) packet.writeUInt32BE(lies.totalBody, 8);
+  if (lies.opaque !== undefined) packet.writeUInt32BE(lies.opaque, 12);
+  if (lies.cas !== undefined) packet.writeBigUInt64BE(lies.cas, 16);
+  return packet;
+}
