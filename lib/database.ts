@@ -7,9 +7,11 @@ import { EventBase, type Registration } from './event-base/event-base';
 import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
 import type { EventMode } from './events/types';
+import { type IdleOptions, idle } from './idle';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
+import { traced } from './stacks';
 import type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
 import type { Records } from './transactions/records';
 import { TRANSACTION_NAMES, type Transaction, type TransactionOptions } from './transactions/transaction';
@@ -141,6 +143,15 @@ export class BaseView<
     this.#side.transport.flush();
   }
 
+  /**
+   * Resolves when nothing is under way any more on this event base: no operation, what waits for flush() included, and no
+   * transaction, prepared ones included. Handlers of events, and what is staged in a context, do not count. close() ends it.
+   * Rejects with TimeoutError, or the signal's reason.
+   */
+  idle(options: IdleOptions = {}): Promise<void> {
+    return this.#side.outcome(idle(() => [this.#side.transport], options));
+  }
+
   /** The server's version as of the last handshake; rejects with ConnectionError when there is no connection in time. */
   async version(): Promise<string> {
     await this.#side.transport.ready();
@@ -203,6 +214,13 @@ export class Database<
       throw new UnsupportedError(`the ${this.capabilities.engine} engine has no backup`);
     if (this.closed) throw new ClosedError('the database is closed');
     return this.#engine.backup(directory, options);
+  }
+
+  /** As on a view, for all event bases of the database together. */
+  override idle(options: IdleOptions = {}): Promise<void> {
+    const transports = () => [...this.#sides.values()].map(({ side }) => side.transport);
+    const promise = idle(transports, options);
+    return this.#capturesStack ? traced(promise) : promise;
   }
 
   get closed(): boolean {

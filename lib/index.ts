@@ -58,6 +58,7 @@ export type {
   UpdateEvent,
 } from './events/types';
 export type { EventWaits, WaitOptions, WaitResult } from './events/waits';
+export type { IdleOptions } from './idle';
 export { SchedulingContext } from './scheduling/context';
 export type {
   ClassDefinition,

@@ -53,6 +53,10 @@ export interface Transport extends Target, Submitter {
   check(key: string, value: string | Uint8Array | undefined): number;
   /** Whether so many operations, which need so many bytes together, would be accepted now. */
   fits(operations: number, bytes: number): boolean;
+  /** Whether nothing is under way: no operation, and no transaction. */
+  readonly isIdle: boolean;
+  /** Calls back once when nothing is under way any more, unless it is withdrawn by the function that is returned. */
+  whenIdle(callback: () => void): () => void;
   /** The server's version while there is a connection. */
   version(): string | undefined;
   /** Refuses new operations, and nothing else yet; before close() where something has to be ended first. */

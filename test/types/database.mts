@@ -19,6 +19,10 @@ export async function connecting(): Promise<void> {
   is<boolean>()(db.closed, true);
   is<Capabilities>()(db.capabilities, true);
   is<string>()(await db.version(), true);
+  is<void>()(await db.idle(), true);
+  is<void>()(await db.via(EventBase.host).idle({ timeout: 1, signal: AbortSignal.timeout(1) }), true);
+  // @ts-expect-error no such option
+  await db.idle({ deadline: 1 });
   is<void>()(await db.close({ timeout: 1 }), true);
   is<BaseView>()(db.via(EventBase.host), true);
   // @ts-expect-error a url is needed

@@ -113,4 +113,11 @@ export async function expireSome(writer: Writer): Promise<number> {
   return removed;
 }
 
+/** Removes all that is due; how many records. */
+export async function expireAll(writer: Writer): Promise<number> {
+  let removed = 0;
+  for (let some = await expireSome(writer); some > 0; some = await expireSome(writer)) removed += some;
+  return removed;
+}
+
 const SLICE_MS = 2;

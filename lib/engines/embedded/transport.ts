@@ -7,6 +7,7 @@ import type { GetMany, Waiting } from '../../transactions/get-many';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { MultiRecord, Transport } from '../engine';
+import { Waiters } from '../waiters';
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
 import { DirectExecutor } from './executor';
@@ -19,7 +20,7 @@ import { checkArguments, contextOf, executePlain, isRead, readResult } from './p
 import { type PlainRecord, readPlain } from './plain-store';
 import type { HeldTransaction } from './prepared';
 import { EmbeddedRecords } from './records';
-import { expireSome } from './sweeper';
+import { expireAll } from './sweeper';
 import { prepare, transact } from './transaction';
 import type { WriteBatch } from './write-batch';
 import { type Unit, Writer } from './writer';
@@ -37,10 +38,14 @@ export class EmbeddedTransport implements Transport {
   readonly #writing = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
   readonly #prepared = new Set<HeldTransaction>();
+  /** Under way, some of them until what is prepared is decided. */
+  #transactions = 0;
+  readonly #whenIdle = new Waiters();
   #isProceeding = false;
   /** What is submitted together, while it is. */
   #group: Group | undefined;
   #closed = false;
+  #ended = false;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -54,9 +59,11 @@ export class EmbeddedTransport implements Transport {
     this.#environment = environment;
     this.transcoder = transcoder;
     this.timeout = options.timeout;
-    this.writer = new Writer(environment, options.maxQueued, (isBusy) =>
-      isBusy ? base.ref() : base.unref(),
-    );
+    this.writer = new Writer(environment, options.maxQueued, (isBusy) => {
+      if (isBusy) return base.ref();
+      base.unref();
+      this.#checkIdle();
+    });
     this.multiRecord = this.#multiRecord(options, lastWriter);
     base.attach(this.#onBaseClosed);
   }
@@ -86,19 +93,17 @@ export class EmbeddedTransport implements Transport {
       },
       changes: new JournalLog(environment, new TreeNotes(environment, writer, lastWriter, timeout)),
       records: (definition) => new EmbeddedRecords(store(definition), definition, executor),
-      expireNow: async () => {
+      expireNow: () => {
         assertOpen();
-        let removed = 0;
-        for (let some = await expireSome(writer); some > 0; some = await expireSome(writer)) removed += some;
-        return removed;
+        return this.#during(expireAll(writer));
       },
       transaction: (fn, given) => {
         assertOpen();
-        return transact(surroundings, fn, given);
+        return this.#during(transact(surroundings, fn, given));
       },
       prepare: (fn, given) => {
         assertOpen();
-        return prepare(surroundings, fn, given);
+        return this.#during(prepare(surroundings, fn, given));
       },
     };
   }
@@ -220,7 +225,37 @@ export class EmbeddedTransport implements Transport {
   }
 
   stopWaiting(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
+    if (this.#waiting.delete(waiting)) this.#checkIdle();
+  }
+
+  get isIdle(): boolean {
+    const isBusy = this.#transactions > 0 || !this.writer.isIdle || this.#waiting.size > 0;
+    return this.#ended || !isBusy;
+  }
+
+  whenIdle(callback: () => void): () => void {
+    return this.#whenIdle.add(callback);
+  }
+
+  #checkIdle(): void {
+    if (!this.#whenIdle.isEmpty && this.isIdle) this.#whenIdle.callAll();
+  }
+
+  /** It is under way until it has settled, and what is prepared by then is decided. */
+  async #during<T>(work: Promise<T>): Promise<T> {
+    this.#transactions += 1;
+    try {
+      return await work;
+    } finally {
+      void this.#allDecided().then(() => {
+        this.#transactions -= 1;
+        this.#checkIdle();
+      });
+    }
+  }
+
+  async #allDecided(): Promise<void> {
+    await Promise.all([...this.#prepared].map(({ ended }) => ended));
   }
 
   /** Reads take up no room for longer than their call: nothing tells of their end. */
@@ -249,8 +284,9 @@ export class EmbeddedTransport implements Transport {
     this.refuse();
     this.#base.ref();
     await this.writer.close(drainTimeout);
-    await Promise.all([...this.#prepared].map(({ ended }) => ended));
+    await this.#allDecided();
     for (const waiting of this.#waiting) waiting.discard(this.#closedError());
+    this.#end();
     this.#base.release(this.#onBaseClosed);
     this.#base.unref();
   }
@@ -259,7 +295,14 @@ export class EmbeddedTransport implements Transport {
     this.#closed = true;
     this.writer.refuse('its event base');
     this.#rollBackPrepared(() => new ClosedError('the prepared transaction: its event base was closed'));
+    this.#end();
   };
+
+  /** A transaction whose function never returns is left to itself. */
+  #end(): void {
+    this.#ended = true;
+    this.#checkIdle();
+  }
 
   /** What is undecided, or not even prepared; others wait for it. */
   #rollBackPrepared(reason: () => ClosedError): void {

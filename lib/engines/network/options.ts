@@ -1,4 +1,5 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
+import type { NativeClientOptions } from '../../native/addon';
 import { MAX_SLOTS } from '../../native/layout';
 
 /** How a client behaves toward its server. All times are milliseconds. */
@@ -72,6 +73,20 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
   if (maxInFlight + maxQueued > MAX_SLOTS)
     throw invalidArgument('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
   return resolved;
+}
+
+export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOptions {
+  return {
+    connectTimeout: options.connectTimeout,
+    backoffMin: options.backoff.min,
+    backoffMax: options.backoff.max,
+    silenceLimit: options.silenceTimeout,
+    waitsOffline: options.offlineQueue,
+    maxWritten: options.maxInFlight,
+    maxOperations: options.maxInFlight + options.maxQueued,
+    maxQueuedBytes: options.maxQueuedBytes,
+    maxValue: options.maxValueSize,
+  };
 }
 
 function checkBackoff(given: NonNullable<ClientOptions['backoff']>): ResolvedClientOptions['backoff'] {

@@ -10,10 +10,11 @@ import type { GetMany, Waiting } from '../../transactions/get-many';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
+import { Waiters } from '../waiters';
 import { Completions } from './completions';
 import { Connector } from './connector';
 import type { Dialect } from './dialect';
-import type { ResolvedClientOptions } from './options';
+import { nativeOptionsOf, type ResolvedClientOptions } from './options';
 import { Parameters } from './parameters';
 import { closedError, refusalError } from './refusals';
 import { contextOf, Settler } from './settler';
@@ -30,6 +31,7 @@ export class NativeTransport implements Transport {
   readonly #options: ResolvedClientOptions;
   readonly #native: NativeClient;
   readonly #dialect: Dialect;
+  readonly #codes: readonly number[];
   readonly #parameters: Parameters;
   readonly #completions: Completions;
   readonly #settler: Settler;
@@ -38,7 +40,7 @@ export class NativeTransport implements Transport {
   #underWay = 0;
   #closed = false;
   #closing: Promise<void> | undefined;
-  #whenIdle: (() => void)[] = [];
+  readonly #whenIdle = new Waiters();
   readonly #waiting = new Set<Waiting>();
   /** While what is submitted continues a call under way. */
   #continuing = false;
@@ -56,6 +58,7 @@ export class NativeTransport implements Transport {
   ) {
     this.#base = base;
     this.#dialect = dialect;
+    this.#codes = dialect.codes;
     this.node = endpoint.name;
     this.#options = options;
     this.transcoder = transcoder;
@@ -64,17 +67,7 @@ export class NativeTransport implements Transport {
     this.topology = new TopologyMonitor([endpoint.name]);
     this.#completions = new Completions(transcoder);
     this.#native = base.createClient(
-      {
-        connectTimeout: options.connectTimeout,
-        backoffMin: options.backoff.min,
-        backoffMax: options.backoff.max,
-        silenceLimit: options.silenceTimeout,
-        waitsOffline: options.offlineQueue,
-        maxWritten: options.maxInFlight,
-        maxOperations: options.maxInFlight + options.maxQueued,
-        maxQueuedBytes: options.maxQueuedBytes,
-        maxValue: options.maxValueSize,
-      },
+      nativeOptionsOf(options),
       this.#parameters.words,
       this.#completions.records,
       () => this.#drain(),
@@ -158,6 +151,14 @@ export class NativeTransport implements Transport {
     if (this.#waiting.delete(waiting)) this.#checkIdle();
   }
 
+  get isIdle(): boolean {
+    return this.#underWay === 0 && !this.#settler.hasAgain && this.#waiting.size === 0;
+  }
+
+  whenIdle(callback: () => void): () => void {
+    return this.#whenIdle.add(callback);
+  }
+
   flush(): void {
     this.#tick.flush();
   }
@@ -188,7 +189,7 @@ export class NativeTransport implements Transport {
     this.#base.ref();
     this.#tick.close();
     this.#connector.refuse(this.#closedError());
-    if (!this.#isIdle()) await this.#drained(drainTimeout);
+    if (!this.isIdle) await this.#drained(drainTimeout);
     if (!this.#ended) {
       const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
       this.#native.close();
@@ -202,7 +203,7 @@ export class NativeTransport implements Transport {
   #drained(timeout: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeout);
-      this.#whenIdle.push(() => {
+      this.#whenIdle.add(() => {
         clearTimeout(timer);
         resolve();
       });
@@ -216,7 +217,7 @@ export class NativeTransport implements Transport {
       if (detail.signal !== undefined && !this.#listen(operation, detail.signal)) return undefined;
       this.#parameters.set(operation, detail);
     }
-    const code = this.#dialect.codes[operation.kind] as number;
+    const code = this.#codes[operation.kind] as number;
     let slot: number;
     if (value === undefined) {
       slot = this.#native.submit(code, operation.key);
@@ -371,25 +372,21 @@ export class NativeTransport implements Transport {
     this.#connector.stop();
     this.#tick.end();
     for (const waiting of this.#waiting) waiting.discard(this.#closedError());
+    this.#checkIdle();
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
 
   #finishOne(): void {
     this.#underWay -= 1;
-    this.#checkIdle();
+    if (this.#underWay === 0) this.#checkIdle();
   }
 
   #closedError(): ClosedError {
     return closedError(this.node, this.#isBaseClosed ? 'the event base' : 'the database');
   }
 
-  #isIdle(): boolean {
-    return this.#underWay === 0 && !this.#settler.hasAgain && this.#waiting.size === 0;
-  }
-
   #checkIdle(): void {
-    if (this.#whenIdle.length === 0 || !this.#isIdle()) return;
-    for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (!this.#whenIdle.isEmpty && this.isIdle) this.#whenIdle.callAll();
   }
 }
 
