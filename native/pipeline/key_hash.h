@@ -1,0 +1,35 @@
+// Key hashes: 32 bits of a key, as the clients have them whose placements a topology takes over. TypeScript's
+// are in lib/cluster/placement/key-hash.ts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace evenkeel::pipeline {
+
+enum class KeyHash : uint8_t { kMd5, kOneAtATime, kJava };
+
+// The first four bytes of the digest (RFC 1321), little-endian.
+uint32_t md5_word(std::span<const std::byte> key);
+
+// Jenkins's one-at-a-time hash over signed bytes, as libmemcached has it.
+uint32_t one_at_a_time(std::span<const std::byte> key);
+
+// Java's String.hashCode() of the UTF-16 units of a UTF-8 key, without its sign, as memjs has it. Of bytes
+// that are no UTF-8 it is some number.
+uint32_t java_hash(std::span<const std::byte> key);
+
+inline uint32_t hash_key(KeyHash hash, std::span<const std::byte> key) {
+  switch (hash) {
+    case KeyHash::kMd5:
+      return md5_word(key);
+    case KeyHash::kOneAtATime:
+      return one_at_a_time(key);
+    case KeyHash::kJava:
+      return java_hash(key);
+  }
+  return 0;
+}
+
+}  // namespace evenkeel::pipeline
