@@ -1,4 +1,4 @@
-// Builds what a run needs into build-bench/: the two native programs with plain g++, and the load child as plain
+// Builds what a run needs into build-bench/: the two native programs with plain g++, and the measuring children as plain
 // JavaScript, so that a measured process carries no TypeScript loader in its start-up, its CPU time or its memory.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
@@ -13,6 +13,7 @@ export interface Built {
   rawClient: string;
   cannedServer: string;
   loadChild: string;
+  slices: string;
 }
 
 export function build(): Built {
@@ -20,7 +21,8 @@ export function build(): Built {
   return {
     rawClient: buildNative('raw_client'),
     cannedServer: buildNative('canned_server'),
-    loadChild: bundleLoadChild(),
+    loadChild: bundle('load'),
+    slices: bundle('slices'),
   };
 }
 
@@ -37,11 +39,11 @@ function buildNative(name: string): string {
   return binary;
 }
 
-function bundleLoadChild(): string {
+function bundle(name: string): string {
   // Split, because a child must load the one client it measures and no other.
   buildSync({
-    entryPoints: [join(here, 'load.mts')],
-    outdir: join(out, 'load'),
+    entryPoints: [join(here, `${name}.mts`)],
+    outdir: join(out, name),
     outExtension: { '.js': '.mjs' },
     bundle: true,
     splitting: true,
@@ -50,5 +52,5 @@ function bundleLoadChild(): string {
     format: 'esm',
     target: 'node20',
   });
-  return join(out, 'load', 'load.mjs');
+  return join(out, name, `${name}.mjs`);
 }
