@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startServer } from '../../lib/testing/index.ts';
+import { Opcode, startServer } from '../../lib/testing/index.ts';
 import { startMemcached } from './memcached.mts';
+import { RawClient, type RawRequest, u32 } from './raw-client.mts';
 import { TextClient } from './text-client.mts';
 import { skipWithout } from './tool.mts';
 
@@ -63,4 +65,101 @@ test('a login that is too long to be one ends the connection', async () => {
   await using server = await startServer({ credentials });
   const client = await TextClient.connect(server);
   assert.equal(await client.finish('set a 0 0 9999999\r\n'), 'CLIENT_ERROR auth token too long\r\n');
+});
+
+const auth = (value: string, key = 'PLAIN'): RawRequest => ({ opcode: Opcode.saslAuth, key, value });
+const step = (value: string, key = 'PLAIN'): RawRequest => ({ opcode: Opcode.saslStep, key, value });
+const list: RawRequest = { opcode: Opcode.saslListMechs };
+const get: RawRequest = { opcode: Opcode.get, key: 'k' };
+const noop: RawRequest = { opcode: Opcode.noop };
+const version: RawRequest = { opcode: Opcode.version };
+const set: RawRequest = { opcode: Opcode.set, key: 'k', value: 'v', extras: u32(0, 0) };
+
+test('a binary connection is authenticated as by memcached -S', {
+  skip: skipWithout('memcached', 'memcached') || skipWithout('saslpasswd2', 'sasl2-bin'),
+}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-'));
+  try {
+    await chmod(folder, 0o755);
+    const path = join(folder, 'users');
+    await writeFile(join(folder, 'memcached.conf'), `mech_list: plain\nsasldb_path: ${path}\n`);
+    const made = spawnSync('saslpasswd2', ['-p', '-c', '-f', path, '-u', hostname(), credentials.username], {
+      input: credentials.password,
+    });
+    assert.equal(made.status, 0, made.stderr.toString());
+    await chmod(path, 0o644);
+    await using real = await startMemcached({ options: ['-S'], env: { SASL_CONF_PATH: folder } });
+    await using server = await startServer({ credentials });
+    const scripts: Record<string, RawRequest[]> = {
+      'before it, only what needs none': [list, version, noop],
+      'a command before it ends the connection': [set, noop],
+      'the right password': [auth('\0ada\0se:cret'), set, get, list, noop],
+      'the right password for oneself': [auth('ada\0ada\0se:cret'), get],
+      'a wrong password, then the right one': [auth('\0ada\0wrong'), auth('\0ada\0se:cret'), get],
+      'a wrong password, then a command': [auth('\0ada\0wrong'), get],
+      'an unknown user': [auth('\0bob\0se:cret')],
+      'an unknown mechanism': [auth('\0ada\0se:cret', 'SCRAM-SHA-1'), auth('', 'NONSENSE')],
+      'a message that is none': [auth('ada'), auth('\0ada'), auth('\0\0'), auth('\0ada\0se:cret\0')],
+      'the message in a second step': [auth(''), step('\0ada\0se:cret'), get],
+      'a wrong message in a second step': [auth(''), step('\0ada\0wrong'), get],
+      'a second step without a first': [step('\0ada\0se:cret'), get],
+      'lists with a key end the connection': [{ ...list, key: 'k' }, noop],
+      'no mechanism': [auth('\0ada\0se:cret', ''), noop],
+      'a wrong password once it is authenticated': [auth('\0ada\0se:cret'), auth('\0ada\0wrong'), get],
+    };
+    for (const [name, requests] of Object.entries(scripts))
+      await t.test(name, async () => {
+        const [theirs, ours] = await Promise.all(
+          [real, server].map(async (each) => {
+            const client = await RawClient.connect(each);
+            const answers: unknown[] = [];
+            for (const request of requests) {
+              client.send(request);
+              const answer = await client.answers(1).catch(() => undefined);
+              if (answer === undefined) return [...answers, 'the end'];
+              for (const { opcode, status, value, cas } of answer)
+                answers.push({
+                  opcode,
+                  status,
+                  value: opcode === Opcode.version ? 'version' : value.toString(),
+                  stored: cas !== 0n,
+                });
+            }
+            await client.close();
+            return answers;
+          }),
+        );
+        assert.deepEqual(ours, theirs);
+      });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('without credentials there is no SASL', async () => {
+  await using server = await startServer();
+  const client = await RawClient.connect(server);
+  for (const request of [list, auth('\0ada\0se:cret'), step('')])
+    assert.equal((await client.ask(request)).status, 0x81);
+  await client.close();
+});
+
+test('credentials that cannot be given are refused', async () => {
+  const given: [unknown, string][] = [
+    ['ada', 'credentials'],
+    [null, 'credentials'],
+    [{ username: 'ada' }, 'credentials.password'],
+    [{ username: '', password: 'p' }, 'credentials.username'],
+    [{ username: 'ada', password: 'a\0b' }, 'credentials.password'],
+    [{ username: 5, password: 'p' }, 'credentials.username'],
+  ];
+  for (const [value, argument] of given)
+    await assert.rejects(startServer({ credentials: value as typeof credentials }), {
+      code: 'EVENKEEL_INVALID_ARGUMENT',
+      context: { argument },
+    });
+  await assert.rejects(
+    startServer({ credentials: { ...credentials, pasword: '' } as typeof credentials }),
+    /did you mean password\?/,
+  );
 });

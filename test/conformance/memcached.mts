@@ -15,14 +15,14 @@ const deterministic = 'no_lru_maintainer,no_lru_crawler';
 
 /** Listens on `host` (default 127.0.0.1), or on a Unix socket in a folder that everybody may write to. */
 export async function startMemcached(
-  at: { host?: string; path?: string; options?: readonly string[] } = {},
+  at: { host?: string; path?: string; options?: readonly string[]; env?: Record<string, string> } = {},
 ): Promise<Memcached> {
-  const { host = '127.0.0.1', path, options = [] } = at;
+  const { host = '127.0.0.1', path, options = [], env = {} } = at;
   const port = path === undefined ? await freePort(host) : 0;
   const asRoot = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const where = path === undefined ? ['-l', host, '-p', String(port)] : ['-s', path];
   const args = [...asRoot, ...where, '-t', '1', '-o', deterministic, ...options];
-  const child = spawn('memcached', args, { stdio: 'ignore' });
+  const child = spawn('memcached', args, { stdio: 'ignore', env: { ...process.env, ...env } });
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());

@@ -30,6 +30,8 @@ export function sasl(request: Request, context: CommandContext, session: Session
     answers.error(request, Status.unknownCommand);
     return 'continue';
   }
+  // As in memcached: who begins again is nobody until it has succeeded again.
+  session.authenticated = false;
   if (listing) {
     answers.text(request, mechanisms);
     return 'continue';
