@@ -35,11 +35,6 @@ export class Fleet implements AsyncDisposable {
     return new Fleet(processes, clients);
   }
 
-  /** The names of the servers, as clients take them. */
-  get names(): string[] {
-    return this.servers.map(({ host, port }) => `${host}:${port}`);
-  }
-
   /** Stores each key where the placement says. */
   async store(placement: PlacementName, keys: readonly string[], servers = this.servers): Promise<void> {
     await Promise.all(

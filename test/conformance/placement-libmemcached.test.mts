@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
@@ -9,7 +9,7 @@ import {
   serverOf,
 } from '../../lib/cluster/placement/placement.ts';
 import { Fleet, keysOf } from './fleet.mts';
-import { skipWithout } from './tool.mts';
+import { askProgram, skipWithout } from './tool.mts';
 
 const script = fileURLToPath(new URL('libmemcached.py', import.meta.url));
 
@@ -24,14 +24,11 @@ interface Job {
 function libmemcached(...jobs: readonly Job[]): Promise<unknown[]> {
   const parts = ({ weight = 1, ...server }: PlacedServer) =>
     'path' in server ? [server.path, 0, weight] : [server.host, server.port, weight];
-  const input = JSON.stringify(jobs.map((job) => ({ ...job, servers: job.servers.map(parts) })));
-  return new Promise((resolve, reject) => {
-    const child = execFile('python3', [script], { maxBuffer: 2 ** 26 }, (error, stdout) => {
-      if (error === null) resolve(JSON.parse(stdout));
-      else reject(error);
-    });
-    child.stdin?.end(input);
-  });
+  return askProgram(
+    'python3',
+    script,
+    jobs.map((job) => ({ ...job, servers: job.servers.map(parts) })),
+  ) as Promise<unknown[]>;
 }
 
 function without(): string | false {
