@@ -7,8 +7,14 @@ const LONGEST_HOST = 253;
 const FORBIDDEN_IN_HOST = /[\s\p{Cc}\p{Cf}]/u;
 
 /** A name or numeric address, as the resolver takes it. */
+export function isHost(host: unknown): host is string {
+  return (
+    typeof host === 'string' && host !== '' && host.length <= LONGEST_HOST && !FORBIDDEN_IN_HOST.test(host)
+  );
+}
+
 export function checkHost(argument: string, host: unknown): string {
-  if (typeof host !== 'string' || host === '' || host.length > LONGEST_HOST || FORBIDDEN_IN_HOST.test(host))
+  if (!isHost(host))
     throw invalidArgument(
       argument,
       `${argument}: a host is a name or an address, without spaces and control characters, not ${shown(host)}`,
