@@ -1,6 +1,7 @@
 import { checkFlag, checkFunction, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 import { checkHost, checkSocketPath } from '../cluster/addresses';
-import type { Credentials, RestartOptions, ServerOptions, StopOptions } from './operations';
+import type { Credentials } from './credentials';
+import type { RestartOptions, ServerOptions, StopOptions } from './operations';
 
 const SERVER_NAMES = optionNames<ServerOptions>({
   port: true,

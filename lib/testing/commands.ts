@@ -1,5 +1,5 @@
 import type { AnswerBuffer } from './answers';
-import type { Credentials } from './operations';
+import type { Credentials } from './credentials';
 import { Status } from './protocol';
 import type { PrefixCounters } from './stat-groups';
 import type { Counters } from './stats';

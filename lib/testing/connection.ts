@@ -3,12 +3,14 @@ import { joined } from './answers';
 import { binaryDialect } from './binary/dialect';
 import { RequestParser } from './binary/parser';
 import type { CommandContext } from './commands';
+import type { Dialect } from './dialect';
 import { executes, faultSteps } from './fault-actions';
-import type { FaultBook, RequestAction } from './faults';
+import type { FaultBook } from './fault-book';
+import type { RequestAction } from './faults';
 import { Outbox, reset } from './outbox';
 import { MAX_KEY_BYTES, REQUEST_MAGIC, Status } from './protocol';
 import type { Recording } from './recording';
-import type { AnyRequest, Dialect, Session, Verdict } from './requests';
+import type { AnyRequest, Session, Verdict } from './requests';
 import { textDialect } from './text/dialect';
 import { TextParser } from './text/parser';
 
@@ -133,7 +135,7 @@ export class Connection {
   #request<Request extends AnyRequest>(request: Request, dialect: Dialect<Request>): Verdict {
     this.#requests += 1;
     const host = this.#host;
-    host.recording?.command(this.index, request);
+    host.recording?.command(this.index, request.received());
     if (this.#hung) return 'continue';
     const action = host.faults.hasRequestFaults
       ? host.faults.forRequest(request, dialect, this.index)

@@ -1,6 +1,7 @@
+import type { Dialect } from './dialect';
 import type { Moment, RequestAction } from './faults';
 import type { Step } from './outbox';
-import type { AnyRequest, Dialect } from './requests';
+import type { AnyRequest } from './requests';
 
 const GARBAGE_BYTES = 64;
 

@@ -1,3 +1,4 @@
+export type { Credentials } from './credentials';
 export type {
   ConnectAction,
   ConnectFault,
@@ -7,7 +8,7 @@ export type {
   RequestAction,
   RequestFault,
 } from './faults';
-export type { Credentials, RestartOptions, ServerOptions, StopOptions } from './operations';
+export type { RestartOptions, ServerOptions, StopOptions } from './operations';
 export { Opcode, type OpcodeName, Status } from './protocol';
 export type { ReceivedChunk, ReceivedCommand } from './recording';
 export type { FaultHandle, TestServer } from './test-server';

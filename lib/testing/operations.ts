@@ -1,10 +1,6 @@
+import type { Credentials } from './credentials';
 import type { FaultRule } from './faults';
 import type { ReceivedChunk, ReceivedCommand } from './recording';
-
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
 
 /** How a server is started. Times are milliseconds, sizes bytes. */
 export interface ServerOptions {

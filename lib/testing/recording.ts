@@ -1,5 +1,3 @@
-import type { AnyRequest } from './requests';
-
 /** Bytes as they arrived in one read. */
 export interface ReceivedChunk {
   /** Index of the connection in order of acceptance, from 0. */
@@ -32,7 +30,7 @@ export class Recording {
     this.chunks.push({ connection, bytes });
   }
 
-  command(connection: number, request: AnyRequest): void {
-    this.commands.push({ connection, ...request.received() });
+  command(connection: number, received: Omit<ReceivedCommand, 'connection'>): void {
+    this.commands.push({ connection, ...received });
   }
 }

@@ -4,17 +4,12 @@ import { dateNow } from '../platform';
 import { AnswerBuffer } from './answers';
 import { Conditions } from './conditions';
 import { Connection, type ConnectionHost } from './connection';
+import type { Credentials } from './credentials';
 import { garbage } from './fault-actions';
-import { FaultBook, type FaultRule } from './faults';
+import { FaultBook } from './fault-book';
+import type { FaultRule } from './faults';
 import { Listener } from './listener';
-import type {
-  Address,
-  Credentials,
-  RestartOptions,
-  ServerOperations,
-  ServerOptions,
-  StopOptions,
-} from './operations';
+import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
 import { type ReceivedChunk, type ReceivedCommand, Recording } from './recording';
 import { PrefixCounters, statGroup } from './stat-groups';
 import { Counters, generalStats } from './stats';

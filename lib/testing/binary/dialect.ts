@@ -1,6 +1,6 @@
+import type { Dialect } from '../dialect';
 import type { HeaderLies } from '../faults';
 import { HEADER_BYTES, Opcode, RESPONSE_MAGIC, Status, statusBody } from '../protocol';
-import type { Dialect } from '../requests';
 import { execute } from './execute';
 import type { Request } from './parser';
 

@@ -1,5 +1,5 @@
+import type { Dialect } from '../dialect';
 import { Status, statusBody } from '../protocol';
-import type { Dialect } from '../requests';
 import type { TextRequest } from './plan';
 
 const UNASKED_OPAQUE = 0xdeadbeef;
