@@ -83,7 +83,10 @@ export interface NativeClientOptions {
   readonly backoffMin: number;
   readonly backoffMax: number;
   readonly silenceLimit: number;
-  readonly waitsOffline: boolean;
+  /** An OFFLINE_… */
+  readonly offline: number;
+  /** To each server. */
+  readonly connections: number;
   readonly maxWritten: number;
   readonly maxOperations: number;
   readonly maxQueuedBytes: number;
@@ -102,8 +105,14 @@ export interface NativeClient {
   take(slabOffset: number): number;
   takeLarge(index: number): Buffer | undefined;
   setSlab(slab: Uint8Array): void;
-  setAddresses(addresses: readonly (readonly [string, number] | readonly [string])[]): void;
-  connect(): void;
+  /** `protocol`: a PROTOCOL_… An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
+  addServer(id: number, protocol: number): void;
+  /** The first ones begin the first attempt to connect. */
+  setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
+  /** What it has is brought to its end. No key may be routed to it any more. */
+  retireServer(id: number): void;
+  /** All keys go to this server. */
+  routeTo(id: number): void;
   cancel(slot: number): void;
   close(): void;
   /** How many more operations without a value would be accepted. */

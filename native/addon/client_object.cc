@@ -1,8 +1,11 @@
 #include "addon/client_object.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
+
+#include "wire/memcache/binary.h"
 
 namespace evenkeel::addon {
 
@@ -63,27 +66,19 @@ uint64_t large_number_property(napi_env env, napi_value object, const char* name
   return static_cast<uint64_t>(number);
 }
 
-bool boolean_property(napi_env env, napi_value object, const char* name) {
-  napi_value value = nullptr;
-  bool flag = false;
-  napi_get_named_property(env, object, name, &value);
-  napi_get_value_bool(env, value, &flag);
-  return flag;
-}
-
 }  // namespace
 
 pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
   const uint32_t* p = parameters_;
-  return {.head = {.opcode = static_cast<wire::memcache::Opcode>(code & 0xff),
-                   .cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]),
-                   .flags = p[layout::kParamFlags],
-                   .expiry = p[layout::kParamExpiry],
-                   .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
-                   .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
+  return {.request = {.op = static_cast<wire::Op>(code & 0xff),
+                      .discards_value = (code & layout::kCodeDiscardsValue) != 0,
+                      .cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]),
+                      .flags = p[layout::kParamFlags],
+                      .expiry = p[layout::kParamExpiry],
+                      .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
+                      .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
           .timeout = p[layout::kParamTimeout],
-          .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]),
-          .discards_value = (code & layout::kCodeDiscardsValue) != 0};
+          .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow])};
 }
 
 // Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which
@@ -95,7 +90,7 @@ ClientObject::Key::Key(napi_env env, napi_value value) {
     refused = layout::kRefusedKeyType;
     return;
   }
-  if (length > wire::memcache::kMaxKeyLength) {  // a unit is a byte at least
+  if (length > kMostKey) {  // a unit is a byte at least
     refused = layout::kRefusedKeyTooLong;
     return;
   }
@@ -106,7 +101,6 @@ ClientObject::Key::Key(napi_env env, napi_value value) {
   }
   if (kind == Units::kWellFormed) napi_get_value_string_utf8(env, value, buffer, kKeyBuffer, &length);
   bytes = std::as_bytes(std::span(buffer, length));
-  refused = pipeline::refusal(wire::memcache::check_key(bytes));
 }
 
 ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t limit, bool exactly)
@@ -133,13 +127,15 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
   napi_typeof(env, value, &type);
   const Key checked(env, key);
   if (checked.refused != 0) return checked.refused;
+  const int32_t refused = client_->check_key(checked.bytes);
+  if (refused != 0) return refused;
   size_t value_length = 0;
   if (type != napi_undefined) {
     const Value measured(env, value, type == napi_string, max_value_, true);
     if (measured.refused != 0) return measured.refused;
     value_length = measured.length;
   }
-  return static_cast<int32_t>(pipeline::Client::most_bytes(checked.bytes.size(), value_length));
+  return static_cast<int32_t>(client_->most_bytes(checked.bytes.size(), value_length));
 }
 
 int32_t ClientObject::submit(uint32_t code, napi_value key_value) {
@@ -220,8 +216,13 @@ void ClientObject::set_slab(napi_value slab) {
   slab_ = {data, length};
 }
 
+void ClientObject::add_server(uint16_t id, uint32_t protocol) {
+  static constexpr std::array kProtocols{&wire::memcache::kBinary};
+  client_->add_server(id, *kProtocols[protocol]);
+}
+
 // Each entry is [host, port], with a numeric address, or [path].
-void ClientObject::set_addresses(napi_value list) {
+void ClientObject::set_addresses(uint16_t id, napi_value list) {
   const napi_env env = driver_->env();
   uint32_t count = 0;
   napi_get_array_length(env, list, &count);
@@ -239,7 +240,7 @@ void ClientObject::set_addresses(napi_value list) {
                                   : net::Address::unix_path(text(env, host));
     if (address.has_value()) addresses.push_back(*address);
   }
-  client_->set_addresses(std::move(addresses));
+  client_->set_addresses(id, std::move(addresses));
 }
 
 void ClientObject::cancel(uint32_t slot) {
@@ -327,13 +328,23 @@ static napi_value set_slab(napi_env, Arguments arguments, const Self& self) {
   return nullptr;
 }
 
-static napi_value set_addresses(napi_env, Arguments arguments, const Self& self) {
-  self->set_addresses(arguments[0]);
+static napi_value add_server(napi_env, Arguments arguments, const Self& self) {
+  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1));
   return nullptr;
 }
 
-static napi_value connect(napi_env, Arguments, const Self& self) {
-  self->connect();
+static napi_value set_addresses(napi_env, Arguments arguments, const Self& self) {
+  self->set_addresses(static_cast<uint16_t>(arguments.u32(0)), arguments[1]);
+  return nullptr;
+}
+
+static napi_value retire_server(napi_env, Arguments arguments, const Self& self) {
+  self->retire_server(static_cast<uint16_t>(arguments.u32(0)));
+  return nullptr;
+}
+
+static napi_value route_to(napi_env, Arguments arguments, const Self& self) {
+  self->route_to(static_cast<uint16_t>(arguments.u32(0)));
   return nullptr;
 }
 
@@ -365,7 +376,8 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
       .backoff_min = number_property(env, given, "backoffMin"),
       .backoff_max = number_property(env, given, "backoffMax"),
       .silence_limit = number_property(env, given, "silenceLimit"),
-      .waits_offline = boolean_property(env, given, "waitsOffline"),
+      .offline = static_cast<pipeline::Offline>(number_property(env, given, "offline")),
+      .connections = static_cast<uint16_t>(number_property(env, given, "connections")),
       .max_written = number_property(env, given, "maxWritten"),
       .max_operations = number_property(env, given, "maxOperations"),
       .max_queued_bytes = large_number_property(env, given, "maxQueuedBytes"),
@@ -387,8 +399,10 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::take>(env, object, "take", self);
   define<ClientObject, calls::take_large>(env, object, "takeLarge", self);
   define<ClientObject, calls::set_slab>(env, object, "setSlab", self);
+  define<ClientObject, calls::add_server>(env, object, "addServer", self);
   define<ClientObject, calls::set_addresses>(env, object, "setAddresses", self);
-  define<ClientObject, calls::connect>(env, object, "connect", self);
+  define<ClientObject, calls::retire_server>(env, object, "retireServer", self);
+  define<ClientObject, calls::route_to>(env, object, "routeTo", self);
   define<ClientObject, calls::cancel>(env, object, "cancel", self);
   define<ClientObject, calls::close>(env, object, "close", self);
   define<ClientObject, calls::available>(env, object, "available", self);

@@ -34,8 +34,12 @@ class ClientObject final : public Messenger,
   uint32_t take(uint32_t offset);
   napi_value take_large(uint32_t index);
   void set_slab(napi_value slab);
-  void set_addresses(napi_value list);
-  void connect() { client_->connect(); }
+  // `protocol`: a layout::kProtocol….
+  void add_server(uint16_t id, uint32_t protocol);
+  void set_addresses(uint16_t id, napi_value list);
+  void retire_server(uint16_t id) { client_->retire_server(id); }
+  // All keys go to this server.
+  void route_to(uint16_t server) { client_->route_by(std::make_shared<pipeline::SingleServer>(), {server}); }
   void cancel(uint32_t slot);
   void close();
   uint32_t available() const { return client_->available(); }
@@ -51,7 +55,8 @@ class ClientObject final : public Messenger,
   // Not worth splitting.
   static constexpr uint32_t kFewRecords = 64;
   // A key is at most 250 bytes; one that does not fit here, cut at a character, is still longer than that.
-  static constexpr size_t kKeyBuffer = 260;
+  static constexpr size_t kMostKey = 250;
+  static constexpr size_t kKeyBuffer = kMostKey + 10;
   struct Key {
     Key(napi_env env, napi_value value);
     char buffer[kKeyBuffer];

@@ -33,9 +33,10 @@ struct Packet {
   uint32_t opaque;
   uint32_t inline_length;         // bytes in Batch::bytes
   uint32_t payload = kNoPayload;  // an index into Batch::payloads; its bytes follow the inline ones
-  uint8_t opcode;
-  bool discards_value;  // only whether the answer has a value is of interest
-  bool dead = false;    // given up before any of it had left; its payload is gone
+  uint8_t op;                     // a wire::Op
+  uint8_t suffix_length = 0;      // the last of the inline bytes, which come behind the payload
+  bool discards_value;            // only whether the answer has a value is of interest
+  bool dead = false;              // given up before any of it had left; its payload is gone
 };
 
 struct Batch {

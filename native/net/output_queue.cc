@@ -1,5 +1,7 @@
 #include "net/output_queue.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace evenkeel::net {
@@ -45,9 +47,8 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_
     if (packet.dead) continue;
     if (gathered.bytes >= kMostGathered) break;
     --max_packets;
-    const size_t inline_skip = std::min<size_t>(skip, packet.inline_length);
-    skip -= inline_skip;
     std::span<const std::byte> payload;
+    size_t suffix = 0;
     if (packet.payload != Packet::kNoPayload) {
       const Batch::Attached& attached = pending_.payloads[packet.payload];
       payload = attached.payload->bytes();
@@ -55,11 +56,16 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_
         gathered.payload_gone = i == head_packet_;
         return gathered;
       }
+      suffix = packet.suffix_length;
     }
-    if (!add_segment(segments, &gathered, inline_bytes + inline_skip, packet.inline_length - inline_skip))
-      break;
-    if (!add_segment(segments, &gathered, payload.data() + skip, payload.size() - skip)) break;
-    skip = 0;
+    const std::array<std::span<const std::byte>, 3> parts{
+        std::span(inline_bytes, packet.inline_length - suffix), payload,
+        std::span(inline_bytes + packet.inline_length - suffix, suffix)};
+    for (const std::span<const std::byte> part : parts) {
+      const size_t skipped = std::min(skip, part.size());
+      skip -= skipped;
+      if (!add_segment(segments, &gathered, part.data() + skipped, part.size() - skipped)) return gathered;
+    }
   }
   return gathered;
 }

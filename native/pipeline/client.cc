@@ -18,28 +18,26 @@ bool copy_ascii(std::byte* to, const std::byte* from, size_t length) {
   return (any & std::byte{0x80}) == std::byte{0};
 }
 
-void append(std::vector<net::Batch>& to, std::vector<net::Batch>& from) {
-  for (size_t node = 0; node < from.size(); ++node) to[node].append(from[node]);
-}
+constexpr size_t kMostKey = 250;
 
-void forget(std::vector<net::Batch>& batches) {
-  for (net::Batch& batch : batches) batch = net::Batch();
+// FNV-1a, of Fowler, Noll and Vo.
+uint32_t spread(std::span<const std::byte> key) {
+  uint32_t hash = 2166136261u;
+  for (const std::byte b : key) hash = (hash ^ static_cast<uint32_t>(b)) * 16777619u;
+  return hash;
 }
-
-// The longest head and the longest key.
-constexpr size_t kMostWithoutValue = 24 + 20 + wire::memcache::kMaxKeyLength;
 
 }  // namespace
 
-int32_t refusal(wire::memcache::KeyFault fault) {
+int32_t refusal(wire::KeyFault fault) {
   switch (fault) {
-    case wire::memcache::KeyFault::kNone:
+    case wire::KeyFault::kNone:
       return 0;
-    case wire::memcache::KeyFault::kEmpty:
+    case wire::KeyFault::kEmpty:
       return layout::kRefusedKeyEmpty;
-    case wire::memcache::KeyFault::kTooLong:
+    case wire::KeyFault::kTooLong:
       return layout::kRefusedKeyTooLong;
-    case wire::memcache::KeyFault::kForbiddenByte:
+    case wire::KeyFault::kForbiddenByte:
       return layout::kRefusedKeyForbiddenByte;
   }
   return layout::kRefusedKeyType;
@@ -50,13 +48,7 @@ Client::Client(base::EventBase& base, bool threaded, const Options& options, Cli
       threaded_(threaded),
       options_(options),
       listener_(listener),
-      slots_(options.max_operations) {
-  staged_.resize(router_.nodes());
-  for (Mailbox* mailbox : {&mailbox_, &delivery_}) {
-    mailbox->ready.resize(router_.nodes());
-    mailbox->held.resize(router_.nodes());
-  }
-}
+      slots_(options.max_operations) {}
 
 Client::~Client() = default;
 
@@ -82,58 +74,100 @@ std::unique_lock<std::mutex> Client::lock() {
   return threaded_ ? std::unique_lock(mutex_) : std::unique_lock(mutex_, std::defer_lock);
 }
 
-void Client::set_addresses(std::vector<net::Address> addresses) {
-  run([self = shared_from_this(), addresses = std::move(addresses)]() mutable {
-    if (self->pipeline_ != nullptr) self->pipeline_->set_addresses(0, std::move(addresses));
-  });
+// Changes and batches go the same way, so that the other side knows a server before its first request.
+void Client::change(Change change) {
+  if (closed_) return;
+  flush(Flush::kHold);  // what has been routed by what was so far
+  if (!threaded_) {
+    if (pipeline_ != nullptr) change(*pipeline_);
+    return;
+  }
+  {
+    const std::lock_guard guard(mutex_);
+    mailbox_.changes.push_back(std::move(change));
+    if (std::exchange(mailbox_.posted, true)) return;
+  }
+  knock();
 }
 
-void Client::connect() {
-  run([self = shared_from_this()] {
-    if (self->pipeline_ != nullptr) self->pipeline_->connect();
-  });
+void Client::add_server(uint16_t id, const wire::Protocol& protocol) {
+  if (id >= protocols_.size()) protocols_.resize(size_t{id} + 1);
+  protocols_[id] = &protocol;
+  most_head_ = std::max(most_head_, protocol.most_head);
+  change([id, &protocol](Pipeline& pipeline) { pipeline.add_server(id, protocol); });
+}
+
+void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
+  change(
+      [id, addresses = std::move(addresses)](Pipeline& pipeline) { pipeline.set_addresses(id, addresses); });
+}
+
+void Client::retire_server(uint16_t id) {
+  change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
+}
+
+void Client::route_by(std::shared_ptr<const Router> router, std::vector<uint16_t> servers) {
+  router_ = std::move(router);
+  targets_.clear();
+  for (const uint16_t server : servers) targets_.push_back({server, protocols_[server]});
+}
+
+uint16_t Client::connection_of(const Target& target, std::span<const std::byte> key) const {
+  const uint16_t connections = options_.connections;
+  if (connections == 1) return target.server;
+  // One key always takes one connection, so its operations stay in order.
+  return static_cast<uint16_t>(target.server * connections + spread(key) % connections);
+}
+
+int32_t Client::check_key(std::span<const std::byte> key) const {
+  if (targets_.empty()) return layout::kRefusedNoServer;
+  return refusal(targets_[router_->route(key)].protocol->encoder.check_key(key));
 }
 
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
+  if (targets_.empty()) return layout::kRefusedNoServer;
+  const Target& target = targets_[router_->route(key)];
+  encoder_ = &target.protocol->encoder;
+  const wire::KeyFault fault = encoder_->check_key(key);
+  if (fault != wire::KeyFault::kNone) return refusal(fault);
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
   // What is handed in again has been accepted before.
   if (call.deadline == 0 && room() == 0) return layout::kRefusedQueuedBytes;
   call_ = call;
-  key_length_ = key.size();
-  const size_t head = wire::memcache::head_size(call.head.opcode);
-  node_ = router_.route(key);
-  std::byte* at = staged_[node_].bytes.reserve(head + key.size() + value_capacity);
-  std::memcpy(at + head, key.data(), key.size());
-  value_ = at + head + key.size();
+  key_ = key;
+  connection_ = connection_of(target, key);
+  prefix_size_ = encoder_->prefix_size(call.request, key, value_capacity);
+  const size_t suffix_size = encoder_->suffix_size(call.request.op);
+  value_ = staged_.bytes_of(connection_).reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
   return 0;
 }
 
 uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {
   const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
-  const size_t head = wire::memcache::head_size(call_.head.opcode);
-  const size_t inline_length = head + key_length_ + value_length;
+  const size_t suffix_size = encoder_->suffix_size(call_.request.op);
+  const size_t inline_length = prefix_size_ + value_length + suffix_size;
   const uint32_t opaque = slots_.acquire();
-  call_.head.opaque = opaque;
-  encode_head(call_.head, key_length_, value_length + payload_length, value_ - key_length_ - head);
-  net::Batch& batch = staged_[node_];
-  batch.bytes.grow(inline_length);
-  ++staged_count_;
+  call_.request.opaque = opaque;
+  encoder_->encode(call_.request, key_, value_length + payload_length, {value_ - prefix_size_, prefix_size_},
+                   {value_ + value_length, suffix_size});
+  staged_.bytes_of(connection_).grow(inline_length);
   queued_.add(inline_length + payload_length);
   const base::Millis deadline =
       call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
-  batch.add({.deadline = deadline,
-             .opaque = opaque,
-             .inline_length = static_cast<uint32_t>(inline_length),
-             .opcode = static_cast<uint8_t>(call_.head.opcode),
-             .discards_value = call_.discards_value},
-            std::move(payload), payload_length);
+  staged_.add(connection_,
+              {.deadline = deadline,
+               .opaque = opaque,
+               .inline_length = static_cast<uint32_t>(inline_length),
+               .op = static_cast<uint8_t>(call_.request.op),
+               .suffix_length = static_cast<uint8_t>(suffix_size),
+               .discards_value = call_.request.discards_value},
+              std::move(payload), payload_length);
   return opaque & ((1u << layout::kSlotBits) - 1);
 }
 
 void Client::flush(Flush how) {
-  if (staged_count_ == 0 && how != Flush::kAll) return;
-  staged_count_ = 0;
+  if (staged_.empty() && how != Flush::kAll) return;
   if (!threaded_) {
     if (pipeline_ == nullptr) return;
     pipeline_->submit(staged_, how);
@@ -143,10 +177,10 @@ void Client::flush(Flush how) {
   {
     const std::lock_guard guard(mutex_);
     if (how == Flush::kAll) {
-      append(mailbox_.ready, mailbox_.held);
+      mailbox_.ready.append(mailbox_.held);
       mailbox_.releases = true;
     }
-    append(how == Flush::kHold ? mailbox_.held : mailbox_.ready, staged_);
+    (how == Flush::kHold ? mailbox_.held : mailbox_.ready).append(staged_);
     if (std::exchange(mailbox_.posted, true)) return;
   }
   knock();
@@ -162,12 +196,14 @@ void Client::read_mailbox() {
     std::swap(mailbox_, delivery_);
   }
   if (pipeline_ != nullptr) {
+    for (const Change& each : delivery_.changes) each(*pipeline_);
     pipeline_->submit(delivery_.ready, delivery_.releases ? Flush::kAll : Flush::kStaged);
     pipeline_->submit(delivery_.held, Flush::kHold);
     // What was given up before it could leave must not leave now.
     for (const uint32_t opaque : delivery_.cancels) pipeline_->cancel(opaque);
     pipeline_->write();
   }
+  delivery_.changes.clear();
   delivery_.cancels.clear();
   delivery_.releases = delivery_.posted = false;
 }
@@ -236,6 +272,7 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
     record[layout::kRecordValueLength] = completion.value_length;
     record[layout::kRecordCasHigh] = static_cast<uint32_t>(completion.cas >> 32);
     record[layout::kRecordCasLow] = static_cast<uint32_t>(completion.cas);
+    record[layout::kRecordConnection] = completion.connection;
     ++next_record_;
     if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeAnswered) {
       record[layout::kRecordDetail] = completion.detail;
@@ -264,8 +301,8 @@ void Client::close() {
     if (self->pipeline_ == nullptr) return;
     self->pipeline_->close();
     self->pipeline_.reset();
-    forget(self->delivery_.ready);
-    forget(self->delivery_.held);
+    self->delivery_.ready.forget();
+    self->delivery_.held.forget();
     CompletionBatch ended;
     Completion& last = ended.records.emplace_back();
     last.slot = layout::kControlSlot;
@@ -280,7 +317,8 @@ uint64_t Client::room() const {
 }
 
 uint32_t Client::available() const {
-  const uint64_t by_bytes = (room() + kMostWithoutValue - 1) / kMostWithoutValue;
+  const uint64_t most = most_head_ + kMostKey;
+  const uint64_t by_bytes = (room() + most - 1) / most;
   return static_cast<uint32_t>(std::min<uint64_t>(slots_.available(), by_bytes));
 }
 
@@ -288,18 +326,14 @@ bool Client::fits(uint32_t operations, uint64_t bytes) const {
   return operations <= slots_.available() && bytes <= room();
 }
 
-size_t Client::most_bytes(size_t key_length, size_t value_length) {
-  return kMostWithoutValue - wire::memcache::kMaxKeyLength + key_length + value_length;
-}
-
 void Client::drop_memory() {
-  forget(staged_);
+  staged_.forget();
   base::BulkVector<Completion>().swap(inbox_.records);
   inbox_.values = base::ByteBuffer();
   next_record_ = next_value_ = 0;
   const auto guard = lock();
-  forget(mailbox_.ready);
-  forget(mailbox_.held);
+  mailbox_.ready.forget();
+  mailbox_.held.forget();
   outbox_ = CompletionBatch();
 }
 

@@ -1,29 +1,31 @@
-// Client: the JavaScript thread's side of a pipeline. It hands out slots, encodes requests into the batch of
-// their node, hands batches over, and takes completions back. With a base on the same thread every hand-over
-// is a call; with a base on another it is a swap under a lock and, when nobody has knocked yet, one wake-up.
+// Client: the JavaScript thread's side of a pipeline. It hands out slots, routes requests and encodes them
+// into the batch of their connection, hands batches over, and takes completions back. With a base on the same
+// thread every hand-over is a call; with a base on another it is a swap under a lock and, when nobody has
+// knocked yet, one wake-up.
 //
 // Threads: everything on the JavaScript thread, except the listener's call, which comes on the base's.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
 
 #include "base/event_base.h"
-#include "net/batch.h"
+#include "net/outgoing.h"
 #include "net/queued_bytes.h"
 #include "pipeline/completions.h"
 #include "pipeline/options.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/router.h"
 #include "pipeline/slots.h"
-#include "wire/memcache/request.h"
+#include "wire/protocol.h"
 
 namespace evenkeel::pipeline {
 
 // 0, or the layout::kRefused… code of the fault.
-int32_t refusal(wire::memcache::KeyFault fault);
+int32_t refusal(wire::KeyFault fault);
 
 class ClientListener {
  public:
@@ -43,19 +45,27 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
                                         Allocator& allocator, ClientListener& listener);
   ~Client();
 
-  void set_addresses(std::vector<net::Address> addresses);
-  void connect();
+  // The servers that there are, whether or not keys are routed to them. Ids are the caller's choice, as small
+  // as possible; one may be used again when kOutcomeRetired has told that its server is gone.
+  void add_server(uint16_t id, const wire::Protocol& protocol);
+  // The first ones begin the first attempt to connect.
+  void set_addresses(uint16_t id, std::vector<net::Address> addresses);
+  // No key may be routed to it any more.
+  void retire_server(uint16_t id);
+  // From here on: `servers` has the ids of those that the router chooses among.
+  void route_by(std::shared_ptr<const Router> router, std::vector<uint16_t> servers);
 
   struct Call {
-    wire::memcache::RequestHead head;  // opaque is filled in
-    uint32_t timeout = 0;              // ms from now, unless there is
-    base::Millis deadline = 0;         // the one of a lost operation that is handed in again
-    bool discards_value = false;
+    wire::Request request;      // opaque is filled in
+    uint32_t timeout = 0;       // ms from now, unless there is
+    base::Millis deadline = 0;  // the one of a lost operation that is handed in again
   };
 
-  // Makes room for a value of at most `value_capacity` bytes behind the request's head and key, which
-  // check_key() has found good. 0, or a layout::kRefused… code; the caller then writes the value to
-  // value_space() and calls commit().
+  // 0, or the layout::kRefused… code of the key's fault.
+  int32_t check_key(std::span<const std::byte> key) const;
+
+  // Makes room for a value of at most `value_capacity` bytes. 0, or a layout::kRefused… code; the caller then
+  // writes the value to value_space() and calls commit(), until which the key must stay.
   int32_t begin(const Call& call, std::span<const std::byte> key, size_t value_capacity);
   std::byte* value_space() { return value_; }
   // Returns the slot. A payload's bytes follow the inline value.
@@ -95,40 +105,57 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // Whether so many operations that need so many bytes together would be accepted.
   bool fits(uint32_t operations, uint64_t bytes) const;
   // What an operation with this key and this much of a value needs at most, in bytes.
-  static size_t most_bytes(size_t key_length, size_t value_length);
+  size_t most_bytes(size_t key_length, size_t value_length) const {
+    return most_head_ + key_length + value_length;
+  }
   uint64_t queued_bytes() const { return queued_.now(); }
 
  private:
+  using Change = std::function<void(Pipeline&)>;
   struct Mailbox {
-    std::vector<net::Batch> ready;  // by node, as the next
-    std::vector<net::Batch> held;   // behind them
+    std::vector<Change> changes;  // of the servers; before anything else
+    net::Outgoing ready;
+    net::Outgoing held;  // behind them
     std::vector<uint32_t> cancels;
-    bool releases = false;  // what the nodes hold goes out before `ready`
+    bool releases = false;  // what is held on the other side goes out before `ready`
     bool posted = false;
+  };
+
+  // Where the requests of a server go.
+  struct Target {
+    uint16_t server;
+    const wire::Protocol* protocol;
   };
 
   Client(base::EventBase& base, bool threaded, const Options& options, ClientListener& listener);
   void run(std::function<void()> task);
+  void change(Change change);
   void knock();
   void read_mailbox();
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
   uint64_t room() const;
+  uint16_t connection_of(const Target& target, std::span<const std::byte> key) const;
 
   base::EventBase& base_;
   const bool threaded_;
   const Options options_;
   ClientListener& listener_;
-  SingleNodeRouter router_;
+  std::vector<const wire::Protocol*> protocols_;  // by server
+  size_t most_head_ = 0;                          // of them all
+  std::shared_ptr<const Router> router_;
+  std::vector<Target> targets_;  // of the router
   Slots slots_;
   net::QueuedBytes queued_;
   bool closed_ = false;
 
-  std::vector<net::Batch> staged_;  // by node
-  size_t staged_count_ = 0;
-  uint16_t node_ = 0;  // of the call between begin() and commit()
+  net::Outgoing staged_;
+  // Of the call between begin() and commit().
   Call call_;
-  size_t key_length_ = 0;
+  const wire::Encoder* encoder_ = nullptr;
+  uint16_t connection_ = 0;
+  std::span<const std::byte> key_;
+  size_t prefix_size_ = 0;
   std::byte* value_ = nullptr;
 
   CompletionBatch inbox_;

@@ -41,6 +41,7 @@ struct Completion {
   uint32_t value_length = 0;
   uint64_t cas = 0;
   uint32_t detail = 0;
+  uint16_t connection = 0;
   bool late = false;
   base::Millis deadline = 0;
 };

@@ -15,8 +15,8 @@ class Flights {
  public:
   explicit Flights(base::Millis now) : deadlines_(now) {}
 
-  Flight& start(const net::Packet& packet, uint16_t node) {
-    Flight& flight = table_.insert(packet, node);
+  Flight& start(const net::Packet& packet, uint16_t connection) {
+    Flight& flight = table_.insert(packet, connection);
     deadlines_.schedule(&flight, packet.deadline);
     return flight;
   }
@@ -60,18 +60,15 @@ class Flights {
     completion.deadline = deadline;
   }
 
-  void control(uint32_t outcome, uint32_t detail, std::span<const std::byte> value = {}) {
+  void control(uint16_t connection, uint32_t outcome, uint32_t detail,
+               std::span<const std::byte> value = {}) {
     Completion& completion = completions_.records.emplace_back();
     completion.slot = layout::kControlSlot;
     completion.outcome = outcome;
+    completion.connection = connection;
     completion.detail = detail;
     completion.value_length = static_cast<uint32_t>(value.size());
     completions_.values.append(value);
-  }
-
-  template <typename Visit>
-  void for_each(Visit visit) {
-    table_.for_each(visit);
   }
 
   CompletionBatch& completions() { return completions_; }
@@ -83,6 +80,7 @@ class Flights {
     Completion& completion = completions_.records.emplace_back();
     completion.slot = flight.slot();
     completion.outcome = outcome;
+    completion.connection = flight.connection;
     return completion;
   }
 

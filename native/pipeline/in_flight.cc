@@ -2,15 +2,15 @@
 
 namespace evenkeel::pipeline {
 
-Flight& InFlightTable::insert(const net::Packet& packet, uint16_t node) {
+Flight& InFlightTable::insert(const net::Packet& packet, uint16_t connection) {
   const uint32_t slot = packet.opaque & ((1u << layout::kSlotBits) - 1);
   const size_t block = slot / kBlock;
   if (block >= blocks_.size()) blocks_.resize(block + 1);
   if (blocks_[block] == nullptr) blocks_[block] = std::make_unique<Block>();
   Flight& flight = blocks_[block]->flights[slot % kBlock];
   flight.opaque = packet.opaque;
-  flight.node = node;
-  flight.opcode = packet.opcode;
+  flight.connection = connection;
+  flight.op = static_cast<wire::Op>(packet.op);
   flight.discards_value = packet.discards_value;
   flight.state = FlightState::kQueued;
   ++size_;

@@ -14,6 +14,7 @@
 #include "base/timer_wheel.h"
 #include "net/batch.h"
 #include "pipeline/layout.h"
+#include "wire/request.h"
 
 namespace evenkeel::pipeline {
 
@@ -35,14 +36,48 @@ inline bool is_settled(FlightState state) {
 // The timer node fires at the operation's deadline.
 struct Flight : base::TimerNode {
   uint32_t opaque = 0;
-  uint16_t node = 0;
-  uint8_t opcode = 0;
+  uint16_t connection = 0;
+  wire::Op op = wire::Op::kGet;
   FlightState state = FlightState::kFree;
   bool discards_value = false;
   bool is_held = false;   // where it is queued: with what waits for Flush::kAll, or with what may leave
   uint32_t sequence = 0;  // its request's in that queue, while queued
+  // In the FlightList of its connection, while its answer is due.
+  Flight* earlier = nullptr;
+  Flight* later = nullptr;
 
   uint32_t slot() const { return opaque & ((1u << layout::kSlotBits) - 1); }
+};
+
+// The operations whose answers one connection owes, in the order in which their requests were written whole.
+class FlightList {
+ public:
+  FlightList() = default;
+  FlightList(const FlightList&) = delete;
+  FlightList& operator=(const FlightList&) = delete;
+
+  bool empty() const { return first_ == nullptr; }
+  size_t size() const { return size_; }
+  Flight* first() const { return first_; }
+
+  void append(Flight& flight) {
+    flight.earlier = last_;
+    flight.later = nullptr;
+    (last_ == nullptr ? first_ : last_->later) = &flight;
+    last_ = &flight;
+    ++size_;
+  }
+  void remove(Flight& flight) {
+    (flight.earlier == nullptr ? first_ : flight.earlier->later) = flight.later;
+    (flight.later == nullptr ? last_ : flight.later->earlier) = flight.earlier;
+    flight.earlier = flight.later = nullptr;
+    --size_;
+  }
+
+ private:
+  Flight* first_ = nullptr;
+  Flight* last_ = nullptr;
+  size_t size_ = 0;
 };
 
 class InFlightTable {
@@ -55,7 +90,7 @@ class InFlightTable {
   InFlightTable& operator=(const InFlightTable&) = delete;
 
   // The entry becomes kQueued. The slot is free: whoever hands out slots sees to it.
-  Flight& insert(const net::Packet& packet, uint16_t node);
+  Flight& insert(const net::Packet& packet, uint16_t connection);
 
   // The entry in flight under exactly this opaque, generation included; null when there is none.
   Flight* find(uint32_t opaque) {
@@ -70,17 +105,6 @@ class InFlightTable {
   void erase(Flight& flight);
 
   size_t size() const { return size_; }
-
-  // Visits every entry; the visitor may erase the one it is given.
-  template <typename Visit>
-  void for_each(Visit visit) {
-    for (auto& block : blocks_) {
-      if (block == nullptr) continue;
-      for (Flight& flight : block->flights) {
-        if (flight.state != FlightState::kFree) visit(flight);
-      }
-    }
-  }
 
  private:
   static constexpr size_t kBlock = 512;

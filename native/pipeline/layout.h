@@ -37,11 +37,13 @@ inline constexpr uint32_t kRecordValueOffset =
 inline constexpr uint32_t kRecordValueLength = 4;
 inline constexpr uint32_t kRecordCasHigh = 5;
 inline constexpr uint32_t kRecordCasLow = 6;
-inline constexpr uint32_t kRecordDetail = 7;  // a cause (below); like all that follow not of kOutcomeAnswered
-inline constexpr uint32_t kRecordLate = 8;    // of kOutcomeLost: 1 when the deadline has passed
-inline constexpr uint32_t kRecordDeadlineHigh = 9;  // of kOutcomeLost, for a retry
-inline constexpr uint32_t kRecordDeadlineLow = 10;
-inline constexpr uint32_t kRecordWords = 11;
+inline constexpr uint32_t kRecordConnection =
+    7;                                        // the connection that it went to, or that the record tells of
+inline constexpr uint32_t kRecordDetail = 8;  // a cause (below); like all that follow not of kOutcomeAnswered
+inline constexpr uint32_t kRecordLate = 9;    // of kOutcomeLost: 1 when the deadline has passed
+inline constexpr uint32_t kRecordDeadlineHigh = 10;  // of kOutcomeLost, for a retry
+inline constexpr uint32_t kRecordDeadlineLow = 11;
+inline constexpr uint32_t kRecordWords = 12;
 
 // Outcomes.
 inline constexpr uint32_t kOutcomeMask = 255;
@@ -55,7 +57,8 @@ inline constexpr uint32_t kOutcomeConnected = 6;  // control: the value is the s
 inline constexpr uint32_t kOutcomeDisconnected =
     7;                                        // control: detail is the cause, the value what a stranger said
 inline constexpr uint32_t kOutcomeEnded = 8;  // control: the pipeline is gone, nothing follows
-inline constexpr uint32_t kOutcomeRefused = 9;  // answered with a value that is not taken; detail says why
+inline constexpr uint32_t kOutcomeRefused = 9;   // answered with a value that is not taken; detail says why
+inline constexpr uint32_t kOutcomeRetired = 10;  // control: the server of this connection is gone
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
 inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
 inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own
@@ -87,6 +90,15 @@ inline constexpr int32_t kRefusedValueType = -8;
 inline constexpr int32_t kRefusedValueTooLarge = -9;
 inline constexpr int32_t kRefusedQueuedBytes = -10;  // as much waits to be written as may
 inline constexpr int32_t kRefusedMemory = -11;       // the system has no memory for the value
+inline constexpr int32_t kRefusedNoServer = -12;     // no server is there for keys
+
+// Protocols.
+inline constexpr uint32_t kProtocolMemcacheBinary = 0;
+
+// What becomes of operations for a server to which there is no connection: pipeline::Offline.
+inline constexpr uint32_t kOfflineWait = 0;
+inline constexpr uint32_t kOfflineFailWhenDown = 1;
+inline constexpr uint32_t kOfflineFail = 2;
 
 // Events of a base, as its dispatch function gets them: (kind, id, argument).
 inline constexpr uint32_t kEventTimer = 0;
@@ -101,7 +113,7 @@ inline constexpr uint32_t kFlushHold = 0;
 inline constexpr uint32_t kFlushStaged = 1;
 inline constexpr uint32_t kFlushAll = 2;
 
-// submit()'s code: an opcode of the protocol with these bits; the first when only the answer's status is of
+// submit()'s code: a wire::Op with these bits; the first when only the answer's status is of
 // interest.
 inline constexpr uint32_t kCodeDiscardsValue = 256;
 inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string

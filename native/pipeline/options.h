@@ -5,8 +5,16 @@
 #include <cstdint>
 
 #include "base/clock.h"
+#include "pipeline/layout.h"
 
 namespace evenkeel::pipeline {
+
+// What becomes of operations for a server to which there is no connection.
+enum class Offline : uint8_t {
+  kWait = layout::kOfflineWait,                  // they wait within their deadlines
+  kFailWhenDown = layout::kOfflineFailWhenDown,  // they wait until an attempt to connect has failed
+  kFail = layout::kOfflineFail,                  // they fail at once
+};
 
 struct Options {
   base::Millis connect_timeout = 2000;
@@ -18,9 +26,9 @@ struct Options {
   // A connection whose peer acknowledges nothing for this long is dead. With the reconnection that follows,
   // less than 2 s.
   base::Millis dead_limit = 1900;
-  // While there is no connection, operations wait within their deadline; false: they fail at once.
-  bool waits_offline = true;
-  uint32_t max_written = 16384;      // written and not yet answered, a node; further ones wait in its queue
+  Offline offline = Offline::kWait;
+  uint16_t connections = 1;          // to each server
+  uint32_t max_written = 16384;      // written and not yet answered, a connection; further ones wait
   uint32_t max_operations = 147456;  // handed in and not yet released; further ones are refused
   // Of requests handed in and not yet written. Further ones are refused while as much waits; the last one
   // accepted may go beyond it.

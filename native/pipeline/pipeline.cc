@@ -4,50 +4,91 @@ namespace evenkeel::pipeline {
 
 Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator,
                    net::QueuedBytes& queued, CompletionSink& sink)
-    : base_(base), options_(options), sink_(sink), flights_(base.refresh_time()) {
-  nodes_.push_back(std::make_unique<Node>(uint16_t{0}, base, options_, flights_, allocator, queued, *this));
-}
+    : base_(base),
+      options_(options),
+      allocator_(allocator),
+      queued_(queued),
+      sink_(sink),
+      flights_(base.refresh_time()) {}
 
 Pipeline::~Pipeline() = default;
 
-void Pipeline::set_addresses(uint16_t node, std::vector<net::Address> addresses) {
-  nodes_[node]->set_addresses(std::move(addresses));
+void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol) {
+  const size_t first = size_t{id} * options_.connections;
+  if (id >= servers_.size()) servers_.resize(size_t{id} + 1);
+  if (connections_.size() < first + options_.connections) connections_.resize(first + options_.connections);
+  servers_[id] = std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, options_, flights_,
+                                          allocator_, queued_, *this);
+  for (size_t i = 0; i < options_.connections; ++i)
+    connections_[first + i] = servers_[id]->connections()[i].get();
 }
 
-void Pipeline::connect() {
-  for (auto& node : nodes_) node->connect();
+void Pipeline::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
+  if (servers_[id] == nullptr) return;
+  servers_[id]->set_addresses(std::move(addresses));
   publish();
 }
 
-void Pipeline::submit(std::vector<net::Batch>& batches, Flush flush) {
-  for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->enqueue(batches[i], flush);
+void Pipeline::retire_server(uint16_t id) {
+  servers_[id]->retire();
+  ++retiring_;
+  publish();
+}
+
+void Pipeline::submit(net::Outgoing& outgoing, Flush flush) {
+  if (flush == Flush::kAll) {
+    for (const uint16_t id : holding_) {
+      connection(id).release_held();
+      touched_.push_back(id);
+    }
+    holding_.clear();
+  }
+  outgoing.take([this, flush](uint16_t id, net::Batch& batch) {
+    Connection& connection = this->connection(id);
+    if (flush == Flush::kHold) {
+      if (!connection.is_holding()) holding_.push_back(id);
+    } else {
+      touched_.push_back(id);
+    }
+    connection.enqueue(batch, flush);
+  });
   rearm();
   publish();
 }
 
 void Pipeline::write() {
-  for (auto& node : nodes_) node->write_enqueued();
+  for (const uint16_t id : touched_) connection(id).write_enqueued();
+  touched_.clear();
   publish();
 }
 
 void Pipeline::cancel(uint32_t opaque) {
   Flight* flight = flights_.find(opaque);
   if (flight == nullptr || is_settled(flight->state)) return;
-  nodes_[flight->node]->give_up(*flight, layout::kOutcomeReleased);
+  connection(flight->connection).give_up(*flight, layout::kOutcomeReleased);
   publish();
 }
 
 void Pipeline::close() {
   Timer::cancel();
-  for (auto& node : nodes_) node->close();
+  reaper_.cancel();
+  for (auto& server : servers_) {
+    if (server != nullptr) server->close();
+  }
   publish();
 }
 
 void Pipeline::on_timer() {
-  for (auto& node : nodes_) node->catch_up();
+  ++turn_;
   while (base::TimerNode* due = flights_.deadlines().pop_due(base_.time())) {
     Flight& flight = *static_cast<Flight*>(due);
-    nodes_[flight.node]->give_up(flight, layout::kOutcomeTimedOut);
+    Connection& connection = this->connection(flight.connection);
+    if (connection.catches_up(turn_)) {
+      flights_.deadlines().schedule(&flight, flight.deadline());
+      connection.catch_up();
+    } else {
+      connection.give_up(flight, layout::kOutcomeTimedOut);
+    }
   }
   rearm();
   publish();
@@ -62,7 +103,22 @@ void Pipeline::rearm() {
 }
 
 void Pipeline::publish() {
+  // One of the servers may be the caller.
+  if (retiring_ > 0 && !reaper_.scheduled()) base_.schedule(&reaper_, base_.time());
   if (!flights_.completions().empty()) sink_.on_completions(flights_.completions());
+}
+
+void Pipeline::reap() {
+  for (uint16_t id = 0; id < servers_.size(); ++id) {
+    Server* const server = servers_[id].get();
+    if (server == nullptr || !server->is_retired() || !server->is_done()) continue;
+    server->close();
+    for (const auto& connection : server->connections()) connections_[connection->id()] = nullptr;
+    flights_.control(server->connections().front()->id(), layout::kOutcomeRetired, 0);
+    servers_[id].reset();
+    --retiring_;
+  }
+  publish();
 }
 
 }  // namespace evenkeel::pipeline

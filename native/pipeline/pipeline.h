@@ -1,4 +1,4 @@
-// Pipeline: the I/O side of one client on one event base: its nodes, its operations in flight and their
+// Pipeline: the I/O side of one client on one event base: its servers, its operations in flight and their
 // deadlines. It learns of operations by batches and speaks by completions; it calls nobody else.
 //
 // Threads: the base's only, construction and destruction included.
@@ -8,25 +8,30 @@
 #include <vector>
 
 #include "base/event_base.h"
+#include "net/outgoing.h"
 #include "pipeline/flights.h"
-#include "pipeline/node.h"
 #include "pipeline/options.h"
+#include "pipeline/server.h"
 
 namespace evenkeel::pipeline {
 
 // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
-class Pipeline final : public NodeOwner, private base::Timer {
+class Pipeline final : public ServerOwner, private base::Timer {
  public:
   // `queued` hears of what leaves of the batches that submit() is given.
   Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, net::QueuedBytes& queued,
            CompletionSink& sink);
   ~Pipeline();
 
-  void set_addresses(uint16_t node, std::vector<net::Address> addresses);
-  void connect();
+  // A server's connections have the ids from `id * options.connections` on. It connects as soon as it has
+  // addresses.
+  void add_server(uint16_t id, const wire::Protocol& protocol);
+  void set_addresses(uint16_t id, std::vector<net::Address> addresses);
+  // It gets no more operations; when those it has are settled it goes, and kOutcomeRetired tells.
+  void retire_server(uint16_t id);
 
-  // Takes what is in the batches, one for each node, and leaves them empty; write() sends it.
-  void submit(std::vector<net::Batch>& batches, Flush flush);
+  // Takes what is in the batches; write() sends it.
+  void submit(net::Outgoing& outgoing, Flush flush);
   void write();
 
   // Its caller has already settled the operation and wants no completion of it, only its slot back.
@@ -35,19 +40,38 @@ class Pipeline final : public NodeOwner, private base::Timer {
   // Settles everything with kOutcomeClosed. Nothing may be called afterwards.
   void close();
 
-  void on_node_progress() override { publish(); }
+  void on_server_progress() override { publish(); }
 
  private:
   void on_timer() override;
   void publish();
   void rearm();
+  void reap();
+  Connection& connection(uint16_t id) { return *connections_[id]; }
+
+  class Reaper final : public base::Timer {
+   public:
+    explicit Reaper(Pipeline& pipeline) : pipeline_(pipeline) {}
+
+   private:
+    void on_timer() override { pipeline_.reap(); }
+    Pipeline& pipeline_;
+  };
 
   base::Counted<&base::Counters::pipelines> counted_;
   base::EventBase& base_;
   const Options options_;
+  Allocator& allocator_;
+  net::QueuedBytes& queued_;
   CompletionSink& sink_;
   Flights flights_;
-  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<Server>> servers_;  // by id
+  std::vector<Connection*> connections_;          // by id
+  std::vector<uint16_t> touched_;                 // connections that may have something to write
+  std::vector<uint16_t> holding_;                 // connections that hold something back
+  uint32_t turn_ = 0;
+  size_t retiring_ = 0;
+  Reaper reaper_{*this};
 };
 
 }  // namespace evenkeel::pipeline

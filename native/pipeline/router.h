@@ -1,6 +1,6 @@
-// Router: which node answers for a key. The one decision that tells engines apart (a single server, a ketama
-// ring, vbuckets, partitions); pure, so that a snapshot of a topology can be read on every operation without
-// a lock.
+// Router: which server answers for a key. The one decision that tells engines and placements apart (a single
+// server, a ketama ring, vbuckets, partitions); pure and immutable, so that a snapshot of a topology can be
+// read on every operation without a lock.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,12 @@ namespace evenkeel::pipeline {
 class Router {
  public:
   virtual ~Router() = default;
-  virtual size_t nodes() const = 0;
-  // Less than nodes().
+  // An index into the topology's servers.
   virtual uint16_t route(std::span<const std::byte> key) const = 0;
 };
 
-class SingleNodeRouter final : public Router {
+class SingleServer final : public Router {
  public:
-  size_t nodes() const override { return 1; }
   uint16_t route(std::span<const std::byte>) const override { return 0; }
 };
 

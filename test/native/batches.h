@@ -34,7 +34,7 @@ inline void add_request(net::Batch* batch, uint32_t opaque, std::string_view inl
   batch->add({.deadline = 0,
               .opaque = opaque,
               .inline_length = static_cast<uint32_t>(inline_bytes.size()),
-              .opcode = 0,
+              .op = 0,
               .discards_value = false},
              std::move(payload), payload_length);
 }

@@ -116,15 +116,14 @@ TEST_P(ClientConnection, TheNextAddressIsTriedAfterTheFirst) {
   listener_.close();
   client_ = std::make_unique<ClientHarness>(GetParam(), quick());
   client_->client().set_addresses(
-      {*net::Address::ip("127.0.0.1", listener_.port()), *net::Address::ip("127.0.0.1", second.port())});
-  client_->client().connect();
+      0, {*net::Address::ip("127.0.0.1", listener_.port()), *net::Address::ip("127.0.0.1", second.port())});
   ASSERT_TRUE(client_->until([&] { return (peer_ = second.accept()) != nullptr; }));
   ASSERT_NO_FATAL_FAILURE(shake_hands());
 }
 
 TEST_P(ClientConnection, NoAddressIsAFaultLikeAnother) {
   client_ = std::make_unique<ClientHarness>(GetParam(), quick());
-  client_->client().connect();
+  client_->client().set_addresses(0, {});
   ASSERT_NO_FATAL_FAILURE(wait_for_disconnect());
   EXPECT_EQ(client_->last_cause(), static_cast<uint32_t>(EADDRNOTAVAIL));
 }
@@ -134,7 +133,7 @@ TEST_P(ClientConnection, NoAddressIsAFaultLikeAnother) {
 TEST_P(ClientConnection, ThereIsAlwaysAPauseBetweenTwoAttempts) {
   client_ = std::make_unique<ClientHarness>(GetParam(), quick());
   const base::Millis begun = base::now();
-  client_->client().connect();
+  client_->client().set_addresses(0, {});
   ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) >= 20; }));
   EXPECT_GE(base::now() - begun, 18u);
 }
@@ -194,7 +193,7 @@ TEST_P(ClientConnection, ARefusedHandshakeIsAFault) {
 TEST_P(ClientConnection, ASecondHandshakeAnswerEndsTheConnection) {
   start_connected(quick());
   const size_t get = client_->send({});
-  peer_->answer({.opcode = 0x0b, .opaque = pipeline::ResponseReader::kHandshakeOpaque});
+  peer_->answer({.opcode = 0x0b, .opaque = wire::kGreetingOpaque});
   ASSERT_NO_FATAL_FAILURE(wait_for(get));
   EXPECT_EQ(outcome(get), layout::kOutcomeLost);
   EXPECT_EQ(client_->last_cause(), layout::kCauseUnknownOpaque);
@@ -219,7 +218,7 @@ class ClientOffline : public ClientTest {
  protected:
   static pipeline::Options impatient() {
     pipeline::Options options = quick();
-    options.waits_offline = false;
+    options.offline = pipeline::Offline::kFail;
     return options;
   }
 };

@@ -104,7 +104,7 @@ TEST_P(ExactlyOnce, UnderRandomFaults) {
     options.backoff_min = 1 + random_() % 4;
     options.backoff_max = options.backoff_min * 2;
     options.silence_limit = random_() % 2 == 0 ? 10 : 2500;
-    options.waits_offline = random_() % 4 != 0;
+    options.offline = random_() % 4 != 0 ? pipeline::Offline::kWait : pipeline::Offline::kFail;
     options.max_written = random_() % 2 == 0 ? 1 + static_cast<uint32_t>(random_() % 50) : 16384;
     options.max_operations = random_() % 4 == 0 ? 64 : 4096;
     options.connect_timeout = 50;

@@ -15,15 +15,15 @@
 
 #include "base/loop_thread.h"
 #include "batches.h"
+#include "inbox_harness.h"
 #include "packets.h"
 #include "pipeline/client.h"
-#include "reader_harness.h"
 
 namespace evenkeel::test {
 
 enum class Drive : uint8_t { kSameThread, kThreaded };
 
-using wire::memcache::Opcode;
+using Opcode = wire::Op;
 
 // No test comes near it; one that waits for what never happens fails instead of hanging.
 inline constexpr std::chrono::seconds kPatience{30};
@@ -41,6 +41,7 @@ struct Operation {
   uint32_t flags = 0;
   uint64_t cas = 0;
   uint32_t detail = 0;
+  uint32_t connection = 0;
   bool late = false;
   base::Millis deadline = 0;
   std::string value{};
@@ -49,6 +50,7 @@ struct Operation {
 // A record that speaks of the connection.
 struct Event {
   uint32_t outcome;
+  uint32_t connection;
   uint32_t detail;
   std::string value;
 };
@@ -76,6 +78,8 @@ class ClientHarness final : private pipeline::ClientListener {
     }
     EXPECT_TRUE(status.is_ok());
     client_ = pipeline::Client::create(*base_, drive == Drive::kThreaded, options, allocator_, *this);
+    client_->add_server(0, wire::memcache::kBinary);
+    client_->route_by(std::make_shared<pipeline::SingleServer>(), {0});
   }
   ~ClientHarness() {
     if (!has_ended()) close();
@@ -83,17 +87,14 @@ class ClientHarness final : private pipeline::ClientListener {
     if (thread_ != nullptr) thread_->stop();
   }
 
-  void connect(uint16_t port) {
-    client_->set_addresses({*net::Address::ip("127.0.0.1", port)});
-    client_->connect();
-  }
+  void connect(uint16_t port) { client_->set_addresses(0, {*net::Address::ip("127.0.0.1", port)}); }
 
   // Returns the operation's number in the book. It leaves with the next flush().
   size_t submit(Submission submission) {
-    const pipeline::Client::Call call{.head = {.opcode = submission.opcode},
-                                      .timeout = submission.timeout,
-                                      .deadline = submission.deadline,
-                                      .discards_value = submission.discards_value};
+    const pipeline::Client::Call call{
+        .request = {.op = submission.opcode, .discards_value = submission.discards_value},
+        .timeout = submission.timeout,
+        .deadline = submission.deadline};
     EXPECT_EQ(client_->begin(call, as_bytes(submission.key), submission.value.size()), 0);
     if (!submission.value.empty())
       std::memcpy(client_->value_space(), submission.value.data(), submission.value.size());
@@ -223,7 +224,8 @@ class ClientHarness final : private pipeline::ClientListener {
     const uint32_t outcome = word & layout::kOutcomeMask;
     EXPECT_FALSE(has_ended()) << "a record behind the last one";
     if (slot == layout::kControlSlot) {
-      events_.push_back({outcome, record[layout::kRecordDetail], value_of(record)});
+      events_.push_back(
+          {outcome, record[layout::kRecordConnection], record[layout::kRecordDetail], value_of(record)});
       return;
     }
     const auto owner = owners_.find(slot);
@@ -239,6 +241,7 @@ class ClientHarness final : private pipeline::ClientListener {
       operation.flags = record[layout::kRecordFlags];
       operation.cas = uint64_t{record[layout::kRecordCasHigh]} << 32 | record[layout::kRecordCasLow];
       operation.detail = record[layout::kRecordDetail];
+      operation.connection = record[layout::kRecordConnection];
       operation.late = record[layout::kRecordLate] != 0;
       operation.deadline =
           uint64_t{record[layout::kRecordDeadlineHigh]} << 32 | record[layout::kRecordDeadlineLow];

@@ -183,7 +183,7 @@ TEST_P(ClientOperations, RefusesMoreThanItsLimitUntilSlotsAreFree) {
   options.max_operations = 3;
   start_connected(options);
   for (int i = 0; i < 3; ++i) client_->send({});
-  const pipeline::Client::Call call{.head = {.opcode = Opcode::kGet}};
+  const pipeline::Client::Call call{.request = {.op = Opcode::kGet}};
   EXPECT_EQ(client_->client().begin(call, as_bytes("k"), 0), layout::kRefusedBackpressure);
   Packet request;
   ASSERT_NO_FATAL_FAILURE(next_request(&request));

@@ -9,22 +9,23 @@
 #include "base/loop_thread.h"
 #include "batches.h"
 #include "chaos_server.h"
+#include "inbox_harness.h"
 #include "pipeline/client.h"
-#include "reader_harness.h"
 #include "seed.h"
 
 namespace evenkeel::test {
 namespace {
 
-using wire::memcache::Opcode;
+using Opcode = wire::Op;
 
 // Without a book, which would slow it down: it counts.
 class Hammer final : private pipeline::ClientListener {
  public:
   Hammer(base::LoopThread* loop, uint16_t port, uint64_t seed)
       : random_(seed), client_(pipeline::Client::create(loop->base(), true, options(), allocator_, *this)) {
-    client_->set_addresses({*net::Address::ip("127.0.0.1", port)});
-    client_->connect();
+    client_->add_server(0, wire::memcache::kBinary);
+    client_->route_by(std::make_shared<pipeline::SingleServer>(), {0});
+    client_->set_addresses(0, {*net::Address::ip("127.0.0.1", port)});
   }
 
   void strike() {
@@ -68,7 +69,7 @@ class Hammer final : private pipeline::ClientListener {
   void submit() {
     const bool is_set = random_() % 2 == 0;
     const std::string key = "key:" + std::to_string(random_() % 10 == 0 ? 20'000 : 20);
-    const pipeline::Client::Call call{.head = {.opcode = is_set ? Opcode::kSet : Opcode::kGet},
+    const pipeline::Client::Call call{.request = {.op = is_set ? Opcode::kSet : Opcode::kGet},
                                       .timeout = static_cast<uint32_t>(1 + random_() % 100)};
     if (client_->begin(call, as_bytes(key), 0) != 0) return;
     const bool is_by_reference = is_set && random_() % 4 == 0;

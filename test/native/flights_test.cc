@@ -14,13 +14,13 @@ namespace {
 uint32_t opaque_of(uint32_t generation, uint32_t slot) { return generation << layout::kSlotBits | slot; }
 
 net::Packet packet_of(uint32_t opaque, base::Millis deadline = 100) {
-  return {.deadline = deadline, .opaque = opaque, .inline_length = 0, .opcode = 1, .discards_value = false};
+  return {.deadline = deadline, .opaque = opaque, .inline_length = 0, .op = 1, .discards_value = false};
 }
 
 TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
   InFlightTable table;
   net::Packet packet = packet_of(opaque_of(7, 600));
-  packet.opcode = 0x1d;
+  packet.op = 0x1d;
   packet.discards_value = true;
   Flight& flight = table.insert(packet, 2);
   EXPECT_EQ(table.find(opaque_of(7, 600)), &flight);
@@ -28,8 +28,8 @@ TEST(InFlightTable, FindsByTheWholeOpaqueOnly) {
   EXPECT_EQ(table.find(opaque_of(7, 601)), nullptr);
   EXPECT_EQ(table.find(600), nullptr);
   EXPECT_EQ(flight.slot(), 600u);
-  EXPECT_EQ(flight.node, 2);
-  EXPECT_EQ(flight.opcode, 0x1d);
+  EXPECT_EQ(flight.connection, 2);
+  EXPECT_EQ(flight.op, wire::Op::kGetAndTouch);
   EXPECT_TRUE(flight.discards_value);
   EXPECT_EQ(flight.state, FlightState::kQueued);
   table.erase(flight);
@@ -50,7 +50,7 @@ TEST(InFlightTable, EntriesStayWhereTheyAreWhileOthersCome) {
   for (uint32_t slot = 1; slot < 4000; ++slot) table.insert(packet_of(slot), 0);
   EXPECT_EQ(table.find(0), first);
   EXPECT_EQ(table.size(), 4000u);
-  table.for_each([&](Flight& flight) { table.erase(flight); });
+  for (uint32_t slot = 0; slot < 4000; ++slot) table.erase(*table.find(slot));
   EXPECT_EQ(table.size(), 0u);
 }
 

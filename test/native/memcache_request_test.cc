@@ -4,6 +4,7 @@
 #include <string>
 
 #include "packets.h"
+#include "wire/memcache/binary.h"
 #include "wire/memcache/request.h"
 
 namespace evenkeel::wire::memcache {
@@ -16,16 +17,16 @@ using test::unhex;
 // The opaque is ours, so its bytes here are the same in either order.
 constexpr uint32_t kOpaque = 0x77777777;
 
-std::string encode(RequestHead head, std::string_view key, std::string_view value) {
-  head.opaque = kOpaque;
-  std::string bytes(head_size(head.opcode), '\x5a');
-  encode_head(head, key.size(), value.size(), reinterpret_cast<std::byte*>(bytes.data()));
+std::string encode(Request request, std::string_view key, std::string_view value) {
+  request.opaque = kOpaque;
+  std::string bytes(head_size(request.op), '\x5a');
+  encode_head(request, key.size(), value.size(), reinterpret_cast<std::byte*>(bytes.data()));
   return bytes + std::string(key) + std::string(value);
 }
 
 struct Example {
   const char* name;
-  RequestHead head;
+  Request request;
   const char* key;
   const char* value;
   const char* bytes;
@@ -35,84 +36,74 @@ class RequestEncoding : public testing::TestWithParam<Example> {};
 
 TEST_P(RequestEncoding, IsExactToTheByte) {
   const Example& example = GetParam();
-  EXPECT_EQ(encode(example.head, example.key, example.value), unhex(example.bytes));
+  EXPECT_EQ(encode(example.request, example.key, example.value), unhex(example.bytes));
 }
 
 //             magic op  klen  ext dt status body        opaque      cas
 const Example kExamples[] = {
     {"get",
-     {.opcode = Opcode::kGet},
+     {.op = Op::kGet},
      "Hello",
      "",
      "80 00 00 05 00 00 00 00 00 00 00 05 77 77 77 77 00 00 00 00 00 00 00 00"
      "48 65 6c 6c 6f"},
     {"set",
-     {.opcode = Opcode::kSet, .cas = 0x0102030405060708, .flags = 0xdeadbeef, .expiry = 0x00000e10},
+     {.op = Op::kSet, .cas = 0x0102030405060708, .flags = 0xdeadbeef, .expiry = 0x00000e10},
      "Hello",
      "World",
      "80 01 00 05 08 00 00 00 00 00 00 12 77 77 77 77 01 02 03 04 05 06 07 08"
      "de ad be ef 00 00 0e 10 48 65 6c 6c 6f 57 6f 72 6c 64"},
     {"add",
-     {.opcode = Opcode::kAdd, .flags = 0xdeadbeef, .expiry = 0x00000e10},
+     {.op = Op::kAdd, .flags = 0xdeadbeef, .expiry = 0x00000e10},
      "Hello",
      "World",
      "80 02 00 05 08 00 00 00 00 00 00 12 77 77 77 77 00 00 00 00 00 00 00 00"
      "de ad be ef 00 00 0e 10 48 65 6c 6c 6f 57 6f 72 6c 64"},
     {"replace",
-     {.opcode = Opcode::kReplace, .flags = 1, .expiry = 2},
+     {.op = Op::kReplace, .flags = 1, .expiry = 2},
      "k",
      "",
      "80 03 00 01 08 00 00 00 00 00 00 09 77 77 77 77 00 00 00 00 00 00 00 00"
      "00 00 00 01 00 00 00 02 6b"},
     {"delete",
-     {.opcode = Opcode::kDelete, .cas = UINT64_MAX},
+     {.op = Op::kDelete, .cas = UINT64_MAX},
      "Hello",
      "",
      "80 04 00 05 00 00 00 00 00 00 00 05 77 77 77 77 ff ff ff ff ff ff ff ff"
      "48 65 6c 6c 6f"},
     {"increment",
-     {.opcode = Opcode::kIncrement, .expiry = 0x00000e10, .delta = 1, .initial = 0x1122334455667788},
+     {.op = Op::kIncrement, .expiry = 0x00000e10, .delta = 1, .initial = 0x1122334455667788},
      "counter",
      "",
      "80 05 00 07 14 00 00 00 00 00 00 1b 77 77 77 77 00 00 00 00 00 00 00 00"
      "00 00 00 00 00 00 00 01 11 22 33 44 55 66 77 88 00 00 0e 10"
      "63 6f 75 6e 74 65 72"},
     {"decrement_without_creation",
-     {.opcode = Opcode::kDecrement, .expiry = 0xffffffff, .delta = UINT64_MAX},
+     {.op = Op::kDecrement, .expiry = 0xffffffff, .delta = UINT64_MAX},
      "c",
      "",
      "80 06 00 01 14 00 00 00 00 00 00 15 77 77 77 77 00 00 00 00 00 00 00 00"
      "ff ff ff ff ff ff ff ff 00 00 00 00 00 00 00 00 ff ff ff ff 63"},
-    {"noop",
-     {.opcode = Opcode::kNoop},
-     "",
-     "",
-     "80 0a 00 00 00 00 00 00 00 00 00 00 77 77 77 77 00 00 00 00 00 00 00 00"},
-    {"version",
-     {.opcode = Opcode::kVersion},
-     "",
-     "",
-     "80 0b 00 00 00 00 00 00 00 00 00 00 77 77 77 77 00 00 00 00 00 00 00 00"},
     {"append",
-     {.opcode = Opcode::kAppend, .cas = 9},
+     {.op = Op::kAppend, .cas = 9},
      "Hello",
      "!",
      "80 0e 00 05 00 00 00 00 00 00 00 06 77 77 77 77 00 00 00 00 00 00 00 09"
      "48 65 6c 6c 6f 21"},
     {"prepend",
-     {.opcode = Opcode::kPrepend},
+     {.op = Op::kPrepend},
      "Hello",
      "!",
      "80 0f 00 05 00 00 00 00 00 00 00 06 77 77 77 77 00 00 00 00 00 00 00 00"
      "48 65 6c 6c 6f 21"},
     {"touch",
-     {.opcode = Opcode::kTouch, .expiry = 0x01020304},
+     {.op = Op::kTouch, .expiry = 0x01020304},
      "k",
      "",
      "80 1c 00 01 04 00 00 00 00 00 00 05 77 77 77 77 00 00 00 00 00 00 00 00"
      "01 02 03 04 6b"},
     {"get_and_touch",
-     {.opcode = Opcode::kGetAndTouch, .expiry = 0x01020304},
+     {.op = Op::kGetAndTouch, .expiry = 0x01020304},
      "k",
      "",
      "80 1d 00 01 04 00 00 00 00 00 00 05 77 77 77 77 00 00 00 00 00 00 00 00"
@@ -124,15 +115,15 @@ INSTANTIATE_TEST_SUITE_P(EveryOpcode, RequestEncoding, testing::ValuesIn(kExampl
 
 TEST(RequestEncoding, ReadsBackWithAnIndependentDecoder) {
   for (const Example& example : kExamples) {
-    std::string bytes = encode(example.head, example.key, example.value);
+    std::string bytes = encode(example.request, example.key, example.value);
     test::Packet packet;
     ASSERT_TRUE(test::decode(&bytes, &packet)) << example.name;
     EXPECT_TRUE(bytes.empty());
     EXPECT_EQ(packet.magic, 0x80);
-    EXPECT_EQ(packet.opcode, static_cast<uint8_t>(example.head.opcode));
+    EXPECT_EQ(packet.opcode, static_cast<uint8_t>(example.request.op));
     EXPECT_EQ(packet.opaque, kOpaque);
-    EXPECT_EQ(packet.cas, example.head.cas);
-    EXPECT_EQ(packet.extras.size(), static_cast<size_t>(extras_of(example.head.opcode)));
+    EXPECT_EQ(packet.cas, example.request.cas);
+    EXPECT_EQ(packet.extras.size(), static_cast<size_t>(extras_of(example.request.op)));
     EXPECT_EQ(packet.key, example.key);
     EXPECT_EQ(packet.value, example.value);
   }
@@ -142,15 +133,34 @@ TEST(RequestEncoding, WritesNothingBehindTheHead) {
   for (const Example& example : kExamples) {
     std::array<std::byte, kMaxHeadSize + 8> out;
     out.fill(std::byte{0x5a});
-    encode_head(example.head, 250, 1u << 20, out.data());
-    for (size_t i = head_size(example.head.opcode); i < out.size(); ++i)
+    encode_head(example.request, 250, 1u << 20, out.data());
+    for (size_t i = head_size(example.request.op); i < out.size(); ++i)
       EXPECT_EQ(out[i], std::byte{0x5a}) << example.name << " at " << i;
+  }
+}
+
+TEST(RequestEncoding, TheGreetingAsksForTheVersion) {
+  EXPECT_EQ(as_text(kBinary.greeting),
+            unhex("80 0b 00 00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00 00 00 00 00 00 00"));
+}
+
+TEST(RequestEncoding, TheProtocolsPrefixIsHeadAndKey) {
+  for (const Example& example : kExamples) {
+    Request request = example.request;
+    request.opaque = kOpaque;
+    const size_t value_length = std::string_view(example.value).size();
+    const auto key = as_bytes(example.key);
+    std::string prefix(kBinary.encoder.prefix_size(request, key, value_length), '\0');
+    ASSERT_LE(prefix.size(), kBinary.most_head + key.size());
+    EXPECT_EQ(kBinary.encoder.suffix_size(request.op), 0u);
+    kBinary.encoder.encode(request, key, value_length, std::as_writable_bytes(std::span(prefix)), {});
+    EXPECT_EQ(prefix + example.value, unhex(example.bytes));
   }
 }
 
 TEST(RequestEncoding, TheLongestKeyAndALargeValueFitTheirFields) {
   const std::string key(kMaxKeyLength, 'k');
-  const std::string bytes = encode({.opcode = Opcode::kSet}, key, std::string(1 << 20, 'v'));
+  const std::string bytes = encode({.op = Op::kSet}, key, std::string(1 << 20, 'v'));
   EXPECT_EQ(bytes.substr(2, 2), unhex("00 fa"));
   EXPECT_EQ(bytes.substr(8, 4), unhex("00 10 01 02"));  // 8 + 250 + 1048576
 }

@@ -122,8 +122,7 @@ export class Connector implements ClusterView {
 
   #connectTo(addresses: readonly SocketAddress[]): void {
     this.#addresses = addresses;
-    this.#native.setAddresses(addresses);
-    this.#native.connect();
+    this.#native.setAddresses(0, addresses);
   }
 
   /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
@@ -151,7 +150,7 @@ export class Connector implements ClusterView {
       (addresses) => {
         if (this.#stopped || addresses === this.#addresses) return; // the next in turn stays the next
         this.#addresses = addresses;
-        this.#native.setAddresses(addresses);
+        this.#native.setAddresses(0, addresses);
       },
       () => {}, // the old addresses stay, and the next disconnection asks again
     );

@@ -1,6 +1,6 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
 import type { NativeClientOptions } from '../../native/addon';
-import { MAX_SLOTS } from '../../native/layout';
+import { MAX_SLOTS, OFFLINE_FAIL, OFFLINE_WAIT } from '../../native/layout';
 
 /** How a client behaves toward its server. All times are milliseconds. */
 export interface ClientOptions {
@@ -81,7 +81,8 @@ export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOpt
     backoffMin: options.backoff.min,
     backoffMax: options.backoff.max,
     silenceLimit: options.silenceTimeout,
-    waitsOffline: options.offlineQueue,
+    offline: options.offlineQueue ? OFFLINE_WAIT : OFFLINE_FAIL,
+    connections: 1,
     maxWritten: options.maxInFlight,
     maxOperations: options.maxInFlight + options.maxQueued,
     maxQueuedBytes: options.maxQueuedBytes,

@@ -11,6 +11,7 @@ import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
 import { Waiters } from '../waiters';
+import { ONLY_NODE } from './cluster-view';
 import { Completions } from './completions';
 import { Connector } from './connector';
 import type { Dialect } from './dialect';
@@ -73,6 +74,8 @@ export class NativeTransport implements Transport {
       () => this.#drain(),
       this.#onBaseClosed,
     );
+    this.#native.addServer(ONLY_NODE, layout.PROTOCOL_MEMCACHE_BINARY);
+    this.#native.routeTo(ONLY_NODE);
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
     this.#connector = new Connector(endpoint, this.#native, options, this.topology, dialect.engine);
     this.#settler = new Settler(dialect, this.#connector, this.#native, this.#completions, options);

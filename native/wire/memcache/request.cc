@@ -30,33 +30,33 @@ uint64_t load_eight(const std::byte* from) {
 
 }  // namespace
 
-void encode_head(const RequestHead& head, size_t key_length, size_t value_length, std::byte* out) {
-  const Extras extras = extras_of(head.opcode);
+void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out) {
+  const Extras extras = extras_of(request.op);
   const size_t extras_length = static_cast<size_t>(extras);
   out[0] = std::byte{kRequestMagic};
-  out[1] = static_cast<std::byte>(head.opcode);
+  out[1] = static_cast<std::byte>(request.op);
   store_big_endian(out + 2, static_cast<uint16_t>(key_length));
   out[4] = static_cast<std::byte>(extras_length);
   out[5] = std::byte{0};
   store_big_endian(out + 6, uint16_t{0});
   store_big_endian(out + 8, static_cast<uint32_t>(extras_length + key_length + value_length));
-  std::memcpy(out + 12, &head.opaque, sizeof head.opaque);
-  store_big_endian(out + 16, head.cas);
+  std::memcpy(out + 12, &request.opaque, sizeof request.opaque);
+  store_big_endian(out + 16, request.cas);
   std::byte* at = out + kHeaderSize;
   switch (extras) {
     case Extras::kNone:
       break;
     case Extras::kStore:
-      store_big_endian(at, head.flags);
-      store_big_endian(at + 4, head.expiry);
+      store_big_endian(at, request.flags);
+      store_big_endian(at + 4, request.expiry);
       break;
     case Extras::kExpiry:
-      store_big_endian(at, head.expiry);
+      store_big_endian(at, request.expiry);
       break;
     case Extras::kCounter:
-      store_big_endian(at, head.delta);
-      store_big_endian(at + 8, head.initial);
-      store_big_endian(at + 16, head.expiry);
+      store_big_endian(at, request.delta);
+      store_big_endian(at + 8, request.initial);
+      store_big_endian(at + 16, request.expiry);
       break;
   }
 }

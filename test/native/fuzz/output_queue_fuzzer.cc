@@ -170,7 +170,7 @@ class History {
     batch->add({.deadline = 0,
                 .opaque = opaque,
                 .inline_length = static_cast<uint32_t>(inline_bytes.size()),
-                .opcode = 0,
+                .op = 0,
                 .discards_value = false},
                has_payload ? std::make_unique<TextPayload>(payload) : nullptr, payload.size());
     model_.push_back({opaque, inline_bytes + payload});

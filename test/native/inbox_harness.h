@@ -1,16 +1,18 @@
-// A ResponseReader with operations in flight and without a socket: a test hands it a stream of bytes in
+// An Inbox with operations in flight and without a socket: a test hands it a stream of bytes in
 // pieces of its choice and looks at the completions.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "packets.h"
-#include "pipeline/response_reader.h"
+#include "pipeline/inbox.h"
+#include "wire/memcache/binary.h"
 
 namespace evenkeel::test {
 
@@ -45,39 +47,57 @@ struct Seen {
   bool operator==(const Seen&) const = default;
 };
 
-class ReaderHarness {
+class InboxHarness {
  public:
-  static constexpr uint16_t kNode = 3;
+  static constexpr uint16_t kConnection = 3;
   static constexpr uint32_t kMaxValue = 1 << 20;
 
-  explicit ReaderHarness(uint32_t max_value = kMaxValue)
-      : flights_(0), reader_(kNode, max_value, flights_, allocator_) {}
+  // With a handshake that is over, unless the test has one of its own.
+  explicit InboxHarness(uint32_t max_value = kMaxValue, bool shakes_hands = true)
+      : flights_(0), inbox_(kConnection, wire::memcache::kBinary, max_value, flights_, due_, allocator_) {
+    if (shakes_hands) shake_hands();
+  }
+  void shake_hands() { feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = "1.6.45"})); }
 
   // The connection's end: what is still in flight would count as unsettled.
-  ~ReaderHarness() {
-    flights_.for_each([this](pipeline::Flight& flight) { flights_.release(flight); });
+  ~InboxHarness() {
+    for (const uint32_t opaque : started_) {
+      pipeline::Flight* flight = flights_.find(opaque);
+      if (flight != nullptr) flights_.release(*flight);
+    }
   }
 
   pipeline::Flight& start(uint32_t opaque, uint8_t opcode, bool discards_value = false,
-                          uint16_t node = kNode) {
+                          uint16_t connection = kConnection) {
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
-                    .opcode = opcode,
+                    .op = opcode,
                     .discards_value = discards_value},
-                   node);
+                   connection);
+    started_.push_back(opaque);
     return *flights_.find(opaque);
   }
   pipeline::Flight& start_written(uint32_t opaque, uint8_t opcode, bool discards_value = false,
-                                  uint16_t node = kNode) {
-    pipeline::Flight& flight = start(opaque, opcode, discards_value, node);
-    flight.state = pipeline::FlightState::kWritten;
+                                  uint16_t connection = kConnection) {
+    pipeline::Flight& flight = start(opaque, opcode, discards_value, connection);
+    write(flight);
     return flight;
   }
+  // All of its request has left.
+  void write(pipeline::Flight& flight) {
+    flight.state = pipeline::FlightState::kWritten;
+    if (flight.connection == kConnection) due_.append(flight);
+  }
 
-  // One read of the connection: as much of `bytes` as the reader has room for. Returns what is left.
+  void lose(pipeline::Flight& flight) {
+    due_.remove(flight);
+    flights_.lose(flight, ECONNRESET, 0, false);
+  }
+
+  // One read of the connection: as much of `bytes` as the inbox has room for. Returns what is left.
   std::string_view feed_once(std::string_view bytes) {
-    const auto space = reader_.space(flights_.size());
+    const auto space = inbox_.space();
     size_t total = 0;
     for (const iovec& segment : space) {
       const size_t length = std::min(segment.iov_len, bytes.size());
@@ -85,9 +105,10 @@ class ReaderHarness {
       bytes.remove_prefix(length);
       total += length;
     }
-    const auto progress = reader_.received(total, leaving);
+    const size_t due = due_.size();
+    const auto progress = inbox_.received(total, leaving);
     answered += progress.answered;
-    early += progress.early;
+    early += progress.answered - (due - due_.size());
     skipped += progress.skipped;
     cause = progress.cause;
     handshake_done |= progress.handshake_done;
@@ -119,10 +140,11 @@ class ReaderHarness {
   }
 
   pipeline::Flights& flights() { return flights_; }
-  pipeline::ResponseReader& reader() { return reader_; }
+  pipeline::Inbox& inbox() { return inbox_; }
+  pipeline::FlightList& due() { return due_; }
 
   HeapAllocator allocator_;
-  uint32_t leaving = pipeline::ResponseReader::kNobody;
+  uint32_t leaving = pipeline::Inbox::kNobody;
   size_t answered = 0;
   size_t early = 0;
   size_t skipped = 0;
@@ -131,7 +153,9 @@ class ReaderHarness {
 
  private:
   pipeline::Flights flights_;
-  pipeline::ResponseReader reader_;
+  pipeline::FlightList due_;
+  std::vector<uint32_t> started_;
+  pipeline::Inbox inbox_;
 };
 
 }  // namespace evenkeel::test

@@ -1,19 +1,19 @@
-#include "pipeline/response_reader.h"
+#include "pipeline/inbox.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <set>
 
-#include "reader_harness.h"
+#include "inbox_harness.h"
 #include "seed.h"
 
 namespace evenkeel::pipeline {
 namespace {
 
 using test::encode;
+using test::InboxHarness;
 using test::Packet;
-using test::ReaderHarness;
 using test::Seen;
 using test::unhex;
 
@@ -40,8 +40,8 @@ std::string patterned(size_t length) {
   return text;
 }
 
-TEST(ResponseReader, AHitBringsValueFlagsAndCas) {
-  ReaderHarness harness;
+TEST(Inbox, AHitBringsValueFlagsAndCas) {
+  InboxHarness harness;
   harness.start_written(7, kGet);
   harness.feed(hit(7, "World"));
   EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(0), 0xdeadbeef, 107, "World"}}));
@@ -49,16 +49,16 @@ TEST(ResponseReader, AHitBringsValueFlagsAndCas) {
   EXPECT_EQ(harness.flights().size(), 0u);
 }
 
-TEST(ResponseReader, AnErrorBringsItsStatusAndText) {
-  ReaderHarness harness;
+TEST(Inbox, AnErrorBringsItsStatusAndText) {
+  InboxHarness harness;
   harness.start_written(7, kSet);
   harness.feed(encode({.opcode = kSet, .status = 2, .opaque = 7, .value = "Data exists for key."}));
   EXPECT_EQ(harness.seen(), (std::vector<Seen>{{7, answered(2), 0, 0, "Data exists for key."}}));
 }
 
-TEST(ResponseReader, OfALongErrorTextTheBeginningIsToldAndTheRestSkipped) {
+TEST(Inbox, OfALongErrorTextTheBeginningIsToldAndTheRestSkipped) {
   for (const size_t length : {size_t{257}, size_t{layout::kLargeValue}, size_t{300'000}}) {
-    ReaderHarness harness(10);
+    InboxHarness harness(10);
     harness.start_written(1, kGet);
     harness.start_written(2, kSet);
     harness.start_written(3, kGet);
@@ -73,9 +73,9 @@ TEST(ResponseReader, OfALongErrorTextTheBeginningIsToldAndTheRestSkipped) {
 }
 
 // Whatever its size: the operation fails at the head of its answer, and nobody else notices.
-TEST(ResponseReader, AValueAboveTheLimitIsRefusedAndSkipped) {
+TEST(Inbox, AValueAboveTheLimitIsRefusedAndSkipped) {
   for (const size_t length : {size_t{101}, size_t{10'000}, size_t{layout::kLargeValue}, size_t{300'000}}) {
-    ReaderHarness harness(100);
+    InboxHarness harness(100);
     harness.start_written(1, kGet);
     harness.start_written(2, kGetAndTouch);
     harness.start_written(3, kGet);
@@ -92,14 +92,14 @@ TEST(ResponseReader, AValueAboveTheLimitIsRefusedAndSkipped) {
       EXPECT_EQ(seen[refused].detail, layout::kCauseTooLarge);
     }
     EXPECT_EQ(seen[2].value, patterned(100));
-    EXPECT_EQ(harness.skipped, 2 * (length + 4));
+    EXPECT_EQ(harness.skipped, 2 * length + 4);
     EXPECT_EQ(harness.cause, 0u);
     EXPECT_EQ(harness.allocator_.calls, 0);
   }
 }
 
-TEST(ResponseReader, TheLimitIsNothingToWhoWantsNoValue) {
-  ReaderHarness harness(100);
+TEST(Inbox, TheLimitIsNothingToWhoWantsNoValue) {
+  InboxHarness harness(100);
   harness.start_written(1, kGet, true);
   harness.flights().abandon(harness.start_written(2, kGet), layout::kOutcomeReleased);
   harness.start_written(3, kGet);
@@ -112,8 +112,8 @@ TEST(ResponseReader, TheLimitIsNothingToWhoWantsNoValue) {
   EXPECT_EQ(seen[2].value, "next");
 }
 
-TEST(ResponseReader, AValueForWhichThereIsNoMemoryIsRefusedAndSkipped) {
-  ReaderHarness harness;
+TEST(Inbox, AValueForWhichThereIsNoMemoryIsRefusedAndSkipped) {
+  InboxHarness harness;
   harness.allocator_.is_exhausted = true;
   harness.start_written(1, kGet);
   harness.start_written(2, kGet);
@@ -128,8 +128,8 @@ TEST(ResponseReader, AValueForWhichThereIsNoMemoryIsRefusedAndSkipped) {
 }
 
 // A server may refuse a request before it has read all of it. The slot is free once the rest has left.
-TEST(ResponseReader, AnAnswerMayComeBeforeItsRequestIsWrittenWhole) {
-  ReaderHarness harness;
+TEST(Inbox, AnAnswerMayComeBeforeItsRequestIsWrittenWhole) {
+  InboxHarness harness;
   Flight& flight = harness.start(1, kSet);
   harness.leaving = 1;
   harness.feed(encode({.opcode = kSet, .status = 3, .opaque = 1, .value = "Too large."}));
@@ -142,8 +142,8 @@ TEST(ResponseReader, AnAnswerMayComeBeforeItsRequestIsWrittenWhole) {
   EXPECT_EQ(harness.seen().back().outcome, layout::kOutcomeReleased | layout::kOutcomeReleaseBit);
 }
 
-TEST(ResponseReader, AnEarlyAnswerToAnOperationGivenUpMeanwhileSettlesNothing) {
-  ReaderHarness harness;
+TEST(Inbox, AnEarlyAnswerToAnOperationGivenUpMeanwhileSettlesNothing) {
+  InboxHarness harness;
   Flight& flight = harness.start(1, kSet);
   harness.flights().abandon(flight, layout::kOutcomeReleased);
   flight.state = FlightState::kLeaving;
@@ -154,14 +154,14 @@ TEST(ResponseReader, AnEarlyAnswerToAnOperationGivenUpMeanwhileSettlesNothing) {
   EXPECT_EQ(flight.state, FlightState::kAnswered);
 }
 
-TEST(ResponseReader, ARequestMayBeWrittenWholeWhileItsLargeAnswerArrives) {
-  ReaderHarness harness;
+TEST(Inbox, ARequestMayBeWrittenWholeWhileItsLargeAnswerArrives) {
+  InboxHarness harness;
   Flight& flight = harness.start(1, kGet);
   harness.leaving = 1;
   const std::string bytes = hit(1, patterned(100'000));
   harness.feed(bytes.substr(0, 50'000));
-  flight.state = FlightState::kWritten;
-  harness.leaving = ResponseReader::kNobody;
+  harness.write(flight);
+  harness.leaving = Inbox::kNobody;
   harness.feed(bytes.substr(50'000));
   EXPECT_EQ(
       harness.seen(),
@@ -169,8 +169,8 @@ TEST(ResponseReader, ARequestMayBeWrittenWholeWhileItsLargeAnswerArrives) {
   EXPECT_EQ(harness.early, 0u);
 }
 
-TEST(ResponseReader, AnswersMayComeInAnyOrder) {
-  ReaderHarness harness;
+TEST(Inbox, AnswersMayComeInAnyOrder) {
+  InboxHarness harness;
   for (uint32_t i = 0; i < 4; ++i) harness.start_written(i, kGet);
   harness.feed(hit(2, "c") + hit(0, "a") + hit(3, "d") + hit(1, "b"));
   std::string values;
@@ -178,8 +178,8 @@ TEST(ResponseReader, AnswersMayComeInAnyOrder) {
   EXPECT_EQ(values, "cadb");
 }
 
-TEST(ResponseReader, AnOperationThatWantsNoValueGetsNone) {
-  ReaderHarness harness;
+TEST(Inbox, AnOperationThatWantsNoValueGetsNone) {
+  InboxHarness harness;
   harness.start_written(1, kGet, true);
   harness.start_written(2, kGet, true);
   harness.start_written(3, kGet);
@@ -195,15 +195,14 @@ TEST(ResponseReader, AnOperationThatWantsNoValueGetsNone) {
   EXPECT_EQ(harness.allocator_.calls, 0);
 }
 
-TEST(ResponseReader, ALargeValueComesInMemoryOfItsOwn) {
-  // The body is large from one byte more than kLargeValue on; four of its bytes are the flags.
+TEST(Inbox, ALargeValueComesInMemoryOfItsOwn) {
   for (const size_t length :
-       {size_t{layout::kLargeValue} - 4, size_t{layout::kLargeValue} - 3, size_t{300'000}}) {
-    ReaderHarness harness;
+       {size_t{layout::kLargeValue}, size_t{layout::kLargeValue} + 1, size_t{300'000}}) {
+    InboxHarness harness;
     harness.start_written(1, kGetAndTouch);
     harness.start_written(2, kGet);
     harness.feed(hit(1, patterned(length), kGetAndTouch) + hit(2, "next"));
-    const bool is_large = length + 4 > layout::kLargeValue;
+    const bool is_large = length > layout::kLargeValue;
     const uint32_t bit = is_large ? layout::kOutcomeLargeBit : 0;
     EXPECT_EQ(harness.seen(), (std::vector<Seen>{{1, answered(0) | bit, 0xdeadbeef, 101, patterned(length)},
                                                  {2, answered(0), 0xdeadbeef, 102, "next"}}));
@@ -211,8 +210,8 @@ TEST(ResponseReader, ALargeValueComesInMemoryOfItsOwn) {
   }
 }
 
-TEST(ResponseReader, ALargeValueForAnOperationGivenUpMeanwhileIsDropped) {
-  ReaderHarness harness;
+TEST(Inbox, ALargeValueForAnOperationGivenUpMeanwhileIsDropped) {
+  InboxHarness harness;
   Flight& flight = harness.start_written(1, kGet);
   harness.start_written(2, kGet);
   const std::string bytes = hit(1, patterned(100'000));
@@ -228,9 +227,9 @@ TEST(ResponseReader, ALargeValueForAnOperationGivenUpMeanwhileIsDropped) {
   EXPECT_EQ(base::counters.large_values.load(), 0);
 }
 
-TEST(ResponseReader, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse) {
+TEST(Inbox, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse) {
   for (const size_t length : {size_t{5}, size_t{100'000}}) {
-    ReaderHarness harness;
+    InboxHarness harness;
     Flight& flight = harness.start_written(1, kGet);
     harness.flights().abandon(flight, layout::kOutcomeReleased);
     harness.feed(hit(1, patterned(length)));
@@ -241,24 +240,25 @@ TEST(ResponseReader, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse
   }
 }
 
-TEST(ResponseReader, TheHandshakeBringsTheVersion) {
-  ReaderHarness harness;
-  harness.feed(encode({.opcode = 0x0b, .opaque = ResponseReader::kHandshakeOpaque, .value = "1.6.45"}));
+TEST(Inbox, TheHandshakeBringsTheVersion) {
+  InboxHarness harness(InboxHarness::kMaxValue, false);
+  harness.feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = "1.6.45"}));
   EXPECT_TRUE(harness.handshake_done);
   EXPECT_EQ(harness.answered, 0u);
-  EXPECT_EQ(test::as_text(harness.reader().version()), "1.6.45");
+  EXPECT_EQ(test::as_text(harness.inbox().handshake().version()), "1.6.45");
   EXPECT_TRUE(harness.seen().empty());
 }
 
-TEST(ResponseReader, ResetForgetsAnAnswerThatHadBegun) {
+TEST(Inbox, ResetForgetsAnAnswerThatHadBegun) {
   for (const size_t length : {size_t{50}, size_t{100'000}}) {
     for (const bool discards : {false, true}) {
-      ReaderHarness harness;
+      InboxHarness harness;
       Flight& flight = harness.start_written(1, kGet, discards);
       const std::string bytes = hit(1, patterned(length));
       harness.feed(bytes.substr(0, bytes.size() / 2));
-      if (harness.flights().find(1) != nullptr) harness.flights().lose(flight, ECONNRESET, 0, false);
-      harness.reader().reset();
+      if (harness.flights().find(1) != nullptr) harness.lose(flight);
+      harness.inbox().reset();
+      harness.shake_hands();
       harness.start_written(2, kGet);
       harness.feed(hit(2, "fresh"));
       EXPECT_EQ(harness.cause, 0u);
@@ -290,7 +290,7 @@ class Mixture {
   const std::set<size_t>& interesting() const { return interesting_; }
 
   std::vector<Seen> read(const std::vector<size_t>& cuts) const {
-    ReaderHarness harness;
+    InboxHarness harness;
     for (const uint32_t opaque : {1, 2, 4, 9, 10, 12}) harness.start_written(opaque, kGet);
     harness.start_written(3, kSet);
     harness.start_written(5, kIncrement);
@@ -322,8 +322,8 @@ class Mixture {
   std::set<size_t> interesting_;
 };
 
-TEST(ResponseReader, AReadTakesAboutHalfOfTheAnswersThatAreDue) {
-  ReaderHarness harness;
+TEST(Inbox, AReadTakesAboutHalfOfTheAnswersThatAreDue) {
+  InboxHarness harness;
   std::string bytes;
   for (uint32_t i = 0; i < 1000; ++i) {
     harness.start_written(i, kGet);
@@ -340,8 +340,8 @@ TEST(ResponseReader, AReadTakesAboutHalfOfTheAnswersThatAreDue) {
   EXPECT_EQ(harness.answered, 1000u);
 }
 
-TEST(ResponseReader, ReadsGrowWithTheAnswers) {
-  ReaderHarness harness;
+TEST(Inbox, ReadsGrowWithTheAnswers) {
+  InboxHarness harness;
   std::string bytes;
   for (uint32_t i = 0; i < 400; ++i) {
     harness.start_written(i, kGet);
@@ -353,7 +353,7 @@ TEST(ResponseReader, ReadsGrowWithTheAnswers) {
   EXPECT_LE(reads, 60);  // 6.4 MB, 128 KiB a read when all goes well
 }
 
-TEST(ResponseReaderSplits, TwoPiecesCutAnywhereGiveTheSame) {
+TEST(InboxSplits, TwoPiecesCutAnywhereGiveTheSame) {
   const Mixture mixture;
   const std::vector<Seen> expected = mixture.read({});
   ASSERT_EQ(expected.size(), 12u);
@@ -363,14 +363,14 @@ TEST(ResponseReaderSplits, TwoPiecesCutAnywhereGiveTheSame) {
   }
 }
 
-TEST(ResponseReaderSplits, ByteByByteGivesTheSame) {
+TEST(InboxSplits, ByteByByteGivesTheSame) {
   const Mixture mixture;
   std::vector<size_t> cuts;
   for (size_t cut = 1; cut < mixture.bytes().size(); ++cut) cuts.push_back(cut);
   EXPECT_EQ(mixture.read(cuts), mixture.read({}));
 }
 
-TEST(ResponseReaderSplits, RandomPiecesGiveTheSame) {
+TEST(InboxSplits, RandomPiecesGiveTheSame) {
   const uint64_t seed = test::choose_seed();
   SCOPED_TRACE(test::describe_seed(seed));
   std::mt19937_64 random(seed);

@@ -21,7 +21,8 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/response_reader.h"
+#include "pipeline/inbox.h"
+#include "wire/memcache/binary.h"
 
 namespace {
 
@@ -29,10 +30,11 @@ using evenkeel::pipeline::Allocator;
 using evenkeel::pipeline::Completion;
 using evenkeel::pipeline::CompletionBatch;
 using evenkeel::pipeline::Flight;
+using evenkeel::pipeline::FlightList;
 using evenkeel::pipeline::Flights;
 using evenkeel::pipeline::FlightState;
+using evenkeel::pipeline::Inbox;
 using evenkeel::pipeline::LargeValue;
-using evenkeel::pipeline::ResponseReader;
 namespace layout = evenkeel::layout;
 
 constexpr uint32_t kMaxValue = 100'000;
@@ -98,7 +100,14 @@ struct Expected {
 class Connection {
  public:
   explicit Connection(uint32_t max_value)
-      : max_value_(max_value), reader_(0, max_value, flights_, allocator_) {}
+      : max_value_(max_value),
+        inbox_(0, evenkeel::wire::memcache::kBinary, max_value, flights_, due_, allocator_) {
+    std::string greeted(24, '\0');
+    greeted[0] = static_cast<char>(0x81);
+    greeted[1] = 0x0b;
+    greeted.replace(12, 4, 4, static_cast<char>(0xff));
+    require(receive(greeted) && inbox_.handshake().is_over());
+  }
 
   void start(uint8_t how) {
     const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
@@ -107,18 +116,19 @@ class Connection {
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
-                    .opcode = opcode,
+                    .op = opcode,
                     .discards_value = how / 4 % 2 == 1},
                    how / 8 % 8 == 7 ? 1 : 0);
     Flight& flight = *flights_.find(opaque);
     const uint8_t state = how / 64;
     operations_.push_back({opaque, opcode});
     const bool has_not_left = (state == 0 || state == 2) && how % 3 == 0;
-    if (has_not_left && leaving_ == ResponseReader::kNobody) leaving_ = opaque;
+    if (has_not_left && leaving_ == Inbox::kNobody) leaving_ = opaque;
     if (state == 0 && has_not_left) return;
     flight.state = FlightState::kWritten;
     if (has_not_left) flight.state = FlightState::kLeaving;
     if (state == 3) flights_.abandon(flight, layout::kOutcomeReleased);
+    if (!has_not_left) write(flight);
   }
 
   void give_up(size_t number) {
@@ -132,14 +142,20 @@ class Connection {
     if (is_leaving) flight->state = FlightState::kLeaving;
   }
 
+  // All of it has left.
+  void write(Flight& flight) {
+    if (flight.connection == 0) due_.append(flight);
+  }
+
   void write_the_rest() {
     Flight* flight = flights_.find(leaving_);
-    leaving_ = ResponseReader::kNobody;
+    leaving_ = Inbox::kNobody;
     if (flight == nullptr) return;
     if (flight->state == FlightState::kAnswered) {
       flights_.release(*flight);
     } else {
       flight->state = flight->state == FlightState::kQueued ? FlightState::kWritten : FlightState::kAbandoned;
+      write(*flight);
     }
   }
 
@@ -173,39 +189,46 @@ class Connection {
     while (!bytes.empty()) {
       std::string_view piece = bytes.substr(0, piece_);
       size_t received = 0;
-      for (const iovec& segment : reader_.space(flights_.size())) {
+      for (const iovec& segment : inbox_.space()) {
         const size_t length = std::min(segment.iov_len, piece.size());
         std::memcpy(segment.iov_base, piece.data(), length);
         piece.remove_prefix(length);
         received += length;
       }
-      require(received > 0 && reader_.space_size() >= received);
+      require(received > 0 && inbox_.space_size() >= received);
       bytes.remove_prefix(received);
       const size_t before = flights_.size();
-      const ResponseReader::Progress progress = reader_.received(received, leaving_);
-      require(before - flights_.size() == progress.answered - progress.early);
-      require(progress.early <= (leaving_ == ResponseReader::kNobody ? 0 : 1));
+      const size_t due = due_.size();
+      const Inbox::Progress progress = inbox_.received(received, leaving_);
+      require(before - flights_.size() == due - due_.size());
+      const size_t early = progress.answered - (due - due_.size());
+      require(early <= (leaving_ == Inbox::kNobody ? 0 : 1));
       require(progress.skipped <= received + kReadAhead);
       if (progress.cause != 0) return false;
     }
     return true;
   }
 
-  // As a node does when its connection is gone.
+  // As a connection does when it is gone.
   void end() {
-    const uint32_t head = reader_.head_opaque();
-    require(reader_.unread().size() <= kReadAhead);
-    reader_.reset();
-    require(reader_.head_opaque() == ResponseReader::kNobody && reader_.unread().empty());
-    flights_.for_each([this, head](Flight& flight) {
-      if (flight.state == FlightState::kWritten) {
-        flights_.lose(flight, ECONNRESET, 0, flight.opaque == head);
-      } else if (flight.state == FlightState::kQueued) {
-        flights_.settle(flight, layout::kOutcomeClosed);
+    const uint32_t blamed = inbox_.blamed(ECONNRESET);
+    require(inbox_.unread().size() <= kReadAhead);
+    while (Flight* flight = due_.first()) {
+      due_.remove(*flight);
+      if (flight->state == FlightState::kWritten) {
+        flights_.lose(*flight, ECONNRESET, 0, flight->opaque == blamed);
       } else {
-        flights_.release(flight);
+        flights_.release(*flight);
       }
-    });
+    }
+    inbox_.reset();
+    require(inbox_.blamed(ECONNRESET) == Inbox::kNobody && inbox_.unread().empty());
+    for (const Expected& operation : operations_) {
+      Flight* flight = flights_.find(operation.opaque);
+      if (flight == nullptr) continue;
+      const bool is_settled = evenkeel::pipeline::is_settled(flight->state);
+      flights_.settle(*flight, is_settled ? layout::kOutcomeReleased : layout::kOutcomeClosed);
+    }
     require(flights_.size() == 0 && flights_.deadlines().size() == 0);
   }
 
@@ -243,8 +266,8 @@ class Connection {
   const uint32_t max_value_;
   Flights flights_{0};
   HeapAllocator allocator_;
-  ResponseReader reader_;
-  uint32_t leaving_ = ResponseReader::kNobody;
+  Inbox inbox_;
+  uint32_t leaving_ = Inbox::kNobody;
   std::vector<Expected> operations_;
   size_t piece_ = SIZE_MAX;
 };

@@ -1,10 +1,12 @@
-#include "pipeline/node.h"
+#include "pipeline/connection.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
+#include <utility>
 
-#include "wire/memcache/request.h"
+#include "net/stream.h"
 
 namespace evenkeel::pipeline {
 
@@ -28,33 +30,24 @@ bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause 
 
 }  // namespace
 
-Node::Node(uint16_t id, base::EventBase& base, const Options& options, Flights& flights, Allocator& allocator,
-           net::QueuedBytes& queued, NodeOwner& owner)
+Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol,
+                       const Options& options, Flights& flights, Allocator& allocator,
+                       net::QueuedBytes& queued, ConnectionOwner& owner)
     : id_(id),
       base_(base),
       options_(options),
       flights_(flights),
       queued_(queued),
       owner_(owner),
-      stream_(base, *this),
-      reader_(id, options.max_value, flights, allocator),
+      channel_(new net::Stream(base, *this)),
+      inbox_(id, protocol, options.max_value, flights, due_, allocator),
       queue_(queued),
-      held_(queued),
-      backoff_(options.backoff_min, options.backoff_max, base::now_nanos()) {}
+      held_(queued) {}
 
-void Node::set_addresses(std::vector<net::Address> addresses) {
-  addresses_ = std::move(addresses);
-  next_address_ = 0;
-}
-
-void Node::connect() {
-  if (state_ == State::kIdle) start_connecting();
-}
-
-void Node::enqueue(net::Batch& batch, Flush flush) {
-  const bool waits = state_ == State::kReady || (state_ != State::kClosed && options_.waits_offline);
+void Connection::enqueue(net::Batch& batch, Flush flush) {
+  const bool waits = state_ == State::kReady || (state_ != State::kClosed && owner_.lets_wait());
   const bool holds = flush == Flush::kHold;
-  if (flush == Flush::kAll && !held_.empty()) release_held();
+  is_holding_ |= holds;
   net::OutputQueue& queue = holds ? held_ : queue_;
   uint32_t sequence = queue.next_sequence();
   for (const net::Packet& packet : batch.packets) {
@@ -74,7 +67,9 @@ void Node::enqueue(net::Batch& batch, Flush flush) {
   tidy(queue);
 }
 
-void Node::release_held() {
+void Connection::release_held() {
+  is_holding_ = false;
+  if (held_.empty()) return;
   queue_.append(held_, [this](uint32_t opaque, uint32_t sequence) {
     Flight* flight = flights_.find(opaque);
     flight->is_held = false;
@@ -82,15 +77,15 @@ void Node::release_held() {
   });
 }
 
-void Node::tidy(net::OutputQueue& queue) {
+void Connection::tidy(net::OutputQueue& queue) {
   queue.tidy([this](uint32_t opaque, uint32_t sequence) { flights_.find(opaque)->sequence = sequence; });
 }
 
-void Node::write_enqueued() {
+void Connection::write_enqueued() {
   if (state_ == State::kReady && !queue_.empty()) write();
 }
 
-void Node::give_up(Flight& flight, uint32_t outcome) {
+void Connection::give_up(Flight& flight, uint32_t outcome) {
   const bool partly_written = queue_.is_partly_written(flight.opaque);
   if (flight.state == FlightState::kQueued && !partly_written) {
     net::OutputQueue& queue = flight.is_held ? held_ : queue_;
@@ -106,140 +101,148 @@ void Node::give_up(Flight& flight, uint32_t outcome) {
   if (in_vain && !std::exchange(is_suspect_, true)) watch_peer();
 }
 
-void Node::close() {
+bool Connection::is_done() const {
+  if (!queue_.empty() || !held_.empty()) return false;
+  const Flight* flight = due_.first();
+  while (flight != nullptr && is_settled(flight->state)) flight = flight->later;
+  return flight == nullptr;
+}
+
+// Takes the operations off that are due, and the one of which a part has left if its caller has had its
+// outcome.
+template <typename End>
+void Connection::end_due(End end) {
+  while (Flight* flight = due_.first()) {
+    due_.remove(*flight);
+    end(*flight);
+  }
+  if (!queue_.head_partly_written()) return;
+  Flight* const head = flights_.find(queue_.head_opaque());
+  if (!is_settled(head->state)) return;
+  flights_.release(*head);
+  queue_.rewind();
+  queue_.drop_head();
+}
+
+void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   Timer::cancel();
-  stream_.close();
-  reader_.reset();
-  flights_.for_each([this](Flight& flight) {
-    if (flight.node != id_) return;
-    if (is_settled(flight.state)) {
-      flights_.release(flight);
-    } else {
-      const uint32_t written = flight.state == FlightState::kWritten ? layout::kOutcomeWrittenBit : 0;
-      flights_.settle(flight, layout::kOutcomeClosed | written);
-    }
+  channel_->close();
+  end_due([this](Flight& flight) {
+    if (is_settled(flight.state)) return flights_.release(flight);
+    flights_.settle(flight, layout::kOutcomeClosed | layout::kOutcomeWrittenBit);
   });
+  inbox_.reset();
+  const auto settle = [this](uint32_t opaque) {
+    flights_.settle(*flights_.find(opaque), layout::kOutcomeClosed);
+  };
+  queue_.for_each(settle);
+  held_.for_each(settle);
   queue_.reset();
   held_.reset();
 }
 
-void Node::fail(uint32_t cause) {
-  stream_.close();
-  const uint32_t head = reader_.head_opaque();
-  const bool is_alone = written_ == 1 && is_breach(cause);
-  flights_.for_each([this, cause, head, is_alone](Flight& flight) {
-    if (flight.node != id_) return;
-    if (flight.state == FlightState::kWritten) {
-      flights_.lose(flight, cause, base_.time(), is_alone || flight.opaque == head);
-    } else if (flight.state != FlightState::kQueued) {
-      flights_.release(flight);
-    }
+void Connection::fail(uint32_t cause) {
+  channel_->close();
+  Timer::cancel();
+  const uint32_t blamed = inbox_.blamed(cause);
+  const bool is_alone = due_.size() == 1 && is_breach(cause);
+  end_due([&](Flight& flight) {
+    if (is_settled(flight.state)) return flights_.release(flight);
+    flights_.lose(flight, cause, base_.time(), is_alone || flight.opaque == blamed);
   });
   queue_.rewind();
-  if (!queue_.empty() && flights_.find(queue_.head_opaque()) == nullptr)
-    queue_.drop_head();  // abandoned half-written
-  written_ = 0;
-  if (!options_.waits_offline) {
-    const auto settle = [this](uint32_t opaque) {
-      flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
-    };
-    queue_.for_each(settle);
-    held_.for_each(settle);
-    queue_.reset();
-    held_.reset();
-  }
   // Of a server that has proven itself it could be somebody's value.
   const bool is_stranger = state_ == State::kHandshake;
-  const std::span<const std::byte> said = is_stranger ? reader_.unread() : std::span<const std::byte>();
-  flights_.control(layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
-  reader_.reset();
-  state_ = State::kBackoff;
-  const base::Millis now = base_.refresh_time();
-  base_.schedule(this, now + backoff_.fail(now));
+  const std::span<const std::byte> said = is_stranger ? inbox_.unread() : std::span<const std::byte>();
+  flights_.control(id_, layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
+  inbox_.reset();
+  owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady);
 }
 
-void Node::start_connecting() {
+void Connection::drop_waiting() {
+  if (state_ == State::kReady || state_ == State::kClosed) return;
+  const auto settle = [this](uint32_t opaque) {
+    flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
+  };
+  queue_.for_each(settle);
+  held_.for_each(settle);
+  queue_.reset();
+  held_.reset();
+}
+
+void Connection::connect(const net::Address* address) {
   state_ = State::kConnecting;
-  const base::Millis now = base_.refresh_time();
-  backoff_.begin(now);
-  if (addresses_.empty()) return fail(EADDRNOTAVAIL);
-  const net::Address& address = addresses_[next_address_++ % addresses_.size()];
-  const Status status = stream_.connect(address);
+  if (address == nullptr) return fail(EADDRNOTAVAIL);
+  const Status status = channel_->connect(*address);
   if (!status.is_ok()) return fail(static_cast<uint32_t>(status.error()));
-  base_.schedule(this, now + options_.connect_timeout);
+  base_.schedule(this, base_.refresh_time() + options_.connect_timeout);
 }
 
-void Node::on_timer() {
-  if (state_ == State::kBackoff) {
-    start_connecting();
-  } else if (state_ == State::kConnecting || state_ == State::kHandshake) {
+void Connection::on_timer() {
+  if (state_ == State::kConnecting || state_ == State::kHandshake) {
     fail(ETIMEDOUT);
   } else if (state_ == State::kReady && is_owed()) {
     watch_peer();
   }
-  owner_.on_node_progress();
+  owner_.on_progress();
 }
 
 // While answers are owed the timer looks, now and then, whether there is still somebody to give them. Once
 // somebody has waited in vain, silence alone is enough: those who have more time must not wait for the end of
 // it.
-void Node::watch_peer() {
+void Connection::watch_peer() {
   const base::Millis now = base_.time();
   const base::Millis silence = now - waiting_since_;
   // A deadline counts from the call and a silence from the writing: what comes next should not be written for
   // that difference.
   if (is_suspect_ && silence + base::kCoarseSlack >= options_.silence_limit)
     return fail(layout::kCauseSilence);
-  if (silence >= options_.dead_limit && stream_.is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
+  if (silence >= options_.dead_limit && channel_->is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
   base::Millis due =
       silence < options_.dead_limit ? waiting_since_ + options_.dead_limit : now + options_.dead_limit;
   if (is_suspect_) due = std::min(due, waiting_since_ + options_.silence_limit);
   base_.schedule(this, due);
 }
 
-void Node::on_channel_ready(bool readable, bool writable) {
+void Connection::on_channel_ready(bool readable, bool writable) {
   if (state_ == State::kConnecting) {
     finish_connecting();
   } else {
     if (readable) read();
     if (writable && state_ == State::kReady) write();
   }
-  owner_.on_node_progress();
+  owner_.on_progress();
 }
 
-void Node::finish_connecting() {
-  const net::Channel::Transfer connected = stream_.finish_connect();
+void Connection::finish_connecting() {
+  const net::Channel::Transfer connected = channel_->finish_connect();
   if (connected.would_block) return;
   if (connected.end_of_stream || !connected.status.is_ok()) return fail(cause_of(connected));
-  std::array<std::byte, wire::memcache::kHeaderSize> request;
-  const wire::memcache::RequestHead head{.opcode = wire::memcache::Opcode::kVersion,
-                                         .opaque = ResponseReader::kHandshakeOpaque};
-  wire::memcache::encode_head(head, 0, 0, request.data());
-  const iovec segment{request.data(), request.size()};
-  const net::Channel::Transfer sent = stream_.send({&segment, 1});
+  const std::span<const std::byte> request = inbox_.handshake().request();
+  const iovec segment{const_cast<std::byte*>(request.data()), request.size()};
+  const net::Channel::Transfer sent = channel_->send({&segment, 1});
   state_ = State::kHandshake;
-  // A new socket's buffer holds 24 bytes; one that does not is as good as broken.
+  // A new socket's buffer holds a few bytes; one that does not is as good as broken.
   if (sent.bytes != request.size())
     return fail_writing(sent.status.is_ok() ? uint32_t{ENOBUFS} : cause_of(sent));
-  stream_.want_writable(false);
+  channel_->want_writable(false);
 }
 
-void Node::finish_handshake(uint32_t cause) {
-  if (state_ != State::kHandshake) return fail(layout::kCauseUnknownOpaque);
+void Connection::finish_handshake(uint32_t cause) {
   if (cause != 0) return fail(cause);
   Timer::cancel();
   state_ = State::kReady;
   waiting_since_ = base_.time();
   is_suspect_ = false;
-  backoff_.connected(waiting_since_);
-  flights_.control(layout::kOutcomeConnected, 0, reader_.version());
+  owner_.on_connected();
+  flights_.control(id_, layout::kOutcomeConnected, 0, inbox_.handshake().version());
   write();
 }
 
 // What has been answered is delivered before more is read.
-void Node::read() {
+void Connection::read() {
   Received received;
   for (size_t total = 0; total < kBytesPerTurn && !received.answered; total += received.bytes) {
     received = receive();
@@ -247,7 +250,7 @@ void Node::read() {
   }
 }
 
-void Node::catch_up() {
+void Connection::catch_up() {
   for (size_t total = 0; total < kBytesToCatchUp && state_ == State::kReady && is_owed();) {
     const Received received = receive();
     if (!received.more) return;
@@ -255,7 +258,7 @@ void Node::catch_up() {
   }
 }
 
-Node::Received Node::receive() {
+Connection::Received Connection::receive() {
   Received received = take_in();
   if (received.shook_hands) {
     finish_handshake(received.cause);
@@ -264,26 +267,25 @@ Node::Received Node::receive() {
   } else if (received.answered && !queue_.empty()) {
     write();  // the window has room again
   }
-  received.more = received.more && stream_.is_open();
+  received.more = received.more && channel_->is_open();
   return received;
 }
 
 // One read; what it brought is entered, and nothing done about it yet.
-Node::Received Node::take_in() {
-  const std::span<const iovec> space = reader_.space(written_);
-  const net::Channel::Transfer transfer = stream_.receive(space);
+Connection::Received Connection::take_in() {
+  const std::span<const iovec> space = inbox_.space();
+  const net::Channel::Transfer transfer = channel_->receive(space);
   if (transfer.would_block) return {};
   if (transfer.end_of_stream || !transfer.status.is_ok()) return {.cause = cause_of(transfer)};
-  const size_t offered = reader_.space_size();
-  const uint32_t leaving = queue_.head_partly_written() ? queue_.head_opaque() : ResponseReader::kNobody;
-  const ResponseReader::Progress progress = reader_.received(transfer.bytes, leaving);
+  const size_t offered = inbox_.space_size();
+  const uint32_t leaving = queue_.head_partly_written() ? queue_.head_opaque() : Inbox::kNobody;
+  const Inbox::Progress progress = inbox_.received(transfer.bytes, leaving);
   // A body that is skipped answers nobody: it is no sign that the others will be.
   if (progress.skipped < transfer.bytes) {
     waiting_since_ = base_.time();
     is_suspect_ = false;
   }
-  written_ -= progress.answered - progress.early;
-  if (progress.answered > 0) backoff_.prove();
+  if (progress.answered > 0) owner_.on_useful();
   return {.bytes = transfer.bytes,
           .more = transfer.bytes == offered,
           .answered = progress.answered > 0,
@@ -292,7 +294,7 @@ Node::Received Node::take_in() {
 }
 
 // Nothing can be written any more, but what was answered by then may still lie in the socket.
-void Node::fail_writing(uint32_t cause) {
+void Connection::fail_writing(uint32_t cause) {
   for (size_t total = 0; total < kBytesToCatchUp;) {
     const Received received = take_in();
     if (is_breach(received.cause)) cause = received.cause;
@@ -302,11 +304,11 @@ void Node::fail_writing(uint32_t cause) {
   fail(cause);
 }
 
-void Node::write() {
+void Connection::write() {
   std::array<iovec, kSegments> segments;
   size_t budget = kBytesPerTurn;
-  while (!queue_.empty() && written_ < options_.max_written) {
-    const net::OutputQueue::Gathered gathered = queue_.gather(segments, options_.max_written - written_);
+  while (!queue_.empty() && due_.size() < options_.max_written) {
+    const net::OutputQueue::Gathered gathered = queue_.gather(segments, options_.max_written - due_.size());
     if (gathered.payload_gone) {
       if (queue_.head_partly_written()) return fail_writing(EFAULT);
       flights_.settle(*flights_.find(queue_.head_opaque()), layout::kOutcomeLost).detail = EFAULT;
@@ -315,24 +317,24 @@ void Node::write() {
     }
     if (gathered.bytes == 0) break;
     const net::Channel::Transfer transfer =
-        stream_.send({segments.data(), static_cast<size_t>(gathered.segments)});
+        channel_->send({segments.data(), static_cast<size_t>(gathered.segments)});
     if (!transfer.status.is_ok()) return fail_writing(cause_of(transfer));
     // Not the turn's time: whoever submits may have kept the loop from turning for long.
-    if (written_ == 0) waiting_since_ = base_.refresh_time();
+    if (due_.empty()) waiting_since_ = base_.refresh_time();
     if (!Timer::scheduled()) base_.schedule(this, waiting_since_ + options_.dead_limit);
     queue_.consume(transfer.bytes, [this](uint32_t opaque) {
       Flight* flight = flights_.find(opaque);
       if (flight->state == FlightState::kAnswered) return flights_.release(*flight);
-      ++written_;
+      due_.append(*flight);
       flight->state = flight->state == FlightState::kQueued ? FlightState::kWritten : FlightState::kAbandoned;
     });
     if (transfer.would_block || transfer.bytes < gathered.bytes || transfer.bytes >= budget) {
-      stream_.want_writable(true);
+      channel_->want_writable(true);
       return;
     }
     budget -= transfer.bytes;
   }
-  stream_.want_writable(false);
+  channel_->want_writable(false);
 }
 
 }  // namespace evenkeel::pipeline

@@ -4,15 +4,15 @@
 
 #include <random>
 
-#include "reader_harness.h"
+#include "inbox_harness.h"
 #include "seed.h"
 
 namespace evenkeel::pipeline {
 namespace {
 
 using test::encode;
+using test::InboxHarness;
 using test::Packet;
-using test::ReaderHarness;
 using test::unhex;
 
 constexpr uint8_t kGet = 0x00;
@@ -23,7 +23,7 @@ class HostileServer : public testing::Test {
  protected:
   // What a get in flight meets.
   uint32_t cause_of(const std::string& bytes) {
-    ReaderHarness harness;
+    InboxHarness harness;
     harness.start_written(kOpaque, kGet);
     harness.feed(bytes);
     EXPECT_TRUE(harness.seen().empty());
@@ -59,13 +59,12 @@ TEST_F(HostileServer, AnOpaqueThatNamesNothingEndsTheConnection) {
 
 TEST_F(HostileServer, AnAnswerOfAnotherOpcodeEndsTheConnection) {
   EXPECT_EQ(cause_of(encode({.opcode = kSet, .opaque = kOpaque})), layout::kCauseWrongOpcode);
-  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = ResponseReader::kHandshakeOpaque})),
-            layout::kCauseWrongOpcode);
+  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = wire::kGreetingOpaque})), layout::kCauseUnknownOpaque);
 }
 
 // Larger than any server keeps: what it says of the rest is not to be trusted either.
 TEST_F(HostileServer, AValueOfGigabytesFailsItsOperationAndEndsTheConnection) {
-  ReaderHarness harness;
+  InboxHarness harness;
   harness.start_written(kOpaque, kGet);
   harness.start_written(kOpaque + 1, kGet);
   harness.feed(head(kOpaque, UINT32_MAX));
@@ -77,20 +76,19 @@ TEST_F(HostileServer, AValueOfGigabytesFailsItsOperationAndEndsTheConnection) {
 }
 
 TEST_F(HostileServer, TheAnswerToAWriteAndToTheHandshakeMayNotBeLarge) {
-  ReaderHarness harness;
+  InboxHarness harness;
   harness.start_written(kOpaque, kSet);
   harness.feed(encode({.opcode = kSet, .opaque = kOpaque, .value = std::string(20'000, 'x')}));
   EXPECT_EQ(harness.cause, layout::kCauseTooLarge);
-  EXPECT_EQ(harness.reader().head_opaque(), kOpaque);
-  EXPECT_EQ(
-      cause_of(encode(
-          {.opcode = 0x0b, .opaque = ResponseReader::kHandshakeOpaque, .value = std::string(20'000, 'v')})),
-      layout::kCauseTooLarge);
+  EXPECT_EQ(harness.inbox().blamed(harness.cause), kOpaque);
+  InboxHarness stranger(InboxHarness::kMaxValue, false);
+  stranger.feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = std::string(20'000, 'v')}));
+  EXPECT_EQ(stranger.cause, layout::kCauseTooLarge);
 }
 
 TEST_F(HostileServer, AnAnswerToARequestThatHasNotLeftEndsTheConnection) {
   for (const FlightState state : {FlightState::kQueued, FlightState::kLeaving, FlightState::kAnswered}) {
-    ReaderHarness harness;
+    InboxHarness harness;
     harness.leaving = state == FlightState::kAnswered ? kOpaque : kOpaque + 1;
     harness.start(kOpaque, kGet).state = state;
     harness.feed(encode({.opcode = kGet, .opaque = kOpaque}));
@@ -99,15 +97,15 @@ TEST_F(HostileServer, AnAnswerToARequestThatHasNotLeftEndsTheConnection) {
   }
 }
 
-TEST_F(HostileServer, AnAnswerToAnotherNodesRequestEndsTheConnection) {
-  ReaderHarness harness;
-  harness.start_written(kOpaque, kGet, false, ReaderHarness::kNode + 1);
+TEST_F(HostileServer, AnAnswerToAnotherConnectionsRequestEndsTheConnection) {
+  InboxHarness harness;
+  harness.start_written(kOpaque, kGet, false, InboxHarness::kConnection + 1);
   harness.feed(encode({.opcode = kGet, .opaque = kOpaque}));
   EXPECT_EQ(harness.cause, layout::kCauseUnknownOpaque);
 }
 
 TEST_F(HostileServer, TheSameAnswerTwiceSettlesOnce) {
-  ReaderHarness harness;
+  InboxHarness harness;
   harness.start_written(kOpaque, kGet);
   const std::string answer = encode({.opcode = kGet, .status = 1, .opaque = kOpaque});
   harness.feed(answer + answer);
@@ -117,7 +115,7 @@ TEST_F(HostileServer, TheSameAnswerTwiceSettlesOnce) {
 }
 
 TEST_F(HostileServer, WhatCameBeforeTheFaultCounts) {
-  ReaderHarness harness;
+  InboxHarness harness;
   harness.start_written(kOpaque, kGet);
   harness.start_written(kOpaque + 1, kGet);
   harness.feed(encode({.opcode = kGet, .status = 1, .opaque = kOpaque}) + "garbage");
@@ -128,12 +126,12 @@ TEST_F(HostileServer, WhatCameBeforeTheFaultCounts) {
 // Who is to blame for a connection's end, so that it is not sent again for ever.
 TEST_F(HostileServer, TheHeadOfTheInputNamesTheAnswerThatCannotBeUnderstood) {
   const auto head_after = [](const std::string& bytes) {
-    ReaderHarness harness;
+    InboxHarness harness;
     harness.start_written(kOpaque, kGet);
     harness.feed(bytes);
-    const uint32_t head = harness.reader().head_opaque();
-    harness.reader().reset();
-    EXPECT_EQ(harness.reader().head_opaque(), ResponseReader::kNobody);
+    const uint32_t head = harness.inbox().blamed(harness.cause);
+    harness.inbox().reset();
+    EXPECT_EQ(harness.inbox().blamed(harness.cause), Inbox::kNobody);
     return head;
   };
   const std::string hit =
@@ -142,24 +140,24 @@ TEST_F(HostileServer, TheHeadOfTheInputNamesTheAnswerThatCannotBeUnderstood) {
   EXPECT_EQ(head_after(encode({.opcode = kGet, .opaque = kOpaque, .value = "without flags"})), kOpaque);
   EXPECT_EQ(head_after(hit.substr(0, 26)), kOpaque);
   EXPECT_EQ(head_after(head(kOpaque, 100'000) + "large"), kOpaque);
-  EXPECT_EQ(head_after(hit.substr(0, 23)), ResponseReader::kNobody);
-  EXPECT_EQ(head_after(hit), ResponseReader::kNobody);
-  EXPECT_EQ(head_after("garbage"), ResponseReader::kNobody);
-  EXPECT_EQ(head_after(head(kOpaque, 2 * ReaderHarness::kMaxValue)), ResponseReader::kNobody);
+  EXPECT_EQ(head_after(hit.substr(0, 23)), Inbox::kNobody);
+  EXPECT_EQ(head_after(hit), Inbox::kNobody);
+  EXPECT_EQ(head_after("garbage"), Inbox::kNobody);
+  EXPECT_EQ(head_after(head(kOpaque, 2 * InboxHarness::kMaxValue)), Inbox::kNobody);
 }
 
 TEST_F(HostileServer, WhatAStrangerSaidIsKeptUntilTheEnd) {
-  ReaderHarness harness;
+  InboxHarness harness(InboxHarness::kMaxValue, false);
   harness.feed("ERROR Too many open connections\r\n");
   EXPECT_EQ(harness.cause, layout::kCauseBadMagic);
-  EXPECT_EQ(test::as_text(harness.reader().unread()), "ERROR Too many open connections\r\n");
-  harness.reader().reset();
-  EXPECT_TRUE(harness.reader().unread().empty());
+  EXPECT_EQ(test::as_text(harness.inbox().unread()), "ERROR Too many open connections\r\n");
+  harness.inbox().reset();
+  EXPECT_TRUE(harness.inbox().unread().empty());
 }
 
 TEST_F(HostileServer, ARefusedHandshakeIsACause) {
-  ReaderHarness harness;
-  harness.feed(encode({.opcode = 0x0b, .status = 0x20, .opaque = ResponseReader::kHandshakeOpaque}));
+  InboxHarness harness(InboxHarness::kMaxValue, false);
+  harness.feed(encode({.opcode = 0x0b, .status = 0x20, .opaque = wire::kGreetingOpaque}));
   EXPECT_EQ(harness.cause, layout::kCauseHandshake);
 }
 
@@ -183,7 +181,7 @@ TEST_F(HostileServer, DamagedStreamsSettleEachOperationAtMostOnce) {
   SCOPED_TRACE(test::describe_seed(seed));
   std::mt19937_64 random(seed);
   for (int round = 0; round < 3000; ++round) {
-    ReaderHarness harness(50'000);
+    InboxHarness harness(50'000);
     std::string bytes;
     for (uint32_t opaque = 0; opaque < 8; ++opaque) {
       Flight& flight = harness.start_written(opaque, kGet, random() % 4 == 0);

@@ -1,0 +1,127 @@
+// Connection: one connection to a server, made anew whenever the server says so, the requests waiting for it,
+// and the operations whose answers it owes.
+//
+//   kIdle -> kConnecting -> kHandshake -> kReady
+//     ^           \___________\___________/  a fault
+//     |                        |
+//     +------------------------+            kClosed from anywhere, for good
+//
+// Threads: the loop's only.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "base/event_base.h"
+#include "net/channel.h"
+#include "net/output_queue.h"
+#include "pipeline/flights.h"
+#include "pipeline/flush.h"
+#include "pipeline/inbox.h"
+#include "pipeline/options.h"
+
+namespace evenkeel::pipeline {
+
+// The server's side of its connections.
+class ConnectionOwner {
+ public:
+  // Operations may be entrusted to it.
+  virtual void on_connected() = 0;
+  // An attempt has failed, or an established connection has ended; it is idle now.
+  virtual void on_disconnected(bool was_established) = 0;
+  // It has answered an operation.
+  virtual void on_useful() = 0;
+  // Completions were added outside of a call from above.
+  virtual void on_progress() = 0;
+  // Operations may wait for a connection that is not there.
+  virtual bool lets_wait() const = 0;
+
+ protected:
+  ~ConnectionOwner() = default;
+};
+
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
+class Connection final : private net::ChannelHandler, private base::Timer {
+ public:
+  Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Options& options,
+             Flights& flights, Allocator& allocator, net::QueuedBytes& queued, ConnectionOwner& owner);
+
+  uint16_t id() const { return id_; }
+  bool is_idle() const { return state_ == State::kIdle; }
+  bool is_established() const { return state_ == State::kReady; }
+  // It is idle. Null: there is no address to try.
+  void connect(const net::Address* address);
+
+  // Starts the flights of the batch, and leaves it empty. Writes nothing yet.
+  void enqueue(net::Batch& batch, Flush flush);
+  bool is_holding() const { return is_holding_; }
+  // What was held may leave, behind what may leave already.
+  void release_held();
+  // Writes what is enqueued and not held, if there is a connection.
+  void write_enqueued();
+  // Settles what waits with kOutcomeOffline, unless there is a connection.
+  void drop_waiting();
+
+  // Reads what has arrived, however much that is: before deadlines are settled, so that none is missed whose
+  // answer was there in time.
+  void catch_up();
+  // True once for each turn.
+  bool catches_up(uint32_t turn) { return std::exchange(caught_up_, turn) != turn; }
+
+  // The deadline of `flight` has passed, or its caller gave it up (kOutcomeReleased).
+  void give_up(Flight& flight, uint32_t outcome);
+
+  // Nobody waits for anything of it any more.
+  bool is_done() const;
+
+  // Ends the connection and settles every operation of it with kOutcomeClosed.
+  void close();
+
+ private:
+  enum class State : uint8_t { kIdle, kConnecting, kHandshake, kReady, kClosed };
+
+  void on_channel_ready(bool readable, bool writable) override;
+  void on_timer() override;
+
+  void finish_connecting();
+  void finish_handshake(uint32_t cause);
+  struct Received {
+    size_t bytes = 0;
+    bool more = false;  // there may be more to read
+    bool answered = false;
+    bool shook_hands = false;
+    uint32_t cause = 0;  // not 0: the connection must end
+  };
+  void watch_peer();
+  void read();
+  Received receive();
+  Received take_in();
+  void write();
+  void tidy(net::OutputQueue& queue);
+  // The connection is of no more use; its written operations are lost, the others wait for the next one.
+  void fail(uint32_t cause);
+  void fail_writing(uint32_t cause);
+  template <typename End>
+  void end_due(End end);
+  // The server has something to do for us: to answer, or to read on.
+  bool is_owed() const { return !due_.empty() || queue_.head_partly_written(); }
+
+  const uint16_t id_;
+  base::EventBase& base_;
+  const Options& options_;
+  Flights& flights_;
+  net::QueuedBytes& queued_;
+  ConnectionOwner& owner_;
+  std::unique_ptr<net::Channel> channel_;
+  FlightList due_;  // written and unanswered
+  Inbox inbox_;
+  net::OutputQueue queue_;
+  net::OutputQueue held_;  // until Flush::kAll
+  State state_ = State::kIdle;
+  bool is_holding_ = false;         // there may be something in held_
+  bool is_suspect_ = false;         // an operation has timed out since then
+  uint32_t caught_up_ = 0;          // the turn in which it was
+  base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
+};
+
+}  // namespace evenkeel::pipeline

@@ -1,0 +1,286 @@
+#include "pipeline/inbox.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace evenkeel::pipeline {
+
+namespace {
+
+using wire::Answer;
+using wire::Decoded;
+
+// An answer may come while a part of its request has still to be written, but not before.
+bool is_awaited(const Flight& flight, uint32_t leaving) {
+  switch (flight.state) {
+    case FlightState::kWritten:
+    case FlightState::kAbandoned:
+      return true;
+    case FlightState::kQueued:
+    case FlightState::kLeaving:
+      return flight.opaque == leaving;
+    default:
+      return false;
+  }
+}
+
+uint32_t answered(const Answer& answer) {
+  return layout::kOutcomeAnswered | layout::kOutcomeWrittenBit |
+         uint32_t{answer.status} << layout::kOutcomeStatusShift;
+}
+
+}  // namespace
+
+std::span<const iovec> Inbox::space() {
+  if (input_ == nullptr) input_ = std::make_unique_for_overwrite<std::byte[]>(kInputBytes);
+  size_t count = 0;
+  space_size_ = 0;
+  if (large_ != nullptr) {
+    const std::span<std::byte> rest = large_->bytes().subspan(large_filled_);
+    space_[count++] = {rest.data(), rest.size()};
+    space_size_ += rest.size();
+  }
+  const size_t wanted = answer_size_ * std::max(due_.size() / 2, kFewAnswers);
+  const size_t window = std::min(std::max({wanted, kSmallestWindow, discard_}), kInputBytes - end_);
+  space_[count++] = {input_.get() + end_, window};
+  space_size_ += window;
+  return {space_.data(), count};
+}
+
+Inbox::Progress Inbox::received(size_t length, uint32_t leaving) {
+  Progress progress;
+  if (large_ != nullptr) {
+    const size_t taken = std::min(length, large_->bytes().size() - large_filled_);
+    large_filled_ += taken;
+    length -= taken;
+  }
+  end_ += length;
+  while (read_answer(leaving, &progress)) {
+  }
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (begin_ > 0) {
+    std::memmove(input_.get(), input_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  answer_size_ = length / std::max<size_t>(progress.answered, 1);
+  return progress;
+}
+
+// One step; false when more bytes are needed or the connection must end.
+bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
+  if (large_ != nullptr) return finish_large(progress);
+  if (discard_ > 0 || tail_ > 0) return skip_rest(progress);
+  Answer answer;
+  const Decoded decoded = protocol_.decoder.decode(available(), &answer);
+  switch (decoded) {
+    case Decoded::kAnswer:
+      break;
+    case Decoded::kIncomplete:
+      if (answer.value > max_value_) break;                                          // it is not waited for
+      if (end_ - begin_ == kInputBytes) progress->cause = layout::kCauseBadLengths;  // a head without end
+      return false;
+    case Decoded::kForeign:
+      progress->cause = layout::kCauseBadMagic;
+      return false;
+    case Decoded::kDistorted:
+      if (answer.has_opaque && handshake_.is_over()) break;  // whose it is may tell more
+      progress->cause = layout::kCauseBadLengths;
+      return false;
+  }
+  if (!handshake_.is_over()) return read_greeting(answer, progress);
+  Flight* const flight = match(answer, leaving);
+  if (flight == nullptr) {
+    progress->cause = layout::kCauseUnknownOpaque;
+    return false;
+  }
+  if (answer.has_op && answer.op != flight->op) {
+    progress->cause = layout::kCauseWrongOpcode;
+    return false;
+  }
+  if (decoded == Decoded::kDistorted) {
+    progress->cause = layout::kCauseBadLengths;
+    return false;
+  }
+  const bool is_hit = answer.is_success && wire::brings_value(flight->op);
+  const bool is_large = answer.value > layout::kLargeValue;
+  if (is_large && answer.is_success && !is_hit) {
+    progress->cause = layout::kCauseTooLarge;
+    return false;
+  }
+  if (is_large || (is_hit && answer.value > max_value_)) return read_large(answer, *flight, progress);
+  if (end_ - begin_ < answer.total()) return false;
+  const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
+  if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
+  begin_ += answer.total();
+  settle(*flight, answer, rest.first(answer.value), progress);
+  return true;
+}
+
+bool Inbox::read_greeting(const Answer& answer, Progress* progress) {
+  if (answer.has_opaque && answer.opaque != wire::kGreetingOpaque)
+    progress->cause = layout::kCauseUnknownOpaque;
+  else if (answer.value > layout::kLargeValue)
+    progress->cause = layout::kCauseTooLarge;
+  if (progress->cause != 0 || end_ - begin_ < answer.total()) return false;
+  const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
+  if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
+  begin_ += answer.total();
+  progress->cause = handshake_.answered(answer, rest.first(answer.value));
+  progress->handshake_done = handshake_.is_over();
+  return progress->cause == 0;
+}
+
+// The operation whose answer this is, or null when there is none.
+Flight* Inbox::match(const Answer& answer, uint32_t leaving) const {
+  if (protocol_.in_order) {
+    Flight* const next = due_.empty() ? flights_.find(leaving) : due_.first();
+    const bool is_its = next != nullptr && (!answer.has_opaque || answer.opaque == next->opaque);
+    return is_its && is_awaited(*next, leaving) ? next : nullptr;
+  }
+  Flight* const flight = flights_.find(answer.opaque);
+  const bool is_ours = flight != nullptr && flight->connection == connection_;
+  return is_ours && is_awaited(*flight, leaving) ? flight : nullptr;
+}
+
+bool Inbox::has_tail(const Answer& answer, std::span<const std::byte> bytes, Progress* progress) const {
+  if (answer.tail == 0 || protocol_.decoder.is_tail(bytes)) return true;
+  progress->cause = layout::kCauseBadLengths;
+  return false;
+}
+
+// The operation's outcome, or null when it has had one: nobody waits for the answer any more.
+Completion* Inbox::conclude(Flight& flight, uint32_t outcome, Progress* progress) {
+  ++progress->answered;
+  switch (flight.state) {
+    case FlightState::kWritten:
+      due_.remove(flight);
+      return &flights_.settle(flight, outcome);
+    case FlightState::kAbandoned:
+      due_.remove(flight);
+      flights_.release(flight);
+      return nullptr;
+    default:
+      return flights_.answer_early(flight, outcome);
+  }
+}
+
+// `value`: as much of it as is to be told.
+void Inbox::settle(Flight& flight, const Answer& answer, std::span<const std::byte> value,
+                   Progress* progress) {
+  const bool wants_value = !flight.discards_value;
+  Completion* completion = conclude(flight, answered(answer), progress);
+  if (completion == nullptr) return;
+  completion->cas = answer.cas;
+  completion->flags = answer.flags;
+  if (!wants_value) return;
+  if (!answer.is_success) value = value.first(std::min(value.size(), kTextKept));
+  completion->value_length = static_cast<uint32_t>(value.size());
+  flights_.completions().values.append(value);
+}
+
+// An answer that does not fit into the input, or is not wanted whole: a hit's value goes into memory of its
+// own, of an error's text the beginning is told, and the rest is skipped as it arrives.
+bool Inbox::read_large(const Answer& answer, Flight& flight, Progress* progress) {
+  const bool is_hit = answer.is_success;
+  const bool is_wanted = is_hit && !is_settled(flight.state) && !flight.discards_value;
+  if (is_wanted && answer.value > max_value_) return refuse(answer, flight, layout::kCauseTooLarge, progress);
+  const size_t told = is_hit ? 0 : std::min<size_t>(answer.value, kTextKept);
+  if (end_ - begin_ < answer.head + told) return false;
+  if (!is_wanted) {
+    const std::span<const std::byte> text = available().subspan(answer.head, told);
+    begin_ += answer.head + told;
+    settle(flight, answer, text, progress);
+    return skip(answer.value - told, answer.tail, progress);
+  }
+  large_ = allocator_.allocate(answer.value);
+  if (large_ == nullptr) return refuse(answer, flight, ENOMEM, progress);
+  begin_ += answer.head;
+  large_answer_ = answer;
+  large_flight_ = &flight;
+  const std::span<std::byte> space = large_->bytes();
+  large_filled_ = std::min(space.size(), end_ - begin_);
+  if (large_filled_ > 0) std::memcpy(space.data(), input_.get() + begin_, large_filled_);
+  begin_ += large_filled_;
+  return finish_large(progress);
+}
+
+// The operation fails for `cause`, which is not the connection's.
+bool Inbox::refuse(const Answer& answer, Flight& flight, uint32_t cause, Progress* progress) {
+  const size_t arrived = std::min(answer.head, end_ - begin_);
+  begin_ += arrived;
+  Completion* completion = conclude(flight, layout::kOutcomeRefused | layout::kOutcomeWrittenBit, progress);
+  if (completion != nullptr) {
+    completion->detail = cause;
+    completion->flags = static_cast<uint32_t>(std::min<size_t>(answer.value, UINT32_MAX));
+  }
+  return skip(answer.head - arrived + answer.value, answer.tail, progress);
+}
+
+// False when no server has as much to send: then the connection must end.
+bool Inbox::skip(size_t length, size_t tail, Progress* progress) {
+  if (length > kLargestItem) {
+    progress->cause = layout::kCauseTooLarge;
+    return false;
+  }
+  discard_ = length;
+  tail_ = tail;
+  return true;
+}
+
+bool Inbox::skip_rest(Progress* progress) {
+  const size_t skipped = std::min(discard_, end_ - begin_);
+  begin_ += skipped;
+  discard_ -= skipped;
+  progress->skipped += skipped;
+  if (discard_ > 0 || end_ - begin_ < tail_) return false;
+  const std::span<const std::byte> tail = available().first(tail_);
+  if (tail_ > 0 && !protocol_.decoder.is_tail(tail)) {
+    progress->cause = layout::kCauseBadLengths;
+    return false;
+  }
+  begin_ += tail_;
+  progress->skipped += tail_;
+  tail_ = 0;
+  return true;
+}
+
+bool Inbox::finish_large(Progress* progress) {
+  if (large_filled_ < large_->bytes().size() || end_ - begin_ < large_answer_.tail) return false;
+  if (!has_tail(large_answer_, available().first(large_answer_.tail), progress)) return false;
+  begin_ += large_answer_.tail;
+  std::unique_ptr<LargeValue> value = std::move(large_);
+  large_filled_ = 0;
+  Flight& flight = *std::exchange(large_flight_, nullptr);
+  Completion* completion = conclude(flight, answered(large_answer_) | layout::kOutcomeLargeBit, progress);
+  if (completion == nullptr) return true;
+  completion->cas = large_answer_.cas;
+  completion->flags = large_answer_.flags;
+  completion->value_length = static_cast<uint32_t>(large_answer_.value);
+  flights_.completions().larges.push_back(std::move(value));
+  return true;
+}
+
+uint32_t Inbox::blamed(uint32_t cause) const {
+  if (large_ != nullptr) return large_flight_->opaque;
+  if (discard_ > 0 || tail_ > 0) return kNobody;
+  const bool is_breach = cause > layout::kCauseProtocol && cause <= layout::kCauseTooLarge;
+  if (protocol_.in_order) {
+    const bool is_being_answered = is_breach || begin_ < end_;
+    return is_being_answered && !due_.empty() ? due_.first()->opaque : kNobody;
+  }
+  Answer answer;
+  protocol_.decoder.decode(available(), &answer);
+  return answer.has_opaque ? answer.opaque : kNobody;
+}
+
+void Inbox::reset() {
+  begin_ = end_ = discard_ = tail_ = large_filled_ = 0;
+  large_.reset();
+  large_flight_ = nullptr;
+  handshake_.reset();
+}
+
+}  // namespace evenkeel::pipeline

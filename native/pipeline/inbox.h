@@ -1,0 +1,109 @@
+// Inbox: the bytes of one connection, cut into answers and matched with the operations whose answers it owes.
+// Safe on any bytes: whatever a server sends either settles an operation or yields the cause for which the
+// connection must end. A value that is not to be had (too large, no memory) settles its own operation and is
+// skipped as it arrives.
+//
+// Threads: the loop's only.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "pipeline/flights.h"
+#include "pipeline/handshake.h"
+#include "wire/protocol.h"
+
+namespace evenkeel::pipeline {
+
+class Inbox {
+ public:
+  // `due`: what is written whole and not answered, on this connection.
+  Inbox(uint16_t connection, const wire::Protocol& protocol, uint32_t max_value, Flights& flights,
+        FlightList& due, Allocator& allocator)
+      : connection_(connection),
+        protocol_(protocol),
+        max_value_(max_value),
+        flights_(flights),
+        due_(due),
+        allocator_(allocator),
+        handshake_(protocol) {}
+
+  static constexpr uint32_t kNobody = UINT32_MAX;  // of no operation
+
+  // Where the next bytes go: what is missing of a large value first, then room for about half of the answers
+  // that are due. With all of them the server would be idle until the last one is dealt with, and has taken
+  // the cache from the first.
+  std::span<const iovec> space();
+  size_t space_size() const { return space_size_; }
+
+  struct Progress {
+    size_t answered = 0;          // operations answered, the abandoned ones among them
+    size_t skipped = 0;           // bytes of answers that nobody takes
+    uint32_t cause = 0;           // not 0: the connection must end
+    bool handshake_done = false;  // with `cause` 0: it has succeeded
+  };
+  // `length` bytes were received into space(). `leaving`: the request of which a part has been written, or
+  // kNobody.
+  Progress received(size_t length, uint32_t leaving);
+
+  const Handshake& handshake() const { return handshake_; }
+
+  // For when the connection ends for `cause`: whose answer is being received or could not be understood, or
+  // kNobody; and what has been received and not been understood.
+  uint32_t blamed(uint32_t cause) const;
+  std::span<const std::byte> unread() const { return available(); }
+
+  // Forgets everything of the connection that ended.
+  void reset();
+
+ private:
+  // Holds every answer that is not a large value: its head and kLargeValue bytes; and many of them at once.
+  static constexpr size_t kInputBytes = size_t{128} << 10;
+  static constexpr size_t kSmallestWindow = size_t{4} << 10;
+  static constexpr size_t kFewAnswers = 64;  // not worth splitting
+  static constexpr size_t kTextKept = 256;   // of a server's words for an error
+  // No server keeps more in an item, whatever its options.
+  static constexpr size_t kLargestItem = size_t{1} << 30;
+  static constexpr size_t kUsualAnswer = 24;
+
+  bool read_answer(uint32_t leaving, Progress* progress);
+  bool read_greeting(const wire::Answer& answer, Progress* progress);
+  Flight* match(const wire::Answer& answer, uint32_t leaving) const;
+  bool read_large(const wire::Answer& answer, Flight& flight, Progress* progress);
+  bool refuse(const wire::Answer& answer, Flight& flight, uint32_t cause, Progress* progress);
+  bool skip(size_t length, size_t tail, Progress* progress);
+  bool skip_rest(Progress* progress);
+  bool finish_large(Progress* progress);
+  void settle(Flight& flight, const wire::Answer& answer, std::span<const std::byte> value,
+              Progress* progress);
+  Completion* conclude(Flight& flight, uint32_t outcome, Progress* progress);
+  bool has_tail(const wire::Answer& answer, std::span<const std::byte> bytes, Progress* progress) const;
+
+  std::span<const std::byte> available() const { return {input_.get() + begin_, end_ - begin_}; }
+
+  const uint16_t connection_;
+  const wire::Protocol& protocol_;
+  const uint32_t max_value_;
+  Flights& flights_;
+  FlightList& due_;
+  Allocator& allocator_;
+  Handshake handshake_;
+  std::unique_ptr<std::byte[]> input_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  size_t answer_size_ = kUsualAnswer;  // the average of the last read
+  size_t discard_ = 0;                 // bytes of an unwanted value still to come
+  size_t tail_ = 0;                    // bytes behind a large or unwanted value still to come
+  std::unique_ptr<LargeValue> large_;
+  size_t large_filled_ = 0;
+  wire::Answer large_answer_;
+  Flight* large_flight_ = nullptr;
+  std::array<iovec, 2> space_{};
+  size_t space_size_ = 0;
+};
+
+}  // namespace evenkeel::pipeline

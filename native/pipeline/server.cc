@@ -1,0 +1,83 @@
+#include "pipeline/server.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace evenkeel::pipeline {
+
+Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Options& options,
+               Flights& flights, Allocator& allocator, net::QueuedBytes& queued, ServerOwner& owner)
+    : base_(base),
+      options_(options),
+      owner_(owner),
+      backoff_(options.backoff_min, options.backoff_max, base::now_nanos() + first) {
+  ConnectionOwner& self = *this;
+  for (uint16_t i = 0; i < options.connections; ++i)
+    connections_.push_back(std::make_unique<Connection>(static_cast<uint16_t>(first + i), base, protocol,
+                                                        options, flights, allocator, queued, self));
+}
+
+void Server::set_addresses(std::vector<net::Address> addresses) {
+  addresses_ = std::move(addresses);
+  next_address_ = 0;
+  if (!std::exchange(is_wanted_, true) && !is_closed_) try_to_connect();
+}
+
+bool Server::lets_wait() const {
+  switch (options_.offline) {
+    case Offline::kWait:
+      return true;
+    case Offline::kFailWhenDown:
+      return !is_down_;
+    case Offline::kFail:
+      return false;
+  }
+  return true;
+}
+
+bool Server::is_done() const {
+  return std::all_of(connections_.begin(), connections_.end(),
+                     [](const auto& each) { return each->is_done(); });
+}
+
+void Server::close() {
+  is_closed_ = true;
+  Timer::cancel();
+  for (auto& connection : connections_) connection->close();
+}
+
+void Server::try_to_connect() {
+  const auto idle = std::find_if(connections_.begin(), connections_.end(),
+                                 [](const auto& each) { return each->is_idle(); });
+  if (is_trying_ || idle == connections_.end()) return;
+  is_trying_ = true;
+  backoff_.begin(base_.refresh_time());
+  (*idle)->connect(addresses_.empty() ? nullptr : &addresses_[next_address_++ % addresses_.size()]);
+}
+
+void Server::on_connected() {
+  is_trying_ = is_down_ = false;
+  backoff_.connected(base_.time());
+  base_.schedule(this, base_.time());  // for the other connections
+}
+
+// What was established may have ended for a reason of its own: only an attempt shows that a server is down.
+void Server::on_disconnected(bool was_established) {
+  if (!was_established) {
+    is_trying_ = false;
+    is_down_ = std::none_of(connections_.begin(), connections_.end(),
+                            [](const auto& each) { return each->is_established(); });
+  }
+  if (!lets_wait())
+    for (auto& connection : connections_) connection->drop_waiting();
+  if (is_closed_) return;
+  const base::Millis now = base_.refresh_time();
+  base_.schedule(this, now + backoff_.fail(now));
+}
+
+void Server::on_timer() {
+  try_to_connect();
+  owner_.on_server_progress();
+}
+
+}  // namespace evenkeel::pipeline

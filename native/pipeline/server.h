@@ -1,0 +1,72 @@
+// Server: one server as the pipeline sees it: its addresses, its connections, and when to try again. While it
+// cannot be reached one connection at a time tries, with back-off and jitter, for as long as the server is
+// wanted; as soon as one has come about the others follow.
+//
+// Threads: the loop's only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/event_base.h"
+#include "pipeline/backoff.h"
+#include "pipeline/connection.h"
+#include "pipeline/options.h"
+
+namespace evenkeel::pipeline {
+
+class ServerOwner {
+ public:
+  // Completions were added outside of a call from the owner.
+  virtual void on_server_progress() = 0;
+
+ protected:
+  ~ServerOwner() = default;
+};
+
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
+class Server final : private ConnectionOwner, private base::Timer {
+ public:
+  // Its connections have the ids from `first` on, options.connections of them.
+  Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Options& options,
+         Flights& flights, Allocator& allocator, net::QueuedBytes& queued, ServerOwner& owner);
+
+  // Tried in turn, from the next attempt on. The first call begins the first attempt.
+  void set_addresses(std::vector<net::Address> addresses);
+
+  const std::vector<std::unique_ptr<Connection>>& connections() const { return connections_; }
+
+  // It gets no more operations; those it has are brought to their end.
+  void retire() { is_retired_ = true; }
+  bool is_retired() const { return is_retired_; }
+  // Of a retired server: nobody waits for anything of it any more.
+  bool is_done() const;
+
+  // Ends the connections and settles every operation of them with kOutcomeClosed.
+  void close();
+
+ private:
+  void on_connected() override;
+  void on_disconnected(bool was_established) override;
+  void on_useful() override { backoff_.prove(); }
+  void on_progress() override { owner_.on_server_progress(); }
+  bool lets_wait() const override;
+  void on_timer() override;
+
+  void try_to_connect();
+
+  base::EventBase& base_;
+  const Options& options_;
+  ServerOwner& owner_;
+  std::vector<net::Address> addresses_;
+  size_t next_address_ = 0;
+  Backoff backoff_;
+  bool is_wanted_ = false;  // addresses have been set
+  bool is_trying_ = false;  // an attempt to connect is under way
+  bool is_down_ = false;    // the last one failed, and there is no connection
+  bool is_retired_ = false;
+  bool is_closed_ = false;
+  std::vector<std::unique_ptr<Connection>> connections_;
+};
+
+}  // namespace evenkeel::pipeline

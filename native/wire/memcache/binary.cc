@@ -1,0 +1,77 @@
+#include "wire/memcache/binary.h"
+
+#include <array>
+#include <cstring>
+
+#include "wire/memcache/request.h"
+#include "wire/memcache/response.h"
+
+namespace evenkeel::wire::memcache {
+
+namespace {
+
+class BinaryEncoder final : public Encoder {
+ public:
+  KeyFault check_key(std::span<const std::byte> key) const override { return memcache::check_key(key); }
+  size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override {
+    return head_size(request.op) + key.size();
+  }
+  size_t suffix_size(Op) const override { return 0; }
+  void encode(const Request& request, std::span<const std::byte> key, size_t value_length,
+              std::span<std::byte> prefix, std::span<std::byte>) const override {
+    encode_head(request, key.size(), value_length, prefix.data());
+    std::memcpy(prefix.data() + prefix.size() - key.size(), key.data(), key.size());
+  }
+};
+
+class BinaryDecoder final : public Decoder {
+ public:
+  Decoded decode(std::span<const std::byte> bytes, Answer* answer) const override {
+    ResponseHeader header;
+    const HeaderFault fault = decode_header(bytes, &header);
+    if (fault == HeaderFault::kIncomplete) return Decoded::kIncomplete;
+    if (fault == HeaderFault::kBadMagic) return Decoded::kForeign;
+    answer->has_op = answer->has_opaque = true;
+    answer->op = static_cast<Op>(header.opcode);
+    answer->opaque = header.opaque;
+    answer->status = header.status;
+    answer->is_success = header.status == kStatusSuccess;
+    answer->cas = header.cas;
+    // No request here asks for its key back; a hit brings its flags, and touch does too.
+    const bool is_hit = answer->is_success && brings_value(answer->op);
+    if (fault == HeaderFault::kBadLengths || header.key_length != 0 ||
+        (is_hit ? header.extras_length != kFlagsSize : header.extras_length > kFlagsSize))
+      return Decoded::kDistorted;
+    answer->head = kHeaderSize + header.extras_length;
+    answer->value = header.value_length();
+    if (bytes.size() < answer->head) return Decoded::kIncomplete;
+    answer->flags = decode_flags(header, bytes.subspan(kHeaderSize));
+    return Decoded::kAnswer;
+  }
+  bool is_tail(std::span<const std::byte>) const override { return true; }
+
+ private:
+  static constexpr size_t kFlagsSize = 4;
+};
+
+constexpr BinaryEncoder kEncoder;
+constexpr BinaryDecoder kDecoder;
+
+constexpr auto kVersionRequest = [] {
+  std::array<std::byte, kHeaderSize> request{};
+  request[0] = std::byte{kRequestMagic};
+  request[1] = std::byte{kOpcodeVersion};
+  for (size_t i = 12; i < 16; ++i) request[i] = std::byte{0xff};
+  return request;
+}();
+static_assert(kGreetingOpaque == UINT32_MAX);
+
+}  // namespace
+
+const Protocol kBinary{.encoder = kEncoder,
+                       .decoder = kDecoder,
+                       .most_head = kMaxHeadSize,
+                       .in_order = false,
+                       .greeting = kVersionRequest};
+
+}  // namespace evenkeel::wire::memcache

@@ -1,0 +1,80 @@
+// Protocol: how a call becomes bytes, and bytes become answers. Each one is a folder beside this file: a pure
+// encoder and a pure decoder, constants that all threads share, and the rule by which its answers are
+// matched.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "wire/request.h"
+
+namespace evenkeel::wire {
+
+enum class KeyFault : uint8_t { kNone, kEmpty, kTooLong, kForbiddenByte };
+
+// A request is a prefix (with the key in it), the value, and a suffix.
+class Encoder {
+ public:
+  virtual KeyFault check_key(std::span<const std::byte> key) const = 0;
+  // Exact, for a value of at most `value_capacity` bytes. `request.opaque` does not matter yet.
+  virtual size_t prefix_size(const Request& request, std::span<const std::byte> key,
+                             size_t value_capacity) const = 0;
+  virtual size_t suffix_size(Op op) const = 0;
+  // Fills `prefix` (of prefix_size() bytes) and `suffix` (of suffix_size()) for a value of this length.
+  virtual void encode(const Request& request, std::span<const std::byte> key, size_t value_length,
+                      std::span<std::byte> prefix, std::span<std::byte> suffix) const = 0;
+
+ protected:
+  ~Encoder() = default;
+};
+
+struct Answer {
+  bool has_op = false;  // the answer names what was asked
+  bool has_opaque = false;
+  bool is_success = false;  // whatever it brings is what was asked for
+  Op op = Op::kGet;
+  uint16_t status = 0;  // as memcached's binary protocol numbers them, whatever the protocol
+  uint32_t opaque = 0;
+  uint32_t flags = 0;
+  uint64_t cas = 0;
+  size_t head = 0;   // bytes before the value
+  size_t value = 0;  // bytes of it; of an error its text
+  size_t tail = 0;   // bytes behind it
+
+  size_t total() const { return head + value + tail; }
+};
+
+enum class Decoded : uint8_t {
+  kAnswer,      // all but the value and the tail is there
+  kIncomplete,  // come back with more; what could be read of it is there
+  kForeign,     // no answer of this protocol
+  kDistorted,   // an answer whose parts contradict each other; what could be read of it is there
+};
+
+class Decoder {
+ public:
+  // Of the answer that `bytes` begin with; safe on any bytes. Never looks at the value.
+  virtual Decoded decode(std::span<const std::byte> bytes, Answer* answer) const = 0;
+  // Whether `tail` (of answer.tail bytes) is what stands behind a value.
+  virtual bool is_tail(std::span<const std::byte> tail) const = 0;
+
+ protected:
+  ~Decoder() = default;
+};
+
+struct Protocol {
+  const Encoder& encoder;
+  const Decoder& decoder;
+  // What a request may need besides its key and value, in bytes.
+  size_t most_head;
+  // Answers come in the order of the requests. Otherwise each one has the opaque of its own.
+  bool in_order;
+  // Asks for the server's version, with the opaque kGreetingOpaque: the first request on each connection.
+  std::span<const std::byte> greeting;
+};
+
+// The pipeline's own request, which belongs to no operation.
+inline constexpr uint32_t kGreetingOpaque = UINT32_MAX;
+
+}  // namespace evenkeel::wire

@@ -1,0 +1,37 @@
+// Request: what is asked of a server, in no protocol's words. A protocol's encoder says it in its own.
+#pragma once
+
+#include <cstdint>
+
+namespace evenkeel::wire {
+
+// The numbers are the opcodes of memcached's binary protocol, which so needs no table.
+enum class Op : uint8_t {
+  kGet = 0x00,
+  kSet = 0x01,
+  kAdd = 0x02,
+  kReplace = 0x03,
+  kDelete = 0x04,
+  kIncrement = 0x05,
+  kDecrement = 0x06,
+  kAppend = 0x0e,
+  kPrepend = 0x0f,
+  kTouch = 0x1c,
+  kGetAndTouch = 0x1d,
+};
+
+// The successful answer to it has a record's value.
+constexpr bool brings_value(Op op) { return op == Op::kGet || op == Op::kGetAndTouch; }
+
+struct Request {
+  Op op = Op::kGet;
+  bool discards_value = false;  // only whether the answer has a value is of interest
+  uint32_t opaque = 0;          // what the answer is matched by, where the protocol has it say so
+  uint64_t cas = 0;             // 0: unconditional
+  uint32_t flags = 0;           // of a value that is stored
+  uint32_t expiry = 0;   // seconds; absolute Unix time above 30 days; counters: 0xffffffff = fail on a miss
+  uint64_t delta = 0;    // counters
+  uint64_t initial = 0;  // counters
+};
+
+}  // namespace evenkeel::wire
