@@ -8,7 +8,6 @@ import {
   parseJson,
   type Transcoder,
 } from '../../transactions/transcoder';
-import { ONLY_NODE } from './cluster-view';
 
 // The class behind Buffer.from(arrayBuffer, …): its constructor alone makes the same object in a third of the time.
 const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
@@ -54,9 +53,9 @@ export class Completions {
     return native.take(this.#used);
   }
 
-  /** The id of the server that the record is of. */
-  node(_at: number): number {
-    return ONLY_NODE;
+  /** The id of the server that the record is of: each one has one connection. */
+  node(at: number): number {
+    return this.records[at + layout.RECORD_CONNECTION] as number;
   }
 
   /** The record's value, decoded. Throws what the transcoder throws. */
