@@ -45,21 +45,27 @@ inline uint32_t mix(const Md5& s) {
 }
 
 template <size_t kStep>
-inline void step(const Block& block, Md5* s) {
+inline Md5 step(const Block& block, const Md5& s) {
   constexpr size_t kRound = kStep / 16;
   const uint32_t word = block[(kStarts[kRound] + kStrides[kRound] * kStep) % block.size()];
-  const uint32_t sum = s->a + word + kSines[kStep] + mix<kRound>(*s);
-  *s = {s->d, s->b + std::rotl(sum, kRotations[kRound][kStep % 4]), s->b, s->c};
+  const uint32_t sum = s.a + word + kSines[kStep] + mix<kRound>(s);
+  return {s.d, s.b + std::rotl(sum, kRotations[kRound][kStep % 4]), s.b, s.c};
 }
 
-inline void compress(const std::byte* bytes, Md5* state) {
+// By value, so that the state stays in registers; inlined, as compress() is, so that of the last block
+// nothing is computed that the first word of the digest does not depend on.
+template <size_t... kSteps>
+[[gnu::always_inline]] inline Md5 steps(const Block& block, Md5 s, std::index_sequence<kSteps...>) {
+  ((s = step<kSteps>(block, s)), ...);
+  return s;
+}
+
+[[gnu::always_inline]] inline void compress(const std::byte* bytes, Md5* state) {
   Block block;
   std::memcpy(block.data(), bytes, kBlock);
   if constexpr (std::endian::native == std::endian::big)
     for (uint32_t& word : block) word = __builtin_bswap32(word);
-  Md5 s = *state;
-  [&]<size_t... kSteps>(std::index_sequence<kSteps...>) { (step<kSteps>(block, &s), ...); }
-  (std::make_index_sequence<kSines.size()>());
+  const Md5 s = steps(block, *state, std::make_index_sequence<kSines.size()>());
   *state = {state->a + s.a, state->b + s.b, state->c + s.c, state->d + s.d};
 }
 
