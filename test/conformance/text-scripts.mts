@@ -135,7 +135,7 @@ export const SCRIPTS: (readonly [name: string, ...steps: string[]])[] = [
   ],
   [
     'ms',
-    'ms\r\nms a\r\nms a x\r\nms a -1\r\nms a 2\r\nhi\r\nms a 2 c k O9\r\nhi\r\nms a 2 q\r\nho\r\nmg a v\r\nms a 2 F7 T100\r\nhe\r\nmg a v f t\r\nms a 2 Fx\r\nhe\r\nms a 2 Tx\r\nhe\r\nms a 2 I\r\nhe\r\nms a 2 q q\r\nhe\r\nms a 2 ?\r\nhe\r\nms a 2 S\r\nhe\r\n',
+    'ms a 0 c T-1\r\n\r\nms\r\nms a\r\nms a x\r\nms a -1\r\nms a 2\r\nhi\r\nms a 2 c k O9\r\nhi\r\nms a 2 q\r\nho\r\nmg a v\r\nms a 2 F7 T100\r\nhe\r\nmg a v f t\r\nms a 2 Fx\r\nhe\r\nms a 2 Tx\r\nhe\r\nms a 2 I\r\nhe\r\nms a 2 q q\r\nhe\r\nms a 2 ?\r\nhe\r\nms a 2 S\r\nhe\r\n',
   ],
   [
     'ms: modes',

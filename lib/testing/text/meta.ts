@@ -165,14 +165,14 @@ export function readMetaSet(words: readonly string[], maxItemBytes: number): Pla
       const { answers } = context;
       if (!isWhole) return answers.line(BAD_CHUNK);
       const outcome = store(context, { ...write, value: block, mayBeStale: flags.invalidate });
-      if (outcome === Status.success && flags.quiet) return;
-      const item = outcome === Status.success ? context.store.find(key) : undefined;
+      const isStored = outcome === Status.success;
+      if (isStored && flags.quiet) return;
       let told = '';
       for (const token of tokens) {
         if (token[0] === 'O') told += ` ${token}`;
         else if (token[0] === 'k') told += keyToken(key, binaryKey);
-        else if (token[0] === 'c') told += ` c${item?.cas ?? 0}`;
-        else if (token[0] === 's') told += ` s${item?.value.length ?? length}`;
+        else if (token[0] === 'c') told += ` c${isStored ? context.store.lastCas : 0}`;
+        else if (token[0] === 's') told += ` s${(isStored ? context.store.find(key)?.value.length : undefined) ?? length}`;
       }
       answers.line(`${STORED[storeOutcome(mode, outcome)]}${told}`);
     },
