@@ -1,4 +1,12 @@
-import { checkFlag, checkFunction, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
+import {
+  checkFlag,
+  checkFunction,
+  checkObject,
+  checkOptions,
+  invalidArgument,
+  optionNames,
+  shown,
+} from '../arguments';
 import { checkHost, checkSocketPath } from '../cluster/addresses';
 import type { Credentials } from './credentials';
 import type { RestartOptions, ServerOptions, StopOptions } from './operations';
@@ -13,6 +21,7 @@ const SERVER_NAMES = optionNames<ServerOptions>({
   maxBytes: true,
   maxConnections: true,
   credentials: true,
+  tls: true,
   clock: true,
 });
 const CREDENTIAL_NAMES = optionNames<Credentials>({ username: true, password: true });
@@ -22,8 +31,19 @@ const RESTART_NAMES = optionNames<RestartOptions>({ reset: true, keepData: true 
 /** Types alone do not stop a test in JavaScript: InvalidArgumentError for options that say nothing or something else. */
 export function checkServerOptions(options: ServerOptions): void {
   checkOptions(options, SERVER_NAMES);
-  const { port, host, path, worker, record, maxItemBytes, maxBytes, maxConnections, credentials, clock } =
-    options;
+  const {
+    port,
+    host,
+    path,
+    worker,
+    record,
+    maxItemBytes,
+    maxBytes,
+    maxConnections,
+    credentials,
+    tls,
+    clock,
+  } = options;
   if (port !== undefined) checkCount('port', port, 0xffff);
   if (host !== undefined) checkHost('host', host);
   if (path !== undefined) checkSocketPath('path', path);
@@ -33,6 +53,9 @@ export function checkServerOptions(options: ServerOptions): void {
   if (maxBytes !== undefined) checkCount('maxBytes', maxBytes);
   if (maxConnections !== undefined) checkCount('maxConnections', maxConnections);
   if (credentials !== undefined) checkCredentials(credentials);
+  if (tls !== undefined) checkObject(tls, 'tls');
+  if (tls !== undefined && path !== undefined)
+    throw invalidArgument('tls', 'tls is for TCP, not for a server on the socket of a path');
   if (clock !== undefined) checkFunction('clock', clock);
 }
 

@@ -37,6 +37,8 @@ export class Connection {
   /** In order of acceptance, from 0. */
   readonly index: number;
   readonly #socket: Socket;
+  /** The socket below TLS; without TLS the same. */
+  readonly #raw: Socket;
   readonly #host: ConnectionHost;
   readonly #outbox: Outbox;
   readonly #session: Session;
@@ -46,9 +48,10 @@ export class Connection {
   #peerFull = false;
   #paused = false;
 
-  constructor(index: number, socket: Socket, host: ConnectionHost) {
+  constructor(index: number, socket: Socket, host: ConnectionHost, raw = socket) {
     this.index = index;
     this.#socket = socket;
+    this.#raw = raw;
     this.#host = host;
     this.#outbox = new Outbox(socket, {
       sent: (bytes) => {
@@ -58,6 +61,7 @@ export class Connection {
         this.#peerFull = full;
         this.#flow();
       },
+      reset: () => this.end('reset'),
     });
     this.#session = { authenticated: host.credentials === undefined, saslStarted: false };
     socket.setNoDelay(true);
@@ -92,8 +96,8 @@ export class Connection {
 
   /** Ends the connection at once, with FIN or RST. */
   end(how: 'close' | 'reset'): void {
-    if (how === 'reset') reset(this.#socket);
-    else this.#socket.destroy();
+    if (how === 'reset') reset(this.#raw);
+    if (how === 'close' || this.#raw !== this.#socket) this.#socket.destroy();
   }
 
   #flow(): void {

@@ -1,3 +1,4 @@
+import type { TlsOptions } from 'node:tls';
 import type { Credentials } from './credentials';
 import type { FaultRule } from './faults';
 import type { ReceivedChunk, ReceivedCommand } from './recording';
@@ -25,6 +26,11 @@ export interface ServerOptions {
    * value is `username password`, a binary one with SASL PLAIN as with `memcached -S`.
    */
   readonly credentials?: Credentials | undefined;
+  /**
+   * TLS, with the options of `tls.createServer` of Node: `key` and `cert` at least. The faults `reset` and `silent` of new
+   * connections strike before the handshake. Not with `path`; with `worker` only what structured clone can carry.
+   */
+  readonly tls?: TlsOptions | undefined;
   /** Milliseconds since the Unix epoch, for expiry; default `Date.now`. Not with `worker`. */
   readonly clock?: (() => number) | undefined;
 }
@@ -43,6 +49,7 @@ export interface Address {
   readonly host: string;
   readonly port: number;
   readonly path: string | undefined;
+  readonly secure: boolean;
 }
 
 /** What a server can be told, from its own thread or another one: arguments and results survive structured clone. */

@@ -18,6 +18,8 @@ export interface OutboxEvents {
   sent(bytes: number): void;
   /** The peer does not read: until `full(false)`, whoever owns the outbox should not read from it either. */
   full(full: boolean): void;
+  /** End the connection with RST. */
+  reset(): void;
 }
 
 /** The sending side of a connection, in order: what comes behind a wait waits too. */
@@ -80,7 +82,7 @@ export class Outbox {
         break;
       case 'reset':
         this.#ended = true;
-        this.#socket.write('', () => reset(this.#socket));
+        this.#socket.write('', () => this.#events.reset());
         break;
     }
   }

@@ -7,7 +7,8 @@ import { Connection, type ConnectionHost } from './connection';
 import type { Credentials } from './credentials';
 import { garbage } from './fault-actions';
 import { FaultBook } from './fault-book';
-import type { FaultRule } from './faults';
+import type { ConnectAction, FaultRule } from './faults';
+import { Handshakes } from './handshakes';
 import { Listener } from './listener';
 import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
 import { type ReceivedChunk, type ReceivedCommand, Recording } from './recording';
@@ -35,6 +36,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   readonly #maxBytes: number;
   readonly #clock: () => number;
   readonly #listener: Listener;
+  readonly #handshakes: Handshakes | undefined;
   readonly #connections = new Set<Connection>();
   readonly #conditions = new Conditions();
   #startedAt = 0;
@@ -55,7 +57,9 @@ export class LocalServer implements ServerOperations, ConnectionHost {
       host: options.host ?? '127.0.0.1',
       port: options.port ?? 0,
       path: options.path && resolve(options.path),
+      secure: options.tls !== undefined,
     };
+    this.#handshakes = options.tls && new Handshakes(options.tls);
     this.#listener = new Listener(address, (socket) => this.#accept(socket));
   }
 
@@ -116,17 +120,20 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   async disconnectAll({ reset }: StopOptions): Promise<void> {
     // Only these: a client may be back before the last of them is gone.
     const ended = [...this.#connections];
+    this.#handshakes?.end();
     for (const connection of ended) connection.end(reset ? 'reset' : 'close');
     await this.#conditions.until(() => !ended.some((connection) => this.#connections.has(connection)));
   }
 
   async pause(): Promise<void> {
     this.#paused = true;
+    this.#handshakes?.pause();
     for (const connection of this.#connections) connection.pause();
   }
 
   async resume(): Promise<void> {
     this.#paused = false;
+    this.#handshakes?.resume();
     for (const connection of this.#connections) connection.resume();
   }
 
@@ -204,16 +211,25 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.maxConnections) {
+    if (this.#connections.size + (this.#handshakes?.size ?? 0) >= this.maxConnections) {
       this.counters.rejected_connections += 1;
       socket.on('error', () => undefined);
       socket.resume().end(TOO_MANY_CONNECTIONS, () => socket.destroy());
       return;
     }
-    const connection = new Connection(this.#accepted++, socket, this);
+    const index = this.#accepted++;
     this.counters.total_connections += 1;
+    const action = this.faults.forConnection(index);
+    if (this.#handshakes === undefined || action?.kind === 'reset' || action?.kind === 'silent')
+      this.#serve(new Connection(index, socket, this), action);
+    else
+      this.#handshakes.begin(socket, (secured) =>
+        this.#serve(new Connection(index, secured, this, socket), action),
+      );
+  }
+
+  #serve(connection: Connection, action: Exclude<ConnectAction, { kind: 'refuse' }> | undefined): void {
     this.#connections.add(connection);
-    const action = this.faults.forConnection(connection.index);
     if (action?.kind === 'reset') {
       connection.end('reset');
     } else if (action?.kind === 'silent') {

@@ -39,7 +39,7 @@ export class FaultHandle {
  * the same items. The same type stands for a server in this thread and in a worker.
  */
 export class TestServer implements AsyncDisposable {
-  /** `host:port` address in `memcached://` form, or `memcached:///path` for a unix socket. */
+  /** `host:port` address in `memcached://` form (`memcacheds://` with TLS), or `memcached:///path` for a unix socket. */
   readonly url: string;
   readonly host: string;
   /** TCP port, 0 with a unix socket. It stays the same over `restart`. */
@@ -54,7 +54,8 @@ export class TestServer implements AsyncDisposable {
     this.port = address.port;
     this.path = address.path;
     const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-    this.url = address.path === undefined ? `memcached://${host}:${address.port}` : urlOfSocket(address.path);
+    const scheme = address.secure ? 'memcacheds' : 'memcached';
+    this.url = address.path === undefined ? `${scheme}://${host}:${address.port}` : urlOfSocket(address.path);
     this.#call = call;
     this.#close = close;
   }
@@ -152,8 +153,8 @@ export class TestServer implements AsyncDisposable {
 }
 
 /**
- * Starts a server. Rejects with InvalidArgumentError for a bad option, with the error of the listening socket otherwise: `code`
- * EADDRINUSE, for example.
+ * Starts a server. Rejects with InvalidArgumentError for a bad option, with what node:tls or the listening socket says otherwise:
+ * `code` EADDRINUSE, for example.
  */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   checkServerOptions(options);

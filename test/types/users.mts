@@ -113,6 +113,6 @@ export async function passingOn(
   });
   const server = await startServer({ port: number, host: text, worker: flag, clock: undefined });
   await server.fault({ times: number, action: { kind: 'garbage', length: number } });
-  await startServer({ credentials: { username: 'ada', password: 'secret' } });
+  await startServer({ credentials: { username: 'ada', password: 'secret' }, tls: { key: text, cert: text } });
   await server.restart({ keepData: flag, reset: undefined });
 }

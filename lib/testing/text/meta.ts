@@ -172,7 +172,8 @@ export function readMetaSet(words: readonly string[], maxItemBytes: number): Pla
         if (token[0] === 'O') told += ` ${token}`;
         else if (token[0] === 'k') told += keyToken(key, binaryKey);
         else if (token[0] === 'c') told += ` c${isStored ? context.store.lastCas : 0}`;
-        else if (token[0] === 's') told += ` s${(isStored ? context.store.find(key)?.value.length : undefined) ?? length}`;
+        else if (token[0] === 's')
+          told += ` s${(isStored ? context.store.find(key)?.value.length : undefined) ?? length}`;
       }
       answers.line(`${STORED[storeOutcome(mode, outcome)]}${told}`);
     },
