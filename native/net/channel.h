@@ -31,7 +31,7 @@ class Channel {
  public:
   struct Transfer {
     size_t bytes = 0;
-    Status status;  // not ok: the connection is of no more use
+    Status status{};  // not ok: the connection is of no more use
     bool would_block = false;
     bool end_of_stream = false;
   };

@@ -48,6 +48,11 @@ class Peer {
     pull();
     return received_;
   }
+  // The same, which is then taken away.
+  std::string take() {
+    pull();
+    return std::exchange(received_, {});
+  }
   // At most `limit` more bytes: leaves the others in the kernel, for whoever tests a full socket.
   void pull_some(size_t limit) { pull(limit); }
   // What the last call left of them.

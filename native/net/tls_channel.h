@@ -1,0 +1,88 @@
+// TlsChannel: TLS over a Stream. It is connected when the handshake is done and the server is who it should
+// be.
+//
+//   kClosed -> kConnecting -> kHandshake -> kOpen
+//      ^            \______________\__________/  a fault, or the end
+//      |                           v
+//      +---- close() ----------- kEnded
+//
+// What send() takes has become records: most of them are with the kernel, and at most kMostUnsent bytes wait
+// for room in the socket, during which no more is taken.
+//
+// Threads: the base's only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/event_base.h"
+#include "net/socket_bio.h"
+#include "net/stream.h"
+#include "net/tls_context.h"
+
+namespace evenkeel::net {
+
+class Segments;
+
+class TlsChannel final : public Channel, private ChannelHandler, private base::Timer {
+ public:
+  // `host` is the name or the numeric address that the server's certificate has to be for; a name is told to
+  // the server, too. Empty: any certificate of the authorities will do.
+  TlsChannel(base::EventBase& base, ChannelHandler& handler, std::shared_ptr<const TlsContext> context,
+             std::string host);
+  ~TlsChannel() override { TlsChannel::close(); }
+
+  bool is_open() const override { return stream_.is_open(); }
+  Status connect(const Address& address) override;
+  Transfer finish_connect() override;
+  Transfer receive(std::span<const iovec> into) override;
+  Transfer send(std::span<const iovec> from) override;
+  bool is_dead(base::Millis limit) const override { return stream_.is_dead(limit); }
+  void want_writable(bool wanted) override;
+  void close() override;
+  std::string_view fault() const override { return fault_; }
+
+ private:
+  enum class State : uint8_t { kClosed, kConnecting, kHandshake, kOpen, kEnded };
+
+  static constexpr size_t kRecord = size_t{16} << 10;  // the most that one record holds
+  static constexpr size_t kMostUnsent = 3 * kRecord;
+
+  struct Free {
+    const OpenSsl* ssl;
+    void operator()(ssl_st* session) const { ssl->SSL_free(session); }
+  };
+
+  void on_channel_ready(bool readable, bool writable) override;
+  void on_timer() override { on_channel_ready(true, false); }
+
+  bool start();
+  bool identify_server();
+  Transfer shake_hands();
+  size_t decrypt(std::span<std::byte> into);
+  size_t encrypt(Segments& from);
+  // OpenSSL wants to read first, and the socket may still bring something.
+  bool is_waiting(int result) const;
+  // Bytes that the poller will not tell of.
+  bool holds_input() const { return bio_.has_input() || ssl_.SSL_pending(session_.get()) > 0; }
+  void call_back() { base_.schedule(this, base_.time()); }
+  void update_interest();
+  void end(int result);
+  std::string explain(bool was_closed);
+
+  base::EventBase& base_;
+  ChannelHandler& handler_;
+  const std::shared_ptr<const TlsContext> context_;
+  const OpenSsl& ssl_;
+  const std::string host_;
+  Stream stream_;
+  SocketBio bio_;
+  std::unique_ptr<ssl_st, Free> session_;
+  State state_ = State::kClosed;
+  bool wants_writable_ = false;
+  bool is_stalled_ = false;  // OpenSSL must read before it can write
+  Transfer ended_;           // what there is to say when it is not open
+  std::string fault_;
+};
+
+}  // namespace evenkeel::net
