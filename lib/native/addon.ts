@@ -19,6 +19,32 @@ export interface NativeAddon {
   canStartThreads(count: number, stackBytes: number): boolean;
   /** Calls a method of another addon with two arguments; false when it was not, as this worker is being terminated. */
   attempt(object: object, method: (...args: never[]) => unknown, first?: unknown, second?: unknown): boolean;
+  /** Of any number of clients. undefined: the process has no OpenSSL 3. */
+  createTlsContext(options: NativeTlsOptions): NativeTlsContext | NativeTlsMistake | undefined;
+}
+
+declare const tlsContext: unique symbol;
+/** An opaque value; what it holds is freed with it. */
+export interface NativeTlsContext {
+  readonly [tlsContext]: true;
+}
+
+/** Which option is wrong, and why; of none when `option` is empty. */
+export interface NativeTlsMistake {
+  readonly option: '' | 'ca' | 'cert' | 'key' | 'minVersion';
+  readonly text: string;
+}
+
+export interface NativeTlsOptions {
+  readonly ca: readonly string[];
+  /** Empty, as the two below, without a certificate of this side. */
+  readonly cert: string;
+  readonly key: string;
+  readonly passphrase: string;
+  /** As on the wire: 0x0303 is TLS 1.2. */
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  readonly rejectUnauthorized: boolean;
 }
 
 export interface NativeLocks {

@@ -8,6 +8,7 @@
 #include "addon/base_object.h"
 #include "addon/environment.h"
 #include "addon/functions.h"
+#include "addon/tls_object.h"
 #include "addon/version.h"
 #include "base/counters.h"
 #include "base/held_locks.h"
@@ -100,6 +101,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   napi_value function = nullptr;
   napi_create_function(env, "attempt", NAPI_AUTO_LENGTH, attempt, nullptr, &function);
   exports.Set("attempt", function);
+  napi_create_function(env, "createTlsContext", NAPI_AUTO_LENGTH, create_tls_context, nullptr, &function);
+  exports.Set("createTlsContext", function);
   exports.Set("counters", Napi::Function::New<read_counters>(env, "counters"));
   return exports;
 }
