@@ -75,6 +75,8 @@ const LARGEST_WINDOW = 8192;
 export class Allowance {
   readonly #careful: number;
   #window = 0;
+  /** How many had been told when the window grew last. */
+  #grownAt = -1;
 
   constructor(before: Tellings) {
     this.#careful = Math.min(mayHaveBeenTold(before), MOST_CAREFUL);
@@ -85,14 +87,18 @@ export class Allowance {
     return told < this.#careful ? told : told + this.#window;
   }
 
-  /** For a write that the next event waits for. */
+  /** For a write that the next event waits for. The window grows with what is told, not with each attempt to write. */
   beyondNext(told: number): number {
-    if (told >= this.#careful) this.#window = Math.min(LARGEST_WINDOW, Math.max(1, this.#window * 2));
+    if (told >= this.#careful && told > this.#grownAt) {
+      this.#window = Math.min(LARGEST_WINDOW, Math.max(1, this.#window * 2));
+      this.#grownAt = told;
+    }
     return Math.max(told + 1, this.beyond(told));
   }
 
   /** Nothing has been told for a while. */
   reset(): void {
     this.#window = 0;
+    this.#grownAt = -1;
   }
 }

@@ -95,4 +95,13 @@ describe('how many may be told before that is written down', () => {
     assert.equal(allowance.beyond(4), 4);
     assert.equal(allowance.beyondNext(4), 5);
   });
+
+  test('does not grow where a write is made once more before anything was told', () => {
+    const allowance = new Allowance(NEVER_TOLD);
+    for (let attempt = 0; attempt < 3; attempt += 1) assert.equal(allowance.beyondNext(0), 1);
+    for (let attempt = 0; attempt < 3; attempt += 1) assert.equal(allowance.beyondNext(1), 3);
+    allowance.reset();
+    for (let attempt = 0; attempt < 3; attempt += 1) assert.equal(allowance.beyondNext(1), 2);
+    assert.equal(allowance.beyondNext(2), 4);
+  });
 });
