@@ -15,6 +15,8 @@ const noBytes = Buffer.alloc(0);
  */
 export class AnswerBuffer {
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  /** Of the slab: it writes large numbers several times as fast as a Buffer does. */
+  #view = new DataView(this.#slab.buffer);
   #start = 0;
   #end = 0;
   #pieces: Buffer[] = [];
@@ -128,7 +130,7 @@ export class AnswerBuffer {
     slab[at + 7] = status;
     slab.writeUInt32BE(totalBody, at + 8);
     slab.writeUInt32BE(request.opaque, at + 12);
-    slab.writeBigUInt64BE(cas, at + 16);
+    this.#view.setBigUint64(at + 16, cas);
     return at + HEADER_BYTES;
   }
 
@@ -136,6 +138,7 @@ export class AnswerBuffer {
     if (this.#end + bytes > this.#slab.length) {
       this.#cut();
       this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+      this.#view = new DataView(this.#slab.buffer);
       this.#start = 0;
       this.#end = 0;
     }

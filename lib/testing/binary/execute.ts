@@ -151,9 +151,16 @@ function save(request: Request, context: CommandContext, mode: StoreMode, quiet:
     return 'continue';
   }
   const { cas } = request;
-  const write = { key, flags, expiry: request.extrasU32(4), value: request.value(), cas };
-  // A CAS makes it conditional, whatever the mode, as memcached does.
-  answerMutation(request, context, store(context, { ...write, mode: cas === 0n ? mode : 'cas' }), quiet);
+  const outcome = store(context, {
+    // A CAS makes it conditional, whatever the mode, as memcached does.
+    mode: cas === 0n ? mode : 'cas',
+    key,
+    value: request.value(),
+    flags,
+    expiry: request.extrasU32(4),
+    cas,
+  });
+  answerMutation(request, context, outcome, quiet);
   return 'continue';
 }
 

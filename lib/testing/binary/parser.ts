@@ -34,7 +34,9 @@ export class Request implements AnyRequest {
   }
 
   get cas(): bigint {
-    return this.bytes.readBigUInt64BE(this.start + 16);
+    const high = this.bytes.readUInt32BE(this.start + 16);
+    const low = this.bytes.readUInt32BE(this.start + 20);
+    return (high | low) === 0 ? 0n : (BigInt(high) << 32n) | BigInt(low);
   }
 
   /** The key as a string of bytes: latin1, so that every byte sequence maps to a string of its own. */
