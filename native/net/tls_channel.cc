@@ -132,6 +132,7 @@ size_t TlsChannel::decrypt(std::span<std::byte> into) {
 Channel::Transfer TlsChannel::send(std::span<const iovec> from) {
   if (state_ != State::kOpen) return ended_;
   bio_.flush();
+  is_stalled_ = false;
   ssl_.ERR_clear_error();
   const uint64_t sent_before = bio_.total_sent();
   size_t total = 0;

@@ -1,5 +1,7 @@
 // Whom TLS connections trust, what they say about themselves, and what is told of who is not trusted.
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "tls_harness.h"
 
@@ -137,6 +139,32 @@ TEST_F(TlsContextTest, TellsWhichOptionIsWrong) {
   EXPECT_EQ(mistake({.certificate = certificate, .key = authority_.key_pem()}).option, Option::kKey);
   EXPECT_EQ(mistake({.min_version = net::TlsVersion::k13, .max_version = net::TlsVersion::k12}).option,
             Option::kVersions);
+}
+
+TEST_F(TlsContextTest, OneServesManyThreadsAtOnce) {
+  TlsMistake none;
+  const auto context = TlsContext::create(*OpenSsl::find(), options_, &none);
+  ASSERT_NE(context, nullptr);
+  const ServerContext servers = server("DNS:localhost");
+  const auto talk = [&] {
+    Status status;
+    const std::unique_ptr<base::EventBase> loop = base::EventBase::create(&status);
+    Listener listener;
+    TlsClient client(*loop, context, "localhost");
+    ASSERT_TRUE(client.channel.connect(*net::Address::ip("127.0.0.1", listener.port())).is_ok());
+    std::unique_ptr<Peer> wire;
+    while ((wire = listener.accept()) == nullptr) loop->poll(1);
+    TlsPeer peer(servers, std::move(wire));
+    client.send("hello");
+    while (peer.received != "hello" && client.state != TlsClient::State::kOver) {
+      loop->poll(1);
+      peer.turn();
+    }
+    EXPECT_EQ(peer.received, "hello") << client.fault;
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { talk(), talk(), talk(); });
+  for (std::thread& thread : threads) thread.join();
 }
 
 // OpenSSL by itself would ask for it on the terminal.
