@@ -6,6 +6,7 @@
 #include <string>
 
 #include "wire/memcache/binary.h"
+#include "wire/memcache_meta/meta.h"
 
 namespace evenkeel::addon {
 
@@ -217,7 +218,8 @@ void ClientObject::set_slab(napi_value slab) {
 }
 
 void ClientObject::add_server(uint16_t id, uint32_t protocol) {
-  static constexpr std::array kProtocols{&wire::memcache::kBinary};
+  static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
+  static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
   client_->add_server(id, *kProtocols[protocol]);
 }
 

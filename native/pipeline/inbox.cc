@@ -96,7 +96,8 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
     progress->cause = layout::kCauseUnknownOpaque;
     return false;
   }
-  if (answer.has_op && answer.op != flight->op) {
+  if (answer.has_op ? answer.op != flight->op
+                    : !protocol_.decoder.read_as(flight->op, flight->discards_value, &answer)) {
     progress->cause = layout::kCauseWrongOpcode;
     return false;
   }
@@ -116,7 +117,8 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
   if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
   begin_ += answer.total();
   settle(*flight, answer, rest.first(answer.value), progress);
-  return true;
+  if (answer.is_last) progress->cause = layout::kCauseUntrusted;
+  return !answer.is_last;
 }
 
 bool Inbox::read_greeting(const Answer& answer, Progress* progress) {
@@ -127,8 +129,8 @@ bool Inbox::read_greeting(const Answer& answer, Progress* progress) {
   if (progress->cause != 0 || end_ - begin_ < answer.total()) return false;
   const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
   if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
-  begin_ += answer.total();
   progress->cause = handshake_.answered(answer, rest.first(answer.value));
+  begin_ += progress->cause == 0 ? answer.total() : answer.head;  // the words of a refusal are told
   progress->handshake_done = handshake_.is_over();
   return progress->cause == 0;
 }

@@ -77,6 +77,7 @@ inline constexpr uint32_t kCauseTooLarge = 65541;
 inline constexpr uint32_t kCauseSilence = 65542;
 inline constexpr uint32_t kCauseEndOfStream = 65543;
 inline constexpr uint32_t kCauseHandshake = 65544;
+inline constexpr uint32_t kCauseUntrusted = 65545;  // it may have taken a value for commands
 
 // What submit() returns instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;
@@ -94,6 +95,10 @@ inline constexpr int32_t kRefusedNoServer = -12;     // no server is there for k
 
 // Protocols.
 inline constexpr uint32_t kProtocolMemcacheBinary = 0;
+inline constexpr uint32_t kProtocolMemcacheMeta = 1;
+
+// kRecordFlags of a counter: its value is decimal text, and not 8 bytes.
+inline constexpr uint32_t kDecimalCounter = 1;
 
 // What becomes of operations for a server to which there is no connection: pipeline::Offline.
 inline constexpr uint32_t kOfflineWait = 0;

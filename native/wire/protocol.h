@@ -29,10 +29,16 @@ class Encoder {
   ~Encoder() = default;
 };
 
+// Answer.flags of a counter that is decimal text; otherwise it is 8 bytes, big-endian.
+inline constexpr uint32_t kDecimalCounter = 1;
+
 struct Answer {
-  bool has_op = false;  // the answer names what was asked
+  bool has_op =
+      false;  // the answer names what was asked; otherwise read_as() says whether it may be one to that
   bool has_opaque = false;
   bool is_success = false;  // whatever it brings is what was asked for
+  bool is_last = false;     // what follows it on the connection is not to be trusted
+  uint8_t code = 0;         // the protocol's own, for read_as()
   Op op = Op::kGet;
   uint16_t status = 0;  // as memcached's binary protocol numbers them, whatever the protocol
   uint32_t opaque = 0;
@@ -56,6 +62,8 @@ class Decoder {
  public:
   // Of the answer that `bytes` begin with; safe on any bytes. Never looks at the value.
   virtual Decoded decode(std::span<const std::byte> bytes, Answer* answer) const = 0;
+  // Without has_op: completes the answer as one to `op`. False when it cannot be one.
+  virtual bool read_as(Op op, bool discards_value, Answer* answer) const = 0;
   // Whether `tail` (of answer.tail bytes) is what stands behind a value.
   virtual bool is_tail(std::span<const std::byte> tail) const = 0;
 

@@ -53,8 +53,9 @@ class InboxHarness {
   static constexpr uint32_t kMaxValue = 1 << 20;
 
   // With a handshake that is over, unless the test has one of its own.
-  explicit InboxHarness(uint32_t max_value = kMaxValue, bool shakes_hands = true)
-      : flights_(0), inbox_(kConnection, wire::memcache::kBinary, max_value, flights_, due_, allocator_) {
+  explicit InboxHarness(uint32_t max_value = kMaxValue, bool shakes_hands = true,
+                        const wire::Protocol& protocol = wire::memcache::kBinary)
+      : flights_(0), inbox_(kConnection, protocol, max_value, flights_, due_, allocator_) {
     if (shakes_hands) shake_hands();
   }
   void shake_hands() { feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = "1.6.45"})); }

@@ -5,14 +5,16 @@ import * as layout from '../../native/layout';
 import { excerpt } from '../../text';
 
 const PROTOCOL: Readonly<Record<number, string>> = {
-  [layout.CAUSE_BAD_MAGIC]: 'the server does not speak the binary protocol (bad magic byte)',
-  [layout.CAUSE_BAD_LENGTHS]: 'the server sent a header whose lengths contradict each other',
+  [layout.CAUSE_BAD_MAGIC]: 'the server does not speak the protocol',
+  [layout.CAUSE_BAD_LENGTHS]: 'the server sent an answer whose parts contradict each other',
   [layout.CAUSE_UNKNOWN_OPAQUE]: 'the server answered a request that was not made',
-  [layout.CAUSE_WRONG_OPCODE]: 'the server answered with the opcode of another request',
+  [layout.CAUSE_WRONG_OPCODE]: 'the server answered another request than the one that was made',
   [layout.CAUSE_TOO_LARGE]: 'the server announced an answer above any limit',
   [layout.CAUSE_SILENCE]: 'the server owed answers and said nothing for too long',
   [layout.CAUSE_END_OF_STREAM]: 'the server closed the connection',
   [layout.CAUSE_HANDSHAKE]: 'the server refused the handshake',
+  [layout.CAUSE_UNTRUSTED]:
+    'the server did not understand a request whose value it may have taken for others',
 };
 
 /** Of an attempt to connect: trying again helps nobody. Who hangs up on the handshake has been reached as well. */

@@ -48,6 +48,7 @@ class BinaryDecoder final : public Decoder {
     answer->flags = decode_flags(header, bytes.subspan(kHeaderSize));
     return Decoded::kAnswer;
   }
+  bool read_as(Op op, bool, Answer* answer) const override { return answer->op == op; }
   bool is_tail(std::span<const std::byte>) const override { return true; }
 
  private:

@@ -1,0 +1,279 @@
+#include "wire/memcache_meta/decoder.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace evenkeel::wire::memcache_meta {
+
+namespace {
+
+constexpr size_t kLongestLine = 2048;
+constexpr size_t kLongestCounter = 20;
+constexpr std::string_view kLineEnd = "\r\n";
+
+// Answer.code.
+enum Code : uint8_t {
+  kValue,
+  kDone,
+  kMiss,
+  kNotFound,
+  kNotStored,
+  kExists,
+  kGreeted,
+  kUnknown,
+  kBadRequest,
+  kFailed
+};
+
+namespace status {
+constexpr uint16_t kSuccess = 0x00;
+constexpr uint16_t kKeyNotFound = 0x01;
+constexpr uint16_t kKeyExists = 0x02;
+constexpr uint16_t kTooLarge = 0x03;
+constexpr uint16_t kInvalidArguments = 0x04;
+constexpr uint16_t kNotStored = 0x05;
+constexpr uint16_t kNotNumeric = 0x06;
+constexpr uint16_t kAuthentication = 0x20;
+constexpr uint16_t kUnknownCommand = 0x81;
+constexpr uint16_t kOutOfMemory = 0x82;
+constexpr uint16_t kInternal = 0x84;
+}  // namespace status
+
+constexpr bool is_counter(Op op) { return op == Op::kIncrement || op == Op::kDecrement; }
+constexpr bool is_extension(Op op) { return op == Op::kAppend || op == Op::kPrepend; }
+constexpr bool is_store(Op op) {
+  return op == Op::kSet || op == Op::kAdd || op == Op::kReplace || is_extension(op);
+}
+constexpr bool is_read(Op op) { return brings_value(op) || op == Op::kTouch; }
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+template <typename Number>
+bool read_number(std::string_view text, Number* number, int base = 10) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, *number, base);
+  return fault == std::errc() && stop == end;
+}
+
+// Takes the next word off the line; empty at its end.
+std::string_view next_word(std::string_view* line) {
+  const size_t begin = std::min(line->find_first_not_of(' '), line->size());
+  const size_t end = std::min(line->find(' ', begin), line->size());
+  const std::string_view word = line->substr(begin, end - begin);
+  line->remove_prefix(end);
+  return word;
+}
+
+std::optional<Code> code_of(std::string_view word) {
+  if (word.size() != 2) return std::nullopt;
+  switch (word[0] << 8 | word[1]) {
+    case 'V' << 8 | 'A':
+      return kValue;
+    case 'H' << 8 | 'D':
+      return kDone;
+    case 'E' << 8 | 'N':
+      return kMiss;
+    case 'N' << 8 | 'F':
+      return kNotFound;
+    case 'N' << 8 | 'S':
+      return kNotStored;
+    case 'E' << 8 | 'X':
+      return kExists;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Whether a line may go on like this, of which the end has not come.
+bool may_begin(std::string_view bytes) {
+  static constexpr std::array<std::string_view, 10> kBeginnings{
+      "VA ", "HD ", "EN ", "NF ", "NS ", "EX ", "MN\r", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
+  return std::any_of(kBeginnings.begin(), kBeginnings.end(), [bytes](std::string_view beginning) {
+    const size_t length = std::min(bytes.size(), beginning.size());
+    return bytes.substr(0, length) == beginning.substr(0, length);
+  });
+}
+
+// The line without its end: empty optional when it has none yet. `fault` says what that means.
+std::optional<std::string_view> first_line(std::string_view bytes, Decoded* fault) {
+  const size_t end = bytes.substr(0, kLongestLine).find('\n');
+  if (end == std::string_view::npos) {
+    *fault = bytes.size() >= kLongestLine ? Decoded::kDistorted : Decoded::kIncomplete;
+    return std::nullopt;
+  }
+  if (end == 0 || bytes[end - 1] != '\r') {
+    *fault = Decoded::kDistorted;
+    return std::nullopt;
+  }
+  return bytes.substr(0, end - 1);
+}
+
+Decoded read_returned(std::string_view line, Code code, Answer* answer) {
+  bool has_cas = false;
+  bool has_flags = false;
+  if (code == kValue) {
+    uint32_t length = 0;
+    if (!read_number(next_word(&line), &length)) return Decoded::kDistorted;
+    answer->value = length;
+    answer->tail = kLineEnd.size();
+  }
+  for (std::string_view word = next_word(&line); !word.empty(); word = next_word(&line)) {
+    const std::string_view rest = word.substr(1);
+    bool is_good = true;
+    switch (word[0]) {
+      case 'O':
+        is_good = !answer->has_opaque && read_number(rest, &answer->opaque, 16);
+        answer->has_opaque = is_good;
+        break;
+      case 'c':
+        is_good = !std::exchange(has_cas, true) && read_number(rest, &answer->cas);
+        break;
+      case 'f':
+        is_good = !std::exchange(has_flags, true) && read_number(rest, &answer->flags);
+        break;
+      default:
+        break;
+    }
+    if (!is_good) return Decoded::kDistorted;
+  }
+  return answer->has_opaque ? Decoded::kAnswer : Decoded::kDistorted;
+}
+
+bool begins_with(std::string_view text, std::string_view beginning) {
+  return text.substr(0, beginning.size()) == beginning;
+}
+
+uint16_t status_of_client_error(std::string_view words) {
+  if (begins_with(words, "cannot increment or decrement")) return status::kNotNumeric;
+  if (begins_with(words, "unauthenticated") || begins_with(words, "authentication failure"))
+    return status::kAuthentication;
+  return status::kInvalidArguments;
+}
+
+uint16_t status_of_server_error(std::string_view words) {
+  if (begins_with(words, "object too large")) return status::kTooLarge;
+  if (begins_with(words, "out of memory") || begins_with(words, "Out of memory")) return status::kOutOfMemory;
+  return status::kInternal;
+}
+
+// Of a line that is an error; its words are the answer's value.
+Decoded read_error(std::string_view line, Answer* answer) {
+  std::string_view words = line;
+  const std::string_view kind = next_word(&words);
+  words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
+  if (kind == "ERROR") {
+    answer->code = kUnknown;
+    answer->status = status::kUnknownCommand;
+  } else if (kind == "CLIENT_ERROR") {
+    answer->code = kBadRequest;
+    answer->status = status_of_client_error(words);
+  } else if (kind == "SERVER_ERROR") {
+    answer->code = kFailed;
+    answer->status = status_of_server_error(words);
+  } else {
+    return Decoded::kForeign;
+  }
+  answer->head = line.size() - words.size();
+  answer->value = words.size();
+  answer->tail = kLineEnd.size();
+  return Decoded::kAnswer;
+}
+
+// 1.6.18 is the first with the opaque of a miss. What has no such number is judged by what it does.
+bool is_new_enough(std::string_view version) {
+  std::array<uint32_t, 3> parts{};
+  const char* at = version.data();
+  const char* const end = at + version.size();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0 && (at == end || *at++ != '.')) return true;
+    const auto [stop, fault] = std::from_chars(at, end, parts[i]);
+    if (fault != std::errc()) return true;
+    at = stop;
+  }
+  return parts >= std::array<uint32_t, 3>{1, 6, 18};
+}
+
+// The answers to both lines of kGreeting are one: its value is the version.
+Decoded read_greeting(std::string_view bytes, size_t first, Answer* answer) {
+  static constexpr std::string_view kVersion = "VERSION ";
+  Decoded fault{};
+  const std::optional<std::string_view> line = first_line(bytes.substr(first), &fault);
+  if (!line.has_value()) return fault;
+  if (!begins_with(*line, kVersion)) return Decoded::kForeign;
+  const std::string_view version = line->substr(kVersion.size());
+  answer->code = kGreeted;
+  answer->is_success = is_new_enough(version);
+  answer->head = first + kVersion.size();
+  answer->value = version.size();
+  answer->tail = kLineEnd.size();
+  return Decoded::kAnswer;
+}
+
+}  // namespace
+
+Decoded MetaDecoder::decode(std::span<const std::byte> given, Answer* answer) const {
+  const std::string_view bytes = as_text(given);
+  Decoded fault{};
+  const std::optional<std::string_view> line = first_line(bytes, &fault);
+  if (!line.has_value()) return may_begin(bytes) ? fault : Decoded::kForeign;
+  const size_t head = line->size() + kLineEnd.size();
+  std::string_view rest = *line;
+  const std::string_view word = next_word(&rest);
+  const std::optional<Code> code = code_of(word);
+  if (!code.has_value()) return word == "MN" ? read_greeting(bytes, head, answer) : read_error(*line, answer);
+  answer->code = *code;
+  answer->head = head;
+  return read_returned(rest, *code, answer);
+}
+
+bool MetaDecoder::read_as(Op op, bool discards_value, Answer* answer) const {
+  const bool wants_value = is_counter(op) || (brings_value(op) && !discards_value);
+  switch (answer->code) {
+    case kValue:
+      if (!wants_value) return false;
+      if (is_counter(op)) {
+        if (answer->value == 0 || answer->value > kLongestCounter) return false;
+        answer->flags = kDecimalCounter;
+      }
+      answer->is_success = true;
+      return true;
+    case kDone:
+      answer->is_success = true;
+      return !wants_value;
+    case kMiss:
+      answer->status = status::kKeyNotFound;
+      return is_read(op);
+    case kNotFound:
+      answer->status = is_extension(op) ? status::kNotStored : status::kKeyNotFound;
+      return !is_read(op);
+    case kNotStored:
+      answer->status = status::kNotStored;
+      if (op == Op::kAdd) answer->status = status::kKeyExists;
+      if (op == Op::kReplace) answer->status = status::kKeyNotFound;
+      return is_store(op);
+    case kExists:
+      answer->status = status::kKeyExists;
+      return !is_read(op);
+    case kUnknown:
+    case kBadRequest:
+      // A line that was not understood may have had no length: what the value would be taken for is the
+      // server's secret.
+      answer->is_last = is_store(op);
+      return true;
+    case kFailed:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool MetaDecoder::is_tail(std::span<const std::byte> tail) const { return as_text(tail) == kLineEnd; }
+
+}  // namespace evenkeel::wire::memcache_meta

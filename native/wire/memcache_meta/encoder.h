@@ -1,0 +1,28 @@
+// Request encoding: pure functions over byte spans. A request is a line, and a second one with the value
+// where something is stored:
+//
+//   mg <key> v f c T<expiry> O<opaque>                      get, get-and-touch, touch
+//   ms <key> <length> M<mode> F<flags> T<expiry> C<cas> c O<opaque>    set, add, replace, append, prepend
+//   md <key> C<cas> O<opaque>                               delete
+//   ma <key> v c MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
+//
+// A key that text cannot carry is sent in base64, and `b` says so; the record is that of the raw key.
+#pragma once
+
+#include "wire/protocol.h"
+
+namespace evenkeel::wire::memcache_meta {
+
+class MetaEncoder final : public Encoder {
+ public:
+  KeyFault check_key(std::span<const std::byte> key) const override;
+  size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override;
+  size_t suffix_size(Op op) const override;
+  void encode(const Request& request, std::span<const std::byte> key, size_t value_length,
+              std::span<std::byte> prefix, std::span<std::byte> suffix) const override;
+
+  // What base64 adds to the longest key that needs it, and the longest request without its key.
+  static constexpr size_t kMostHead = 64 + 128;
+};
+
+}  // namespace evenkeel::wire::memcache_meta
