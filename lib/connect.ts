@@ -3,8 +3,7 @@ import { parseConnectionString, type ServerAddress } from './cluster/connection-
 import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
-import { openMemcached } from './engines/memcached/open';
-import type { ClientOptions } from './engines/network/options';
+import { type MemcachedOptions, openMemcached } from './engines/memcached/open';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { EventMode } from './events/types';
@@ -23,7 +22,7 @@ interface CommonOptions {
   readonly transcoder?: Transcoder | undefined;
 }
 
-export interface ConnectOptions extends ClientOptions, CommonOptions {
+export interface ConnectOptions extends MemcachedOptions, CommonOptions {
   /** Where the cluster is managed. A single memcached server has nothing to manage: only 'shared' is taken for now. */
   readonly managementBase?: 'shared' | undefined;
   /** true: resolve at once and connect behind the scenes; operations wait within their deadlines. Default false. */
@@ -59,6 +58,7 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   maxValueSize: true,
   silenceTimeout: true,
   implicitFlush: true,
+  protocol: true,
 });
 const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   eventBase: true,

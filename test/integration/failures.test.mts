@@ -5,18 +5,25 @@ import { connect } from '../../lib/connect.ts';
 import * as errors from '../../lib/errors.ts';
 import { startMemcached } from '../conformance/memcached.mts';
 import { skipWithout } from '../conformance/tool.mts';
-import { everywhere, onBothBases, startPair } from './harness.mts';
+import { BOTH_PROTOCOLS, everywhere, onBothBases, startPair } from './harness.mts';
 
-everywhere('an error', (site) => {
-  test('knows the operation, the key, the server, the attempts and the status', async () => {
-    await using db = await site.open();
-    const { node } = site;
-    const key = site.key();
-    const { cas } = await db.upsert(key, 'text');
-    await db.upsert(key, 'text');
-    const missing = site.key();
-    const cases: [Promise<unknown>, new (message: string) => errors.EvenkeelError, string, string, number][] =
-      [
+everywhere(
+  'an error',
+  (site) => {
+    test('knows the operation, the key, the server, the attempts and the status', async () => {
+      await using db = await site.open();
+      const { node } = site;
+      const key = site.key();
+      const { cas } = await db.upsert(key, 'text');
+      await db.upsert(key, 'text');
+      const missing = site.key();
+      const cases: [
+        Promise<unknown>,
+        new (message: string) => errors.EvenkeelError,
+        string,
+        string,
+        number,
+      ][] = [
         [db.insert(key, 1), errors.KeyExistsError, 'insert', key, 2],
         [db.upsert(key, 1, { cas }), errors.CasMismatchError, 'upsert', key, 2],
         [db.remove(key, { cas }), errors.CasMismatchError, 'remove', key, 2],
@@ -26,66 +33,76 @@ everywhere('an error', (site) => {
         [db.prepend(missing, 'x'), errors.KeyNotFoundError, 'prepend', missing, 5],
         [db.increment(key), errors.ServerError, 'increment', key, 6],
       ];
-    for (const [promise] of cases) promise.catch(() => {}); // each is looked at in its turn
-    for (const [promise, kind, op, ofKey, status] of cases) {
-      await assert.rejects(promise, (error) => {
-        assert.ok(error instanceof kind && error instanceof errors.EvenkeelError);
-        assert.deepEqual(error.context, { op, key: ofKey, node, attempts: 1, status });
-        assert.deepEqual([error.retryable, error.ambiguous], [false, false]);
-        assert.ok(error.message.startsWith(`${op}: `));
-        return true;
-      });
-    }
-  });
-});
-
-everywhere('an append or prepend', (site) => {
-  test('that would make the record too large says so, and leaves it as it is', async () => {
-    await using db = await site.open();
-    const key = site.key();
-    await db.upsert(key, Buffer.alloc(700_000));
-    for (const extend of [db.append(key, 'x'.repeat(500_000)), db.prepend(key, Buffer.alloc(500_000))]) {
-      await assert.rejects(extend, (error) => {
-        assert.ok(error instanceof errors.InvalidArgumentError);
-        assert.deepEqual([error.context.argument, error.context.status], ['value', 5]);
-        return true;
-      });
-    }
-    assert.equal((await db.get<Buffer>(key))?.length, 700_000);
-    await assert.rejects(
-      db.schedule((ctx) => ctx.append(site.key(), 'x')),
-      errors.KeyNotFoundError,
-    );
-  });
-});
-
-everywhere('append() or insert()', (site) => {
-  test('keeps a list that many begin at once, and loses nothing', async () => {
-    await using db = await site.open();
-    const add = async (key: string, line: string): Promise<void> => {
-      const isMissing = await db.append(key, line).then(
-        () => false,
-        (error) => error instanceof errors.KeyNotFoundError || Promise.reject(error),
-      );
-      if (!isMissing) return;
-      const isLate = await db.insert(key, line).then(
-        () => false,
-        (error) => error instanceof errors.KeyExistsError || Promise.reject(error),
-      );
-      if (isLate) await add(key, line);
-    };
-    for (let round = 0; round < 20; round += 1) {
-      const key = site.key();
-      const adding: Promise<void>[] = [];
-      for (let i = 0; i < 10; i += 1) {
-        adding.push(add(key, `${i}`));
-        if (i % 3 === 0) await setImmediate();
+      for (const [promise] of cases) promise.catch(() => {}); // each is looked at in its turn
+      for (const [promise, kind, op, ofKey, status] of cases) {
+        await assert.rejects(promise, (error) => {
+          assert.ok(error instanceof kind && error instanceof errors.EvenkeelError);
+          assert.deepEqual(error.context, { op, key: ofKey, node, attempts: 1, status });
+          assert.deepEqual([error.retryable, error.ambiguous], [false, false]);
+          assert.ok(error.message.startsWith(`${op}: `));
+          return true;
+        });
       }
-      await Promise.all(adding);
-      assert.deepEqual([...((await db.get<string>(key)) ?? '')].sort().join(''), '0123456789');
-    }
-  });
-});
+    });
+  },
+  BOTH_PROTOCOLS,
+);
+
+everywhere(
+  'an append or prepend',
+  (site) => {
+    test('that would make the record too large says so, and leaves it as it is', async () => {
+      await using db = await site.open();
+      const key = site.key();
+      await db.upsert(key, Buffer.alloc(700_000));
+      for (const extend of [db.append(key, 'x'.repeat(500_000)), db.prepend(key, Buffer.alloc(500_000))]) {
+        await assert.rejects(extend, (error) => {
+          assert.ok(error instanceof errors.InvalidArgumentError);
+          assert.deepEqual([error.context.argument, error.context.status], ['value', 5]);
+          return true;
+        });
+      }
+      assert.equal((await db.get<Buffer>(key))?.length, 700_000);
+      await assert.rejects(
+        db.schedule((ctx) => ctx.append(site.key(), 'x')),
+        errors.KeyNotFoundError,
+      );
+    });
+  },
+  BOTH_PROTOCOLS,
+);
+
+everywhere(
+  'append() or insert()',
+  (site) => {
+    test('keeps a list that many begin at once, and loses nothing', async () => {
+      await using db = await site.open();
+      const add = async (key: string, line: string): Promise<void> => {
+        const isMissing = await db.append(key, line).then(
+          () => false,
+          (error) => error instanceof errors.KeyNotFoundError || Promise.reject(error),
+        );
+        if (!isMissing) return;
+        const isLate = await db.insert(key, line).then(
+          () => false,
+          (error) => error instanceof errors.KeyExistsError || Promise.reject(error),
+        );
+        if (isLate) await add(key, line);
+      };
+      for (let round = 0; round < 20; round += 1) {
+        const key = site.key();
+        const adding: Promise<void>[] = [];
+        for (let i = 0; i < 10; i += 1) {
+          adding.push(add(key, `${i}`));
+          if (i % 3 === 0) await setImmediate();
+        }
+        await Promise.all(adding);
+        assert.deepEqual([...((await db.get<string>(key)) ?? '')].sort().join(''), '0123456789');
+      }
+    });
+  },
+  BOTH_PROTOCOLS,
+);
 
 test('a server without versions gives 0n for one, and a write does not take it', {
   skip: skipWithout('memcached', 'memcached'),

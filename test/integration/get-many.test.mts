@@ -1,90 +1,94 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { everywhere, onBothBases, startPair } from './harness.mts';
+import { BOTH_PROTOCOLS, everywhere, onBothBases, startPair } from './harness.mts';
 import { writesDuring } from './wire.mts';
 
-everywhere('getMany', (site) => {
-  test('of no keys resolves to an empty Map', async () => {
-    await using db = await site.open();
-    assert.deepEqual(await db.getMany([]), new Map());
-    assert.deepEqual(await db.getMany(new Set()), new Map());
-  });
+everywhere(
+  'getMany',
+  (site) => {
+    test('of no keys resolves to an empty Map', async () => {
+      await using db = await site.open();
+      assert.deepEqual(await db.getMany([]), new Map());
+      assert.deepEqual(await db.getMany(new Set()), new Map());
+    });
 
-  test('of one and two keys has those that exist', async () => {
-    await using db = await site.open();
-    const [a, b, missing] = [site.key(), site.key(), site.key()];
-    await Promise.all([db.upsert(a, 1), db.upsert(b, null)]);
-    assert.deepEqual(await db.getMany([a]), new Map([[a, 1]]));
-    assert.deepEqual(await db.getMany([missing]), new Map());
-    assert.deepEqual(
-      await db.getMany([b, missing, a]),
-      new Map([
-        [b, null],
-        [a, 1],
-      ]),
-    );
-  });
+    test('of one and two keys has those that exist', async () => {
+      await using db = await site.open();
+      const [a, b, missing] = [site.key(), site.key(), site.key()];
+      await Promise.all([db.upsert(a, 1), db.upsert(b, null)]);
+      assert.deepEqual(await db.getMany([a]), new Map([[a, 1]]));
+      assert.deepEqual(await db.getMany([missing]), new Map());
+      assert.deepEqual(
+        await db.getMany([b, missing, a]),
+        new Map([
+          [b, null],
+          [a, 1],
+        ]),
+      );
+    });
 
-  test('asks once for keys given twice, and takes any iterable', async () => {
-    await using db = await site.open();
-    const key = site.key();
-    await db.upsert(key, 'v');
-    function* keys(): Generator<string> {
-      for (let i = 0; i < 50; i += 1) yield key;
-    }
-    assert.deepEqual(await db.getMany(keys()), new Map([[key, 'v']]));
-    for (const bad of ['abc', undefined, null, 1, {}, { length: 1, 0: 'a' }]) {
-      assert.throws(() => db.getMany(bad as unknown as string[]), { code: 'EVENKEEL_INVALID_ARGUMENT' });
-    }
-  });
+    test('asks once for keys given twice, and takes any iterable', async () => {
+      await using db = await site.open();
+      const key = site.key();
+      await db.upsert(key, 'v');
+      function* keys(): Generator<string> {
+        for (let i = 0; i < 50; i += 1) yield key;
+      }
+      assert.deepEqual(await db.getMany(keys()), new Map([[key, 'v']]));
+      for (const bad of ['abc', undefined, null, 1, {}, { length: 1, 0: 'a' }]) {
+        assert.throws(() => db.getMany(bad as unknown as string[]), { code: 'EVENKEEL_INVALID_ARGUMENT' });
+      }
+    });
 
-  test('of a thousand keys', async () => {
-    await using db = await site.open();
-    const keys = Array.from({ length: 1000 }, () => site.key());
-    await Promise.all(keys.map((key, i) => (i % 3 === 0 ? undefined : db.upsert(key, i))));
-    const found = await db.getMany<number>(keys);
-    for (const [i, key] of keys.entries()) assert.equal(found.get(key), i % 3 === 0 ? undefined : i);
-    assert.equal(found.size, 666);
-  });
-
-  test('of a hundred thousand keys', async () => {
-    await using db = await site.open({ timeout: 60_000 });
-    const keys = Array.from({ length: 100_000 }, (_, i) => `many:${i}`);
-    await Promise.all(keys.map((key, i) => db.upsert(key, i)));
-    const found = await db.getMany<number>(keys);
-    assert.equal(found.size, 100_000);
-    for (const [i, key] of keys.entries()) assert.equal(found.get(key), i);
-  });
-
-  test('of more keys than there is room for fetches them one after the other', async () => {
-    await using writer = await site.open();
-    const keys = Array.from({ length: 3000 }, () => site.key());
-    await Promise.all(keys.map((key, i) => writer.upsert(key, i)));
-    for (const [maxInFlight, maxQueued] of [
-      [1, 0],
-      [1, 1],
-      [3, 2],
-      [64, 0],
-      [1024, 0],
-      [1000, 500],
-    ] as const) {
-      await using db = await site.open({ maxInFlight, maxQueued, timeout: 10_000 });
+    test('of a thousand keys', async () => {
+      await using db = await site.open();
+      const keys = Array.from({ length: 1000 }, () => site.key());
+      await Promise.all(keys.map((key, i) => (i % 3 === 0 ? undefined : db.upsert(key, i))));
       const found = await db.getMany<number>(keys);
-      assert.equal(found.size, 3000, `maxInFlight ${maxInFlight}, maxQueued ${maxQueued}`);
-    }
-  });
+      for (const [i, key] of keys.entries()) assert.equal(found.get(key), i % 3 === 0 ? undefined : i);
+      assert.equal(found.size, 666);
+    });
 
-  test('of more keys than there is room for, several at once, all finish', async () => {
-    await using db = await site.open({ maxInFlight: 4, maxQueued: 4, timeout: 10_000 });
-    const keys = Array.from({ length: 200 }, () => site.key());
-    const results = await Promise.allSettled([1, 2, 3].map(() => db.getMany(keys)));
-    const [first] = results;
-    assert.equal(first?.status, 'fulfilled');
-    for (const each of results) {
-      if (each.status === 'rejected') assert.equal(each.reason.code, 'EVENKEEL_BACKPRESSURE');
-    }
-  });
-});
+    test('of a hundred thousand keys', async () => {
+      await using db = await site.open({ timeout: 60_000 });
+      const keys = Array.from({ length: 100_000 }, (_, i) => `many:${i}`);
+      await Promise.all(keys.map((key, i) => db.upsert(key, i)));
+      const found = await db.getMany<number>(keys);
+      assert.equal(found.size, 100_000);
+      for (const [i, key] of keys.entries()) assert.equal(found.get(key), i);
+    });
+
+    test('of more keys than there is room for fetches them one after the other', async () => {
+      await using writer = await site.open();
+      const keys = Array.from({ length: 3000 }, () => site.key());
+      await Promise.all(keys.map((key, i) => writer.upsert(key, i)));
+      for (const [maxInFlight, maxQueued] of [
+        [1, 0],
+        [1, 1],
+        [3, 2],
+        [64, 0],
+        [1024, 0],
+        [1000, 500],
+      ] as const) {
+        await using db = await site.open({ maxInFlight, maxQueued, timeout: 10_000 });
+        const found = await db.getMany<number>(keys);
+        assert.equal(found.size, 3000, `maxInFlight ${maxInFlight}, maxQueued ${maxQueued}`);
+      }
+    });
+
+    test('of more keys than there is room for, several at once, all finish', async () => {
+      await using db = await site.open({ maxInFlight: 4, maxQueued: 4, timeout: 10_000 });
+      const keys = Array.from({ length: 200 }, () => site.key());
+      const results = await Promise.allSettled([1, 2, 3].map(() => db.getMany(keys)));
+      const [first] = results;
+      assert.equal(first?.status, 'fulfilled');
+      for (const each of results) {
+        if (each.status === 'rejected') assert.equal(each.reason.code, 'EVENKEEL_BACKPRESSURE');
+      }
+    });
+  },
+  BOTH_PROTOCOLS,
+);
 
 onBothBases('getMany', (bases) => {
   test('a bad key anywhere throws from the call and asks for nothing', async () => {

@@ -68,14 +68,19 @@ export async function nothingIsLeft(also: readonly ('bases' | 'threads')[] = [])
   assert.deepEqual(left(), []);
 }
 
-/** A server of either kind and a base of either model. */
+type Protocol = 'binary' | 'meta';
+export const BOTH_PROTOCOLS: readonly Protocol[] = ['binary', 'meta'];
+
+/** A server of either kind, spoken to in one protocol from a base of either model. */
 export class Site extends Bases {
   readonly isReal: boolean;
+  readonly protocol: Protocol;
   #server: { readonly port: number; readonly stop: () => Promise<void> } | undefined;
 
-  constructor(model: Model, isReal: boolean) {
+  constructor(model: Model, isReal: boolean, protocol: Protocol) {
     super(model);
     this.isReal = isReal;
+    this.protocol = protocol;
   }
 
   get port(): number {
@@ -88,7 +93,7 @@ export class Site extends Bases {
   }
 
   open(options?: ConnectOptions): Promise<Database> {
-    return this.connect(`memcached://${this.node}`, options);
+    return this.connect(`memcached://${this.node}`, { protocol: this.protocol, ...options });
   }
 
   raw(): Promise<RawClient> {
@@ -105,23 +110,28 @@ export class Site extends Bases {
   }
 }
 
-/** Runs the tests against both kinds of server from both models of base. */
-export function everywhere(title: string, tests: (site: Site) => void): void {
-  for (const isReal of [false, true]) {
-    for (const model of MODELS) {
-      const server = isReal ? 'memcached' : 'the test server';
-      const skip = isReal && skipWithout('memcached', 'memcached');
-      describe(`${title}: ${server}, ${model} base`, { skip }, () => {
-        const site = new Site(model, isReal);
-        before(() => site.start());
-        afterEach(() => nothingIsLeft());
-        after(async () => {
-          await site.close();
-          await site.stop();
-        });
-        tests(site);
+/** Runs the tests against both kinds of server from both models of base, in each of the protocols. */
+export function everywhere(
+  title: string,
+  tests: (site: Site) => void,
+  protocols: readonly Protocol[] = ['binary'],
+): void {
+  const sites = [false, true].flatMap((isReal) =>
+    MODELS.flatMap((model) => protocols.map((protocol) => new Site(model, isReal, protocol))),
+  );
+  for (const site of sites) {
+    const { isReal, model, protocol } = site;
+    const server = isReal ? 'memcached' : 'the test server';
+    const skip = isReal && skipWithout('memcached', 'memcached');
+    describe(`${title}: ${server}, ${model} base, ${protocol}`, { skip }, () => {
+      before(() => site.start());
+      afterEach(() => nothingIsLeft());
+      after(async () => {
+        await site.close();
+        await site.stop();
       });
-    }
+      tests(site);
+    });
   }
 }
 

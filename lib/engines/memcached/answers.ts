@@ -32,7 +32,7 @@ export function readAnswer(
     case Kind.increment:
     case Kind.decrement: {
       const counter = completions.counter(at);
-      if (counter === undefined) throw new ServerError('the server answered a counter without its 8 bytes');
+      if (counter === undefined) throw new ServerError('the server answered a counter with what is none');
       return counter;
     }
     default: {

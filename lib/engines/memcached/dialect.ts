@@ -1,3 +1,4 @@
+import * as layout from '../../native/layout';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Dialect, Look } from '../network/dialect';
 import { readAnswer } from './answers';
@@ -5,8 +6,17 @@ import { isExtension, lookForRecord } from './not-stored';
 import { CODES, isIdempotent } from './operations';
 import { missOf, Status, statusError } from './statuses';
 
-/** memcached's binary protocol. */
-export const MEMCACHED: Dialect = {
+/** How its servers are spoken to: the option `protocol`. */
+export type MemcachedProtocol = 'binary' | 'meta';
+
+export const PROTOCOLS: Readonly<Record<MemcachedProtocol, number>> = {
+  binary: layout.PROTOCOL_MEMCACHE_BINARY,
+  meta: layout.PROTOCOL_MEMCACHE_META,
+};
+
+/** Both protocols have the same answers by then. */
+export const memcachedDialect = (protocol: MemcachedProtocol): Dialect => ({
+  protocol: PROTOCOLS[protocol],
   engine: 'memcached',
   longestKey: 250,
   mayBeUnversioned: true,
@@ -18,4 +28,4 @@ export const MEMCACHED: Dialect = {
   lookAfter: (operation: Operation, status: number, look: Look) =>
     status === Status.notStored ? lookForRecord(operation, look) : undefined,
   errorOf: statusError,
-};
+});

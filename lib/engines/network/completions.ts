@@ -90,8 +90,9 @@ export class Completions {
     return this.#slab.toString('utf8', start, start + length);
   }
 
-  /** The record's value as the eight bytes of a counter; undefined when it is not eight bytes. */
+  /** The record's value as a counter; undefined when it is none. */
   counter(at: number): bigint | undefined {
+    if (this.records[at + layout.RECORD_FLAGS] === layout.DECIMAL_COUNTER) return parseCounter(this.text(at));
     if (this.records[at + layout.RECORD_VALUE_LENGTH] !== 8) return undefined;
     return this.#slab.readBigUInt64BE(this.records[at + layout.RECORD_VALUE_OFFSET] as number);
   }
@@ -101,4 +102,10 @@ export class Completions {
     this.#filled = start + length;
     return new BufferView(this.#memory, start, length);
   }
+}
+
+function parseCounter(text: string): bigint | undefined {
+  if (!/^\d+$/.test(text)) return undefined;
+  const counter = BigInt(text);
+  return BigInt.asUintN(64, counter) === counter ? counter : undefined;
 }

@@ -8,6 +8,8 @@ export const SUCCESS = 0;
 
 /** How one engine says operations to its servers and understands what they answer. It keeps nothing of either. */
 export interface Dialect {
+  /** What its servers speak: a PROTOCOL_… of the layout. */
+  readonly protocol: number;
   /** As messages call its servers. */
   readonly engine: string;
   /** The longest key, in bytes. */

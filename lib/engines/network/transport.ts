@@ -74,7 +74,7 @@ export class NativeTransport implements Transport {
       () => this.#drain(),
       this.#onBaseClosed,
     );
-    this.#native.addServer(ONLY_NODE, layout.PROTOCOL_MEMCACHE_BINARY);
+    this.#native.addServer(ONLY_NODE, dialect.protocol);
     this.#native.routeTo(ONLY_NODE);
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
     this.#connector = new Connector(endpoint, this.#native, options, this.topology, dialect.engine);
