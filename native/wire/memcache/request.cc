@@ -8,7 +8,7 @@ namespace evenkeel::wire::memcache {
 
 namespace {
 
-constexpr uint64_t in_each_byte(uint8_t byte) { return 0x0101010101010101 * byte; }
+constexpr uint64_t in_each_byte(uint8_t byte) { return uint64_t{0x0101010101010101} * byte; }
 
 // Whether any of the eight bytes is below `limit`, which is at most 0x80 (S. E. Anderson, Bit Twiddling
 // Hacks).
