@@ -1,10 +1,22 @@
 import { createRequire } from 'node:module';
 import { mock } from 'node:test';
 
-const platform = createRequire(import.meta.url)('../dist/platform.js') as { dateNow(): number };
+const platform = createRequire(import.meta.url)('../dist/platform.js') as {
+  dateNow(): number;
+  setTimeout: typeof setTimeout;
+};
 
 /** Has the package, which takes its clock once when it is loaded, read this one until it is restored. */
 export function readClock(now: () => number): { restore(): void } {
   const { mock: replaced } = mock.method(platform, 'dateNow', now);
+  return { restore: () => replaced.restore() };
+}
+
+/** Has what the package gives so many ms, a number that it uses for nothing else, have no time at all until this is restored. */
+export function timeOutAtOnce(limit: number): { restore(): void } {
+  const wait = platform.setTimeout;
+  const soon = (callback: () => void, ms?: number, ...rest: []) =>
+    wait(callback, ms === limit ? 0 : ms, ...rest);
+  const { mock: replaced } = mock.method(platform, 'setTimeout', soon as typeof setTimeout);
   return { restore: () => replaced.restore() };
 }

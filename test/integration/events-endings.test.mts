@@ -16,6 +16,7 @@ describe('a thread that is terminated', () => {
   test('with subscriptions of every form live holds up nobody, and takes nothing with it', async (t) => {
     await using directory = await Directory.make();
     const db = await open({}, directory.url);
+    const begun = Date.now();
     const keys: number[] = [];
     const subscription = await db.events.on(Order, ['new'], ({ key }) => void keys.push(key));
     const rounds = 5;
@@ -61,7 +62,10 @@ describe('a thread that is terminated', () => {
     );
     // Its process lives, and so does what it held, until the time of that has run out.
     const take = (wait = 0) => db.events.durable('of-0', Order, () => {}, { wait });
+    const early = readClock(() => begun);
+    t.after(() => early.restore());
     await assert.rejects(take(), SubscriptionBusyError);
+    early.restore();
     const clock = readClock(() => Date.now() + 11_000);
     t.after(() => clock.restore());
     const next = await take();
