@@ -118,6 +118,9 @@ export async function pack(): Promise<string> {
   return path.join(folder, name);
 }
 
+/** What does not end within that hangs, and is told as such rather than by whoever waits for this run. */
+const HANGS_AFTER_MS = 600_000;
+
 export async function execute(
   command: string,
   args: readonly string[],
@@ -125,12 +128,25 @@ export async function execute(
   env: NodeJS.ProcessEnv,
 ): Promise<Outcome> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 1 << 26 });
+    const { stdout, stderr } = await promisify(execFile)(command, args, {
+      cwd,
+      env,
+      maxBuffer: 1 << 26,
+      timeout: HANGS_AFTER_MS,
+      killSignal: 'SIGKILL',
+    });
     return { code: 0, output: stdout + stderr };
   } catch (error) {
-    const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
+    const { code, killed, stdout, stderr } = error as {
+      code?: unknown;
+      killed?: boolean;
+      stdout?: string;
+      stderr?: string;
+    };
+    const output = `${stdout}${stderr}`;
+    if (killed) throw new Error(`${command} ${args.join(' ')} did not end\n${output}`, { cause: error });
     if (typeof code !== 'number') throw error;
-    return { code, output: `${stdout}${stderr}` };
+    return { code, output };
   }
 }
 
