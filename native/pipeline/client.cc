@@ -106,7 +106,7 @@ void Client::retire_server(uint16_t id) {
   change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
 }
 
-void Client::route_by(std::shared_ptr<const Router> router, std::vector<uint16_t> servers) {
+void Client::route_by(std::shared_ptr<const Router> router, const std::vector<uint16_t>& servers) {
   router_ = std::move(router);
   targets_.clear();
   for (const uint16_t server : servers) targets_.push_back({server, protocols_[server]});

@@ -53,7 +53,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // No key may be routed to it any more.
   void retire_server(uint16_t id);
   // From here on: `servers` has the ids of those that the router chooses among.
-  void route_by(std::shared_ptr<const Router> router, std::vector<uint16_t> servers);
+  void route_by(std::shared_ptr<const Router> router, const std::vector<uint16_t>& servers);
 
   struct Call {
     wire::Request request;      // opaque is filled in
