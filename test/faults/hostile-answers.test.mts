@@ -11,16 +11,24 @@ const huge = 4 * 1024 ** 3 - 1;
 
 /** Answers that end the connection, and what the error's cause must say. */
 const lies: readonly { name: string; action: RequestAction; cause: RegExp }[] = [
-  { name: 'garbage', action: { kind: 'garbage', seed: 7 }, cause: /magic/ },
-  { name: 'a text', action: { kind: 'garbage', bytes: Buffer.from('ERROR\r\n'.repeat(10)) }, cause: /magic/ },
-  { name: 'the magic of a request', action: { kind: 'header', fields: { magic: 0x80 } }, cause: /magic/ },
-  { name: 'another opcode', action: { kind: 'header', fields: { opcode: 0x0a } }, cause: /opcode/ },
+  { name: 'garbage', action: { kind: 'garbage', seed: 7 }, cause: /does not speak the protocol/ },
+  {
+    name: 'a text',
+    action: { kind: 'garbage', bytes: Buffer.from('ERROR\r\n'.repeat(10)) },
+    cause: /does not speak the protocol/,
+  },
+  {
+    name: 'the magic of a request',
+    action: { kind: 'header', fields: { magic: 0x80 } },
+    cause: /does not speak the protocol/,
+  },
+  { name: 'another opcode', action: { kind: 'header', fields: { opcode: 0x0a } }, cause: /another request/ },
   { name: 'an unknown opaque', action: { kind: 'wrongOpaque' }, cause: /not made/ },
   { name: 'an opaque nobody ever had', action: { kind: 'wrongOpaque', opaque: 0 }, cause: /not made/ },
   {
     name: "the handshake's opaque",
     action: { kind: 'wrongOpaque', opaque: 0xffffffff },
-    cause: /opcode|not made/,
+    cause: /another request|not made/,
   },
   {
     name: 'a key longer than the body',

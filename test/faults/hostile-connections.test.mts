@@ -26,12 +26,12 @@ const refusals: readonly Refusal[] = [
   {
     name: 'sends a banner of garbage',
     script: { deaf: true, accept: (socket) => socket.write(Buffer.alloc(100, 0x5a)) },
-    cause: /magic.*"Z{80}…"/,
+    cause: /does not speak the protocol.*"Z{80}…"/,
   },
   {
     name: 'speaks ASCII',
     script: { deaf: true, accept: (socket) => socket.write('ERROR\r\nERROR\r\n') },
-    cause: /magic.*it said "ERROR\\u000d\\u000aERROR"/,
+    cause: /does not speak the protocol.*it said "ERROR\\u000d\\u000aERROR"/,
   },
   {
     name: 'is full',
@@ -46,12 +46,12 @@ const refusals: readonly Refusal[] = [
   {
     name: 'wants TLS',
     script: { accept: (socket) => socket.end(Buffer.from('15030300020228', 'hex')) },
-    cause: /magic.*it said 15030300020228/,
+    cause: /does not speak the protocol.*it said 15030300020228/,
   },
   {
     name: 'sends much that is no text',
     script: { accept: (socket) => socket.end(Buffer.alloc(1000, 0xff)) },
-    cause: /magic.*it said (ff){32}…/,
+    cause: /does not speak the protocol.*it said (ff){32}…/,
   },
   {
     name: 'closes at once',
