@@ -49,6 +49,7 @@ class Pipeline final : public ServerOwner, private base::Timer {
   void reap();
   Connection& connection(uint16_t id) { return *connections_[id]; }
 
+  // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
   class Reaper final : public base::Timer {
    public:
     explicit Reaper(Pipeline& pipeline) : pipeline_(pipeline) {}
