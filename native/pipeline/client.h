@@ -37,7 +37,6 @@ class ClientListener {
   ~ClientListener() = default;
 };
 
-// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Client final : public std::enable_shared_from_this<Client>, public CompletionSink {
  public:
   // `allocator` and `listener` outlive the pipeline: until the kOutcomeEnded record or tear_down().

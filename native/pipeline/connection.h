@@ -40,7 +40,6 @@ class ConnectionOwner {
   ~ConnectionOwner() = default;
 };
 
-// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Connection final : private net::ChannelHandler, private base::Timer {
  public:
   Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Options& options,

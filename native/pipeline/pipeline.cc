@@ -109,13 +109,12 @@ void Pipeline::publish() {
 }
 
 void Pipeline::reap() {
-  for (uint16_t id = 0; id < servers_.size(); ++id) {
-    Server* const server = servers_[id].get();
+  for (std::unique_ptr<Server>& server : servers_) {
     if (server == nullptr || !server->is_retired() || !server->is_done()) continue;
     server->close();
     for (const auto& connection : server->connections()) connections_[connection->id()] = nullptr;
     flights_.control(server->connections().front()->id(), layout::kOutcomeRetired, 0);
-    servers_[id].reset();
+    server.reset();
     --retiring_;
   }
   publish();

@@ -15,7 +15,6 @@
 
 namespace evenkeel::pipeline {
 
-// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Pipeline final : public ServerOwner, private base::Timer {
  public:
   // `queued` hears of what leaves of the batches that submit() is given.
@@ -49,7 +48,6 @@ class Pipeline final : public ServerOwner, private base::Timer {
   void reap();
   Connection& connection(uint16_t id) { return *connections_[id]; }
 
-  // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
   class Reaper final : public base::Timer {
    public:
     explicit Reaper(Pipeline& pipeline) : pipeline_(pipeline) {}

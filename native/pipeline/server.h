@@ -24,7 +24,6 @@ class ServerOwner {
   ~ServerOwner() = default;
 };
 
-// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Server final : private ConnectionOwner, private base::Timer {
  public:
   // Its connections have the ids from `first` on, options.connections of them.

@@ -17,7 +17,7 @@ namespace evenkeel::wire::memcache_meta {
 
 class MetaDecoder final : public Decoder {
  public:
-  Decoded decode(std::span<const std::byte> bytes, Answer* answer) const override;
+  Decoded decode(std::span<const std::byte> given, Answer* answer) const override;
   bool read_as(Op op, bool discards_value, Answer* answer) const override;
   bool is_tail(std::span<const std::byte> tail) const override;
 };
