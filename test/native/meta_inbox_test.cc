@@ -229,8 +229,9 @@ class HostileMetaServer : public testing::Test {
 
 TEST_F(HostileMetaServer, AnotherProtocolEndsTheConnectionAtOnce) {
   for (const std::string bytes :
-       {"\x81", "X", "HX", "VALUE k 0 1\r\n", "VALUE", "STORED\r\n", "HTTP/1.1 400\r\n", "+OK\r\n",
-        "VERSION 1.6.18\r\n", "EX5 O5\r\n", "hd O5\r\n", "CLIENT_ERRORS x\r\n"})
+       {"\x81", "X", "HX", "VALUE k 0 1\r\n", "VX", "STORED\r\n", "HTTP/1.1 400\r\n", "+OK\r\n",
+        "VERSION 1.6.18\r\n", "EX5 O5\r\n", "hd O5\r\n", " EN O5\r\n", "MN \r\nVERSION 1.6.18\r\n",
+        "CLIENT_ERRORS x\r\n"})
     EXPECT_EQ(cause_of(bytes), layout::kCauseBadMagic) << bytes;
 }
 

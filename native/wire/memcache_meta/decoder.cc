@@ -31,7 +31,6 @@ enum Code : uint8_t {
 };
 
 namespace status {
-constexpr uint16_t kSuccess = 0x00;
 constexpr uint16_t kKeyNotFound = 0x01;
 constexpr uint16_t kKeyExists = 0x02;
 constexpr uint16_t kTooLarge = 0x03;
@@ -94,7 +93,7 @@ std::optional<Code> code_of(std::string_view word) {
 // Whether a line may go on like this, of which the end has not come.
 bool may_begin(std::string_view bytes) {
   static constexpr std::array<std::string_view, 10> kBeginnings{
-      "VA ", "HD ", "EN ", "NF ", "NS ", "EX ", "MN\r", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
+      "VA", "HD", "EN", "NF", "NS", "EX", "MN\r", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
   return std::any_of(kBeginnings.begin(), kBeginnings.end(), [bytes](std::string_view beginning) {
     const size_t length = std::min(bytes.size(), beginning.size());
     return bytes.substr(0, length) == beginning.substr(0, length);
@@ -166,7 +165,8 @@ uint16_t status_of_server_error(std::string_view words) {
 // Of a line that is an error; its words are the answer's value.
 Decoded read_error(std::string_view line, Answer* answer) {
   std::string_view words = line;
-  const std::string_view kind = next_word(&words);
+  const std::string_view kind = words.substr(0, words.find(' '));
+  words.remove_prefix(kind.size());
   words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
   if (kind == "ERROR") {
     answer->code = kUnknown;
@@ -227,7 +227,9 @@ Decoded MetaDecoder::decode(std::span<const std::byte> given, Answer* answer) co
   std::string_view rest = *line;
   const std::string_view word = next_word(&rest);
   const std::optional<Code> code = code_of(word);
-  if (!code.has_value()) return word == "MN" ? read_greeting(bytes, head, answer) : read_error(*line, answer);
+  if (!code.has_value())
+    return *line == "MN" ? read_greeting(bytes, head, answer) : read_error(*line, answer);
+  if (line->front() == ' ') return Decoded::kForeign;
   answer->code = *code;
   answer->head = head;
   return read_returned(rest, *code, answer);
