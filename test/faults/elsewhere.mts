@@ -13,6 +13,8 @@ export interface Elsewhere {
   readonly workers: typeof import('node:worker_threads');
   /** Writes a line at once, whatever happens to the process next. */
   readonly say: (line: string) => void;
+  /** Becomes another user, who need not be able to read the checkout. */
+  readonly become: (uid: number) => void;
 }
 
 export type Body<Argument> = (elsewhere: Elsewhere, argument: Argument) => unknown;
@@ -27,6 +29,11 @@ function source<Argument>(body: Body<Argument>, argument: Argument): string {
       net: require('node:net'),
       workers: require('node:worker_threads'),
       say: (line) => require('node:fs').writeSync(1, line + '\\n'),
+      become: (uid) => {
+        elsewhere.addon.loadAddon();
+        require(${JSON.stringify(`${dist}/engines/embedded/lmdb.js`)}).loadLmdb();
+        process.setuid(uid);
+      },
     };
     Promise.resolve((${body.toString()})(elsewhere, ${JSON.stringify(argument ?? null)})).catch((error) => {
       setImmediate(() => { throw error; });

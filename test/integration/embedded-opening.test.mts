@@ -143,11 +143,11 @@ describe('opening with too little', () => {
     await using there = await closed();
     chmodSync(there.path, 0o777);
     for (const name of FILES) chmodSync(join(there.path, name), 0o666);
-    const ended = await inProcess(async ({ evenkeel, say }, url) => {
+    const ended = await inProcess(async ({ evenkeel, say, become }, url) => {
       const { spawnSync } = require('node:child_process') as typeof import('node:child_process');
       const { readFileSync } = require('node:fs') as typeof import('node:fs');
       // A user that nobody is: the limit counts all threads of one.
-      process.setuid?.(1_000_000 + process.pid);
+      become(1_000_000 + process.pid);
       const status = readFileSync('/proc/self/status', 'latin1');
       const threads = Number(/^Threads:\s+(\d+)/m.exec(status)?.[1]);
       const limit = (soft: string): void => {
@@ -287,8 +287,8 @@ describe('what lies in the place of a file', () => {
     await using directory = await closed();
     chmodSync(directory.path, 0o755);
     chmodSync(directory.file, 0o644);
-    const ended = await inProcess(async ({ evenkeel, say }, url) => {
-      process.setuid?.(12345);
+    const ended = await inProcess(async ({ evenkeel, say, become }, url) => {
+      become(12345);
       const db = await evenkeel.connect(url as 'embedded:', { readOnly: true });
       say(String(await db.get('k')));
       await db.close();
@@ -307,9 +307,9 @@ test(
     unlinkSync(join(directory.path, 'wake'));
     for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory.path, name), 0o666);
     const ended = await inProcess(
-      async ({ evenkeel, say }, { path, url }) => {
+      async ({ evenkeel, say, become }, { path, url }) => {
         const { readdirSync, readlinkSync } = require('node:fs') as typeof import('node:fs');
-        process.setuid?.(12345);
+        become(12345);
         say(await evenkeel.connect(url as 'embedded:').then(String, (error) => error.code));
         const open = readdirSync('/proc/self/fd').flatMap((each) => {
           try {

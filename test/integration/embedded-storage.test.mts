@@ -98,8 +98,8 @@ describe('a directory that cannot be had', () => {
     await chmod(directory.path, 0o555);
     await chmod(directory.file, 0o444);
     await chmod(join(directory.path, 'lock.mdb'), 0o666);
-    const ended = await inProcess(async ({ evenkeel, say }, path) => {
-      if (process.getuid?.() === 0) process.setuid?.(65_534);
+    const ended = await inProcess(async ({ evenkeel, say, become }, path) => {
+      if (process.getuid?.() === 0) become(65_534);
       for (const [url, options] of [
         [`embedded://${path}`, {}],
         [`embedded://${path}/below`, {}],
