@@ -41,9 +41,9 @@ class Topology {
 };
 
 // One server with one connection: nothing is hashed, and all hashes are 0.
-class SingleServer final : public Topology {
+class Single final : public Topology {
  public:
-  SingleServer() : Topology(1) {}
+  Single() : Topology(1) {}
   Route route(std::span<const std::byte>) const override { return {.server = 0, .hash = 0}; }
 };
 

@@ -46,7 +46,7 @@ TEST(Topology, RoutesEachKeyWhereTypeScriptDoes) {
 }
 
 TEST(Topology, ASingleServerHasEveryKeyOnOneConnection) {
-  const SingleServer single;
+  const Single single;
   EXPECT_EQ(single.servers(), 1u);
   EXPECT_EQ(single.route(as_bytes("a")), (Route{.server = 0, .hash = 0}));
   EXPECT_EQ(single.route(as_bytes("b")), (Route{.server = 0, .hash = 0}));
