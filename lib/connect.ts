@@ -59,6 +59,10 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   silenceTimeout: true,
   implicitFlush: true,
   protocol: true,
+  placement: true,
+  weights: true,
+  deadServer: true,
+  ejectAfter: true,
 });
 const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   eventBase: true,
@@ -108,9 +112,9 @@ export function connect<
   options: ConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
- * Opens a database: `memcached://host:port`, `memcached:///path/of/socket`.
+ * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`.
  *
- * Resolves when the server has answered a handshake. Rejects with ConnectionError when it has not within
+ * Resolves when the server has answered a handshake; of several, when each has been tried and one has answered. Rejects with ConnectionError when it has not within
  * `connectTimeout`, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
  */
 export function connect<Url extends string>(

@@ -1,5 +1,6 @@
 import { checkFunction, checkOptions, checkTimeout, invalidArgument, optionNames } from './arguments';
 import type { BackupOptions } from './backup';
+import type { Server } from './cluster/fleet';
 import type { Topology, TopologyListener } from './cluster/topology';
 import type { Capabilities, Engine, Transport } from './engines/engine';
 import { ClosedError, UnsupportedError } from './errors';
@@ -214,6 +215,19 @@ export class Database<
       throw new UnsupportedError(`the ${this.capabilities.engine} engine has no backup`);
     if (this.closed) throw new ClosedError('the database is closed');
     return this.#engine.backup(directory, options);
+  }
+
+  /**
+   * The servers from here on, for all event bases, each as `host[:port]` or an object. Those that stay keep their
+   * connections; those that are not named any more bring to an end what they have, and are left. Keys may belong to other
+   * servers then. InvalidArgumentError (`servers`), after which all is as before. UnsupportedError on engines whose servers
+   * are not the user's choice.
+   */
+  setServers(servers: readonly (string | Server)[]): void {
+    if (this.#engine.setServers === undefined)
+      throw new UnsupportedError(`the ${this.capabilities.engine} engine has no servers to choose`);
+    if (this.closed) throw new ClosedError('the database is closed');
+    this.#engine.setServers(servers);
   }
 
   /** As on a view, for all event bases of the database together. */

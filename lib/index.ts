@@ -1,4 +1,6 @@
 export type { BackupOptions, BackupProgress } from './backup';
+export type { Server } from './cluster/fleet';
+export type { PlacementName } from './cluster/placement/placement';
 export type { NodeState, NodeStatus, Topology, TopologyListener } from './cluster/topology';
 export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
 export { connect } from './connect';
@@ -6,6 +8,7 @@ export type { CloseOptions, Scheduled } from './database';
 export { BaseView, Database } from './database';
 export type { EmbeddedOptions, IndexProgress } from './engines/embedded/options';
 export type { Capabilities } from './engines/engine';
+export type { FleetOptions } from './engines/memcached/fleet-options';
 export type { ClientOptions } from './engines/network/options';
 export type { ErrorContext } from './errors';
 export * from './errors';

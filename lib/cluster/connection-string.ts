@@ -16,11 +16,11 @@ export type ConnectionString =
   /** Without a path the database is temporary. */
   | { readonly engine: 'embedded'; readonly path: string | undefined };
 
-const DEFAULT_PORT = 11211;
+export const DEFAULT_PORT = 11211;
 const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 
 /**
- * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port]` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`.
+ * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`.
  * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
  */
 export function parseConnectionString(url: string): ConnectionString {
@@ -42,15 +42,10 @@ export function parseConnectionString(url: string): ConnectionString {
     const path = checkSocketPath('url', decodePath(rest));
     return { engine: 'memcached', servers: [{ path }] };
   }
-  const servers = rest.replace(/\/$/, '').split(',').map(parseServer);
-  if (servers.length > 1) {
-    throw new UnsupportedError(
-      'the memcached engine takes one server for now; a fleet of several is not supported',
-      {
-        context: { argument: 'url' },
-      },
-    );
-  }
+  const servers = rest
+    .replace(/\/$/, '')
+    .split(',')
+    .map((server) => parseServer(server, 'url'));
   return { engine: 'memcached', servers };
 }
 
@@ -65,13 +60,14 @@ function parseDirectory(url: string): string | undefined {
   return path;
 }
 
-function parseServer(text: string): HostPort {
+/** `host[:port]`. Throws InvalidArgumentError, which names the argument. */
+export function parseServer(text: string, argument: string): HostPort {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (host === undefined || port < 1 || port > 65535)
-    throw invalidArgument('url', `url: not a host with an optional port: ${redactUrl(text)}`);
-  return { host: checkHost('url', host), port };
+    throw invalidArgument(argument, `${argument}: not a host with an optional port: ${redactUrl(text)}`);
+  return { host: checkHost(argument, host), port };
 }
 
 /** A url, or a part of one, as it may be shown: without what may be credentials. */

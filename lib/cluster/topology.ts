@@ -19,6 +19,8 @@ export interface NodeStatus {
   readonly lastFault: Error | undefined;
   /** Since when it is in this state. */
   readonly since: Date;
+  /** Its keys are with others, because it cannot be reached (`deadServer: 'eject'`). */
+  readonly isEjected: boolean;
 }
 
 /** The servers of a database, at one moment: it never changes, the next takes its place. */
@@ -33,14 +35,25 @@ export class TopologyMonitor {
   readonly #listeners = new Set<TopologyListener>();
   #current: Topology;
 
-  constructor(names: readonly string[]) {
-    const since = new Date(dateNow());
-    const unknown = { state: 'connecting', version: undefined, lastFault: undefined, since } as const;
-    this.#current = topologyOf(names.map((name) => ({ name, ...unknown })));
+  constructor() {
+    this.#current = topologyOf([]);
   }
 
   get current(): Topology {
     return this.#current;
+  }
+
+  /** Other servers, or other ones that have keys: those that stay are in the state they were in. */
+  replace(names: readonly string[], ejected: ReadonlySet<string>): void {
+    const before = this.#current.nodes;
+    const nodes = names.map((name) => {
+      const known = before.find((node) => node.name === name) ?? unknown(name);
+      const isEjected = ejected.has(name);
+      return known.isEjected === isEjected ? known : { ...known, isEjected };
+    });
+    if (nodes.length === before.length && nodes.every((node, index) => node === before[index])) return;
+    this.#current = topologyOf(nodes);
+    if (before.length > 0) this.#tell(this.#current);
   }
 
   /** Tells of it when the state changes: another fault in the same state is noted only. */
@@ -72,6 +85,15 @@ export class TopologyMonitor {
       });
   }
 }
+
+const unknown = (name: string): NodeStatus => ({
+  name,
+  state: 'connecting',
+  version: undefined,
+  lastFault: undefined,
+  since: new Date(dateNow()),
+  isEjected: false,
+});
 
 const topologyOf = (nodes: readonly NodeStatus[]): Topology =>
   Object.freeze({ nodes: Object.freeze(nodes.map((node) => Object.freeze(node))) });

@@ -1,4 +1,5 @@
 import type { BackupOptions } from '../backup';
+import type { Server } from '../cluster/fleet';
 import type { TopologyMonitor } from '../cluster/topology';
 import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog } from '../events/change-log';
@@ -31,6 +32,8 @@ export interface Engine {
   /** ms that close() gives operations under way, unless it is told otherwise. */
   readonly drainTimeout: number;
   createTransport(base: EventBase): Transport;
+  /** Of engines with servers of the user's choice. Throws InvalidArgumentError (`servers`). */
+  setServers?(servers: readonly (string | Server)[]): void;
   /** Of engines that can. */
   backup?(directory: string, options: BackupOptions): Promise<void>;
   /** Ends what belongs to no event base; after the transports. */
@@ -39,7 +42,7 @@ export interface Engine {
 
 /** One event base's way to the servers: what the facets above know of an engine. */
 export interface Transport extends Target, Submitter {
-  /** The server, as errors name it; undefined where there is none. */
+  /** The server, as errors name it; undefined where there is none, or several. */
   readonly node: string | undefined;
   /** Resolves once operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */
   ready(): Promise<void>;

@@ -137,8 +137,11 @@ export interface NativeClient {
   setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
   /** What it has is brought to its end. No key may be routed to it any more. */
   retireServer(id: number): void;
-  /** All keys go to this server. */
-  routeTo(id: number): void;
+  /**
+   * From here on keys go to these servers: by a KEY_HASH_… and a ring's points and their owners (indices into `ids`), or
+   * without a ring by the remainder of the hash. None: keys are refused. false: the arguments make no topology.
+   */
+  routeBy(ids: Uint16Array, keyHash: number, points?: Uint32Array, owners?: Uint16Array): boolean;
   cancel(slot: number): void;
   close(): void;
   /** How many more operations without a value would be accepted. */

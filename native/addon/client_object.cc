@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "wire/memcache/binary.h"
 #include "wire/memcache_meta/meta.h"
@@ -20,6 +21,16 @@ T* pin(napi_env env, napi_value array, napi_ref* reference, size_t* length = nul
   napi_create_reference(env, array, 1, reference);
   if (length != nullptr) *length = count;
   return static_cast<T*>(data);
+}
+
+// Of a typed array; none of anything else.
+template <typename T>
+std::vector<T> elements(napi_env env, napi_value array) {
+  void* data = nullptr;
+  size_t count = 0;
+  if (napi_get_typedarray_info(env, array, nullptr, &count, &data, nullptr, nullptr) != napi_ok) return {};
+  const T* const first = static_cast<const T*>(data);
+  return {first, first + count};
 }
 
 uint64_t join(uint32_t high, uint32_t low) { return uint64_t{high} << 32 | low; }
@@ -245,6 +256,25 @@ void ClientObject::set_addresses(uint16_t id, napi_value list) {
   client_->set_addresses(id, std::move(addresses));
 }
 
+bool ClientObject::route_by(Arguments arguments) {
+  const napi_env env = driver_->env();
+  const auto servers = elements<uint16_t>(env, arguments[0]);
+  const auto hash = static_cast<pipeline::KeyHash>(arguments.u32(1));
+  const auto points = elements<uint32_t>(env, arguments[2]);
+  const auto owners = elements<uint16_t>(env, arguments[3]);
+  std::unique_ptr<const pipeline::Topology> topology;
+  if (!points.empty()) {
+    topology = pipeline::Ring::make(hash, points, owners, servers.size());
+  } else if (servers.size() == 1 && connections_ == 1) {
+    topology = std::make_unique<pipeline::SingleServer>();
+  } else {
+    topology = pipeline::Modulo::make(hash, servers.size());
+  }
+  if (topology == nullptr && !servers.empty()) return false;
+  client_->route_by(std::move(topology), servers);
+  return true;
+}
+
 void ClientObject::cancel(uint32_t slot) {
   client_->cancel(slot);
   update_liveness();
@@ -345,9 +375,8 @@ static napi_value retire_server(napi_env, Arguments arguments, const Self& self)
   return nullptr;
 }
 
-static napi_value route_to(napi_env, Arguments arguments, const Self& self) {
-  self->route_to(static_cast<uint16_t>(arguments.u32(0)));
-  return nullptr;
+static napi_value route_by(napi_env, Arguments arguments, const Self& self) {
+  return arguments.boolean(self->route_by(arguments));
 }
 
 static napi_value cancel(napi_env, Arguments arguments, const Self& self) {
@@ -386,6 +415,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
       .max_value = number_property(env, given, "maxValue"),
   };
   self->max_value_ = options.max_value;
+  self->connections_ = options.connections;
   self->parameters_ = pin<uint32_t>(env, arguments[1], &self->parameters_reference_);
   self->records_ = pin<uint32_t>(env, arguments[2], &self->records_reference_);
   napi_create_reference(env, arguments[3], 1, &self->drain_);
@@ -404,7 +434,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::add_server>(env, object, "addServer", self);
   define<ClientObject, calls::set_addresses>(env, object, "setAddresses", self);
   define<ClientObject, calls::retire_server>(env, object, "retireServer", self);
-  define<ClientObject, calls::route_to>(env, object, "routeTo", self);
+  define<ClientObject, calls::route_by>(env, object, "routeBy", self);
   define<ClientObject, calls::cancel>(env, object, "cancel", self);
   define<ClientObject, calls::close>(env, object, "close", self);
   define<ClientObject, calls::available>(env, object, "available", self);

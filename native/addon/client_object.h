@@ -38,8 +38,9 @@ class ClientObject final : public Messenger,
   void add_server(uint16_t id, uint32_t protocol);
   void set_addresses(uint16_t id, napi_value list);
   void retire_server(uint16_t id) { client_->retire_server(id); }
-  // All keys go to this server.
-  void route_to(uint16_t server) { client_->route_by(std::make_shared<pipeline::SingleServer>(), {server}); }
+  // Arguments: the servers' ids, a layout::kKeyHash…, and of a ring its points and their owners. False when
+  // they make no topology.
+  bool route_by(Arguments arguments);
   void cancel(uint32_t slot);
   void close();
   uint32_t available() const { return client_->available(); }
@@ -86,6 +87,7 @@ class ClientObject final : public Messenger,
   bool ended_ = false;      // the last completion was taken: nothing of this is needed any more
   bool torn_down_ = false;  // nothing comes any more, but what there is can still be taken
   size_t max_value_ = 0;
+  uint16_t connections_ = 1;
   uint32_t budget_ = UINT32_MAX;  // records that take() gives before it says that there are no more
   const uint32_t* parameters_ = nullptr;
   uint32_t* records_ = nullptr;

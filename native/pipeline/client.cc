@@ -20,13 +20,6 @@ bool copy_ascii(std::byte* to, const std::byte* from, size_t length) {
 
 constexpr size_t kMostKey = 250;
 
-// FNV-1a, of Fowler, Noll and Vo.
-uint32_t spread(std::span<const std::byte> key) {
-  uint32_t hash = 2166136261u;
-  for (const std::byte b : key) hash = (hash ^ static_cast<uint32_t>(b)) * 16777619u;
-  return hash;
-}
-
 }  // namespace
 
 int32_t refusal(wire::KeyFault fault) {
@@ -106,28 +99,23 @@ void Client::retire_server(uint16_t id) {
   change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
 }
 
-void Client::route_by(std::shared_ptr<const Router> router, const std::vector<uint16_t>& servers) {
-  router_ = std::move(router);
+void Client::route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
+  topology_ = std::move(topology);
   targets_.clear();
-  for (const uint16_t server : servers) targets_.push_back({server, protocols_[server]});
-}
-
-uint16_t Client::connection_of(const Target& target, std::span<const std::byte> key) const {
-  const uint16_t connections = options_.connections;
-  if (connections == 1) return target.server;
-  // One key always takes one connection, so its operations stay in order.
-  return static_cast<uint16_t>(target.server * connections + spread(key) % connections);
+  for (const uint16_t id : servers)
+    targets_.push_back({static_cast<uint16_t>(id * options_.connections), protocols_[id]});
 }
 
 int32_t Client::check_key(std::span<const std::byte> key) const {
   if (targets_.empty()) return layout::kRefusedNoServer;
-  return refusal(targets_[router_->route(key)].protocol->encoder.check_key(key));
+  return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(key));
 }
 
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   if (targets_.empty()) return layout::kRefusedNoServer;
-  const Target& target = targets_[router_->route(key)];
+  const Route route = topology_->route(key);
+  const Target& target = targets_[route.server];
   encoder_ = &target.protocol->encoder;
   const wire::KeyFault fault = encoder_->check_key(key);
   if (fault != wire::KeyFault::kNone) return refusal(fault);
@@ -136,7 +124,9 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   if (call.deadline == 0 && room() == 0) return layout::kRefusedQueuedBytes;
   call_ = call;
   key_ = key;
-  connection_ = connection_of(target, key);
+  // One key always takes one connection, so its operations stay in order.
+  connection_ = target.first_connection;
+  if (options_.connections > 1) connection_ += static_cast<uint16_t>(route.hash % options_.connections);
   prefix_size_ = encoder_->prefix_size(call.request, key, value_capacity);
   const size_t suffix_size = encoder_->suffix_size(call.request.op);
   value_ = staged_.bytes_of(connection_).reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;

@@ -18,8 +18,8 @@
 #include "pipeline/completions.h"
 #include "pipeline/options.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/router.h"
 #include "pipeline/slots.h"
+#include "pipeline/topology.h"
 #include "wire/protocol.h"
 
 namespace evenkeel::pipeline {
@@ -51,8 +51,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void set_addresses(uint16_t id, std::vector<net::Address> addresses);
   // No key may be routed to it any more.
   void retire_server(uint16_t id);
-  // From here on: `servers` has the ids of those that the router chooses among.
-  void route_by(std::shared_ptr<const Router> router, const std::vector<uint16_t>& servers);
+  // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused.
+  void route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
 
   struct Call {
     wire::Request request;      // opaque is filled in
@@ -122,7 +122,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
 
   // Where the requests of a server go.
   struct Target {
-    uint16_t server;
+    uint16_t first_connection;
     const wire::Protocol* protocol;
   };
 
@@ -134,7 +134,6 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
   uint64_t room() const;
-  uint16_t connection_of(const Target& target, std::span<const std::byte> key) const;
 
   base::EventBase& base_;
   const bool threaded_;
@@ -142,8 +141,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   ClientListener& listener_;
   std::vector<const wire::Protocol*> protocols_;  // by server
   size_t most_head_ = 0;                          // of them all
-  std::shared_ptr<const Router> router_;
-  std::vector<Target> targets_;  // of the router
+  std::unique_ptr<const Topology> topology_;
+  std::vector<Target> targets_;  // by the topology's index
   Slots slots_;
   net::QueuedBytes queued_;
   bool closed_ = false;

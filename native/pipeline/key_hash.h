@@ -6,9 +6,15 @@
 #include <cstdint>
 #include <span>
 
+#include "pipeline/layout.h"
+
 namespace evenkeel::pipeline {
 
-enum class KeyHash : uint8_t { kMd5, kOneAtATime, kJava };
+enum class KeyHash : uint8_t {
+  kMd5 = layout::kKeyHashMd5,
+  kOneAtATime = layout::kKeyHashOneAtATime,
+  kJava = layout::kKeyHashJava,
+};
 
 // The first four bytes of the digest (RFC 1321), little-endian.
 uint32_t md5_word(std::span<const std::byte> key);

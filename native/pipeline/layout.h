@@ -100,6 +100,11 @@ inline constexpr uint32_t kProtocolMemcacheMeta = 1;
 // kRecordFlags of a counter: its value is decimal text, and not 8 bytes.
 inline constexpr uint32_t kDecimalCounter = 1;
 
+// Hashes of keys: pipeline::KeyHash.
+inline constexpr uint32_t kKeyHashMd5 = 0;
+inline constexpr uint32_t kKeyHashOneAtATime = 1;
+inline constexpr uint32_t kKeyHashJava = 2;
+
 // What becomes of operations for a server to which there is no connection: pipeline::Offline.
 inline constexpr uint32_t kOfflineWait = 0;
 inline constexpr uint32_t kOfflineFailWhenDown = 1;

@@ -10,19 +10,22 @@ import { startServer, type TestServer } from '../../lib/testing/index.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const documents = ['README.md', 'docs/events.md', 'docs/coming-from-extremedb.md'];
+const documents = ['README.md', 'docs/events.md', 'docs/clusters.md', 'docs/coming-from-extremedb.md'];
 
 // Inside the package, so that it resolves its own name.
 const folder = join(root, 'build-readme', String(process.pid));
 let server: TestServer;
+/** What documents call cache-1, cache-2 and so on. */
+let fleet: TestServer[];
 
 before(async () => {
   server = await startServer();
+  fleet = await Promise.all(Array.from({ length: 4 }, () => startServer()));
   await mkdir(folder, { recursive: true });
 });
 
 after(async () => {
-  await server.close();
+  await Promise.all([server, ...fleet].map((each) => each.close()));
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -36,7 +39,10 @@ for (const document of documents) {
     const file = join(folder, `example-${examples.length + 1}.mts`);
     examples.push({ file, code });
     test(`the example of ${document} under "${section}" runs and ends by itself`, async () => {
-      await writeFile(file, code.replaceAll('memcached://127.0.0.1:11211', server.url));
+      const program = code
+        .replaceAll('memcached://127.0.0.1:11211', server.url)
+        .replaceAll(/cache-(\d):11211/g, (_, number) => `127.0.0.1:${fleet[Number(number) - 1]?.port}`);
+      await writeFile(file, program);
       const { stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], {
         cwd: root,
         timeout: 600_000,

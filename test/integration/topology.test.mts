@@ -26,6 +26,7 @@ onBothBases('the topology of a database', (bases) => {
       state: 'connected',
       version,
       lastFault: undefined,
+      isEjected: false,
     });
     assert.ok(since.getTime() >= before && since.getTime() <= Date.now());
     assert.throws(() => Object.assign(node, { state: 'closed' }), TypeError);

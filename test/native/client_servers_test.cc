@@ -11,15 +11,13 @@ namespace evenkeel::test {
 namespace {
 
 // By the key's last character, a digit.
-class ByDigit final : public pipeline::Router {
+class ByDigit final : public pipeline::Topology {
  public:
-  explicit ByDigit(uint16_t servers) : servers_(servers) {}
-  uint16_t route(std::span<const std::byte> key) const override {
-    return static_cast<uint16_t>((static_cast<unsigned>(key.back()) - '0') % servers_);
+  explicit ByDigit(size_t servers) : Topology(servers) {}
+  pipeline::Route route(std::span<const std::byte> key) const override {
+    const auto digit = static_cast<size_t>(key.back()) - '0';
+    return {.server = static_cast<uint16_t>(digit % servers()), .hash = 0};
   }
-
- private:
-  const uint16_t servers_;
 };
 
 class ClientServers : public ClientTest {
@@ -34,7 +32,7 @@ class ClientServers : public ClientTest {
       client_->client().set_addresses(id, {*net::Address::ip("127.0.0.1", listeners_[id].port())});
       ids.push_back(id);
     }
-    client_->client().route_by(std::make_shared<ByDigit>(kServers), ids);
+    client_->client().route_by(std::make_unique<ByDigit>(kServers), ids);
   }
   void start_all_connected(const pipeline::Options& options = quick()) {
     start_all(options);
@@ -129,7 +127,7 @@ TEST_P(ClientServers, AServerThatIsRetiredAnswersWhatItHasAndGoes) {
   const size_t staged = client_->submit({.key = "k2"});
   const size_t held = client_->submit({.key = "k2"});
   client_->client().retire_server(2);
-  client_->client().route_by(std::make_shared<ByDigit>(2), {0, 1});
+  client_->client().route_by(std::make_unique<ByDigit>(2), {0, 1});
   const size_t elsewhere = client_->send({.key = "k2"});
   EXPECT_EQ(next_of(*peers_[0]).key, "k2");
   EXPECT_EQ(retired(), 0);
@@ -146,13 +144,13 @@ TEST_P(ClientServers, AServerThatIsRetiredAnswersWhatItHasAndGoes) {
 
 TEST_P(ClientServers, AnIdIsUsedAgainForAnotherServer) {
   start_all_connected();
-  client_->client().route_by(std::make_shared<ByDigit>(2), {0, 1});
+  client_->client().route_by(std::make_unique<ByDigit>(2), {0, 1});
   client_->client().retire_server(2);
   ASSERT_TRUE(client_->until([&] { return retired() == 1; }));
   Listener another;
   client_->client().add_server(2, wire::memcache::kBinary);
   client_->client().set_addresses(2, {*net::Address::ip("127.0.0.1", another.port())});
-  client_->client().route_by(std::make_shared<ByDigit>(3), {0, 1, 2});
+  client_->client().route_by(std::make_unique<ByDigit>(3), {0, 1, 2});
   const size_t get = client_->send({.key = "k2"});
   const auto peer = accepted(another);
   answer_by(*peer, next_of(*peer), "new");
@@ -172,7 +170,7 @@ TEST_P(ClientServers, AServerThatIsRetiredWhileItIsDownGoesWhenItsOperationsAreO
 
 TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   start_all();
-  client_->client().route_by(std::make_shared<ByDigit>(1), {});
+  client_->client().route_by(std::make_unique<ByDigit>(1), {});
   EXPECT_EQ(client_->client().begin({}, as_bytes("k1"), 0), layout::kRefusedNoServer);
   EXPECT_EQ(client_->client().check_key(as_bytes("k1")), layout::kRefusedNoServer);
 }
@@ -225,6 +223,7 @@ class ServerConnections : public ClientServers {
     pipeline::Options options = quick();
     options.connections = connections;
     client_ = std::make_unique<ClientHarness>(GetParam(), options);
+    client_->client().route_by(pipeline::Modulo::make(pipeline::KeyHash::kOneAtATime, 1), {0});
     client_->connect(listener_.port());
   }
 };

@@ -112,11 +112,15 @@ test('what is no string is refused', () => {
   }
 });
 
-test('a fleet of servers is not supported yet, and says so', () => {
-  assert.throws(
-    () => parseConnectionString('memcached://a,b'),
-    (error) => error instanceof UnsupportedError && error.message.includes('memcached'),
-  );
+test('several servers are told apart by commas', () => {
+  assert.deepEqual(parseConnectionString('memcached://a,b:1,[::1]:2'), {
+    engine: 'memcached',
+    servers: [
+      { host: 'a', port: 11211 },
+      { host: 'b', port: 1 },
+      { host: '::1', port: 2 },
+    ],
+  });
 });
 
 test('the engines to come are not supported yet, by name', async () => {

@@ -14,7 +14,7 @@ function refusalOf(argument: string): (error: unknown) => boolean {
 }
 
 test('without options the documented defaults hold', () => {
-  assert.deepEqual(resolveClientOptions({}), {
+  assert.deepEqual(resolveClientOptions({}, true), {
     timeout: 2500,
     connectTimeout: 2000,
     backoff: { min: 50, max: 2000 },
@@ -29,13 +29,13 @@ test('without options the documented defaults hold', () => {
 });
 
 test('silenceTimeout follows timeout, and the longest pause is never below the shortest', () => {
-  assert.equal(resolveClientOptions({ timeout: 100 }).silenceTimeout, 100);
-  assert.deepEqual(resolveClientOptions({ backoff: { min: 5000 } }).backoff, { min: 5000, max: 5000 });
-  assert.deepEqual(resolveClientOptions({ backoff: { max: 60 } }).backoff, { min: 50, max: 60 });
+  assert.equal(resolveClientOptions({ timeout: 100 }, true).silenceTimeout, 100);
+  assert.deepEqual(resolveClientOptions({ backoff: { min: 5000 } }, true).backoff, { min: 5000, max: 5000 });
+  assert.deepEqual(resolveClientOptions({ backoff: { max: 60 } }, true).backoff, { min: 50, max: 60 });
 });
 
 test('a fraction of a millisecond counts as a whole one', () => {
-  const { timeout, connectTimeout } = resolveClientOptions({ timeout: 0.1, connectTimeout: 10.5 });
+  const { timeout, connectTimeout } = resolveClientOptions({ timeout: 0.1, connectTimeout: 10.5 }, true);
   assert.deepEqual([timeout, connectTimeout], [1, 11]);
 });
 

@@ -54,7 +54,7 @@ class OfNode extends Completions {
 function settlerOf(node: number): { settler: Settler; records: Uint32Array } {
   const completions = new OfNode(node);
   const native = {} as NativeClient;
-  const settler = new Settler(dialect, cluster, native, completions, resolveClientOptions({}));
+  const settler = new Settler(dialect, cluster, native, completions, resolveClientOptions({}, true));
   return { settler, records: completions.records };
 }
 

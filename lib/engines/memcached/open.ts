@@ -1,14 +1,15 @@
 import { invalidArgument, shown } from '../../arguments';
 import type { ServerAddress } from '../../cluster/connection-string';
-import { Endpoint } from '../../cluster/endpoint';
+import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { EventBase } from '../../event-base/event-base';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
 import { type MemcachedProtocol, memcachedDialect, PROTOCOLS } from './dialect';
+import { type FleetOptions, policyOf, weighted } from './fleet-options';
 
-export interface MemcachedOptions extends ClientOptions {
+export interface MemcachedOptions extends ClientOptions, FleetOptions {
   /**
    * What the server is spoken to in. 'binary' is understood by all servers; 'meta' is text, by memcached from 1.6.18, and
    * takes keys with spaces and control characters of up to 186 bytes. Default 'binary'.
@@ -31,19 +32,19 @@ export function openMemcached(
   given: MemcachedOptions,
   transcoder: Transcoder,
 ): Engine {
-  const server = servers[0];
-  if (server === undefined) throw invalidArgument('url', 'url names no server');
-  const options = resolveClientOptions(given);
+  const isFleet = servers.length > 1;
+  const options = resolveClientOptions(given, isFleet ? 'until-down' : true);
   const { protocol = 'binary' } = given;
   if (!Object.hasOwn(PROTOCOLS, protocol))
     throw invalidArgument('protocol', `protocol is 'binary' or 'meta', not ${shown(protocol)}`);
   const dialect = memcachedDialect(protocol);
-  const endpoint = new Endpoint(server);
+  const fleet = new Fleet(weighted(servers, given.weights), policyOf(given));
   return {
     capabilities: CAPABILITIES,
     drainTimeout: options.timeout,
     createTransport: (base: EventBase): Transport =>
-      new NativeTransport(base, endpoint, dialect, options, transcoder),
+      new NativeTransport(base, fleet, dialect, options, transcoder),
+    setServers: (list: readonly (string | Server)[]): void => fleet.set(checkServers(list)),
     close: async () => {},
   };
 }

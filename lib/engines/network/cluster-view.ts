@@ -5,6 +5,3 @@ export interface ClusterView {
   /** Why there is no connection to it; undefined while there is one, or before the first attempt has failed. */
   faultOf(node: number): Error | undefined;
 }
-
-/** The id of the server of a client that has one. */
-export const ONLY_NODE = 0;

@@ -5,11 +5,19 @@ import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import { clearTimeout, random, setTimeout } from '../../platform';
 import { causeError, isProof } from './causes';
-import type { ClusterView } from './cluster-view';
 
 interface Waiter {
+  /** The first failure is an answer, too. */
+  readonly isImpatient: boolean;
   resolve(): void;
   reject(error: unknown): void;
+}
+
+/** What a server's connector tells whoever has several of them. */
+export interface ConnectorOwner {
+  connected(name: string): void;
+  /** `failures`: attempts to connect that have failed, one after the other. */
+  failed(name: string, failures: number): void;
 }
 
 export interface ConnectorOptions {
@@ -17,30 +25,37 @@ export interface ConnectorOptions {
   readonly backoff: { readonly min: number; readonly max: number };
 }
 
-/** Gives a client the addresses of its server, keeps them current, and knows whether there is a connection. */
-export class Connector implements ClusterView {
+/** Gives a client the addresses of one server, keeps them current, and knows whether there is a connection. */
+export class Connector {
+  readonly #id: number;
   readonly #endpoint: Endpoint;
   readonly #native: NativeClient;
   readonly #options: ConnectorOptions;
   readonly #monitor: TopologyMonitor;
   readonly #engine: string;
+  readonly #owner: ConnectorOwner;
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
-  /** Attempts since the last connection that proved that nothing will come of waiting. */
+  /** Attempts since the last connection that failed, and those of them that proved that nothing will come of waiting. */
+  #failures = 0;
   #proofs = 0;
   #version: string | undefined;
   #lastFault: Error | undefined;
   #stopped = false;
 
-  /** `engine`: as messages call its servers. */
+  /** `id`: of a server that the client has been told of. `engine`: as messages call its servers. */
   constructor(
+    id: number,
     endpoint: Endpoint,
     native: NativeClient,
     options: ConnectorOptions,
     monitor: TopologyMonitor,
     engine: string,
+    owner: ConnectorOwner,
   ) {
+    this.#id = id;
+    this.#owner = owner;
     this.#endpoint = endpoint;
     this.#native = native;
     this.#options = options;
@@ -55,26 +70,32 @@ export class Connector implements ClusterView {
     return this.#version;
   }
 
-  nameOf(): string {
+  get id(): number {
+    return this.#id;
+  }
+
+  get name(): string {
     return this.#endpoint.name;
   }
 
-  faultOf(): Error | undefined {
+  /** Why there is no connection; undefined while there is one, or before the first attempt has failed. */
+  get fault(): Error | undefined {
     return this.#lastFault;
   }
 
   /**
    * Resolves once there is a connection. Rejects with ConnectionError after `connectTimeout`, or as soon as each address has
-   * been proven not to be such a server's: where nobody listens, one may be starting.
+   * been proven not to be such a server's: where nobody listens, one may be starting. Who is impatient takes the first failure
+   * for an answer.
    */
-  async ready(): Promise<void> {
-    if (this.#version !== undefined) return;
+  async ready(isImpatient = false): Promise<void> {
+    if (this.#version !== undefined || (isImpatient && this.#lastFault !== undefined)) return;
     const timeout = this.#options.connectTimeout;
     let timer: NodeJS.Timeout | undefined;
     let waiter: Waiter | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        waiter = { resolve, reject };
+        waiter = { isImpatient, resolve, reject };
         this.#waiters.add(waiter);
         timer = setTimeout(() => reject(this.#error(`no answer within ${timeout} ms`)), timeout);
       });
@@ -87,9 +108,11 @@ export class Connector implements ClusterView {
   connected(version: string): void {
     this.#version = version;
     this.#lastFault = undefined;
-    this.#proofs = 0;
+    this.#failures = this.#proofs = 0;
+    if (this.#stopped) return;
     this.#monitor.update(this.#endpoint.name, { state: 'connected', version });
     for (const waiter of this.#waiters) waiter.resolve();
+    this.#owner.connected(this.#endpoint.name);
   }
 
   /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
@@ -97,11 +120,19 @@ export class Connector implements ClusterView {
     const wasConnected = this.#version !== undefined;
     this.#version = undefined;
     this.#failed(causeError(cause, said));
+    if (this.#stopped) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
-    if (wasConnected || !isProof(cause)) return;
-    this.#proofs += 1;
+    if (wasConnected) return;
+    if (isProof(cause)) this.#proofs += 1;
     if (this.#proofs >= (this.#addresses?.length ?? 1))
       this.refuse(this.#error(`it is no ${this.#engine} server`));
+    this.#attemptFailed();
+  }
+
+  #attemptFailed(): void {
+    this.#failures += 1;
+    for (const waiter of this.#waiters) if (waiter.isImpatient) waiter.resolve();
+    this.#owner.failed(this.#endpoint.name, this.#failures);
   }
 
   /** Who still waits for a connection waits in vain. */
@@ -109,20 +140,26 @@ export class Connector implements ClusterView {
     for (const waiter of this.#waiters) waiter.reject(error);
   }
 
+  /** It is not one of the client's servers any more. */
+  retire(): void {
+    this.#stopped = true;
+    this.refuse(this.#error('it was taken out of the servers'));
+  }
+
   /** The client has ended. */
   stop(): void {
+    if (!this.#stopped) this.#monitor.update(this.#endpoint.name, { state: 'closed' });
     this.#stopped = true;
-    this.#monitor.update(this.#endpoint.name, { state: 'closed' });
   }
 
   #failed(lastFault: Error): void {
     this.#lastFault = lastFault;
-    this.#monitor.update(this.#endpoint.name, { state: 'disconnected', lastFault });
+    if (!this.#stopped) this.#monitor.update(this.#endpoint.name, { state: 'disconnected', lastFault });
   }
 
   #connectTo(addresses: readonly SocketAddress[]): void {
     this.#addresses = addresses;
-    this.#native.setAddresses(0, addresses);
+    this.#native.setAddresses(this.#id, addresses);
   }
 
   /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
@@ -139,6 +176,7 @@ export class Connector implements ClusterView {
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
         const pause = (ceiling * (1 + random())) / 2; // half of it random, as between attempts to connect
         this.#failedLookups += 1;
+        this.#attemptFailed();
         // Operations under way keep the process alive, this does not.
         setTimeout(() => this.#resolveFirst(), pause).unref();
       },
@@ -150,7 +188,7 @@ export class Connector implements ClusterView {
       (addresses) => {
         if (this.#stopped || addresses === this.#addresses) return; // the next in turn stays the next
         this.#addresses = addresses;
-        this.#native.setAddresses(0, addresses);
+        this.#native.setAddresses(this.#id, addresses);
       },
       () => {}, // the old addresses stay, and the next disconnection asks again
     );

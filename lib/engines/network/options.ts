@@ -1,6 +1,6 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
 import type { NativeClientOptions } from '../../native/addon';
-import { MAX_SLOTS, OFFLINE_FAIL, OFFLINE_WAIT } from '../../native/layout';
+import { MAX_SLOTS, OFFLINE_FAIL, OFFLINE_FAIL_WHEN_DOWN, OFFLINE_WAIT } from '../../native/layout';
 
 /** How a client behaves toward its server. All times are milliseconds. */
 export interface ClientOptions {
@@ -25,8 +25,11 @@ export interface ClientOptions {
    * operations reject with BackpressureError. The last one accepted may go beyond it. Default 256 MiB.
    */
   readonly maxQueuedBytes?: number | undefined;
-  /** While there is no connection: true lets operations wait within their deadline, false rejects them. Default true. */
-  readonly offlineQueue?: boolean | undefined;
+  /**
+   * While there is no connection to a server: true lets its operations wait within their deadlines, false rejects them,
+   * 'until-down' lets them wait until an attempt to connect has failed. Default true for one server, 'until-down' for several.
+   */
+  readonly offlineQueue?: boolean | 'until-down' | undefined;
   /** Largest value to send or to accept, in bytes; the read of a larger one rejects with ServerError. Default 32 MiB. */
   readonly maxValueSize?: number | undefined;
   /** A connection that has said nothing for this long, and on which an operation has timed out, is replaced. Default: `timeout`. */
@@ -45,7 +48,10 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff'>> & {
 const BACKOFF = optionNames<NonNullable<ClientOptions['backoff']>>({ min: true, max: true });
 const LARGEST_VALUE = 1 << 30;
 
-export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
+export function resolveClientOptions(
+  given: ClientOptions,
+  usualOfflineQueue: ResolvedClientOptions['offlineQueue'],
+): ResolvedClientOptions {
   const {
     timeout = 2500,
     connectTimeout = 2000,
@@ -53,7 +59,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     maxInFlight = 16384,
     maxQueued = 131072,
     maxQueuedBytes = 256 << 20,
-    offlineQueue = true,
+    offlineQueue = usualOfflineQueue,
     maxValueSize = 32 << 20,
     silenceTimeout = timeout,
     implicitFlush = true,
@@ -65,7 +71,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     maxInFlight: checkCount('maxInFlight', maxInFlight, 1, MAX_SLOTS),
     maxQueued: checkCount('maxQueued', maxQueued, 0, MAX_SLOTS),
     maxQueuedBytes: checkCount('maxQueuedBytes', maxQueuedBytes, 1, Number.MAX_SAFE_INTEGER),
-    offlineQueue: checkFlag('offlineQueue', offlineQueue),
+    offlineQueue: offlineQueue === 'until-down' ? offlineQueue : checkFlag('offlineQueue', offlineQueue),
     maxValueSize: checkCount('maxValueSize', maxValueSize, 1, LARGEST_VALUE),
     silenceTimeout: checkTimeout(silenceTimeout, 'silenceTimeout'),
     implicitFlush: checkFlag('implicitFlush', implicitFlush),
@@ -81,13 +87,18 @@ export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOpt
     backoffMin: options.backoff.min,
     backoffMax: options.backoff.max,
     silenceLimit: options.silenceTimeout,
-    offline: options.offlineQueue ? OFFLINE_WAIT : OFFLINE_FAIL,
+    offline: offlineOf(options.offlineQueue),
     connections: 1,
     maxWritten: options.maxInFlight,
     maxOperations: options.maxInFlight + options.maxQueued,
     maxQueuedBytes: options.maxQueuedBytes,
     maxValue: options.maxValueSize,
   };
+}
+
+function offlineOf(offlineQueue: ResolvedClientOptions['offlineQueue']): number {
+  if (offlineQueue === 'until-down') return OFFLINE_FAIL_WHEN_DOWN;
+  return offlineQueue ? OFFLINE_WAIT : OFFLINE_FAIL;
 }
 
 function checkBackoff(given: NonNullable<ClientOptions['backoff']>): ResolvedClientOptions['backoff'] {

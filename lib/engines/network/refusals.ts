@@ -21,7 +21,7 @@ const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: st
 export function refusalError(
   code: number,
   op: string | undefined,
-  node: string,
+  node: string | undefined,
   longestKey: number,
   limits: { readonly maxInFlight: number; readonly maxQueued: number; readonly maxQueuedBytes: number },
 ): EvenkeelError {
@@ -46,6 +46,6 @@ export function refusalError(
   return new InvalidArgumentError(message, { context: { op, argument } });
 }
 
-export function closedError(node: string, what = 'the database'): ClosedError {
+export function closedError(node: string | undefined, what = 'the database'): ClosedError {
   return new ClosedError(`${what} is closed`, { context: { node } });
 }

@@ -172,7 +172,11 @@ export class Settler {
   }
 }
 
-export function contextOf({ kind, key, attempts }: Operation, node: string, status?: number): ErrorContext {
+export function contextOf(
+  { kind, key, attempts }: Operation,
+  node: string | undefined,
+  status?: number,
+): ErrorContext {
   const op = nameOf(kind);
   return status === undefined ? { op, key, node, attempts } : { op, key, node, attempts, status };
 }

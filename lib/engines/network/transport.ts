@@ -1,5 +1,5 @@
-import type { Endpoint } from '../../cluster/endpoint';
-import { TopologyMonitor } from '../../cluster/topology';
+import type { Fleet } from '../../cluster/fleet';
+import type { TopologyMonitor } from '../../cluster/topology';
 import { BackpressureError, ClosedError, type EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
@@ -11,9 +11,8 @@ import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
 import { Waiters } from '../waiters';
-import { ONLY_NODE } from './cluster-view';
+import { Cluster } from './cluster';
 import { Completions } from './completions';
-import { Connector } from './connector';
 import type { Dialect } from './dialect';
 import { nativeOptionsOf, type ResolvedClientOptions } from './options';
 import { Parameters } from './parameters';
@@ -21,14 +20,12 @@ import { closedError, refusalError } from './refusals';
 import { contextOf, Settler } from './settler';
 import { TickFlush } from './tick-flush';
 
-/** One event base's connection to a server, and the operations under way on it; in the words of an engine's dialect. */
+/** One event base's connections to the servers of a fleet, and the operations under way on it; in the words of an engine's dialect. */
 export class NativeTransport implements Transport {
   readonly transcoder: Transcoder;
-  readonly topology: TopologyMonitor;
   readonly mayBeUnversioned: boolean;
   readonly #base: EventBase;
-  readonly node: string;
-  readonly #connector: Connector;
+  readonly #cluster: Cluster;
   readonly #options: ResolvedClientOptions;
   readonly #native: NativeClient;
   readonly #dialect: Dialect;
@@ -52,7 +49,7 @@ export class NativeTransport implements Transport {
 
   constructor(
     base: EventBase,
-    endpoint: Endpoint,
+    fleet: Fleet,
     dialect: Dialect,
     options: ResolvedClientOptions,
     transcoder: Transcoder,
@@ -60,12 +57,10 @@ export class NativeTransport implements Transport {
     this.#base = base;
     this.#dialect = dialect;
     this.#codes = dialect.codes;
-    this.node = endpoint.name;
     this.#options = options;
     this.transcoder = transcoder;
     this.mayBeUnversioned = dialect.mayBeUnversioned;
     this.#parameters = new Parameters(options.timeout);
-    this.topology = new TopologyMonitor([endpoint.name]);
     this.#completions = new Completions(transcoder);
     this.#native = base.createClient(
       nativeOptionsOf(options),
@@ -74,11 +69,17 @@ export class NativeTransport implements Transport {
       () => this.#drain(),
       this.#onBaseClosed,
     );
-    this.#native.addServer(ONLY_NODE, dialect.protocol);
-    this.#native.routeTo(ONLY_NODE);
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
-    this.#connector = new Connector(endpoint, this.#native, options, this.topology, dialect.engine);
-    this.#settler = new Settler(dialect, this.#connector, this.#native, this.#completions, options);
+    this.#cluster = new Cluster(fleet, this.#native, options, dialect);
+    this.#settler = new Settler(dialect, this.#cluster, this.#native, this.#completions, options);
+  }
+
+  get node(): string | undefined {
+    return this.#cluster.onlyName;
+  }
+
+  get topology(): TopologyMonitor {
+    return this.#cluster.topology;
   }
 
   now(): number {
@@ -93,7 +94,7 @@ export class NativeTransport implements Transport {
     if (this.#closed) throw this.#closedError();
     this.#base.ref();
     try {
-      await this.#connector.ready();
+      await this.#cluster.ready();
     } finally {
       this.#base.unref();
     }
@@ -172,7 +173,7 @@ export class NativeTransport implements Transport {
   }
 
   version(): string | undefined {
-    return this.#connector.version;
+    return this.#cluster.version;
   }
 
   refuse(): void {
@@ -191,7 +192,7 @@ export class NativeTransport implements Transport {
     if (this.#ended) return;
     this.#base.ref();
     this.#tick.close();
-    this.#connector.refuse(this.#closedError());
+    this.#cluster.refuse(this.#closedError());
     if (!this.isIdle) await this.#drained(drainTimeout);
     if (!this.#ended) {
       const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
@@ -244,7 +245,7 @@ export class NativeTransport implements Transport {
   }
 
   #refusal(code: number, op: string | undefined): EvenkeelError {
-    return refusalError(code, op, this.node, this.#dialect.longestKey, this.#options);
+    return refusalError(code, op, this.#cluster.onlyName, this.#dialect.longestKey, this.#options);
   }
 
   /** False when the signal has aborted: nothing is to be sent. The outcome comes like every other, after the call. */
@@ -332,11 +333,14 @@ export class NativeTransport implements Transport {
   }
 
   #onControl(outcome: number, at: number): void {
+    const server = this.#completions.node(at);
     if (outcome === layout.OUTCOME_CONNECTED) {
-      this.#connector.connected(this.#completions.text(at));
+      this.#cluster.connected(server, this.#completions.text(at));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
       const cause = this.#completions.records[at + layout.RECORD_DETAIL] as number;
-      this.#connector.disconnected(cause, this.#completions.bytes(this.#native, at));
+      this.#cluster.disconnected(server, cause, this.#completions.bytes(this.#native, at));
+    } else if (outcome === layout.OUTCOME_RETIRED) {
+      this.#cluster.retired(server);
     } else if (outcome === layout.OUTCOME_ENDED) {
       this.#end();
     }
@@ -347,7 +351,7 @@ export class NativeTransport implements Transport {
     this.refuse();
     this.#settler.closed = 'its event base';
     this.#isBaseClosed = true;
-    this.#connector.refuse(this.#closedError());
+    this.#cluster.refuse(this.#closedError());
     this.#drain();
   };
 
@@ -366,13 +370,13 @@ export class NativeTransport implements Transport {
 
   #failWithBase(operation: Operation): void {
     const message = `${nameOf(operation.kind)}: ${this.#settler.closed} was closed`;
-    operation.fail(new ClosedError(message, { context: contextOf(operation, this.node) }));
+    operation.fail(new ClosedError(message, { context: contextOf(operation, this.#cluster.onlyName) }));
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#connector.stop();
+    this.#cluster.stop();
     this.#tick.end();
     for (const waiting of this.#waiting) waiting.discard(this.#closedError());
     this.#checkIdle();
@@ -385,7 +389,7 @@ export class NativeTransport implements Transport {
   }
 
   #closedError(): ClosedError {
-    return closedError(this.node, this.#isBaseClosed ? 'the event base' : 'the database');
+    return closedError(this.#cluster.onlyName, this.#isBaseClosed ? 'the event base' : 'the database');
   }
 
   #checkIdle(): void {

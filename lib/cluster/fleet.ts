@@ -1,0 +1,150 @@
+import { checkObject, checkOptions, invalidArgument, optionNames, shown } from '../arguments';
+import { checkHost, checkSocketPath } from './addresses';
+import { DEFAULT_PORT, nameOfServer, parseServer, type ServerAddress } from './connection-string';
+import { Endpoint } from './endpoint';
+import { type PlacedServer, type Placement, type PlacementName, placeKeys } from './placement/placement';
+
+/** A server of a fleet, as its user names it. */
+export interface Server {
+  /** A name or a numeric address. */
+  readonly host?: string | undefined;
+  /** Default 11211. */
+  readonly port?: number | undefined;
+  /** The path of a Unix socket, instead of a host. */
+  readonly path?: string | undefined;
+  /** Its share of the keys, relative to those of the others: a whole number from 1. Default 1. */
+  readonly weight?: number | undefined;
+  /** What is hashed to place it on a ring, instead of what the placement makes of host and port. */
+  readonly label?: string | undefined;
+}
+
+/** What is done with the keys of a server that cannot be reached. */
+export interface FleetPolicy {
+  readonly placement: PlacementName;
+  readonly deadServer: 'fail' | 'eject';
+  /** Attempts to connect that have failed one after the other. */
+  readonly ejectAfter: number;
+}
+
+export interface Member {
+  readonly name: string;
+  readonly server: PlacedServer;
+  readonly endpoint: Endpoint;
+}
+
+/** The servers of a fleet and where keys are among them, at one moment. It never changes, the next takes its place. */
+export interface FleetMap {
+  readonly members: readonly Member[];
+  /** Those that have keys, in the order of the placement. */
+  readonly placed: readonly Member[];
+  readonly placement: Placement;
+}
+
+export type FleetListener = (map: FleetMap) => void;
+
+/** Which servers there are, and which of them have keys just now; the same for all event bases of a database. */
+export class Fleet {
+  readonly #policy: FleetPolicy;
+  readonly #listeners = new Set<FleetListener>();
+  /** Names. */
+  readonly #ejected = new Set<string>();
+  #map: FleetMap;
+
+  /** Throws InvalidArgumentError (`servers`), as set() does. */
+  constructor(servers: readonly PlacedServer[], policy: FleetPolicy) {
+    this.#policy = policy;
+    this.#map = mapOf(membersOf(servers, []), new Set(), policy);
+  }
+
+  get map(): FleetMap {
+    return this.#map;
+  }
+
+  /** Other servers from here on; those that stay keep their connections. Throws InvalidArgumentError (`servers`). */
+  set(servers: readonly PlacedServer[]): void {
+    const members = membersOf(servers, this.#map.members);
+    const map = mapOf(members, this.#ejected, this.#policy);
+    for (const name of this.#ejected) if (!isThere(members, name)) this.#ejected.delete(name);
+    this.#publish(map);
+  }
+
+  /** An attempt to connect to it has failed, the `failures`th one after the other. */
+  failed(name: string, failures: number): void {
+    const { deadServer, ejectAfter } = this.#policy;
+    if (deadServer === 'fail' || failures < ejectAfter) return;
+    if (this.#ejected.has(name) || !isThere(this.#map.members, name)) return;
+    this.#ejected.add(name);
+    this.#publish(mapOf(this.#map.members, this.#ejected, this.#policy));
+  }
+
+  /** There is a connection to it. */
+  connected(name: string): void {
+    if (this.#ejected.delete(name)) this.#publish(mapOf(this.#map.members, this.#ejected, this.#policy));
+  }
+
+  listen(listener: FleetListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #publish(map: FleetMap): void {
+    this.#map = map;
+    for (const listener of this.#listeners) listener(map);
+  }
+}
+
+/** Servers that are the same as before, keep what is known of them. */
+function membersOf(servers: readonly PlacedServer[], before: readonly Member[]): readonly Member[] {
+  const names = servers.map(nameOfServer);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) throw invalidArgument('servers', `servers: ${shown(twice)} is there twice`);
+  return servers.map((server, index) => {
+    const name = names[index] as string;
+    const known = before.find((member) => member.name === name);
+    if (known === undefined) return { name, server, endpoint: new Endpoint(server) };
+    const isSame = known.server.weight === server.weight && known.server.label === server.label;
+    return isSame ? known : { name, server, endpoint: known.endpoint };
+  });
+}
+
+/** Where all are ejected, all have their keys back: an error that names the server is more than none. */
+function mapOf(
+  members: readonly Member[],
+  ejected: ReadonlySet<string>,
+  { placement }: FleetPolicy,
+): FleetMap {
+  const alive = members.filter(({ name }) => !ejected.has(name));
+  const placed = alive.length === 0 ? members : alive;
+  const servers = placed.map(({ server }) => server);
+  return { members, placed, placement: placeKeys(placement, servers) };
+}
+
+const isThere = (members: readonly Member[], name: string): boolean =>
+  members.some((member) => member.name === name);
+
+const SERVER_NAMES = optionNames<Server>({ host: true, port: true, path: true, weight: true, label: true });
+
+/** Each one `host[:port]` or a Server. Throws InvalidArgumentError (`servers`). */
+export function checkServers(given: readonly (string | Server)[]): readonly PlacedServer[] {
+  if (!Array.isArray(given)) throw invalidArgument('servers', `servers is an array, not ${shown(given)}`);
+  return Array.from(given as readonly (string | Server)[], checkServer);
+}
+
+function checkServer(given: string | Server): PlacedServer {
+  if (typeof given === 'string') return parseServer(given, 'servers');
+  checkObject(given, 'servers');
+  checkOptions(given, SERVER_NAMES, 'servers');
+  const { weight, label } = given;
+  return { ...addressOf(given), weight, label };
+}
+
+function addressOf({ host, port = DEFAULT_PORT, path }: Server): ServerAddress {
+  if (path !== undefined) {
+    if (host !== undefined)
+      throw invalidArgument('servers', 'servers: a server has a host or a path, not both');
+    return { path: checkSocketPath('servers', path) };
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw invalidArgument('servers', `servers: a port is a whole number from 1 to 65535, not ${shown(port)}`);
+  return { host: checkHost('servers', host), port };
+}

@@ -1,0 +1,51 @@
+import { checkObject, invalidArgument, shown } from '../../arguments';
+import { nameOfServer, type ServerAddress } from '../../cluster/connection-string';
+import type { FleetPolicy } from '../../cluster/fleet';
+import { checkPlacementName, type PlacedServer, type PlacementName } from '../../cluster/placement/placement';
+
+/** How keys are placed among several servers. */
+export interface FleetOptions {
+  /** The rule by which a key belongs to a server: that of another client, to find what it has stored. Default 'ketama'. */
+  readonly placement?: PlacementName | undefined;
+  /** Shares of the keys, by the names of servers as `host:port` or path: whole numbers from 1, 1 for those not named. */
+  readonly weights?: Readonly<Record<string, number>> | undefined;
+  /**
+   * What becomes of the keys of a server that cannot be reached. 'fail': their operations fail. 'eject': after `ejectAfter`
+   * failed attempts to connect the keys go to the other servers, and come back when there is a connection again; what was
+   * written elsewhere meanwhile is then not seen, and what the server still has may be old. Default 'fail'.
+   */
+  readonly deadServer?: 'fail' | 'eject' | undefined;
+  /** Default 3. */
+  readonly ejectAfter?: number | undefined;
+}
+
+/** Throws InvalidArgumentError, which names the option. */
+export function policyOf({
+  placement = 'ketama',
+  deadServer = 'fail',
+  ejectAfter = 3,
+}: FleetOptions): FleetPolicy {
+  if (deadServer !== 'fail' && deadServer !== 'eject')
+    throw invalidArgument('deadServer', `deadServer is 'fail' or 'eject', not ${shown(deadServer)}`);
+  if (!Number.isInteger(ejectAfter) || ejectAfter < 1)
+    throw invalidArgument('ejectAfter', `ejectAfter is a whole number from 1, not ${shown(ejectAfter)}`);
+  return { placement: checkPlacementName(placement), deadServer, ejectAfter };
+}
+
+/** Throws InvalidArgumentError (`weights`) for the name of no server. */
+export function weighted(
+  servers: readonly ServerAddress[],
+  weights: FleetOptions['weights'] = {},
+): readonly PlacedServer[] {
+  const given = new Map(Object.entries(checkObject(weights, 'weights')));
+  const placed = servers.map((server) => {
+    const name = nameOfServer(server);
+    const weight = given.get(name);
+    given.delete(name);
+    return weight === undefined ? server : { ...server, weight: weight as number };
+  });
+  const [stranger] = given.keys();
+  if (stranger !== undefined)
+    throw invalidArgument('weights', `weights: the url has no server ${shown(stranger)}`);
+  return placed;
+}

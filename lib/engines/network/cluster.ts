@@ -1,0 +1,139 @@
+import type { Fleet, FleetMap } from '../../cluster/fleet';
+import type { KeyHash } from '../../cluster/placement/key-hash';
+import { TopologyMonitor } from '../../cluster/topology';
+import { ConnectionError, type EvenkeelError } from '../../errors';
+import type { NativeClient } from '../../native/addon';
+import * as layout from '../../native/layout';
+import type { ClusterView } from './cluster-view';
+import { Connector, type ConnectorOptions } from './connector';
+import type { Dialect } from './dialect';
+
+const KEY_HASHES: Readonly<Record<KeyHash, number>> = {
+  md5: layout.KEY_HASH_MD5,
+  'one-at-a-time': layout.KEY_HASH_ONE_AT_ATIME,
+  java: layout.KEY_HASH_JAVA,
+};
+
+/** The servers of one client: tells native code of them as they come and go, and where keys are among them. */
+export class Cluster implements ClusterView {
+  readonly topology = new TopologyMonitor();
+  readonly #fleet: Fleet;
+  readonly #native: NativeClient;
+  readonly #options: ConnectorOptions;
+  readonly #dialect: Dialect;
+  readonly #stopListening: () => void;
+  /** By name: those of the fleet. */
+  readonly #current = new Map<string, Connector>();
+  /** By id: those, and the ones that still end what they have. */
+  readonly #known: (Connector | undefined)[] = [];
+
+  constructor(fleet: Fleet, native: NativeClient, options: ConnectorOptions, dialect: Dialect) {
+    this.#fleet = fleet;
+    this.#native = native;
+    this.#options = options;
+    this.#dialect = dialect;
+    this.#stopListening = fleet.listen((map) => this.#apply(map));
+    this.#apply(fleet.map);
+  }
+
+  nameOf(id: number): string {
+    return this.#known[id]?.name ?? '';
+  }
+
+  faultOf(id: number): Error | undefined {
+    return this.#known[id]?.fault;
+  }
+
+  /** The server, where there is but one. */
+  get onlyName(): string | undefined {
+    const [name, ...others] = this.#current.keys();
+    return others.length === 0 ? name : undefined;
+  }
+
+  /** Of a server to which there is a connection. */
+  get version(): string | undefined {
+    return this.#connectors.find(({ version }) => version !== undefined)?.version;
+  }
+
+  get #connectors(): Connector[] {
+    return [...this.#current.values()];
+  }
+
+  /**
+   * Resolves once there is a connection to the one server, or to one of several, each of which has been tried. Rejects as
+   * Connector.ready() does.
+   */
+  async ready(): Promise<void> {
+    const connectors = this.#connectors;
+    if (connectors.length > 1) await Promise.allSettled(connectors.map((each) => each.ready(true)));
+    if (this.version !== undefined) return;
+    const outcomes = await Promise.allSettled(connectors.map((each) => each.ready()));
+    const faults = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    if (faults.length < outcomes.length) return;
+    if (faults.length === 1) throw faults[0];
+    const message = `connect: none of ${faults.length} servers: ${(faults[0] as Error).message}`;
+    throw new ConnectionError(message, { cause: new AggregateError(faults), context: { op: 'connect' } });
+  }
+
+  connected(id: number, version: string): void {
+    this.#known[id]?.connected(version);
+  }
+
+  /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
+  disconnected(id: number, cause: number, said: Uint8Array): void {
+    this.#known[id]?.disconnected(cause, said);
+  }
+
+  /** What the server had is over: its id is free. */
+  retired(id: number): void {
+    this.#known[id] = undefined;
+  }
+
+  /** Who still waits for a connection waits in vain. */
+  refuse(error: EvenkeelError): void {
+    this.#stopListening();
+    for (const connector of this.#connectors) connector.refuse(error);
+  }
+
+  /** The client has ended. */
+  stop(): void {
+    this.#stopListening();
+    for (const connector of this.#known) connector?.stop();
+  }
+
+  #apply({ members, placed, placement }: FleetMap): void {
+    const names = new Set(members.map(({ name }) => name));
+    const withKeys = new Set(placed.map(({ name }) => name));
+    this.topology.replace([...names], new Set([...names].filter((name) => !withKeys.has(name))));
+    for (const { name, endpoint } of members) {
+      if (this.#current.has(name)) continue;
+      const id = this.#freeId();
+      this.#native.addServer(id, this.#dialect.protocol);
+      const connector = new Connector(
+        id,
+        endpoint,
+        this.#native,
+        this.#options,
+        this.topology,
+        this.#dialect.engine,
+        this.#fleet,
+      );
+      this.#current.set(name, connector);
+      this.#known[id] = connector;
+    }
+    const ids = Uint16Array.from(placed, ({ name }) => this.#current.get(name)?.id ?? 0);
+    const ring = placement.kind === 'ring' ? placement : undefined;
+    this.#native.routeBy(ids, KEY_HASHES[placement.keyHash], ring?.points, ring?.owners);
+    for (const connector of this.#connectors) {
+      if (names.has(connector.name)) continue;
+      this.#current.delete(connector.name);
+      connector.retire();
+      this.#native.retireServer(connector.id);
+    }
+  }
+
+  #freeId(): number {
+    const free = this.#known.indexOf(undefined);
+    return free === -1 ? this.#known.length : free;
+  }
+}
