@@ -9,6 +9,7 @@ export { BaseView, Database } from './database';
 export type { EmbeddedOptions, IndexProgress } from './engines/embedded/options';
 export type { Capabilities } from './engines/engine';
 export type { FleetOptions } from './engines/memcached/fleet-options';
+export type { MemcachedOptions } from './engines/memcached/open';
 export type { ClientOptions } from './engines/network/options';
 export type { ErrorContext } from './errors';
 export * from './errors';
