@@ -266,7 +266,7 @@ bool ClientObject::route_by(Arguments arguments) {
   if (!points.empty()) {
     topology = pipeline::Ring::make(hash, points, owners, servers.size());
   } else if (servers.size() == 1 && connections_ == 1) {
-    topology = std::make_unique<pipeline::SingleServer>();
+    topology = std::make_unique<pipeline::Single>();
   } else {
     topology = pipeline::Modulo::make(hash, servers.size());
   }

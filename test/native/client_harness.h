@@ -79,7 +79,7 @@ class ClientHarness final : private pipeline::ClientListener {
     EXPECT_TRUE(status.is_ok());
     client_ = pipeline::Client::create(*base_, drive == Drive::kThreaded, options, allocator_, *this);
     client_->add_server(0, wire::memcache::kBinary);
-    client_->route_by(std::make_unique<pipeline::SingleServer>(), {0});
+    client_->route_by(std::make_unique<pipeline::Single>(), {0});
   }
   ~ClientHarness() {
     if (!has_ended()) close();
