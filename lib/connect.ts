@@ -58,6 +58,7 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   maxValueSize: true,
   silenceTimeout: true,
   implicitFlush: true,
+  tls: true,
   protocol: true,
   placement: true,
   weights: true,
@@ -112,7 +113,7 @@ export function connect<
   options: ConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
- * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`.
+ * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`, or `memcacheds:` with TLS.
  *
  * Resolves when the server has answered a handshake; of several, when each has been tried and one has answered. Rejects with ConnectionError when it has not within
  * `connectTimeout`, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
@@ -134,7 +135,11 @@ export async function connect(
   }
   checkFlag('captureStack', captureStack);
   if (target.engine === 'memcached')
-    return connectMemcached(target.servers, options as ConnectOptions, transcoder);
+    return connectMemcached(
+      target.servers,
+      encrypted(target.isEncrypted, options as ConnectOptions),
+      transcoder,
+    );
   const eventBase = baseOf(options);
   const { managementBase } = options;
   const bases = { eventBase, managementBase };
@@ -167,6 +172,15 @@ async function connectMemcached(
     }
   }
   return new Database(engine, eventBase, transport, captureStack);
+}
+
+/** A url that says so is not contradicted by an option. */
+function encrypted(isEncrypted: boolean, options: ConnectOptions): ConnectOptions {
+  if (!isEncrypted) return options;
+  const { tls = true } = options;
+  if (tls === false)
+    throw invalidArgument('tls', 'tls is false, and the url is one of encrypted connections');
+  return { ...options, tls };
 }
 
 /** What only another engine has is no typing error. */

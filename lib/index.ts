@@ -1,6 +1,7 @@
 export type { BackupOptions, BackupProgress } from './backup';
 export type { Server } from './cluster/fleet';
 export type { PlacementName } from './cluster/placement/placement';
+export type { Pem, TlsOptions, TlsVersion } from './cluster/tls';
 export type { NodeState, NodeStatus, Topology, TopologyListener } from './cluster/topology';
 export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
 export { connect } from './connect';

@@ -12,7 +12,12 @@ export interface HostPort {
 export type ServerAddress = HostPort | { readonly path: string };
 
 export type ConnectionString =
-  | { readonly engine: 'memcached'; readonly servers: readonly ServerAddress[] }
+  | {
+      readonly engine: 'memcached';
+      readonly servers: readonly ServerAddress[];
+      /** The url says that connections are encrypted. */
+      readonly isEncrypted: boolean;
+    }
   /** Without a path the database is temporary. */
   | { readonly engine: 'embedded'; readonly path: string | undefined };
 
@@ -20,7 +25,8 @@ export const DEFAULT_PORT = 11211;
 const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 
 /**
- * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`.
+ * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`;
+ * `memcacheds:` for either with TLS.
  * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
  */
 export function parseConnectionString(url: string): ConnectionString {
@@ -32,21 +38,22 @@ export function parseConnectionString(url: string): ConnectionString {
     });
   }
   if (scheme === 'embedded:') return { engine: 'embedded', path: parseDirectory(url) };
-  const rest = /^memcached:\/\/([^?#]*)$/.exec(url)?.[1];
+  const [, secure, rest] = /^memcached(s?):\/\/([^?#]*)$/.exec(url) ?? [];
   if (rest === undefined)
     throw invalidArgument(
       'url',
-      `url begins with memcached:// or embedded: and has no query: ${redactUrl(url)}`,
+      `url begins with memcached://, memcacheds:// or embedded: and has no query: ${redactUrl(url)}`,
     );
+  const isEncrypted = secure === 's';
   if (rest.startsWith('/')) {
     const path = checkSocketPath('url', decodePath(rest));
-    return { engine: 'memcached', servers: [{ path }] };
+    return { engine: 'memcached', servers: [{ path }], isEncrypted };
   }
   const servers = rest
     .replace(/\/$/, '')
     .split(',')
     .map((server) => parseServer(server, 'url'));
-  return { engine: 'memcached', servers };
+  return { engine: 'memcached', servers, isEncrypted };
 }
 
 function parseDirectory(url: string): string | undefined {

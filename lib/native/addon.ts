@@ -109,6 +109,8 @@ export interface NativeClientOptions {
   readonly backoffMin: number;
   readonly backoffMax: number;
   readonly silenceLimit: number;
+  /** undefined: connections are not encrypted. */
+  readonly tls: NativeTlsContext | undefined;
   /** An OFFLINE_… */
   readonly offline: number;
   /** To each server. */
@@ -132,7 +134,7 @@ export interface NativeClient {
   takeLarge(index: number): Buffer | undefined;
   setSlab(slab: Uint8Array): void;
   /** `protocol`: a PROTOCOL_… An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
-  addServer(id: number, protocol: number): void;
+  addServer(id: number, protocol: number, host: string): void;
   /** The first ones begin the first attempt to connect. */
   setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
   /** What it has is brought to its end. No key may be routed to it any more. */

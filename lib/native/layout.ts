@@ -57,6 +57,7 @@ export const CAUSE_SILENCE = 65542;
 export const CAUSE_END_OF_STREAM = 65543;
 export const CAUSE_HANDSHAKE = 65544;
 export const CAUSE_UNTRUSTED = 65545;
+export const CAUSE_TLS = 65546;
 export const REFUSED_CLOSED = -1;
 export const REFUSED_BACKPRESSURE = -2;
 export const REFUSED_KEY_TYPE = -3;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "addon/tls_object.h"
 #include "wire/memcache/binary.h"
 #include "wire/memcache_meta/meta.h"
 
@@ -228,10 +229,10 @@ void ClientObject::set_slab(napi_value slab) {
   slab_ = {data, length};
 }
 
-void ClientObject::add_server(uint16_t id, uint32_t protocol) {
+void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value host) {
   static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
   static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
-  client_->add_server(id, *kProtocols[protocol]);
+  client_->add_server(id, *kProtocols[protocol], text(driver_->env(), host));
 }
 
 // Each entry is [host, port], with a numeric address, or [path].
@@ -361,7 +362,7 @@ static napi_value set_slab(napi_env, Arguments arguments, const Self& self) {
 }
 
 static napi_value add_server(napi_env, Arguments arguments, const Self& self) {
-  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1));
+  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2]);
   return nullptr;
 }
 
@@ -402,12 +403,15 @@ static napi_value fits(napi_env, Arguments arguments, const Self& self) {
 napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments) {
   const auto self = std::make_shared<ClientObject>(driver);
   const napi_value given = arguments[0];
+  napi_value tls = nullptr;
+  napi_get_named_property(env, given, "tls", &tls);
   const pipeline::Options options{
       .connect_timeout = number_property(env, given, "connectTimeout"),
       .backoff_min = number_property(env, given, "backoffMin"),
       .backoff_max = number_property(env, given, "backoffMax"),
       .silence_limit = number_property(env, given, "silenceLimit"),
       .offline = static_cast<pipeline::Offline>(number_property(env, given, "offline")),
+      .tls = tls_context_of(env, tls),
       .connections = static_cast<uint16_t>(number_property(env, given, "connections")),
       .max_written = number_property(env, given, "maxWritten"),
       .max_operations = number_property(env, given, "maxOperations"),

@@ -83,11 +83,13 @@ void Client::change(Change change) {
   knock();
 }
 
-void Client::add_server(uint16_t id, const wire::Protocol& protocol) {
+void Client::add_server(uint16_t id, const wire::Protocol& protocol, std::string host) {
   if (id >= protocols_.size()) protocols_.resize(size_t{id} + 1);
   protocols_[id] = &protocol;
   most_head_ = std::max(most_head_, protocol.most_head);
-  change([id, &protocol](Pipeline& pipeline) { pipeline.add_server(id, protocol); });
+  change([id, &protocol, host = std::move(host)](Pipeline& pipeline) {
+    pipeline.add_server(id, protocol, host);
+  });
 }
 
 void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "net/stream.h"
+#include "net/tls_channel.h"
 
 namespace evenkeel::pipeline {
 
@@ -31,18 +32,24 @@ bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause 
 }  // namespace
 
 Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol,
-                       const Options& options, Flights& flights, Allocator& allocator,
-                       net::QueuedBytes& queued, ConnectionOwner& owner)
+                       const std::string& host, const Options& options, Flights& flights,
+                       Allocator& allocator, net::QueuedBytes& queued, ConnectionOwner& owner)
     : id_(id),
       base_(base),
       options_(options),
       flights_(flights),
       queued_(queued),
       owner_(owner),
-      channel_(new net::Stream(base, *this)),
+      channel_(make_channel(base, host)),
       inbox_(id, protocol, options.max_value, flights, due_, allocator),
       queue_(queued),
       held_(queued) {}
+
+std::unique_ptr<net::Channel> Connection::make_channel(base::EventBase& base, const std::string& host) {
+  net::ChannelHandler& self = *this;
+  if (options_.tls == nullptr) return std::make_unique<net::Stream>(base, self);
+  return std::make_unique<net::TlsChannel>(base, self, options_.tls, host);
+}
 
 void Connection::enqueue(net::Batch& batch, Flush flush) {
   const bool waits = state_ == State::kReady || (state_ != State::kClosed && owner_.lets_wait());
@@ -145,6 +152,8 @@ void Connection::close() {
 
 void Connection::fail(uint32_t cause) {
   channel_->close();
+  const std::string_view fault = channel_->fault();
+  if (!fault.empty()) cause = layout::kCauseTls;
   Timer::cancel();
   const uint32_t blamed = inbox_.blamed(cause);
   const bool is_alone = due_.size() == 1 && is_breach(cause);
@@ -155,7 +164,8 @@ void Connection::fail(uint32_t cause) {
   queue_.rewind();
   // Of a server that has proven itself it could be somebody's value.
   const bool is_stranger = state_ == State::kHandshake;
-  const std::span<const std::byte> said = is_stranger ? inbox_.unread() : std::span<const std::byte>();
+  std::span<const std::byte> said = is_stranger ? inbox_.unread() : std::span<const std::byte>();
+  if (!fault.empty()) said = std::as_bytes(std::span(fault));
   flights_.control(id_, layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
   inbox_.reset();
   owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady);

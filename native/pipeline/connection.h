@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/event_base.h"
@@ -42,8 +43,10 @@ class ConnectionOwner {
 
 class Connection final : private net::ChannelHandler, private base::Timer {
  public:
-  Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Options& options,
-             Flights& flights, Allocator& allocator, net::QueuedBytes& queued, ConnectionOwner& owner);
+  // `host`: whom the server's certificate has to be for, where there is TLS.
+  Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const std::string& host,
+             const Options& options, Flights& flights, Allocator& allocator, net::QueuedBytes& queued,
+             ConnectionOwner& owner);
 
   uint16_t id() const { return id_; }
   bool is_idle() const { return state_ == State::kIdle; }
@@ -82,6 +85,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void on_channel_ready(bool readable, bool writable) override;
   void on_timer() override;
 
+  std::unique_ptr<net::Channel> make_channel(base::EventBase& base, const std::string& host);
   void finish_connecting();
   void finish_handshake(uint32_t cause);
   struct Received {

@@ -78,6 +78,7 @@ inline constexpr uint32_t kCauseSilence = 65542;
 inline constexpr uint32_t kCauseEndOfStream = 65543;
 inline constexpr uint32_t kCauseHandshake = 65544;
 inline constexpr uint32_t kCauseUntrusted = 65545;  // it may have taken a value for commands
+inline constexpr uint32_t kCauseTls = 65546;        // the record's value says what
 
 // What submit() returns instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;

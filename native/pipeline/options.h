@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "base/clock.h"
+#include "net/tls_context.h"
 #include "pipeline/layout.h"
 
 namespace evenkeel::pipeline {
@@ -27,7 +29,8 @@ struct Options {
   // less than 2 s.
   base::Millis dead_limit = 1900;
   Offline offline = Offline::kWait;
-  uint16_t connections = 1;          // to each server
+  std::shared_ptr<const net::TlsContext> tls;  // null: connections are not encrypted
+  uint16_t connections = 1;                    // to each server
   uint32_t max_written = 16384;      // written and not yet answered, a connection; further ones wait
   uint32_t max_operations = 147456;  // handed in and not yet released; further ones are refused
   // Of requests handed in and not yet written. Further ones are refused while as much waits; the last one

@@ -5,8 +5,9 @@
 
 namespace evenkeel::pipeline {
 
-Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Options& options,
-               Flights& flights, Allocator& allocator, net::QueuedBytes& queued, ServerOwner& owner)
+Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const std::string& host,
+               const Options& options, Flights& flights, Allocator& allocator, net::QueuedBytes& queued,
+               ServerOwner& owner)
     : base_(base),
       options_(options),
       owner_(owner),
@@ -14,7 +15,7 @@ Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& prot
   ConnectionOwner& self = *this;
   for (uint16_t i = 0; i < options.connections; ++i)
     connections_.push_back(std::make_unique<Connection>(static_cast<uint16_t>(first + i), base, protocol,
-                                                        options, flights, allocator, queued, self));
+                                                        host, options, flights, allocator, queued, self));
 }
 
 void Server::set_addresses(std::vector<net::Address> addresses) {

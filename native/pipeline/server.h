@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/event_base.h"
@@ -27,8 +28,9 @@ class ServerOwner {
 class Server final : private ConnectionOwner, private base::Timer {
  public:
   // Its connections have the ids from `first` on, options.connections of them.
-  Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Options& options,
-         Flights& flights, Allocator& allocator, net::QueuedBytes& queued, ServerOwner& owner);
+  Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const std::string& host,
+         const Options& options, Flights& flights, Allocator& allocator, net::QueuedBytes& queued,
+         ServerOwner& owner);
 
   // Tried in turn, from the next attempt on. The first call begins the first attempt.
   void set_addresses(std::vector<net::Address> addresses);

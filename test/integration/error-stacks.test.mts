@@ -67,7 +67,7 @@ onBothBases('the stack of an error', (bases) => {
     await using db = await bases.connect(server.url, { timeout: 20 });
     await server.fault({ action: { kind: 'hang' } });
     let failed = 0;
-    const count = 10_000;
+    const count = 20_000;
     for (let i = 0; i < count; i += 1)
       db.get('k').catch((error: unknown) => {
         assert.ok(error instanceof TimeoutError);
@@ -79,7 +79,8 @@ onBothBases('the stack of an error', (bases) => {
       await turn();
       most = Math.max(most, failed - before);
     }
-    assert.ok(most < count / 3, `${most} in one turn`);
+    // A turn may look at the base several times, each time for a thousand records at most.
+    assert.ok(most < count / 2, `${most} in one turn`);
   });
 });
 

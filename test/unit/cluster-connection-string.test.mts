@@ -30,7 +30,11 @@ describe('a memcached url', () => {
   ];
   for (const [url, server, name] of good) {
     test(`${url} names ${name}`, () => {
-      assert.deepEqual(parseConnectionString(url), { engine: 'memcached', servers: [server] });
+      assert.deepEqual(parseConnectionString(url), {
+        engine: 'memcached',
+        servers: [server],
+        isEncrypted: false,
+      });
       assert.equal(nameOfServer(server), name);
     });
   }
@@ -120,6 +124,12 @@ test('several servers are told apart by commas', () => {
       { host: 'b', port: 1 },
       { host: '::1', port: 2 },
     ],
+    isEncrypted: false,
+  });
+  assert.deepEqual(parseConnectionString('memcacheds://a'), {
+    engine: 'memcached',
+    servers: [{ host: 'a', port: 11211 }],
+    isEncrypted: true,
   });
 });
 

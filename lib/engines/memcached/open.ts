@@ -1,6 +1,8 @@
 import { invalidArgument, shown } from '../../arguments';
 import type { ServerAddress } from '../../cluster/connection-string';
 import { checkServers, Fleet, type Server } from '../../cluster/fleet';
+import type { PlacedServer } from '../../cluster/placement/placement';
+import type { Tls } from '../../cluster/tls';
 import type { EventBase } from '../../event-base/event-base';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
@@ -38,13 +40,22 @@ export function openMemcached(
   if (!Object.hasOwn(PROTOCOLS, protocol))
     throw invalidArgument('protocol', `protocol is 'binary' or 'meta', not ${shown(protocol)}`);
   const dialect = memcachedDialect(protocol);
-  const fleet = new Fleet(weighted(servers, given.weights), policyOf(given));
+  const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
+  const fleet = new Fleet(named(weighted(servers, given.weights)), policyOf(given));
   return {
     capabilities: CAPABILITIES,
     drainTimeout: options.timeout,
     createTransport: (base: EventBase): Transport =>
       new NativeTransport(base, fleet, dialect, options, transcoder),
-    setServers: (list: readonly (string | Server)[]): void => fleet.set(checkServers(list)),
+    setServers: (list: readonly (string | Server)[]): void => fleet.set(named(checkServers(list))),
     close: async () => {},
   };
+}
+
+/** A socket's path is no name that a certificate could be for. */
+function checkNames(servers: readonly PlacedServer[], tls: Tls | undefined): readonly PlacedServer[] {
+  const isNameless = (server: PlacedServer): boolean => 'path' in server;
+  if (tls?.rejectUnauthorized && tls.servername === undefined && servers.some(isNameless))
+    throw invalidArgument('tls', 'tls.servername is missing: a path has no name that a certificate is for');
+  return servers;
 }

@@ -26,6 +26,7 @@ const PROOFS: ReadonlySet<number> = new Set([
   layout.CAUSE_TOO_LARGE,
   layout.CAUSE_END_OF_STREAM,
   layout.CAUSE_HANDSHAKE,
+  layout.CAUSE_TLS,
   constants.errno.ECONNRESET,
   constants.errno.EPIPE,
   // The path of a socket.
@@ -38,9 +39,13 @@ export const isProof = (cause: number): boolean => PROOFS.has(cause);
 
 /**
  * The error behind a cause code of native code: a system error with its `code`, or a breach of the protocol. `said`: the first
- * bytes of who did not shake hands.
+ * bytes of who did not shake hands, or what is wrong with TLS.
  */
 export function causeError(cause: number, said: Uint8Array = new Uint8Array(0)): Error {
+  if (cause === layout.CAUSE_TLS) {
+    const fault = said.length === 0 ? 'the connection is broken' : excerpt(Buffer.from(said).toString());
+    return Object.assign(new Error(`TLS: ${fault}`), { code: 'EPROTO' });
+  }
   const words = said.length === 0 ? '' : `; it said ${quote(said)}`;
   if (cause > layout.CAUSE_PROTOCOL) {
     return Object.assign(new Error(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}`), {

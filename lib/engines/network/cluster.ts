@@ -1,5 +1,6 @@
 import type { Fleet, FleetMap } from '../../cluster/fleet';
 import type { KeyHash } from '../../cluster/placement/key-hash';
+import type { Tls } from '../../cluster/tls';
 import { TopologyMonitor } from '../../cluster/topology';
 import { ConnectionError, type EvenkeelError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
@@ -14,12 +15,16 @@ const KEY_HASHES: Readonly<Record<KeyHash, number>> = {
   java: layout.KEY_HASH_JAVA,
 };
 
+export interface ClusterOptions extends ConnectorOptions {
+  readonly tls: Tls | undefined;
+}
+
 /** The servers of one client: tells native code of them as they come and go, and where keys are among them. */
 export class Cluster implements ClusterView {
   readonly topology = new TopologyMonitor();
   readonly #fleet: Fleet;
   readonly #native: NativeClient;
-  readonly #options: ConnectorOptions;
+  readonly #options: ClusterOptions;
   readonly #dialect: Dialect;
   readonly #stopListening: () => void;
   /** By name: those of the fleet. */
@@ -27,7 +32,7 @@ export class Cluster implements ClusterView {
   /** By id: those, and the ones that still end what they have. */
   readonly #known: (Connector | undefined)[] = [];
 
-  constructor(fleet: Fleet, native: NativeClient, options: ConnectorOptions, dialect: Dialect) {
+  constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect) {
     this.#fleet = fleet;
     this.#native = native;
     this.#options = options;
@@ -105,10 +110,11 @@ export class Cluster implements ClusterView {
     const names = new Set(members.map(({ name }) => name));
     const withKeys = new Set(placed.map(({ name }) => name));
     this.topology.replace([...names], new Set([...names].filter((name) => !withKeys.has(name))));
-    for (const { name, endpoint } of members) {
+    for (const { name, endpoint, server } of members) {
       if (this.#current.has(name)) continue;
       const id = this.#freeId();
-      this.#native.addServer(id, this.#dialect.protocol);
+      const host = this.#options.tls?.servername ?? ('path' in server ? '' : server.host);
+      this.#native.addServer(id, this.#dialect.protocol, host);
       const connector = new Connector(
         id,
         endpoint,

@@ -1,4 +1,5 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
+import { resolveTls, type Tls, type TlsOptions } from '../../cluster/tls';
 import type { NativeClientOptions } from '../../native/addon';
 import { MAX_SLOTS, OFFLINE_FAIL, OFFLINE_FAIL_WHEN_DOWN, OFFLINE_WAIT } from '../../native/layout';
 
@@ -34,6 +35,8 @@ export interface ClientOptions {
   readonly maxValueSize?: number | undefined;
   /** A connection that has said nothing for this long, and on which an operation has timed out, is replaced. Default: `timeout`. */
   readonly silenceTimeout?: number | undefined;
+  /** Whether connections are encrypted, and how; true for Node's defaults. Default false, or true for `memcacheds://`. */
+  readonly tls?: boolean | TlsOptions | undefined;
   /**
    * true writes at the end of each tick; false only on flush(), after which what is sent again, and the rest of a
    * getMany beyond the limits, leave by themselves. Default true.
@@ -41,7 +44,8 @@ export interface ClientOptions {
   readonly implicitFlush?: boolean | undefined;
 }
 
-export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff'>> & {
+export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff' | 'tls'>> & {
+  readonly tls: Tls | undefined;
   readonly backoff: { readonly min: number; readonly max: number };
 };
 
@@ -63,6 +67,7 @@ export function resolveClientOptions(
     maxValueSize = 32 << 20,
     silenceTimeout = timeout,
     implicitFlush = true,
+    tls,
   } = given;
   const resolved = {
     timeout: checkTimeout(timeout),
@@ -75,6 +80,7 @@ export function resolveClientOptions(
     maxValueSize: checkCount('maxValueSize', maxValueSize, 1, LARGEST_VALUE),
     silenceTimeout: checkTimeout(silenceTimeout, 'silenceTimeout'),
     implicitFlush: checkFlag('implicitFlush', implicitFlush),
+    tls: resolveTls(tls),
   };
   if (maxInFlight + maxQueued > MAX_SLOTS)
     throw invalidArgument('maxQueued', `maxInFlight and maxQueued are ${MAX_SLOTS} together at most`);
@@ -87,6 +93,7 @@ export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOpt
     backoffMin: options.backoff.min,
     backoffMax: options.backoff.max,
     silenceLimit: options.silenceTimeout,
+    tls: options.tls?.context,
     offline: offlineOf(options.offlineQueue),
     connections: 1,
     maxWritten: options.maxInFlight,
