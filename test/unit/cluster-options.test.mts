@@ -25,6 +25,7 @@ test('without options the documented defaults hold', () => {
     maxValueSize: 32 * 1024 * 1024,
     silenceTimeout: 2500,
     implicitFlush: true,
+    tls: undefined,
   });
 });
 
