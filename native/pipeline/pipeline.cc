@@ -112,7 +112,10 @@ void Pipeline::reap() {
   for (std::unique_ptr<Server>& server : servers_) {
     if (server == nullptr || !server->is_retired() || !server->is_done()) continue;
     server->close();
-    for (const auto& connection : server->connections()) connections_[connection->id()] = nullptr;
+    for (const auto& connection : server->connections()) {
+      std::erase(holding_, connection->id());
+      connections_[connection->id()] = nullptr;
+    }
     flights_.control(server->connections().front()->id(), layout::kOutcomeRetired, 0);
     server.reset();
     --retiring_;

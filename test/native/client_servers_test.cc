@@ -168,6 +168,18 @@ TEST_P(ClientServers, AServerThatIsRetiredWhileItIsDownGoesWhenItsOperationsAreO
   ASSERT_TRUE(client_->until([&] { return retired() == 1; }));
 }
 
+TEST_P(ClientServers, WhatIsHeldBackForAServerThatIsGoneIsNoHindrance) {
+  start_all_connected();
+  const size_t held = client_->submit({.key = "k2", .timeout = 100});
+  client_->flush(pipeline::Flush::kHold);
+  client_->client().route_by(std::make_unique<ByDigit>(2), {0, 1});
+  client_->client().retire_server(2);
+  ASSERT_NO_FATAL_FAILURE(wait_for(held));
+  ASSERT_TRUE(client_->until([&] { return retired() == 1; }));
+  client_->send({.key = "k0"});
+  EXPECT_EQ(next_of(*peers_[0]).key, "k0");
+}
+
 TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   start_all();
   client_->client().route_by(std::make_unique<ByDigit>(1), {});
