@@ -13,6 +13,9 @@ import { type Memcached, startMemcached } from './memcached.mts';
 export const keysOf = (part: string, number = 10_000): string[] =>
   Array.from({ length: number }, (_, index) => `${part}:${index}`);
 
+/** No test may fail because the machine is slow. */
+const patient = { timeout: 60_000, connectTimeout: 60_000 };
+
 /** Real servers, and a client of ours for each of them. */
 export class Fleet implements AsyncDisposable {
   readonly servers: readonly (PlacedServer & { readonly host: string; readonly port: number })[];
@@ -27,21 +30,19 @@ export class Fleet implements AsyncDisposable {
 
   static async start(size: number): Promise<Fleet> {
     const processes = await Promise.all(Array.from({ length: size }, () => startMemcached()));
-    // No test may fail because the machine is slow.
-    const options = { timeout: 60_000, connectTimeout: 60_000 };
     const clients = await Promise.all(
-      processes.map(({ port }) => connect(`memcached://127.0.0.1:${port}`, options)),
+      processes.map(({ port }) => connect(`memcached://127.0.0.1:${port}`, patient)),
     );
     return new Fleet(processes, clients);
   }
 
-  /** Stores each key where the placement says. */
+  /** Stores each key by a client of them all. */
   async store(placement: PlacementName, keys: readonly string[], servers = this.servers): Promise<void> {
-    await Promise.all(
-      this.#split(placement, keys, servers).map(async (own, index) => {
-        await Promise.all(own.map((key) => this.#clients[index]?.upsert(key, key)));
-      }),
-    );
+    const named = servers.map((server) => ({ ...server, name: `${server.host}:${server.port}` }));
+    const weights = Object.fromEntries(named.map(({ name, weight = 1 }) => [name, weight]));
+    const url = `memcached://${named.map(({ name }) => name).join(',')}`;
+    await using db = await connect(url, { ...patient, placement, weights });
+    await Promise.all(keys.map((key) => db.upsert(key, key)));
   }
 
   /** Each key is on the server that the placement says, and on no other one. */
