@@ -1,4 +1,4 @@
-// Backoff: how long a node waits before its next attempt to connect. Pauses double with each failure in a
+// Backoff: how long a server waits before its next attempt to connect. Pauses double with each failure in a
 // row, half of each at random, so that many clients do not come back at once.
 //
 // A pause counts from the beginning of an attempt that failed: one that got no answer has waited already. So
