@@ -265,6 +265,7 @@ class Connection {
 
   const uint32_t max_value_;
   Flights flights_{0};
+  FlightList due_;
   HeapAllocator allocator_;
   Inbox inbox_;
   uint32_t leaving_ = Inbox::kNobody;
