@@ -119,10 +119,12 @@ export type { TimeToLive } from './schema/ttl';
 export { toTypeScript } from './schema/typescript';
 export { validate } from './schema/validate';
 export type { ExpiryOptions } from './transactions/expiry';
+export type { PartialResult } from './transactions/gathering';
 export type {
   ConditionalOptions,
   ConditionalWriteOptions,
   CounterOptions,
+  GetManyOptions,
   OperationOptions,
   WriteOptions,
 } from './transactions/options';

@@ -34,7 +34,7 @@ export function traced<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** Of a transcoder may come anything: a Proxy, for instance, which throws when it is asked. */
-function isOurs(error: unknown): error is EvenkeelError {
+export function isOurs(error: unknown): error is EvenkeelError {
   try {
     return error instanceof EvenkeelError;
   } catch {

@@ -99,7 +99,7 @@ class Stage implements Target {
     return promise;
   }
 
-  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+  dispatchMany<R>(many: GetMany<R>): Promise<R> {
     this.#assertOpen();
     let bytes = 0;
     for (const key of many.keys) bytes += this.#transport.check(key, undefined);

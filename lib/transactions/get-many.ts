@@ -1,6 +1,7 @@
 import { TimeoutError } from '../errors';
 import { clearTimeout, queueMicrotask, setTimeout } from '../platform';
 import { onAbort, reasonOf } from './abort';
+import type { Gathering } from './gathering';
 import { type Collector, type Details, Kind, Operation } from './operation';
 
 /** What starts and withdraws the operations of a GetMany; the engine's side of it. */
@@ -23,15 +24,16 @@ export interface Submitter {
 export interface Waiting {
   /** What is submitted meanwhile belongs to a call under way: it needs no flush() and an open database no more. */
   proceed(): void;
-  discard(error: unknown): void;
+  /** What has not ended by now ends with the error. */
+  giveUp(error: unknown): void;
 }
 
 /**
  * Many gets with one outcome. As many as the client has room for start at once, the rest as room comes free, so that
  * a call of any size is bounded by the same limits as everything else.
  */
-export class GetMany<T> implements Collector, Waiting {
-  readonly #found = new Map<string, T>();
+export class GetMany<R> implements Collector, Waiting {
+  readonly #gathering: Gathering<R>;
   readonly #operations: Operation[] = [];
   readonly #details: Details | undefined;
   #submitter: Submitter | undefined;
@@ -40,14 +42,16 @@ export class GetMany<T> implements Collector, Waiting {
   #settled = false;
   #deadline: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
-  #resolve: (found: Map<string, T>) => void = () => {};
+  #resolve: (result: R) => void = () => {};
   #reject: (error: unknown) => void = () => {};
-  readonly #promise: Promise<Map<string, T>>;
+  readonly #promise: Promise<R>;
 
   constructor(
     readonly keys: readonly string[],
     readonly details: Details | undefined,
+    gathering: Gathering<R>,
   ) {
+    this.#gathering = gathering;
     // One listener for all of it, not one for each key.
     this.#details = details?.signal === undefined ? details : { ...details, signal: undefined };
     this.#promise = new Promise((resolve, reject) => {
@@ -56,7 +60,7 @@ export class GetMany<T> implements Collector, Waiting {
     });
   }
 
-  get promise(): Promise<Map<string, T>> {
+  get promise(): Promise<R> {
     return this.#promise;
   }
 
@@ -69,8 +73,7 @@ export class GetMany<T> implements Collector, Waiting {
       return;
     }
     if (this.keys.length === 0) {
-      this.#settle();
-      this.#resolve(this.#found);
+      this.#conclude();
       return;
     }
     const room = Math.max(1, submitter.available());
@@ -88,7 +91,7 @@ export class GetMany<T> implements Collector, Waiting {
     if (this.#started < this.keys.length) {
       submitter.wait(this);
       const timeout = this.details?.timeout ?? submitter.timeout;
-      this.#deadline = setTimeout(() => this.discard(timeoutError()), timeout);
+      this.#deadline = setTimeout(() => this.giveUp(timeoutError()), timeout);
     }
   }
 
@@ -103,23 +106,38 @@ export class GetMany<T> implements Collector, Waiting {
     try {
       this.#startNext(submitter, room);
     } catch (error) {
-      this.discard(error);
+      this.giveUp(error);
       return;
     }
     if (this.#started === this.keys.length) submitter.stopWaiting(this);
   }
 
   add(operation: Operation, value: unknown): void {
-    if (value !== undefined) this.#found.set(operation.key, value as T);
     this.#finished += 1;
-    if (this.#settled || this.#finished < this.keys.length) return;
-    this.#settle();
-    this.#resolve(this.#found);
+    if (this.#settled) return;
+    this.#gathering.add(operation.key, value);
+    this.#checkEnd();
   }
 
-  fail(_operation: Operation, error: unknown): void {
+  fail(operation: Operation, error: unknown): void {
     this.#finished += 1;
-    this.discard(error);
+    if (this.#settled) return;
+    if (this.#gathering.failed === undefined) {
+      this.discard(error);
+      return;
+    }
+    this.#gathering.failed(operation.key, error);
+    this.#checkEnd();
+  }
+
+  giveUp(error: unknown): void {
+    if (this.#settled) return;
+    if (this.#gathering.failRest === undefined) {
+      this.discard(error);
+      return;
+    }
+    this.#gathering.failRest(error);
+    this.#conclude();
   }
 
   /** Rejects, and withdraws what is under way. */
@@ -127,6 +145,15 @@ export class GetMany<T> implements Collector, Waiting {
     if (this.#settled) return;
     this.#settle();
     this.#reject(error);
+  }
+
+  #checkEnd(): void {
+    if (this.#finished === this.keys.length) this.#conclude();
+  }
+
+  #conclude(): void {
+    this.#settle();
+    this.#resolve(this.#gathering.result);
   }
 
   #startNext(submitter: Submitter, room: number): void {

@@ -15,6 +15,11 @@ export interface OperationOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface GetManyOptions extends OperationOptions {
+  /** true: resolves to a PartialResult, in which a key that fails has its error. Default false. */
+  readonly partial?: boolean | undefined;
+}
+
 export interface WriteOptions extends OperationOptions, ExpiryOptions {}
 
 export interface ConditionalOptions extends OperationOptions {
@@ -35,6 +40,7 @@ const TIMING = { timeout: true, signal: true } as const;
 const EXPIRY = { ttl: true, expiresAt: true } as const;
 
 export const OPERATION_NAMES = optionNames<OperationOptions>(TIMING);
+export const GET_MANY_NAMES = optionNames<GetManyOptions>({ ...TIMING, partial: true });
 export const TOUCH_NAMES = optionNames<ExpiryOptions & OperationOptions>({ ...TIMING, ...EXPIRY });
 export const WRITE_NAMES = optionNames<WriteOptions>({ ...TIMING, ...EXPIRY });
 export const CONDITIONAL_NAMES = optionNames<ConditionalOptions>({ ...TIMING, cas: true });

@@ -12,7 +12,7 @@ export function tracedTarget(target: Target): Target {
     mayBeUnversioned: target.mayBeUnversioned,
     now: () => target.now(),
     dispatch: <T>(operation: Operation) => traced(target.dispatch<T>(operation)),
-    dispatchMany: <T>(many: GetMany<T>) => traced(target.dispatchMany(many)),
+    dispatchMany: <R>(many: GetMany<R>) => traced(target.dispatchMany(many)),
   };
 }
 

@@ -1,7 +1,16 @@
 import { isUint8Array } from 'node:util/types';
-import { checkObject, checkOptions, checkSignal, checkTimeout, invalidArgument, shown } from '../arguments';
+import {
+  checkFlag,
+  checkObject,
+  checkOptions,
+  checkSignal,
+  checkTimeout,
+  invalidArgument,
+  shown,
+} from '../arguments';
 import { UnsupportedError } from '../errors';
 import { type ExpiryOptions, encodeExpiry } from './expiry';
+import { Hits, HitsAndFailures, type PartialResult } from './gathering';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, Operation } from './operation';
 import {
@@ -11,6 +20,8 @@ import {
   type ConditionalOptions,
   type ConditionalWriteOptions,
   type CounterOptions,
+  GET_MANY_NAMES,
+  type GetManyOptions,
   OPERATION_NAMES,
   type OperationOptions,
   TOUCH_NAMES,
@@ -29,7 +40,7 @@ export interface Target {
   now(): number;
   /** Throws what the call should throw; otherwise the operation settles by itself. */
   dispatch<T>(operation: Operation): Promise<T>;
-  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>>;
+  dispatchMany<R>(many: GetMany<R>): Promise<R>;
 }
 
 // On a missing counter the server fails instead of creating it (memcached's protocol_binary.h).
@@ -66,14 +77,27 @@ export class Transactions {
 
   /**
    * The values that exist, by key. It counts as one operation for each key and is sent in one run; when one of them
-   * fails the whole call rejects with its error.
+   * fails the whole call rejects with its error. With `partial` it resolves to what could be had and the errors of the
+   * other keys, and rejects only when nothing was begun, or for its signal.
    */
-  getMany<T = unknown>(keys: Iterable<string>, options?: OperationOptions): Promise<Map<string, T>> {
+  getMany<T = unknown>(
+    keys: Iterable<string>,
+    options: GetManyOptions & { readonly partial: true },
+  ): Promise<PartialResult<T>>;
+  getMany<T = unknown>(
+    keys: Iterable<string>,
+    options?: GetManyOptions & { readonly partial?: false | undefined },
+  ): Promise<Map<string, T>>;
+  getMany<T>(keys: Iterable<string>, options?: GetManyOptions): Promise<Map<string, T> | PartialResult<T>> {
     if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
       throw invalidArgument('keys', 'keys is an iterable of strings');
     }
-    const many = new GetMany<T>([...new Set(keys)], timingOf(options));
-    return this.#target.dispatchMany(many);
+    const timing = timingOf(options, GET_MANY_NAMES);
+    const isPartial = options?.partial !== undefined && checkFlag('partial', options.partial);
+    const distinct = [...new Set(keys)];
+    return isPartial
+      ? this.#target.dispatchMany(new GetMany(distinct, timing, new HitsAndFailures<T>(distinct)))
+      : this.#target.dispatchMany(new GetMany(distinct, timing, new Hits<T>()));
   }
 
   /** Whether the key exists. On memcached this reads the record and drops the value. */
@@ -224,8 +248,8 @@ function newExpiry(options: ExpiryOptions & OperationOptions, target: Target): D
   return detail;
 }
 
-function timingOf(options: OperationOptions | undefined): Details | undefined {
-  return options === undefined ? undefined : timing(options, details(), OPERATION_NAMES);
+function timingOf(options: OperationOptions | undefined, known = OPERATION_NAMES): Details | undefined {
+  return options === undefined ? undefined : timing(options, details(), known);
 }
 
 function versionOf(

@@ -75,6 +75,8 @@ onBothKinds('single records', (open) => {
     assert.equal(found.size, 500);
     assert.equal(found.get('k998'), 499);
     assert.deepEqual(await db.getMany([]), new Map());
+    const partial = await db.getMany<number>([...keys, 'none'], { partial: true });
+    assert.deepEqual(partial, { values: found, errors: new Map() });
   });
 
   test('exists and remove tell whether there was a record', async () => {

@@ -124,6 +124,23 @@ onBothBases('a fleet', (bases) => {
     await db.close();
   });
 
+  test('has of many keys those of the servers that are well, and errors that name the one that is not', async () => {
+    await using servers = await startServers(3);
+    const [dying] = servers as unknown as [TestServer];
+    const db = await bases.connect(urlOf(servers), quick);
+    await store(db);
+    await dying.stop();
+    const lost = KEYS.filter((key) => ownerOf(servers)(key) === dying);
+    const { values, errors } = await db.getMany(KEYS, { partial: true });
+    assert.deepEqual([...errors.keys()].sort(), [...lost].sort());
+    for (const error of errors.values()) {
+      assert.ok(error instanceof ConnectionError);
+      assert.equal(error.context.node, nameOf(dying));
+    }
+    for (const key of KEYS) assert.equal(values.get(key), errors.has(key) ? undefined : key);
+    await db.close();
+  });
+
   test('gives the keys of a dead server to the others, if it is told to, and back again', async () => {
     await using servers = await startServers(3);
     const [dying, ...rest] = servers as unknown as [TestServer, TestServer, TestServer];

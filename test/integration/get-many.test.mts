@@ -159,4 +159,98 @@ onBothBases('getMany', (bases) => {
     controller.abort(reason);
     await assert.rejects(many, reason);
   });
+
+  test('with partial resolves to what could be had, and the errors by key', async () => {
+    await using pair = await startPair(bases);
+    await pair.server.fault({ key: 'bad', action: { kind: 'status', status: 0x84 } });
+    await Promise.all([pair.db.upsert('good', 1), pair.db.upsert('other', null)]);
+    const { values, errors } = await pair.db.getMany(['good', 'bad', 'missing', 'other'], { partial: true });
+    assert.deepEqual(
+      values,
+      new Map([
+        ['good', 1],
+        ['other', null],
+      ]),
+    );
+    assert.deepEqual([...errors.keys()], ['bad']);
+    const error = errors.get('bad');
+    assert.equal(error?.code, 'EVENKEEL_SERVER');
+    assert.deepEqual(error.context, {
+      op: 'get',
+      key: 'bad',
+      node: `127.0.0.1:${pair.server.port}`,
+      attempts: 1,
+      status: 0x84,
+    });
+    assert.deepEqual(await pair.db.getMany([], { partial: true }), { values: new Map(), errors: new Map() });
+  });
+
+  test('with partial has a TimeoutError for each key that was not answered in time', async () => {
+    await using pair = await startPair(bases, { maxInFlight: 4, maxQueued: 0, silenceTimeout: 10_000 });
+    await Promise.all(['k0', 'k1'].map((key) => pair.db.upsert(key, key)));
+    await pair.server.fault({ key: 'never', action: { kind: 'hang' } });
+    const keys = ['k0', 'k1', 'never', ...Array.from({ length: 8 }, (_, i) => `behind:${i}`)];
+    const { values, errors } = await pair.db.getMany(keys, { partial: true, timeout: 200 });
+    assert.ok(errors.has('never'));
+    for (const [key, value] of values) assert.equal(value, key);
+    for (const error of errors.values()) assert.equal(error.code, 'EVENKEEL_TIMEOUT');
+  });
+
+  test('with partial in a context has errors by key, and rejects when the context fails', async () => {
+    await using pair = await startPair(bases);
+    await pair.db.upsert('good', 1);
+    await pair.server.fault({ key: 'bad', action: { kind: 'status', status: 0x84 } });
+    const [found] = await pair.db.schedule((ctx) => [
+      ctx.getMany<number>(['good', 'bad'], { partial: true }),
+    ]);
+    assert.deepEqual(found.values, new Map([['good', 1]]));
+    assert.deepEqual([...found.errors.keys()], ['bad']);
+    const ctx = pair.db.enter();
+    const discarded = ctx.getMany(['good'], { partial: true });
+    ctx.fail();
+    await assert.rejects(discarded, { code: 'EVENKEEL_DISCARDED' });
+  });
+
+  test('with partial rejects for a signal, and is refused for what is no flag', async () => {
+    await using pair = await startPair(bases);
+    await pair.server.fault({ key: 'never', action: { kind: 'hang' } });
+    const controller = new AbortController();
+    const many = pair.db.getMany(['k', 'never'], { partial: true, signal: controller.signal });
+    await pair.server.waitForCommands(3);
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await assert.rejects(many, reason);
+    const isNoFlag = { code: 'EVENKEEL_INVALID_ARGUMENT', context: { argument: 'partial' } };
+    assert.throws(() => pair.db.getMany(['k'], { partial: 1 as unknown as true }), isNoFlag);
+    assert.throws(() => pair.db.getMany(['k'], { partial: null as unknown as true }), isNoFlag);
+  });
+
+  test('with partial makes whatever a transcoder throws an error of the key', async () => {
+    const decode = (): never => {
+      throw 'no error'; // as user code may
+    };
+    await using pair = await startPair(bases, {
+      transcoder: { encode: (value) => ({ data: String(value), flags: 0 }), decode },
+    });
+    await pair.db.upsert('k', 1);
+    const { errors } = await pair.db.getMany(['k', 'missing'], { partial: true });
+    assert.deepEqual([...errors.keys()], ['k']);
+    assert.equal(errors.get('k')?.code, 'EVENKEEL_DECODE');
+    assert.equal(errors.get('k')?.cause, 'no error');
+  });
+
+  test('with partial has a ClosedError for each key that the end of the database met', async () => {
+    const pair = await startPair(bases, { maxInFlight: 2, maxQueued: 0, silenceTimeout: 10_000 });
+    await pair.server.fault({ opcode: 'get', action: { kind: 'hang' } });
+    const many = pair.db.getMany(
+      Array.from({ length: 5 }, (_, i) => `k${i}`),
+      { partial: true },
+    );
+    await pair.db.close({ timeout: 1 });
+    const { values, errors } = await many;
+    assert.equal(values.size, 0);
+    assert.equal(errors.size, 5);
+    for (const error of errors.values()) assert.equal(error.code, 'EVENKEEL_CLOSED');
+    await pair[Symbol.asyncDispose]();
+  });
 });

@@ -1,6 +1,7 @@
 import type {
   Database,
   MutationResult,
+  PartialResult,
   RecordResult,
   SchedulingContext,
   Transactions,
@@ -18,6 +19,8 @@ export async function results(db: Transactions): Promise<void> {
   is<RecordResult<User> | undefined>()(await db.getRecord<User>('k'), true);
   is<Map<string, unknown>>()(await db.getMany(['k']), true);
   is<Map<string, User>>()(await db.getMany<User>(new Set(['k'])), true);
+  is<Map<string, User>>()(await db.getMany<User>(['k'], { timeout: 1, partial: false }), true);
+  is<PartialResult<User>>()(await db.getMany<User>(['k'], { partial: true }), true);
   is<User | undefined>()(await db.getAndTouch<User>('k', { ttl: 1 }), true);
   is<boolean>()(await db.exists('k'), true);
   is<boolean>()(await db.remove('k'), true);

@@ -111,7 +111,7 @@ export class Stage implements Target, RecordExecutor {
     return promise;
   }
 
-  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+  dispatchMany<R>(many: GetMany<R>): Promise<R> {
     const overlay = this.open();
     many.start({
       timeout: this.#surroundings.timeout,

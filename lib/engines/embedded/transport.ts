@@ -150,7 +150,7 @@ export class EmbeddedTransport implements Transport {
     return promise;
   }
 
-  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+  dispatchMany<R>(many: GetMany<R>): Promise<R> {
     try {
       many.start(this);
     } catch (error) {
@@ -285,7 +285,7 @@ export class EmbeddedTransport implements Transport {
     this.#base.ref();
     await this.writer.close(drainTimeout);
     await this.#allDecided();
-    for (const waiting of this.#waiting) waiting.discard(this.#closedError());
+    for (const waiting of this.#waiting) waiting.giveUp(this.#closedError());
     this.#end();
     this.#base.release(this.#onBaseClosed);
     this.#base.unref();

@@ -107,7 +107,7 @@ export class NativeTransport implements Transport {
     return Promise.reject(refused);
   }
 
-  dispatchMany<T>(many: GetMany<T>): Promise<Map<string, T>> {
+  dispatchMany<R>(many: GetMany<R>): Promise<R> {
     try {
       many.start(this);
     } catch (error) {
@@ -378,7 +378,7 @@ export class NativeTransport implements Transport {
     this.#ended = true;
     this.#cluster.stop();
     this.#tick.end();
-    for (const waiting of this.#waiting) waiting.discard(this.#closedError());
+    for (const waiting of this.#waiting) waiting.giveUp(this.#closedError());
     this.#checkIdle();
     for (const resolve of this.#whenEnded.splice(0)) resolve();
   }
