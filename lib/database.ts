@@ -9,6 +9,7 @@ import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
 import type { EventMode } from './events/types';
 import { type IdleOptions, idle } from './idle';
+import type { Observer } from './observability/observer';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
@@ -92,7 +93,8 @@ export class BaseView<
     options: TransactionOptions = {},
   ): Promise<R> {
     checkOptions(options, TRANSACTION_NAMES);
-    return this.#side.outcome(this.#side.multiRecord('transactions').transaction(fn, options));
+    const multiRecord = this.#side.multiRecord('transactions');
+    return this.#side.outcome(this.#side.observed('transaction', () => multiRecord.transaction(fn, options)));
   }
 
   /**
@@ -105,7 +107,8 @@ export class BaseView<
     options: PrepareOptions = {},
   ): Promise<PreparedTransaction<R>> {
     checkOptions(options, TRANSACTION_NAMES);
-    return this.#side.outcome(this.#side.multiRecord('transactions').prepare(fn, options));
+    const multiRecord = this.#side.multiRecord('transactions');
+    return this.#side.outcome(this.#side.observed('prepare', () => multiRecord.prepare(fn, options)));
   }
 
   /**
@@ -118,7 +121,8 @@ export class BaseView<
 
   /** Opens a scheduling context. Forgotten without leave() or fail(), its promises stay pending. */
   enter(): SchedulingContext {
-    return new SchedulingContext(this.#side.transport, this.#side.outcome);
+    const { transport, outcome, observer } = this.#side;
+    return new SchedulingContext(transport, outcome, observer);
   }
 
   /**
@@ -174,14 +178,22 @@ export class Database<
 > extends BaseView<Classes, Mode> {
   readonly #engine: Engine;
   readonly #capturesStack: boolean;
+  readonly #observer: Observer;
   readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: unknown }>();
   #closing: Promise<void> | undefined;
 
-  constructor(engine: Engine, eventBase: EventBase, transport: Transport, capturesStack: boolean) {
-    const side = new Side(engine.capabilities, eventBase, transport, capturesStack);
+  constructor(
+    engine: Engine,
+    eventBase: EventBase,
+    transport: Transport,
+    capturesStack: boolean,
+    observer: Observer,
+  ) {
+    const side = new Side(engine.capabilities, eventBase, transport, capturesStack, observer);
     super(side);
     this.#engine = engine;
     this.#capturesStack = capturesStack;
+    this.#observer = observer;
     this.#sides.set(eventBase, { side, view: this });
   }
 
@@ -195,7 +207,8 @@ export class Database<
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
     if (known !== undefined) return known.view as BaseView<Classes, Mode>;
-    const side = new Side(this.capabilities, base, this.#engine.createTransport(base), this.#capturesStack);
+    const transport = this.#engine.createTransport(base);
+    const side = new Side(this.capabilities, base, transport, this.#capturesStack, this.#observer);
     const view = new BaseView<Classes, Mode>(side);
     // What ran on bases that are closed by now has ended with them.
     for (const each of this.#sides.keys())

@@ -2,7 +2,7 @@ export type { BackupOptions, BackupProgress } from './backup';
 export type { Server } from './cluster/fleet';
 export type { PlacementName } from './cluster/placement/placement';
 export type { Pem, TlsOptions, TlsVersion } from './cluster/tls';
-export type { NodeState, NodeStatus, Topology, TopologyListener } from './cluster/topology';
+export type { NodeState, NodeStatus, Topology, TopologyListener, TopologyMessage } from './cluster/topology';
 export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
 export { connect } from './connect';
 export type { CloseOptions, Scheduled } from './database';
@@ -64,6 +64,7 @@ export type {
 } from './events/types';
 export type { EventWaits, WaitOptions, WaitResult } from './events/waits';
 export type { IdleOptions } from './idle';
+export type { ConnectedMessage, DisconnectedMessage, OperationTrace } from './observability/channels';
 export { SchedulingContext } from './scheduling/context';
 export type {
   ClassDefinition,

@@ -5,9 +5,11 @@ import type { EventBase } from './event-base/event-base';
 import { Events } from './events/events';
 import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
+import type { Observer } from './observability/observer';
 import { clearTimeout, setTimeout } from './platform';
 import type { ClassDefinition } from './schema/class';
 import { traced } from './stacks';
+import { ObservedTarget, observedRecords } from './transactions/observed';
 import type { Records } from './transactions/records';
 import { tracedRecords, tracedTarget } from './transactions/traced';
 import type { Target } from './transactions/transactions';
@@ -21,6 +23,7 @@ export class Side {
   readonly transport: Transport;
   /** Errors show who called. */
   readonly capturesStack: boolean;
+  readonly observer: Observer;
   #events: Events | undefined;
   #hooks: Hooks | undefined;
   #isClosed = false;
@@ -30,16 +33,19 @@ export class Side {
     eventBase: EventBase,
     transport: Transport,
     capturesStack: boolean,
+    observer: Observer,
   ) {
     this.capabilities = capabilities;
     this.eventBase = eventBase;
     this.transport = transport;
     this.capturesStack = capturesStack;
+    this.observer = observer;
   }
 
   /** Where operations go. */
   get target(): Target {
-    return this.capturesStack ? tracedTarget(this.transport) : this.transport;
+    const target = new ObservedTarget(this.transport, this.observer);
+    return this.capturesStack ? tracedTarget(target) : target;
   }
 
   /** The outcome of a call, as the caller gets it. */
@@ -47,8 +53,13 @@ export class Side {
     return this.capturesStack ? traced : unchanged;
   }
 
+  /** What `start` starts, as an operation that is observed while somebody looks. */
+  observed<T>(op: string, start: () => Promise<T>): Promise<T> {
+    return this.observer.isActive ? this.observer.observe({ op, key: undefined }, start) : start();
+  }
+
   recordsOf<C extends ClassDefinition>(definition: C): Records<C> {
-    const records = this.multiRecord('classes').records(definition);
+    const records = observedRecords(this.multiRecord('classes').records(definition), this.observer);
     return this.capturesStack ? tracedRecords(records) : records;
   }
 

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Registration } from '../event-base/event-base';
+import { tellTopology } from '../observability/channels';
 import { dateNow, nextTick } from '../platform';
 
 /**
@@ -30,12 +31,20 @@ export interface Topology {
 
 export type TopologyListener = (topology: Topology) => void;
 
+/** What the channel `evenkeel:topology` gets after each change; every event base has a topology of its own. */
+export interface TopologyMessage {
+  readonly engine: string;
+  readonly topology: Topology;
+}
+
 /** Keeps what is known of the nodes, and tells of it. */
 export class TopologyMonitor {
   readonly #listeners = new Set<TopologyListener>();
+  readonly #engine: string;
   #current: Topology;
 
-  constructor() {
+  constructor(engine: string) {
+    this.#engine = engine;
     this.#current = topologyOf([]);
   }
 
@@ -79,6 +88,7 @@ export class TopologyMonitor {
   }
 
   #tell(topology: Topology): void {
+    nextTick(() => tellTopology({ engine: this.#engine, topology } satisfies TopologyMessage));
     for (const listener of this.#listeners)
       nextTick(() => {
         if (this.#listeners.has(listener)) listener(topology);

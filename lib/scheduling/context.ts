@@ -1,8 +1,10 @@
 import type { Transport } from '../engines/engine';
 import { BackpressureError, ClosedError, DiscardedError } from '../errors';
+import type { Observer } from '../observability/observer';
 import { queueMicrotask } from '../platform';
 import { onAbort, reasonOf } from '../transactions/abort';
 import type { GetMany } from '../transactions/get-many';
+import { observeMany, observeOperation } from '../transactions/observed';
 import { nameOf, type Operation } from '../transactions/operation';
 import { type Target, Transactions } from '../transactions/transactions';
 
@@ -18,8 +20,8 @@ import { type Target, Transactions } from '../transactions/transactions';
 export class SchedulingContext extends Transactions {
   readonly #stage: Stage;
 
-  constructor(transport: Transport, outcome: Outcome) {
-    const stage = new Stage(transport, outcome);
+  constructor(transport: Transport, outcome: Outcome, observer: Observer) {
+    const stage = new Stage(transport, outcome, observer);
     super(stage);
     this.#stage = stage;
   }
@@ -61,12 +63,14 @@ class Stage implements Target {
   readonly mayBeUnversioned;
   readonly #transport: Transport;
   readonly #outcome: Outcome;
+  readonly #observer: Observer;
   readonly #staged = new Set<Staged>();
   #ended = false;
 
-  constructor(transport: Transport, outcome: Outcome) {
+  constructor(transport: Transport, outcome: Outcome, observer: Observer) {
     this.#transport = transport;
     this.#outcome = outcome;
+    this.#observer = observer;
     this.transcoder = transport.transcoder;
     this.mayBeUnversioned = transport.mayBeUnversioned;
   }
@@ -86,7 +90,10 @@ class Stage implements Target {
     const bytes = this.#transport.check(operation.key, operation.value);
     // The caller may use its memory again as soon as the call has returned.
     if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
-    const promise = this.#outcome(operation.promise<T>());
+    const settled = (): Promise<T> => operation.promise();
+    const promise = this.#outcome(
+      this.#observer.isActive ? observeOperation(this.#observer, operation, settled) : settled(),
+    );
     this.#add({
       op: nameOf(operation.kind),
       size: 1,
@@ -103,7 +110,10 @@ class Stage implements Target {
     this.#assertOpen();
     let bytes = 0;
     for (const key of many.keys) bytes += this.#transport.check(key, undefined);
-    const promise = this.#outcome(many.promise);
+    const settled = (): Promise<R> => many.promise;
+    const promise = this.#outcome(
+      this.#observer.isActive ? observeMany(this.#observer, many, settled) : settled(),
+    );
     this.#add({
       op: 'getMany',
       size: many.keys.length,
@@ -155,6 +165,10 @@ class Stage implements Target {
   /** What is aborted while it is staged leaves the context. */
   #add(staged: Staged): void {
     const { signal } = staged;
+    if (this.#ended) {
+      discard(staged, endedError()); // by who was told of the operation
+      return;
+    }
     if (signal?.aborted) {
       queueMicrotask(() => staged.reject(reasonOf(signal)));
       return;
@@ -168,9 +182,11 @@ class Stage implements Target {
   }
 
   #assertOpen(): void {
-    if (this.#ended) throw new ClosedError('the scheduling context has ended');
+    if (this.#ended) throw endedError();
   }
 }
+
+const endedError = (): ClosedError => new ClosedError('the scheduling context has ended');
 
 /** Nobody has to be listening, because whoever ends the context knows. */
 function discard(staged: Staged, error: unknown): void {

@@ -39,6 +39,7 @@ export class GetMany<R> implements Collector, Waiting {
   #submitter: Submitter | undefined;
   #started = 0;
   #finished = 0;
+  #hits = 0;
   #settled = false;
   #deadline: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
@@ -62,6 +63,11 @@ export class GetMany<R> implements Collector, Waiting {
 
   get promise(): Promise<R> {
     return this.#promise;
+  }
+
+  /** How many of the keys were there, by now. */
+  get hits(): number {
+    return this.#hits;
   }
 
   /** Starts what there is room for. Throws, with nothing started, what the first bad key should throw. */
@@ -115,6 +121,7 @@ export class GetMany<R> implements Collector, Waiting {
   add(operation: Operation, value: unknown): void {
     this.#finished += 1;
     if (this.#settled) return;
+    if (value !== undefined) this.#hits += 1;
     this.#gathering.add(operation.key, value);
     this.#checkEnd();
   }

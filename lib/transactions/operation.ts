@@ -1,3 +1,5 @@
+import type { OperationTrace } from '../observability/channels';
+
 /** What an operation asks for; the engine knows how its wire says it. */
 export const Kind = {
   get: 0,
@@ -22,6 +24,20 @@ const NAMES = Object.keys(Kind) as KindName[];
 export const nameOf = (kind: Kind): KindName => NAMES[kind] ?? 'get';
 
 export const isCounter = (kind: Kind): boolean => kind === Kind.increment || kind === Kind.decrement;
+
+const MISSING: ReadonlySet<Kind> = new Set([
+  Kind.get,
+  Kind.getRecord,
+  Kind.exists,
+  Kind.remove,
+  Kind.touch,
+  Kind.getAndTouch,
+  Kind.increment,
+  Kind.decrement,
+]);
+
+/** Where there is no record, it resolves to undefined or false. */
+export const canMiss = (kind: Kind): boolean => MISSING.has(kind);
 
 /** What the simplest operations do without; kept apart so that a plain get allocates little. */
 export interface Details {
@@ -82,6 +98,8 @@ export class Operation {
   slot = -1;
   /** Set while an AbortSignal is listened to. */
   stopListening: (() => void) | undefined = undefined;
+  /** Where what is found out about it is noted, while somebody looks. */
+  trace: OperationTrace | undefined = undefined;
   // TypeScript's private: a #field costs a brand check on every access of this path.
   private resolve: (value: unknown) => void = ignore;
   private reject: (reason: unknown) => void = ignore;

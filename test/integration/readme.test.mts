@@ -10,7 +10,13 @@ import { startServer, type TestServer } from '../../lib/testing/index.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = await readFile(join(root, 'README.md'), 'utf8');
-const documents = ['README.md', 'docs/events.md', 'docs/clusters.md', 'docs/coming-from-extremedb.md'];
+const documents = [
+  'README.md',
+  'docs/events.md',
+  'docs/clusters.md',
+  'docs/observability.md',
+  'docs/coming-from-extremedb.md',
+];
 
 // Inside the package, so that it resolves its own name.
 const folder = join(root, 'build-readme', String(process.pid));

@@ -21,7 +21,7 @@ export interface ClusterOptions extends ConnectorOptions {
 
 /** The servers of one client: tells native code of them as they come and go, and where keys are among them. */
 export class Cluster implements ClusterView {
-  readonly topology = new TopologyMonitor();
+  readonly topology: TopologyMonitor;
   readonly #fleet: Fleet;
   readonly #native: NativeClient;
   readonly #options: ClusterOptions;
@@ -37,6 +37,7 @@ export class Cluster implements ClusterView {
     this.#native = native;
     this.#options = options;
     this.#dialect = dialect;
+    this.topology = new TopologyMonitor(dialect.engine);
     this.#stopListening = fleet.listen((map) => this.#apply(map));
     this.#apply(fleet.map);
   }

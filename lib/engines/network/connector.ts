@@ -3,6 +3,7 @@ import type { TopologyMonitor } from '../../cluster/topology';
 import { ConnectionError, type EvenkeelError } from '../../errors';
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
+import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { clearTimeout, random, setTimeout } from '../../platform';
 import { causeError, isProof } from './causes';
 
@@ -113,23 +114,29 @@ export class Connector {
     this.#monitor.update(this.#endpoint.name, { state: 'connected', version });
     for (const waiter of this.#waiters) waiter.resolve();
     this.#owner.connected(this.#endpoint.name);
+    tellConnected({ engine: this.#engine, node: this.name, version });
   }
 
   /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
   disconnected(cause: number, said: Uint8Array): void {
     const wasConnected = this.#version !== undefined;
     this.#version = undefined;
-    this.#failed(causeError(cause, said));
+    const error = causeError(cause, said);
+    this.#failed(error);
     if (this.#stopped) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
-    if (wasConnected) return;
+    if (!wasConnected) this.#attemptFailed(cause);
+    tellDisconnected({ engine: this.#engine, node: this.name, error }, wasConnected);
+  }
+
+  #attemptFailed(cause: number): void {
     if (isProof(cause)) this.#proofs += 1;
     if (this.#proofs >= (this.#addresses?.length ?? 1))
       this.refuse(this.#error(`it is no ${this.#engine} server`));
-    this.#attemptFailed();
+    this.#countFailure();
   }
 
-  #attemptFailed(): void {
+  #countFailure(): void {
     this.#failures += 1;
     for (const waiter of this.#waiters) if (waiter.isImpatient) waiter.resolve();
     this.#owner.failed(this.#endpoint.name, this.#failures);
@@ -170,13 +177,15 @@ export class Connector {
         if (!this.#stopped) this.#connectTo(addresses);
       },
       (error) => {
-        this.#failed(isError(error) ? error : new Error(String(error)));
+        const fault = isError(error) ? error : new Error(String(error));
+        this.#failed(fault);
         this.refuse(this.#error('its name is unknown'));
         const { min, max } = this.#options.backoff;
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
         const pause = (ceiling * (1 + random())) / 2; // half of it random, as between attempts to connect
         this.#failedLookups += 1;
-        this.#attemptFailed();
+        this.#countFailure();
+        tellDisconnected({ engine: this.#engine, node: this.name, error: fault }, false);
         // Operations under way keep the process alive, this does not.
         setTimeout(() => this.#resolveFirst(), pause).unref();
       },

@@ -303,6 +303,8 @@ export class NativeTransport implements Transport {
       if (operation === undefined || (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_RELEASED) continue;
       this.#pending[slot] = undefined;
       operation.slot = -1;
+      if (operation.trace !== undefined)
+        operation.trace.node = this.#cluster.nameOf(this.#completions.node(at));
       this.#settler.settle(operation, outcome, at);
       this.#finishOne();
     }

@@ -1,0 +1,120 @@
+import type { Observer } from '../observability/observer';
+import type { ClassDefinition } from '../schema/class';
+import type { GetMany } from './get-many';
+import { canMiss, nameOf, type Operation } from './operation';
+import type { Records } from './records';
+import type { Target } from './transactions';
+
+/** A target whose operations are observed while somebody looks. */
+export class ObservedTarget implements Target {
+  readonly transcoder;
+  readonly mayBeUnversioned;
+  readonly #target: Target;
+  readonly #observer: Observer;
+
+  constructor(target: Target, observer: Observer) {
+    this.transcoder = target.transcoder;
+    this.mayBeUnversioned = target.mayBeUnversioned;
+    this.#target = target;
+    this.#observer = observer;
+  }
+
+  now(): number {
+    return this.#target.now();
+  }
+
+  dispatch<T>(operation: Operation): Promise<T> {
+    if (this.#observer.isActive)
+      return observeOperation(this.#observer, operation, () => this.#target.dispatch<T>(operation));
+    return this.#target.dispatch(operation);
+  }
+
+  dispatchMany<R>(many: GetMany<R>): Promise<R> {
+    if (this.#observer.isActive)
+      return observeMany(this.#observer, many, () => this.#target.dispatchMany(many));
+    return this.#target.dispatchMany(many);
+  }
+}
+
+export function observeOperation<T>(
+  observer: Observer,
+  operation: Operation,
+  start: () => Promise<T>,
+): Promise<T> {
+  const op = nameOf(operation.kind);
+  return observer.observe({ op, key: operation.key }, (trace) => {
+    operation.trace = trace;
+    const note = (): void => {
+      trace.attempts = operation.attempts;
+    };
+    return noting(start(), note, (result) => {
+      note();
+      if (canMiss(operation.kind)) trace.hits = hitsOf(result);
+    });
+  });
+}
+
+export function observeMany<R>(observer: Observer, many: GetMany<R>, start: () => Promise<R>): Promise<R> {
+  const { keys } = many;
+  return observer.observe({ op: 'getMany', key: keys, size: keys.length }, (trace) =>
+    noting(start(), ignore, () => {
+      trace.hits = many.hits;
+    }),
+  );
+}
+
+/** The records of a class, whose operations are observed while somebody looks; of a query, what it gives at once. */
+export function observedRecords<C extends ClassDefinition>(
+  records: Records<C>,
+  observer: Observer,
+): Records<C> {
+  const { definition } = records;
+  const observe = <T>(op: string, key: unknown, start: () => Promise<T>, mayMiss = false): Promise<T> => {
+    if (!observer.isActive) return start();
+    return observer.observe({ op, key, class: definition.name }, (trace) =>
+      noting(start(), ignore, (result) => {
+        if (mayMiss) trace.hits = hitsOf(result);
+      }),
+    );
+  };
+  return {
+    definition,
+    get: (key, options) => observe('get', key, () => records.get(key, options), true),
+    getRecord: (key, options) => observe('getRecord', key, () => records.getRecord(key, options), true),
+    exists: (key, options) => observe('exists', key, () => records.exists(key, options), true),
+    insert: (record, options) => observe('insert', undefined, () => records.insert(record, options)),
+    upsert: (record, options) => observe('upsert', undefined, () => records.upsert(record, options)),
+    update: (key, changes, options) => observe('update', key, () => records.update(key, changes, options)),
+    remove: (key, options) => observe('remove', key, () => records.remove(key, options), true),
+    deleteAll: (options) => observe('deleteAll', undefined, () => records.deleteAll(options)),
+    find: (options) => {
+      const query = records.find(options);
+      const observed = <T>(start: () => Promise<T>): Promise<T> => observe('find', undefined, start);
+      return {
+        [Symbol.asyncIterator]: () => query[Symbol.asyncIterator](),
+        all: () => observed(() => query.all()),
+        first: () => observed(() => query.first()),
+        count: () => observed(() => query.count()),
+      };
+    },
+  };
+}
+
+/** The promise's outcome, once it has been noted. */
+function noting<T>(promise: Promise<T>, onError: () => void, onResult: (result: T) => void): Promise<T> {
+  return promise.then(
+    (result) => {
+      onResult(result);
+      return result;
+    },
+    (error: unknown) => {
+      onError();
+      throw error;
+    },
+  );
+}
+
+const ignore = (): void => {};
+
+/** A miss resolves to undefined or false. */
+const hitsOf = (result: unknown): number => (result === undefined || result === false ? 0 : 1);
