@@ -5,6 +5,8 @@ import { RawClient } from './raw-client.mts';
 /** A real memcached on a free loopback port. */
 export interface Memcached extends AsyncDisposable {
   readonly port: number;
+  /** Resolves when the process has ended, if that is what the signal is for. */
+  signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
 }
 
 /**
@@ -13,28 +15,37 @@ export interface Memcached extends AsyncDisposable {
  */
 const deterministic = 'no_lru_maintainer,no_lru_crawler';
 
-/** Listens on `host` (default 127.0.0.1), or on a Unix socket in a folder that everybody may write to. */
+/**
+ * Listens on `host` (default 127.0.0.1) and `port` (default: a free one), or on a Unix socket in a folder that everybody
+ * may write to. `prefix`: a command that runs the rest of its arguments.
+ */
 export async function startMemcached(
-  at: { host?: string; path?: string; options?: readonly string[]; env?: Record<string, string> } = {},
+  at: {
+    host?: string;
+    port?: number;
+    path?: string;
+    options?: readonly string[];
+    env?: Record<string, string>;
+    prefix?: readonly string[];
+  } = {},
 ): Promise<Memcached> {
-  const { host = '127.0.0.1', path, options = [], env = {} } = at;
-  const port = path === undefined ? await freePort(host) : 0;
+  const { host = '127.0.0.1', path, options = [], env = {}, prefix = [] } = at;
+  const port = path === undefined ? (at.port ?? (await freePort(host))) : 0;
   const asRoot = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const where = path === undefined ? ['-l', host, '-p', String(port)] : ['-s', path];
   const args = [...asRoot, ...where, '-t', '1', '-o', deterministic, ...options];
-  const child = spawn('memcached', args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  const [program = '', ...rest] = [...prefix, 'memcached', ...args];
+  const child = spawn(program, rest, { stdio: 'ignore', env: { ...process.env, ...env } });
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
   await listening(child, { port, path, host });
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-      await exited;
-    },
+  const signal: Memcached['signal'] = async (name) => {
+    child.kill(name);
+    if (name === 'SIGKILL' || name === 'SIGTERM') await exited;
   };
+  return { port, signal, [Symbol.asyncDispose]: () => signal('SIGKILL') };
 }
 
 function freePort(host: string): Promise<number> {

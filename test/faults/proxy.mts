@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { reset } from '../../lib/testing/outbox.ts';
+import { turn } from './harness.mts';
 
 /** What may happen to the bytes of one read, each with its share; the rest passes untouched. */
 export interface Weather {
@@ -13,9 +14,13 @@ export interface Weather {
   readonly reset: number;
   /** This and all that follows is swallowed; the connection stays open. */
   readonly lost: number;
+  /** Each byte leaves by itself. */
+  readonly crumbled: number;
+  /** Of each connection and direction. Default: no limit. */
+  readonly bytesPerSecond?: number | undefined;
 }
 
-const CLEAR: Weather = { delayed: 0, split: 0, cut: 0, reset: 0, lost: 0 };
+export const CLEAR: Weather = { delayed: 0, split: 0, cut: 0, reset: 0, lost: 0, crumbled: 0 };
 
 /** Stands between a client and a real server and does to their bytes, in both directions, what networks do. */
 export class FaultProxy implements AsyncDisposable {
@@ -39,9 +44,13 @@ export class FaultProxy implements AsyncDisposable {
     return proxy;
   }
 
-  get url(): string {
+  get port(): number {
     const address = this.#server.address();
-    return `memcached://127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}`;
+    return address !== null && typeof address === 'object' ? address.port : 0;
+  }
+
+  get url(): string {
+    return `memcached://127.0.0.1:${this.port}`;
   }
 
   /** Ends every connection. */
@@ -77,8 +86,9 @@ export class FaultProxy implements AsyncDisposable {
     let lost = false;
     for await (const bytes of from) {
       const dice = this.#random();
-      const { delayed, split, cut, reset: torn, lost: swallowed } = this.weather;
+      const { delayed, split, cut, reset: torn, lost: swallowed, crumbled, bytesPerSecond } = this.weather;
       if (lost) continue;
+      if (bytesPerSecond !== undefined) await delay((bytes.length / bytesPerSecond) * 1000);
       if (dice < delayed) {
         await delay(this.#random() * 40);
         to.write(bytes);
@@ -93,6 +103,11 @@ export class FaultProxy implements AsyncDisposable {
         for (const socket of [from, to]) dice < delayed + split + cut ? socket.destroy() : reset(socket);
       } else if (dice < delayed + split + cut + torn + swallowed) {
         lost = true;
+      } else if (dice < delayed + split + cut + torn + swallowed + crumbled) {
+        for (const byte of bytes) {
+          to.write(Uint8Array.of(byte));
+          await turn();
+        }
       } else {
         to.write(bytes);
       }

@@ -2,7 +2,7 @@ import { after, describe, test } from 'node:test';
 import { startMemcached } from '../conformance/memcached.mts';
 import { skipWithout } from '../conformance/tool.mts';
 import { assertNothingLeft, models } from './harness.mts';
-import { FaultProxy } from './proxy.mts';
+import { CLEAR, FaultProxy } from './proxy.mts';
 import { Run, seeds, survive } from './run.mts';
 
 after(assertNothingLeft);
@@ -15,14 +15,14 @@ for (const model of models) {
         const run = new Run(seed);
         await using memcached = await startMemcached();
         await using proxy = await FaultProxy.start(memcached.port, run.random);
-        proxy.weather = { delayed: 0.05, split: 0.05, cut: 0.01, reset: 0.01, lost: 0.005 };
+        proxy.weather = { ...CLEAR, delayed: 0.05, split: 0.05, cut: 0.01, reset: 0.01, lost: 0.005 };
         await survive(run, model, {
           url: proxy.url,
           async trouble() {
             if (run.below(15) === 0) proxy.disconnectAll();
           },
           async calm() {
-            proxy.weather = { delayed: 0, split: 0, cut: 0, reset: 0, lost: 0 };
+            proxy.weather = CLEAR;
             proxy.disconnectAll();
           },
         });
