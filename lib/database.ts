@@ -14,6 +14,7 @@ import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
 import { traced } from './stacks';
+import type { Loader, LoadOptions } from './transactions/load-options';
 import type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
 import type { Records } from './transactions/records';
 import { TRANSACTION_NAMES, type Transaction, type TransactionOptions } from './transactions/transaction';
@@ -61,6 +62,17 @@ export class BaseView<
     const { topology } = this.#side;
     checkFunction('listener', listener);
     return topology.listen(listener);
+  }
+
+  /**
+   * The value; where there is none, or it is stale, what `loader` returns, which is stored. Of all processes that find so at
+   * once, one loads: the others get the stale value or, where there is none, wait for the new one within their
+   * timeouts. It ends with the error of its loader, whose result is as get() will find it; undefined is not stored. A loader
+   * goes on without those who asked: for others, and for the server. UnsupportedError without memcached's meta protocol.
+   */
+  getOrLoad<T>(key: string, loader: Loader<T>, options: LoadOptions<T>): Promise<T | undefined> {
+    const { loads, outcome } = this.#side;
+    return outcome(this.#side.observed('getOrLoad', () => loads.getOrLoad(key, loader, options), key));
   }
 
   /** The classes of the database: those it was opened with, and those that were stored in it before. None on engines that have none. */

@@ -121,11 +121,13 @@ export { toTypeScript } from './schema/typescript';
 export { validate } from './schema/validate';
 export type { ExpiryOptions } from './transactions/expiry';
 export type { PartialResult } from './transactions/gathering';
+export type { Load, Loader, LoadOptions } from './transactions/load-options';
 export type {
   ConditionalOptions,
   ConditionalWriteOptions,
   CounterOptions,
   GetManyOptions,
+  InvalidateOptions,
   OperationOptions,
   WriteOptions,
 } from './transactions/options';
@@ -140,7 +142,7 @@ export type {
   RecordWriteOptions,
   VersionedRecord,
 } from './transactions/records';
-export { MutationResult, RecordResult } from './transactions/results';
+export { DetailedRecord, MutationResult, RecordResult } from './transactions/results';
 export type { Transaction, TransactionOptions } from './transactions/transaction';
 export { Transactions } from './transactions/transactions';
 export type { EncodedValue, Transcoder } from './transactions/transcoder';

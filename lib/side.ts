@@ -9,6 +9,7 @@ import type { Observer } from './observability/observer';
 import { clearTimeout, setTimeout } from './platform';
 import type { ClassDefinition } from './schema/class';
 import { traced } from './stacks';
+import { Loads } from './transactions/loads';
 import { ObservedTarget, observedRecords } from './transactions/observed';
 import type { Records } from './transactions/records';
 import { tracedRecords, tracedTarget } from './transactions/traced';
@@ -26,6 +27,7 @@ export class Side {
   readonly observer: Observer;
   #events: Events | undefined;
   #hooks: Hooks | undefined;
+  #loads: Loads | undefined;
   #isClosed = false;
 
   constructor(
@@ -54,8 +56,14 @@ export class Side {
   }
 
   /** What `start` starts, as an operation that is observed while somebody looks. */
-  observed<T>(op: string, start: () => Promise<T>): Promise<T> {
-    return this.observer.isActive ? this.observer.observe({ op, key: undefined }, start) : start();
+  observed<T>(op: string, start: () => Promise<T>, key?: string): Promise<T> {
+    return this.observer.isActive ? this.observer.observe({ op, key }, start) : start();
+  }
+
+  /** Of getOrLoad(). */
+  get loads(): Loads {
+    this.#loads ??= new Loads(this.transport);
+    return this.#loads;
   }
 
   recordsOf<C extends ClassDefinition>(definition: C): Records<C> {

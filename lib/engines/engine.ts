@@ -5,11 +5,10 @@ import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog } from '../events/change-log';
 import type { HookList } from '../events/hooks';
 import type { ClassDefinition } from '../schema/class';
-import type { Submitter } from '../transactions/get-many';
+import type { LoadSite } from '../transactions/loading';
 import type { PreparedTransaction, PrepareOptions } from '../transactions/prepared';
 import type { Records } from '../transactions/records';
 import type { Transaction, TransactionOptions } from '../transactions/transaction';
-import type { Target } from '../transactions/transactions';
 
 /** What an engine can do beyond single-record operations. */
 export interface Capabilities {
@@ -24,6 +23,10 @@ export interface Capabilities {
   readonly backup: boolean;
   /** Servers, whose state is known. */
   readonly topology: boolean;
+  /** getOrLoad(), and records that invalidate() marks as stale. */
+  readonly staleWhileRevalidate: boolean;
+  /** getDetails(). */
+  readonly recordDetails: boolean;
 }
 
 /** A kind of database, opened: it makes the ways to it, one for each event base. */
@@ -41,7 +44,7 @@ export interface Engine {
 }
 
 /** One event base's way to the servers: what the facets above know of an engine. */
-export interface Transport extends Target, Submitter {
+export interface Transport extends LoadSite {
   /** The server, as errors name it; undefined where there is none, or several. */
   readonly node: string | undefined;
   /** Resolves once operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */

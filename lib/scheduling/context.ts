@@ -61,6 +61,7 @@ interface Staged {
 class Stage implements Target {
   readonly transcoder;
   readonly mayBeUnversioned;
+  readonly withoutMeta;
   readonly #transport: Transport;
   readonly #outcome: Outcome;
   readonly #observer: Observer;
@@ -73,6 +74,7 @@ class Stage implements Target {
     this.#observer = observer;
     this.transcoder = transport.transcoder;
     this.mayBeUnversioned = transport.mayBeUnversioned;
+    this.withoutMeta = transport.withoutMeta;
   }
 
   get size(): number {

@@ -15,18 +15,28 @@ const LARGEST_RELATIVE = 30 * 24 * 60 * 60;
 const LARGEST = 0xffffffff;
 
 /** The u32 of the wire. A fraction of a second is rounded up: a record never expires before its time. */
-export function encodeExpiry(options: ExpiryOptions, now: () => number = dateNow): number {
+export function encodeExpiry(options: ExpiryOptions, now: () => number = dateNow, argument = 'ttl'): number {
   const { ttl, expiresAt } = options;
   if (ttl === undefined) return expiresAt === undefined ? 0 : encodeMoment(expiresAt);
   if (expiresAt !== undefined) throw invalidArgument('ttl', 'ttl and expiresAt exclude each other');
   if (typeof ttl !== 'number' || !(ttl >= 0))
-    throw invalidArgument('ttl', `ttl is a number of seconds, 0 or more, not ${shown(ttl)}`);
+    throw invalidArgument(argument, `${argument} is a number of seconds, 0 or more, not ${shown(ttl)}`);
   const seconds = Math.ceil(ttl);
   if (seconds <= LARGEST_RELATIVE) return seconds;
   const moment = Math.ceil(now() / 1000) + seconds;
   if (moment >= LARGEST)
-    throw invalidArgument('ttl', `ttl ends after the year 2106, which the wire cannot say: ${ttl}`);
+    throw invalidArgument(
+      argument,
+      `${argument} ends after the year 2106, which the wire cannot say: ${ttl}`,
+    );
   return moment;
+}
+
+/** The u32 of the wire for a span from now: `seconds` is more than 0. */
+export function encodeSpan(argument: string, seconds: number, now: () => number): number {
+  if (typeof seconds !== 'number' || !(seconds > 0))
+    throw invalidArgument(argument, `${argument} is a number of seconds, more than 0, not ${shown(seconds)}`);
+  return encodeExpiry({ ttl: seconds }, now, argument);
 }
 
 function encodeMoment(expiresAt: Date): number {

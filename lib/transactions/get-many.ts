@@ -20,9 +20,9 @@ export interface Submitter {
   stopWaiting(waiting: Waiting): void;
 }
 
-/** An outcome of which a part has not started, for lack of room. */
+/** An outcome of which a part has not started. */
 export interface Waiting {
-  /** What is submitted meanwhile belongs to a call under way: it needs no flush() and an open database no more. */
+  /** There may be room for more. What is submitted meanwhile belongs to a call under way: it needs no flush() and an open database no more. */
   proceed(): void;
   /** What has not ended by now ends with the error. */
   giveUp(error: unknown): void;

@@ -9,12 +9,14 @@ import type { Target } from './transactions';
 export class ObservedTarget implements Target {
   readonly transcoder;
   readonly mayBeUnversioned;
+  readonly withoutMeta;
   readonly #target: Target;
   readonly #observer: Observer;
 
   constructor(target: Target, observer: Observer) {
     this.transcoder = target.transcoder;
     this.mayBeUnversioned = target.mayBeUnversioned;
+    this.withoutMeta = target.withoutMeta;
     this.#target = target;
     this.#observer = observer;
   }

@@ -15,6 +15,10 @@ export const Kind = {
   decrement: 10,
   append: 11,
   prepend: 12,
+  getDetails: 13,
+  invalidate: 14,
+  /** Its read: it resolves to a Claim. */
+  getOrLoad: 15,
 } as const;
 
 export type KindName = keyof typeof Kind;
@@ -34,6 +38,9 @@ const MISSING: ReadonlySet<Kind> = new Set([
   Kind.getAndTouch,
   Kind.increment,
   Kind.decrement,
+  Kind.getDetails,
+  Kind.invalidate,
+  Kind.getOrLoad,
 ]);
 
 /** Where there is no record, it resolves to undefined or false. */
@@ -42,6 +49,8 @@ export const canMiss = (kind: Kind): boolean => MISSING.has(kind);
 /** What the simplest operations do without; kept apart so that a plain get allocates little. */
 export interface Details {
   expiry: number;
+  /** With less left of its time than this, as an expiry, a record may be claimed. */
+  recache: number;
   casHigh: number;
   casLow: number;
   delta: bigint;
@@ -61,6 +70,7 @@ export interface Details {
 export function details(): Details {
   return {
     expiry: 0,
+    recache: 0,
     casHigh: 0,
     casLow: 0,
     delta: 0n,

@@ -29,6 +29,11 @@ export interface ConditionalOptions extends OperationOptions {
 
 export interface ConditionalWriteOptions extends WriteOptions, ConditionalOptions {}
 
+export interface InvalidateOptions extends ConditionalOptions {
+  /** For how many seconds the stale record is kept, more than 0; without it for as long as it would have been kept. */
+  readonly staleFor?: number | undefined;
+}
+
 export interface CounterOptions extends OperationOptions, ExpiryOptions {
   /** How much to add or take away; 1 without it. Unsigned, 64 bits. */
   readonly delta?: bigint | number | undefined;
@@ -49,6 +54,7 @@ export const CONDITIONAL_WRITE_NAMES = optionNames<ConditionalWriteOptions>({
   ...EXPIRY,
   cas: true,
 });
+export const INVALIDATE_NAMES = optionNames<InvalidateOptions>({ ...TIMING, cas: true, staleFor: true });
 export const COUNTER_NAMES = optionNames<CounterOptions>({
   ...TIMING,
   ...EXPIRY,

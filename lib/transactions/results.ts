@@ -36,6 +36,31 @@ export class RecordResult<T> extends MutationResult {
   }
 }
 
+/** A record with all that the server knows of it. */
+export class DetailedRecord<T> extends RecordResult<T> {
+  /** Of the value as it is stored, in bytes. */
+  readonly size: number;
+  /** Seconds until the record expires; undefined when it does not. */
+  readonly ttl: number | undefined;
+  /** Seconds since it was written or read. */
+  readonly idle: number;
+  /** Whether it has been read since it was written. */
+  readonly wasRead: boolean;
+  /** Whether it was invalidated. */
+  readonly isStale: boolean;
+
+  constructor(value: T, flags: number, casHigh: number, casLow: number, details: RecordDetails) {
+    super(value, flags, casHigh, casLow);
+    this.size = details.size;
+    this.ttl = details.ttl;
+    this.idle = details.idle;
+    this.wasRead = details.wasRead;
+    this.isStale = details.isStale;
+  }
+}
+
+type RecordDetails = Pick<DetailedRecord<unknown>, 'size' | 'ttl' | 'idle' | 'wasRead' | 'isStale'>;
+
 export function joinWords(high: number, low: number): bigint {
   return (BigInt(high) << 32n) | BigInt(low);
 }

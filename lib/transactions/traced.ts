@@ -10,6 +10,7 @@ export function tracedTarget(target: Target): Target {
   return {
     transcoder: target.transcoder,
     mayBeUnversioned: target.mayBeUnversioned,
+    withoutMeta: target.withoutMeta,
     now: () => target.now(),
     dispatch: <T>(operation: Operation) => traced(target.dispatch<T>(operation)),
     dispatchMany: <R>(many: GetMany<R>) => traced(target.dispatchMany(many)),

@@ -9,10 +9,10 @@ import {
   shown,
 } from '../arguments';
 import { UnsupportedError } from '../errors';
-import { type ExpiryOptions, encodeExpiry } from './expiry';
+import { type ExpiryOptions, encodeExpiry, encodeSpan } from './expiry';
 import { Hits, HitsAndFailures, type PartialResult } from './gathering';
 import { GetMany } from './get-many';
-import { type Details, details, Kind, Operation } from './operation';
+import { type Details, details, Kind, nameOf, Operation } from './operation';
 import {
   CONDITIONAL_NAMES,
   CONDITIONAL_WRITE_NAMES,
@@ -22,13 +22,15 @@ import {
   type CounterOptions,
   GET_MANY_NAMES,
   type GetManyOptions,
+  INVALIDATE_NAMES,
+  type InvalidateOptions,
   OPERATION_NAMES,
   type OperationOptions,
   TOUCH_NAMES,
   WRITE_NAMES,
   type WriteOptions,
 } from './options';
-import type { MutationResult, RecordResult } from './results';
+import type { DetailedRecord, MutationResult, RecordResult } from './results';
 import type { EncodedValue, Transcoder } from './transcoder';
 
 /** Where operations go: to an engine at once, or into a scheduling context. */
@@ -36,6 +38,8 @@ export interface Target {
   readonly transcoder: Transcoder;
   /** Whether there are servers that keep no versions of records, and give 0n for one. */
   readonly mayBeUnversioned?: boolean;
+  /** Why there is none of what only memcached's meta protocol can do; undefined where there is. */
+  readonly withoutMeta?: string | undefined;
   /** ms since 1970, as the engine counts them. */
   now(): number;
   /** Throws what the call should throw; otherwise the operation settles by itself. */
@@ -73,6 +77,15 @@ export class Transactions {
   /** The value with its version and flags; undefined when there is none. */
   getRecord<T = unknown>(key: string, options?: OperationOptions): Promise<RecordResult<T> | undefined> {
     return this.#dispatch(Kind.getRecord, key, undefined, timingOf(options));
+  }
+
+  /**
+   * The record with its time to live, size and use; undefined when there is none. It does not count as a use. UnsupportedError
+   * without memcached's meta protocol.
+   */
+  getDetails<T = unknown>(key: string, options?: OperationOptions): Promise<DetailedRecord<T> | undefined> {
+    assertMeta(this.#target, Kind.getDetails);
+    return this.#dispatch(Kind.getDetails, key, undefined, timingOf(options));
   }
 
   /**
@@ -123,6 +136,20 @@ export class Transactions {
   /** Whether there was a record to remove. */
   remove(key: string, options?: ConditionalOptions): Promise<boolean> {
     return this.#dispatch(Kind.remove, key, undefined, versionOf(options, CONDITIONAL_NAMES, this.#target));
+  }
+
+  /**
+   * Marks the record as stale, instead of removing it, under a new version; whether there was one. The next getOrLoad() loads a
+   * new value and those meanwhile get the old one. Other reads go on giving it too, and the first of them, for the
+   * server, has promised to write a new value: read what you invalidate with getOrLoad() alone. UnsupportedError without
+   * memcached's meta protocol.
+   */
+  invalidate(key: string, options?: InvalidateOptions): Promise<boolean> {
+    assertMeta(this.#target, Kind.invalidate);
+    const detail = versionOf(options, INVALIDATE_NAMES, this.#target);
+    if (detail !== undefined && options?.staleFor !== undefined)
+      detail.expiry = encodeSpan('staleFor', options.staleFor, () => this.#target.now());
+    return this.#dispatch(Kind.invalidate, key, undefined, detail);
   }
 
   /** Gives the record a new time to live; whether there was one. */
@@ -204,8 +231,13 @@ export class Transactions {
   }
 }
 
+/** Throws where there is no meta protocol. */
+export function assertMeta({ withoutMeta }: Target, kind: Kind): void {
+  if (withoutMeta !== undefined) throw new UnsupportedError(`${nameOf(kind)}: ${withoutMeta}`);
+}
+
 /** A transcoder is user code: a promise, for instance, has neither data nor flags. */
-function checkEncoded(encoded: EncodedValue): EncodedValue {
+export function checkEncoded(encoded: EncodedValue): EncodedValue {
   checkObject(encoded, 'value');
   const { data, flags } = encoded;
   if (typeof data !== 'string' && !isUint8Array(data)) {
@@ -260,7 +292,7 @@ function versionOf(
   return options === undefined ? undefined : version(options, timing(options, details(), known), target);
 }
 
-function timing(options: OperationOptions, detail: Details, known: ReadonlySet<string>): Details {
+export function timing(options: OperationOptions, detail: Details, known: ReadonlySet<string>): Details {
   checkOptions(options, known);
   const { timeout, signal } = options;
   if (timeout !== undefined) detail.timeout = checkTimeout(timeout);

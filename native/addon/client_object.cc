@@ -85,9 +85,11 @@ pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
   const uint32_t* p = parameters_;
   return {.request = {.op = static_cast<wire::Op>(code & 0xff),
                       .discards_value = (code & layout::kCodeDiscardsValue) != 0,
+                      .wants_cas = (code & layout::kCodeWantsCas) != 0,
                       .cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]),
                       .flags = p[layout::kParamFlags],
                       .expiry = p[layout::kParamExpiry],
+                      .recache = p[layout::kParamRecache],
                       .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
                       .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
           .timeout = p[layout::kParamTimeout],
@@ -232,6 +234,9 @@ void ClientObject::set_slab(napi_value slab) {
 void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value host) {
   static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
   static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
+  static_assert(layout::kMarkClaimWon == wire::kClaimWon && layout::kMarkClaimTaken == wire::kClaimIsTaken);
+  static_assert(layout::kMarkStale == wire::kIsStale && layout::kMarkRead == wire::kWasRead);
+  static_assert(layout::kNeverExpires == wire::kNeverExpires);
   client_->add_server(id, *kProtocols[protocol], text(driver_->env(), host));
 }
 

@@ -266,7 +266,8 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
     record[layout::kRecordCasLow] = static_cast<uint32_t>(completion.cas);
     record[layout::kRecordConnection] = completion.connection;
     ++next_record_;
-    if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeAnswered) {
+    constexpr uint32_t kHasMore = layout::kOutcomeMask | layout::kOutcomeDescribedBit;
+    if ((completion.outcome & kHasMore) != layout::kOutcomeAnswered) {
       record[layout::kRecordDetail] = completion.detail;
       record[layout::kRecordLate] = completion.late ? 1 : 0;
       record[layout::kRecordDeadlineHigh] = static_cast<uint32_t>(completion.deadline >> 32);

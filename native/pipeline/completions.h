@@ -44,6 +44,14 @@ struct Completion {
   uint16_t connection = 0;
   bool late = false;
   base::Millis deadline = 0;
+
+  // Of kOutcomeAnswered, which has no cause and no deadline; the words are layout::kRecordTtl and those
+  // behind it.
+  void describe(uint32_t ttl, uint32_t idle, uint8_t marks) {
+    outcome |= layout::kOutcomeDescribedBit;
+    detail = ttl;
+    deadline = uint64_t{idle} << 32 | marks;
+  }
 };
 
 struct CompletionBatch {

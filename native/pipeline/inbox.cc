@@ -173,10 +173,12 @@ Completion* Inbox::conclude(Flight& flight, uint32_t outcome, Progress* progress
 void Inbox::settle(Flight& flight, const Answer& answer, std::span<const std::byte> value,
                    Progress* progress) {
   const bool wants_value = !flight.discards_value;
+  const bool is_described = answer.is_success && wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(answer), progress);
   if (completion == nullptr) return;
   completion->cas = answer.cas;
   completion->flags = answer.flags;
+  if (is_described) completion->describe(answer.ttl, answer.idle, answer.marks);
   if (!wants_value) return;
   if (!answer.is_success) value = value.first(std::min(value.size(), kTextKept));
   completion->value_length = static_cast<uint32_t>(value.size());
@@ -256,8 +258,10 @@ bool Inbox::finish_large(Progress* progress) {
   std::unique_ptr<LargeValue> value = std::move(large_);
   large_filled_ = 0;
   Flight& flight = *std::exchange(large_flight_, nullptr);
+  const bool is_described = wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(large_answer_) | layout::kOutcomeLargeBit, progress);
   if (completion == nullptr) return true;
+  if (is_described) completion->describe(large_answer_.ttl, large_answer_.idle, large_answer_.marks);
   completion->cas = large_answer_.cas;
   completion->flags = large_answer_.flags;
   completion->value_length = static_cast<uint32_t>(large_answer_.value);

@@ -26,7 +26,8 @@ inline constexpr uint32_t kParamInitialHigh = 7;
 inline constexpr uint32_t kParamInitialLow = 8;
 inline constexpr uint32_t kParamDeadlineHigh = 9;  // of a record: instead of the timeout, when not 0
 inline constexpr uint32_t kParamDeadlineLow = 10;
-inline constexpr uint32_t kParamWords = 11;
+inline constexpr uint32_t kParamRecache = 11;
+inline constexpr uint32_t kParamWords = 12;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
@@ -43,7 +44,17 @@ inline constexpr uint32_t kRecordDetail = 8;  // a cause (below); like all that 
 inline constexpr uint32_t kRecordLate = 9;    // of kOutcomeLost: 1 when the deadline has passed
 inline constexpr uint32_t kRecordDeadlineHigh = 10;  // of kOutcomeLost, for a retry
 inline constexpr uint32_t kRecordDeadlineLow = 11;
+inline constexpr uint32_t kRecordTtl = 8;    // with kOutcomeDescribedBit, as the two below; seconds
+inline constexpr uint32_t kRecordIdle = 10;  // seconds
+inline constexpr uint32_t kRecordMarks = 11;
 inline constexpr uint32_t kRecordWords = 12;
+
+// Marks of a record.
+inline constexpr uint32_t kMarkClaimWon = 1;
+inline constexpr uint32_t kMarkClaimTaken = 2;
+inline constexpr uint32_t kMarkStale = 4;
+inline constexpr uint32_t kMarkRead = 8;
+inline constexpr uint32_t kNeverExpires = 4294967295;  // kRecordTtl
 
 // Outcomes.
 inline constexpr uint32_t kOutcomeMask = 255;
@@ -65,6 +76,7 @@ inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer
 inline constexpr uint32_t kOutcomeAsciiBit = 2048;   // no byte of the value is above 0x7f
 inline constexpr uint32_t kOutcomeBlamedBit =
     4096;  // of kOutcomeLost: it broke on the answer to this operation
+inline constexpr uint32_t kOutcomeDescribedBit = 8192;  // of kOutcomeAnswered: there is more of the record
 inline constexpr uint32_t kOutcomeStatusShift = 16;
 
 // Causes: an errno below kCauseProtocol, or one of these.
@@ -128,6 +140,7 @@ inline constexpr uint32_t kFlushAll = 2;
 // interest.
 inline constexpr uint32_t kCodeDiscardsValue = 256;
 inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string
+inline constexpr uint32_t kCodeWantsCas = 1024;    // of a read
 
 // Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
 inline constexpr uint32_t kLargeValue = 16384;

@@ -32,6 +32,15 @@ class Encoder {
 // Answer.flags of a counter that is decimal text; otherwise it is 8 bytes, big-endian.
 inline constexpr uint32_t kDecimalCounter = 1;
 
+// Answer.ttl of a record that does not expire.
+inline constexpr uint32_t kNeverExpires = UINT32_MAX;
+
+// Answer.marks.
+inline constexpr uint8_t kClaimWon = 1;      // whoever gets this answer is to write a new value
+inline constexpr uint8_t kClaimIsTaken = 2;  // somebody else has been told so
+inline constexpr uint8_t kIsStale = 4;
+inline constexpr uint8_t kWasRead = 8;  // before, since it was written
+
 struct Answer {
   bool has_op =
       false;  // the answer names what was asked; otherwise read_as() says whether it may be one to that
@@ -44,6 +53,9 @@ struct Answer {
   uint32_t opaque = 0;
   uint32_t flags = 0;
   uint64_t cas = 0;
+  uint32_t ttl = 0;   // seconds left of it, as the two below where the operation describes()
+  uint32_t idle = 0;  // seconds since it was written or read
+  uint8_t marks = 0;
   size_t head = 0;   // bytes before the value
   size_t value = 0;  // bytes of it; of an error its text
   size_t tail = 0;   // bytes behind it

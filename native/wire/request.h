@@ -18,18 +18,28 @@ enum class Op : uint8_t {
   kPrepend = 0x0f,
   kTouch = 0x1c,
   kGetAndTouch = 0x1d,
+  // What only memcached's meta protocol can say.
+  kGetOrClaim = 0xe0,
+  kGetDetails = 0xe1,
+  kInvalidate = 0xe2,
 };
 
+// The answer to it tells a record's time to live and its marks.
+constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGetDetails; }
+
 // The successful answer to it has a record's value.
-constexpr bool brings_value(Op op) { return op == Op::kGet || op == Op::kGetAndTouch; }
+constexpr bool brings_value(Op op) { return op == Op::kGet || op == Op::kGetAndTouch || describes(op); }
 
 struct Request {
   Op op = Op::kGet;
   bool discards_value = false;  // only whether the answer has a value is of interest
+  bool wants_cas = false;       // of a read; some protocols bring it unasked
   uint32_t opaque = 0;          // what the answer is matched by, where the protocol has it say so
   uint64_t cas = 0;             // 0: unconditional
   uint32_t flags = 0;           // of a value that is stored
-  uint32_t expiry = 0;   // seconds; absolute Unix time above 30 days; counters: 0xffffffff = fail on a miss
+  uint32_t expiry = 0;   // seconds; absolute Unix time above 30 days; counters: 0xffffffff = fail on a miss;
+                         // kGetOrClaim: of what stands for a missing record; kInvalidate: 0 = as it is
+  uint32_t recache = 0;  // kGetOrClaim: with less left of its time than this, a record may be claimed as well
   uint64_t delta = 0;    // counters
   uint64_t initial = 0;  // counters
 };

@@ -14,6 +14,7 @@ const documents = [
   'README.md',
   'docs/events.md',
   'docs/clusters.md',
+  'docs/caching.md',
   'docs/observability.md',
   'docs/coming-from-extremedb.md',
 ];

@@ -62,6 +62,16 @@ const Example kExamples[] = {
     {Op::kGet, "EN O5\r\n", 1, 0, 0, "", true},
     {Op::kGetAndTouch, "VA 5 f7 c9 O5\r\nvalue\r\n", 0, 7, 9, "value"},
     {Op::kGetAndTouch, "EN O5\r\n", 1},
+    {Op::kGetAndTouch, "VA 0 f0 O5 Z\r\n\r\n", 1},
+    {Op::kGet, "VA 0 f0 O5 W\r\n\r\n", 1},
+    {Op::kGet, "VA 0 f7 O5 Z\r\n\r\n", 0, 7, 0, ""},
+    {Op::kGet, "VA 0 f0 O5 X\r\n\r\n", 0, 0, 0, ""},
+    {Op::kGetDetails, "VA 0 f0 c9 t30 l0 h0 O5 Z\r\n\r\n", 1, 0, 9},
+    {Op::kGetDetails, "EN O5\r\n", 1},
+    {Op::kGetOrClaim, "EN O5\r\n", 1},
+    {Op::kInvalidate, "HD O5\r\n", 0, 0, 0, "", true},
+    {Op::kInvalidate, "NF O5\r\n", 1, 0, 0, "", true},
+    {Op::kInvalidate, "EX O5\r\n", 2, 0, 0, "", true},
     {Op::kTouch, "HD O0000000000000000000000000000005\r\n", 0, 0, 0, "", true},
     {Op::kTouch, "EN O5\r\n", 1, 0, 0, "", true},
     {Op::kSet, "HD O5 c12\r\n", 0, 0, 12},
@@ -151,6 +161,59 @@ TEST(MetaAnswer, MayComeInAnyPieces) {
     harness.feed(std::string_view(all).substr(cut));
     ASSERT_EQ(harness.seen(), expected) << cut;
   }
+}
+
+struct Described {
+  Op op;
+  std::string bytes;
+  uint32_t ttl;
+  uint32_t idle;
+  uint32_t marks;
+};
+
+const Described kDescribed[] = {
+    {Op::kGetDetails, "VA 5 f7 c9 t30 l4 h1 O5\r\nvalue\r\n", 30, 4, layout::kMarkRead},
+    {Op::kGetDetails, "VA 5 f7 c9 t-1 l0 h0 O5 W X\r\nvalue\r\n", layout::kNeverExpires, 0,
+     layout::kMarkClaimWon | layout::kMarkStale},
+    {Op::kGetDetails, "VA 5 f7 c9 t4294967295 l4294967295 O5 Z\r\nvalue\r\n", 0, UINT32_MAX,
+     layout::kMarkClaimTaken},
+    {Op::kGetOrClaim, "VA 5 f7 c9 O5\r\nvalue\r\n", 0, 0, 0},
+    {Op::kGetOrClaim, "VA 5 f7 c9 O5 W\r\nvalue\r\n", 0, 0, layout::kMarkClaimWon},
+    {Op::kGetOrClaim, "VA 5 f7 c9 O5 X Z\r\nvalue\r\n", 0, 0, layout::kMarkStale | layout::kMarkClaimTaken},
+};
+
+TEST(MetaAnswer, DescribesARecordThatIsAskedAfter) {
+  for (const Described& example : kDescribed) {
+    SCOPED_TRACE(example.bytes);
+    MetaHarness harness;
+    harness.due(kOpaque, example.op);
+    harness.feed(example.bytes);
+    EXPECT_EQ(harness.cause, 0u);
+    EXPECT_EQ(harness.seen(), (std::vector<Seen>{{kOpaque, outcome(0) | layout::kOutcomeDescribedBit, 7, 9,
+                                                  "value", example.ttl}}));
+    EXPECT_EQ(harness.flights().completions().records[0].deadline,
+              uint64_t{example.idle} << 32 | example.marks);
+  }
+}
+
+// Whoever claims has to know that somebody else did.
+TEST(MetaAnswer, ShowsAClaimOnWhatIsMissingToThoseWhoClaim) {
+  MetaHarness harness;
+  harness.due(kOpaque, Op::kGetOrClaim);
+  harness.feed("VA 0 f0 c9 O5 Z\r\n\r\n");
+  EXPECT_EQ(harness.seen(),
+            (std::vector<Seen>{{kOpaque, outcome(0) | layout::kOutcomeDescribedBit, 0, 9, ""}}));
+}
+
+TEST(MetaAnswer, DescribesALargeRecord) {
+  const std::string value(layout::kLargeValue + 1, 'v');
+  MetaHarness harness;
+  harness.due(kOpaque, Op::kGetDetails);
+  harness.feed("VA " + std::to_string(value.size()) + " f7 c9 t30 l4 h1 O5\r\n" + value + "\r\n");
+  EXPECT_EQ(harness.seen(),
+            (std::vector<Seen>{{kOpaque, outcome(0) | layout::kOutcomeDescribedBit | layout::kOutcomeLargeBit,
+                                7, 9, value, 30}}));
+  EXPECT_EQ(harness.flights().completions().records[0].deadline, uint64_t{4} << 32 | layout::kMarkRead);
 }
 
 TEST(MetaAnswer, WithALargeValueTakesMemoryOfItsOwn) {
@@ -256,6 +319,10 @@ TEST_F(HostileMetaServer, ALineThatSaysNothingCertainEndsTheConnection) {
                                   "VA 1 O5 f-1\r\n",
                                   "VA 1 O5 f4294967296\r\n",
                                   "VA 1 O5 c18446744073709551616\r\n",
+                                  "VA 1 O5 t\r\n",
+                                  "VA 1 O5 t-2\r\n",
+                                  "VA 1 O5 l-1\r\n",
+                                  "VA 1 O5 l4294967296\r\n",
                                   "VA 1\tO5\r\n"})
     EXPECT_EQ(cause_of(bytes), layout::kCauseBadLengths) << bytes;
 }
@@ -282,6 +349,11 @@ TEST_F(HostileMetaServer, AnAnswerToAnotherOperationEndsTheConnection) {
                                                {Op::kSet, "EN O5\r\n"},
                                                {Op::kDelete, "VA 1 O5\r\nv\r\n"},
                                                {Op::kDelete, "NS O5\r\n"},
+                                               {Op::kInvalidate, "VA 1 O5\r\nv\r\n"},
+                                               {Op::kInvalidate, "EN O5\r\n"},
+                                               {Op::kGetOrClaim, "HD O5\r\n"},
+                                               {Op::kGetOrClaim, "NF O5\r\n"},
+                                               {Op::kGetDetails, "HD O5\r\n"},
                                                {Op::kIncrement, "HD O5\r\n"},
                                                {Op::kIncrement, "VA 0 O5\r\n\r\n"},
                                                {Op::kIncrement, "VA 21 O5\r\n"},

@@ -20,6 +20,7 @@ const dialect: Dialect = {
   engine: 'nobody',
   longestKey: 10,
   mayBeUnversioned: false,
+  withoutMeta: undefined,
   codes: [],
   isIdempotent: (kind) => kind === Kind.get,
   mayBeLookedAfter: (kind) => kind === Kind.get,

@@ -17,6 +17,8 @@ const CAPABILITIES: Capabilities = {
   subDocument: false,
   backup: true,
   topology: false,
+  staleWhileRevalidate: false,
+  recordDetails: false,
 };
 
 export interface Bases {

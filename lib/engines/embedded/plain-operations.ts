@@ -5,6 +5,7 @@ import {
   KeyExistsError,
   KeyNotFoundError,
   ServerError,
+  UnsupportedError,
 } from '../../errors';
 import { type Details, Kind, nameOf, type Operation } from '../../transactions/operation';
 import { joinWords, MutationResult, RecordResult } from '../../transactions/results';
@@ -102,6 +103,8 @@ export function executePlain(
     case Kind.increment:
     case Kind.decrement:
       return count(scope, operation, key, before);
+    default:
+      throw new UnsupportedError(`${nameOf(kind)}: the embedded engine has no such thing`);
   }
 }
 

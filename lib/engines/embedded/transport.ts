@@ -28,6 +28,7 @@ import { type Unit, Writer } from './writer';
 /** One event base's way to the database: reads at once, writes through its writer. */
 export class EmbeddedTransport implements Transport {
   readonly node = undefined;
+  readonly withoutMeta = 'the embedded engine has no such thing';
   readonly transcoder: Transcoder;
   readonly timeout: number;
   readonly writer: Writer;
@@ -226,6 +227,11 @@ export class EmbeddedTransport implements Transport {
 
   stopWaiting(waiting: Waiting): void {
     if (this.#waiting.delete(waiting)) this.#checkIdle();
+  }
+
+  /** Writes after refuse() are its caller's own affair: they are refused. */
+  resume<R>(start: () => R): R {
+    return start();
   }
 
   get isIdle(): boolean {

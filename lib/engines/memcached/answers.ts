@@ -1,8 +1,9 @@
 import { ServerError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import type { Claim } from '../../transactions/loading';
 import { Kind, type Operation } from '../../transactions/operation';
-import { MutationResult, RecordResult } from '../../transactions/results';
+import { DetailedRecord, MutationResult, RecordResult } from '../../transactions/results';
 import type { Completions } from '../network/completions';
 
 /** What a successful answer resolves to. Throws what the transcoder throws, and ServerError for what makes no sense. */
@@ -25,9 +26,14 @@ export function readAnswer(
         records[at + layout.RECORD_CAS_LOW] as number,
       );
     }
+    case Kind.getDetails:
+      return readDetails(completions, native, at);
+    case Kind.getOrLoad:
+      return readClaim(completions, native, at);
     case Kind.exists:
     case Kind.remove:
     case Kind.touch:
+    case Kind.invalidate:
       return true;
     case Kind.increment:
     case Kind.decrement: {
@@ -43,4 +49,39 @@ export function readAnswer(
       );
     }
   }
+}
+
+function readDetails(completions: Completions, native: NativeClient, at: number): DetailedRecord<unknown> {
+  const { records } = completions;
+  const ttl = records[at + layout.RECORD_TTL] as number;
+  const marks = records[at + layout.RECORD_MARKS] as number;
+  return new DetailedRecord(
+    completions.value(native, at),
+    records[at + layout.RECORD_FLAGS] as number,
+    records[at + layout.RECORD_CAS_HIGH] as number,
+    records[at + layout.RECORD_CAS_LOW] as number,
+    {
+      size: records[at + layout.RECORD_VALUE_LENGTH] as number,
+      ttl: ttl === layout.NEVER_EXPIRES ? undefined : ttl,
+      idle: records[at + layout.RECORD_IDLE] as number,
+      wasRead: (marks & layout.MARK_READ) !== 0,
+      isStale: (marks & layout.MARK_STALE) !== 0,
+    },
+  );
+}
+
+/** What stands for a missing record that somebody has claimed has no bytes and no flags. */
+function readClaim(completions: Completions, native: NativeClient, at: number): Claim {
+  const { records } = completions;
+  const marks = records[at + layout.RECORD_MARKS] as number;
+  const isClaimed = (marks & (layout.MARK_CLAIM_WON | layout.MARK_CLAIM_TAKEN)) !== 0;
+  const isEmpty = records[at + layout.RECORD_VALUE_LENGTH] === 0 && records[at + layout.RECORD_FLAGS] === 0;
+  const isThere = !(isClaimed && isEmpty);
+  return {
+    value: isThere ? completions.value(native, at) : undefined,
+    isThere,
+    isWon: (marks & layout.MARK_CLAIM_WON) !== 0,
+    casHigh: records[at + layout.RECORD_CAS_HIGH] as number,
+    casLow: records[at + layout.RECORD_CAS_LOW] as number,
+  };
 }

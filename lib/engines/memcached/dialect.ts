@@ -20,6 +20,8 @@ export const memcachedDialect = (protocol: MemcachedProtocol): Dialect => ({
   engine: 'memcached',
   longestKey: 250,
   mayBeUnversioned: true,
+  withoutMeta:
+    protocol === 'meta' ? undefined : "only the meta protocol has it: connect() with protocol: 'meta'",
   codes: CODES,
   isIdempotent,
   mayBeLookedAfter: isExtension,

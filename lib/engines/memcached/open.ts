@@ -19,7 +19,7 @@ export interface MemcachedOptions extends ClientOptions, FleetOptions {
   readonly protocol?: MemcachedProtocol | undefined;
 }
 
-const CAPABILITIES: Capabilities = {
+const capabilitiesOf = (protocol: MemcachedProtocol): Capabilities => ({
   engine: 'memcached',
   transactions: false,
   events: false,
@@ -27,7 +27,9 @@ const CAPABILITIES: Capabilities = {
   subDocument: false,
   backup: false,
   topology: true,
-};
+  staleWhileRevalidate: protocol === 'meta',
+  recordDetails: protocol === 'meta',
+});
 
 export function openMemcached(
   servers: readonly ServerAddress[],
@@ -43,7 +45,7 @@ export function openMemcached(
   const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
   const fleet = new Fleet(named(weighted(servers, given.weights)), policyOf(given));
   return {
-    capabilities: CAPABILITIES,
+    capabilities: capabilitiesOf(protocol),
     drainTimeout: options.timeout,
     createTransport: (base: EventBase): Transport =>
       new NativeTransport(base, fleet, dialect, options, transcoder),

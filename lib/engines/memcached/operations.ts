@@ -5,7 +5,7 @@ import { Kind } from '../../transactions/operation';
 export const CODES: readonly number[] = (() => {
   const codes: Record<Kind, number> = {
     [Kind.get]: layout.OP_GET,
-    [Kind.getRecord]: layout.OP_GET,
+    [Kind.getRecord]: layout.OP_GET | layout.CODE_WANTS_CAS,
     [Kind.exists]: layout.OP_GET | layout.CODE_DISCARDS_VALUE,
     [Kind.insert]: layout.OP_ADD,
     [Kind.upsert]: layout.OP_SET,
@@ -17,10 +17,22 @@ export const CODES: readonly number[] = (() => {
     [Kind.decrement]: layout.OP_DECREMENT,
     [Kind.append]: layout.OP_APPEND,
     [Kind.prepend]: layout.OP_PREPEND,
+    [Kind.getDetails]: layout.OP_GET_DETAILS | layout.CODE_WANTS_CAS,
+    [Kind.invalidate]: layout.OP_INVALIDATE | layout.CODE_DISCARDS_VALUE,
+    [Kind.getOrLoad]: layout.OP_GET_OR_CLAIM | layout.CODE_WANTS_CAS,
   };
   return Object.keys(codes).map((kind) => codes[Number(kind) as Kind]);
 })();
 
+/** A claim that was won and lost with its connection ends by itself: until then others wait, as they would for it. */
+const IDEMPOTENT: ReadonlySet<Kind> = new Set([
+  Kind.get,
+  Kind.getRecord,
+  Kind.exists,
+  Kind.getDetails,
+  Kind.getOrLoad,
+]);
+
 export function isIdempotent(kind: Kind): boolean {
-  return kind === Kind.get || kind === Kind.getRecord || kind === Kind.exists;
+  return IDEMPOTENT.has(kind);
 }

@@ -9,7 +9,7 @@ import {
   ServerError,
   UnsupportedError,
 } from '../../errors';
-import { Kind, nameOf, type Operation } from '../../transactions/operation';
+import { canMiss, Kind, nameOf, type Operation } from '../../transactions/operation';
 
 // memcached's protocol_binary.h.
 export const Status = {
@@ -27,22 +27,12 @@ export const Status = {
   temporaryFailure: 0x86,
 } as const;
 
-const MISS_IS_A_RESULT: ReadonlySet<Kind> = new Set([
-  Kind.get,
-  Kind.getRecord,
-  Kind.exists,
-  Kind.remove,
-  Kind.touch,
-  Kind.getAndTouch,
-  Kind.increment,
-  Kind.decrement,
-]);
+const IS_BOOLEAN: ReadonlySet<Kind> = new Set([Kind.exists, Kind.remove, Kind.touch, Kind.invalidate]);
 
 /** What a miss resolves to, for the kinds for which it is no error. */
 export function missOf(kind: Kind): { readonly value: boolean | undefined } | undefined {
-  if (!MISS_IS_A_RESULT.has(kind)) return undefined;
-  const isBoolean = kind === Kind.exists || kind === Kind.remove || kind === Kind.touch;
-  return { value: isBoolean ? false : undefined };
+  if (!canMiss(kind)) return undefined;
+  return { value: IS_BOOLEAN.has(kind) ? false : undefined };
 }
 
 /** The error of a status that is neither success nor a miss that is a result. `text` is the server's own, for people. */

@@ -16,6 +16,8 @@ export interface Dialect {
   readonly longestKey: number;
   /** Whether there are servers that keep no versions of records, and give 0n for one. */
   readonly mayBeUnversioned: boolean;
+  /** Why there is none of what only memcached's meta protocol can do; undefined where there is. */
+  readonly withoutMeta: string | undefined;
   /** How native code is told what to do, by Kind. */
   readonly codes: readonly number[];
 

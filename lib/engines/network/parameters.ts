@@ -1,5 +1,5 @@
 import * as layout from '../../native/layout';
-import { type Details, isCounter, type Operation } from '../../transactions/operation';
+import { type Details, isCounter, Kind, type Operation } from '../../transactions/operation';
 
 /**
  * What native code reads at a call besides its arguments. Outside of calls it holds the defaults, so that an operation
@@ -22,6 +22,7 @@ export class Parameters {
     p[layout.PARAM_EXPIRY] = detail.expiry;
     p[layout.PARAM_CAS_HIGH] = detail.casHigh;
     p[layout.PARAM_CAS_LOW] = detail.casLow;
+    if (operation.kind === Kind.getOrLoad) p[layout.PARAM_RECACHE] = detail.recache;
     if (isCounter(operation.kind)) {
       p[layout.PARAM_DELTA_HIGH] = Number(detail.delta >> 32n);
       p[layout.PARAM_DELTA_LOW] = Number(detail.delta & 0xffffffffn);

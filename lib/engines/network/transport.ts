@@ -24,6 +24,7 @@ import { TickFlush } from './tick-flush';
 export class NativeTransport implements Transport {
   readonly transcoder: Transcoder;
   readonly mayBeUnversioned: boolean;
+  readonly withoutMeta: string | undefined;
   readonly #base: EventBase;
   readonly #cluster: Cluster;
   readonly #options: ResolvedClientOptions;
@@ -60,6 +61,7 @@ export class NativeTransport implements Transport {
     this.#options = options;
     this.transcoder = transcoder;
     this.mayBeUnversioned = dialect.mayBeUnversioned;
+    this.withoutMeta = dialect.withoutMeta;
     this.#parameters = new Parameters(options.timeout);
     this.#completions = new Completions(transcoder);
     this.#native = base.createClient(
@@ -153,6 +155,17 @@ export class NativeTransport implements Transport {
 
   stopWaiting(waiting: Waiting): void {
     if (this.#waiting.delete(waiting)) this.#checkIdle();
+  }
+
+  resume<R>(start: () => R): R {
+    const before = this.#continuing;
+    this.#continuing = true;
+    try {
+      return start();
+    } finally {
+      this.#continuing = before;
+      this.#tick.flushContinued();
+    }
   }
 
   get isIdle(): boolean {

@@ -114,6 +114,15 @@ std::optional<std::string_view> first_line(std::string_view bytes, Decoded* faul
   return bytes.substr(0, end - 1);
 }
 
+// Of what has expired since, the server tells the difference to now as an unsigned number.
+bool read_ttl(std::string_view text, uint32_t* ttl) {
+  *ttl = kNeverExpires;
+  if (text == "-1") return true;
+  if (!read_number(text, ttl)) return false;
+  if (*ttl > INT32_MAX) *ttl = 0;
+  return true;
+}
+
 Decoded read_returned(std::string_view line, Code code, Answer* answer) {
   bool has_cas = false;
   bool has_flags = false;
@@ -136,6 +145,24 @@ Decoded read_returned(std::string_view line, Code code, Answer* answer) {
         break;
       case 'f':
         is_good = !std::exchange(has_flags, true) && read_number(rest, &answer->flags);
+        break;
+      case 't':
+        is_good = read_ttl(rest, &answer->ttl);
+        break;
+      case 'l':
+        is_good = read_number(rest, &answer->idle);
+        break;
+      case 'h':
+        if (rest == "1") answer->marks |= kWasRead;
+        break;
+      case 'W':
+        answer->marks |= kClaimWon;
+        break;
+      case 'X':
+        answer->marks |= kIsStale;
+        break;
+      case 'Z':
+        answer->marks |= kClaimIsTaken;
         break;
       default:
         break;
@@ -184,6 +211,12 @@ Decoded read_error(std::string_view line, Answer* answer) {
   answer->value = words.size();
   answer->tail = kLineEnd.size();
   return Decoded::kAnswer;
+}
+
+// A claim on a missing record is a record without bytes and flags: it is there for those who claim it too.
+bool stands_for_nothing(const Answer& answer) {
+  const bool is_claimed = (answer.marks & (kClaimWon | kClaimIsTaken)) != 0;
+  return is_claimed && answer.value == 0 && answer.flags == 0;
 }
 
 // 1.6.18 is the first with the opaque of a miss. What has no such number is judged by what it does.
@@ -240,6 +273,10 @@ bool MetaDecoder::read_as(Op op, bool discards_value, Answer* answer) const {
   switch (answer->code) {
     case kValue:
       if (!wants_value) return false;
+      if (brings_value(op) && op != Op::kGetOrClaim && stands_for_nothing(*answer)) {
+        answer->status = status::kKeyNotFound;
+        return true;
+      }
       if (is_counter(op)) {
         if (answer->value == 0 || answer->value > kLongestCounter) return false;
         answer->flags = kDecimalCounter;

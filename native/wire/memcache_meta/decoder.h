@@ -3,6 +3,9 @@
 //
 //   VA <length> f<flags> c<cas> O<opaque>      HD c<cas> O<opaque>
 //   EN O<opaque>   NF O<opaque>                there is no record
+//   t<seconds> l<seconds> h<0 or 1> W X Z      time to live, since the last access, read before; the marks:
+//   the
+//                                              claim is won, the record is stale, somebody has won the claim
 //   NS O<opaque>   EX O<opaque>                the condition of the mode, or of the cas, does not hold
 //   ERROR, CLIENT_ERROR, SERVER_ERROR <words>  of the first request that has no answer yet
 //

@@ -122,6 +122,13 @@ void put_expiry(Out& out, std::string_view flag, uint32_t expiry) {
 }
 
 template <typename Out>
+void put_read(Out& out, const Request& request) {
+  if (request.discards_value) return;
+  out.text(" v f");
+  if (request.wants_cas) out.text(" c");
+}
+
+template <typename Out>
 void put_store(Out& out, const Request& request, std::string_view mode) {
   out.text(mode);
   if (request.op == Op::kAppend || request.op == Op::kPrepend) return;
@@ -140,7 +147,7 @@ void put_count(Out& out, const Request& request, std::string_view mode) {
 
 constexpr std::string_view command_of(Op op) {
   if (is_store(op)) return "ms ";
-  if (op == Op::kDelete) return "md ";
+  if (op == Op::kDelete || op == Op::kInvalidate) return "md ";
   return op == Op::kIncrement || op == Op::kDecrement ? "ma " : "mg ";
 }
 
@@ -156,11 +163,20 @@ void put(Out& out, const Request& request, std::span<const std::byte> key, size_
   if (out.needs_base64()) out.text(" b");
   switch (request.op) {
     case Op::kGet:
-      if (!request.discards_value) out.text(" v f c");
+      put_read(out, request);
       break;
     case Op::kGetAndTouch:
-      if (!request.discards_value) out.text(" v f c");
+      put_read(out, request);
       put_expiry(out, " T", request.expiry);
+      break;
+    case Op::kGetOrClaim:
+      put_read(out, request);
+      put_expiry(out, " N", request.expiry);
+      if (request.recache != 0) put_expiry(out, " R", request.recache);
+      break;
+    case Op::kGetDetails:
+      put_read(out, request);
+      out.text(" t l h u");
       break;
     case Op::kTouch:
       put_expiry(out, " T", request.expiry);
@@ -181,12 +197,16 @@ void put(Out& out, const Request& request, std::span<const std::byte> key, size_
       put_store(out, request, " c MP");
       break;
     case Op::kIncrement:
-      put_count(out, request, " v c");
+      put_count(out, request, " v");
       break;
     case Op::kDecrement:
-      put_count(out, request, " v c MD");
+      put_count(out, request, " v MD");
       break;
     case Op::kDelete:
+      break;
+    case Op::kInvalidate:
+      out.text(" I");
+      if (request.expiry != 0) put_expiry(out, " T", request.expiry);
       break;
   }
   if (request.cas != 0 && !brings_value(request.op) && request.op != Op::kTouch)

@@ -2,9 +2,12 @@
 // where something is stored:
 //
 //   mg <key> v f c T<expiry> O<opaque>                      get, get-and-touch, touch
+//   mg <key> v f c N<expiry> R<recache> O<opaque>           get or claim
+//   mg <key> v f c t l h u O<opaque>                        get with details
 //   ms <key> <length> M<mode> F<flags> T<expiry> C<cas> c O<opaque>    set, add, replace, append, prepend
 //   md <key> C<cas> O<opaque>                               delete
-//   ma <key> v c MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
+//   md <key> I T<expiry> C<cas> O<opaque>                   invalidate
+//   ma <key> v MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
 //
 // A key that text cannot carry is sent in base64, and `b` says so; the record is that of the raw key.
 #pragma once
