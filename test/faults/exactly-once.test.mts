@@ -1,6 +1,6 @@
 import { after, describe, test } from 'node:test';
 import { type RequestAction, startServer, type TestServer } from '../../lib/testing/index.ts';
-import { assertNothingLeft, models } from './harness.mts';
+import { assertNothingLeft, ways } from './harness.mts';
 import { Run, seeds, survive } from './run.mts';
 
 after(assertNothingLeft);
@@ -53,13 +53,13 @@ async function trouble(run: Run, server: TestServer): Promise<void> {
   }
 }
 
-for (const model of models) {
-  describe(`random operations, faults, kills, aborts and closes on a ${model} base`, () => {
-    for (const seed of seeds(4)) {
+for (const way of ways) {
+  describe(`random operations, faults, kills, aborts and closes on ${way.name}`, () => {
+    for (const seed of seeds(way.protocol === 'meta' ? 2 : 4)) {
       test(`settle once each, in time, with their own values (EVENKEEL_SEED=${seed})`, async () => {
         const run = new Run(seed);
         await using server = await startServer({ maxBytes: 512 << 20 });
-        await survive(run, model, {
+        await survive(run, way, {
           url: server.url,
           trouble: () => trouble(run, server),
           async calm() {

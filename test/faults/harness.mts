@@ -8,6 +8,19 @@ import { loadAddon } from '../../lib/native/load.ts';
 export type Model = 'host' | 'thread';
 export const models: readonly Model[] = ['host', 'thread'];
 
+export interface Way {
+  readonly model: Model;
+  readonly protocol: 'binary' | 'meta';
+  readonly name: string;
+}
+
+/** The binary protocol on both bases, the meta protocol on one: how a base is driven is no affair of a protocol. */
+export const ways: readonly Way[] = [
+  { model: 'host', protocol: 'binary', name: 'a host base' },
+  { model: 'thread', protocol: 'binary', name: 'a thread base' },
+  { model: 'host', protocol: 'meta', name: 'a host base in the meta protocol' },
+];
+
 /** EVENKEEL_SOAK=1 makes the long tests long. */
 export const soak = process.env.EVENKEEL_SOAK === '1';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Database } from '../../lib/database.ts';
 import { BackpressureError, EvenkeelError } from '../../lib/errors.ts';
-import { type Model, open, randomOf, soak, story, turn } from './harness.mts';
+import { open, randomOf, soak, story, turn, type Way } from './harness.mts';
 
 // What an operation may take beyond its deadline on a machine that is busy with other tests.
 const SLACK = 60_000; // finds what hangs; how late a deadline may be is asked elsewhere, of an idle client
@@ -162,8 +162,9 @@ export class Run {
 }
 
 /** One client from its first operation to its end, with trouble between its bursts. */
-async function live(run: Run, url: string, model: Model, trouble: () => Promise<void>): Promise<void> {
-  const opened = await open(url, model, {
+async function live(run: Run, url: string, way: Way, trouble: () => Promise<void>): Promise<void> {
+  const opened = await open(url, way.model, {
+    protocol: way.protocol,
     timeout: 200,
     lazy: true,
     connectTimeout: 50,
@@ -179,22 +180,22 @@ async function live(run: Run, url: string, model: Model, trouble: () => Promise<
     else await turn();
   }
   // With operations under way, in one of the orders a program may choose.
-  const way = run.below(3);
-  if (way === 0) await opened.base.close();
-  if (way === 1) await opened.db.close({ timeout: 1 + run.below(50) });
+  const end = run.below(3);
+  if (end === 0) await opened.base.close();
+  if (end === 1) await opened.db.close({ timeout: 1 + run.below(50) });
   await opened[Symbol.asyncDispose]();
 }
 
 /** Some clients one after the other, in trouble; then `calm`, and everything is as it was said to be. */
 export async function survive(
   run: Run,
-  model: Model,
+  way: Way,
   at: { url: string; trouble: () => Promise<void>; calm: () => Promise<void> },
 ): Promise<void> {
-  for (let life = 0; life < LIVES; life += 1) await live(run, at.url, model, at.trouble);
+  for (let life = 0; life < LIVES; life += 1) await live(run, at.url, way, at.trouble);
   await turn();
   await at.calm();
-  await using opened = await open(at.url, model, { maxQueued: 500_000 });
+  await using opened = await open(at.url, way.model, { protocol: way.protocol, maxQueued: 500_000 });
   await run.verify(opened.db);
   assert.deepEqual(run.wrong, []);
   assert.equal(run.settled, run.started);

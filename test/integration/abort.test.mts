@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../../lib/database.ts';
 import { takes } from '../loop-time.mts';
-import { everywhere, onBothBases, outcomes, startPair, until } from './harness.mts';
+import { everywhere, inBothProtocols, outcomes, startPair, until } from './harness.mts';
 import { keysSent } from './wire.mts';
 
 type Call = (db: Database, signal: AbortSignal) => Promise<unknown>;
@@ -25,7 +25,7 @@ const CALLS: [name: string, call: Call][] = [
   ['prepend', (db, signal) => db.prepend('k', 'v', { signal })],
 ];
 
-onBothBases('an AbortSignal', (bases) => {
+inBothProtocols('an AbortSignal', (bases) => {
   for (const [name, call] of CALLS) {
     test(`rejects ${name} with its reason, whether it aborts before the call or after the request left`, async () => {
       await using pair = await startPair(bases, {}, { record: true });

@@ -4,7 +4,7 @@ import { ClosedError, KeyNotFoundError } from '../../lib/errors.ts';
 import { EventBase } from '../../lib/event-base/event-base.ts';
 import { loadAddon } from '../../lib/native/load.ts';
 import { startServer } from '../../lib/testing/index.ts';
-import { everywhere, nothingIsLeft, onBothBases, outcomes, startPair } from './harness.mts';
+import { everywhere, inBothProtocols, nothingIsLeft, outcomes, startPair } from './harness.mts';
 
 everywhere('close()', (site) => {
   test('lets what is under way finish, and nothing native is left of it', async () => {
@@ -82,7 +82,7 @@ everywhere('close()', (site) => {
   });
 });
 
-onBothBases('close()', (bases) => {
+inBothProtocols('close()', (bases) => {
   test('rejects what is not answered in time with ClosedError, ambiguous for written mutations', async () => {
     await using pair = await startPair(bases, { timeout: 10_000 });
     const { db, server } = pair;
@@ -147,7 +147,7 @@ onBothBases('close()', (bases) => {
   });
 });
 
-onBothBases('closing the event base', (bases) => {
+inBothProtocols('closing the event base', (bases) => {
   test('rejects what is under way on it with ClosedError, and close() of the database still resolves', async () => {
     await using pair = await startPair(bases);
     await pair.server.pause();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InvalidArgumentError, TimeoutError } from '../../lib/errors.ts';
 import { takes } from '../loop-time.mts';
-import { onBothBases, outcomes, startPair } from './harness.mts';
+import { inBothProtocols, outcomes, startPair } from './harness.mts';
 
 /** Keeps JavaScript from everything else. */
 function beBusy(milliseconds: number): void {
@@ -13,7 +13,7 @@ function beBusy(milliseconds: number): void {
 // Sanitizers multiply what ten thousand errors cost.
 const instrumented = process.env.LD_PRELOAD?.includes('asan') ?? false;
 
-onBothBases('deadlines', (bases) => {
+inBothProtocols('deadlines', (bases) => {
   test('ten thousand operations behind a silent server all end within 200 ms of their deadline', async () => {
     await using pair = await startPair(bases, { timeout: 300, silenceTimeout: 100_000 });
     const { db, server } = pair;
@@ -55,7 +55,11 @@ onBothBases('deadlines', (bases) => {
     }
   });
 
-  test('testTimeoutOnlyStale: only the operation past its own deadline times out', async () => {
+  const isInOrder =
+    bases.protocol === 'meta' && 'its server has no answer for the next before that for the first';
+  test('testTimeoutOnlyStale: only the operation past its own deadline times out', {
+    skip: isInOrder,
+  }, async () => {
     await using pair = await startPair(bases, { timeout: 5000 });
     const { db, server } = pair;
     await server.fault({ key: 'stale', action: { kind: 'hang', later: 'answer' } });

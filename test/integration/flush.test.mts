@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../../lib/database.ts';
 import { TimeoutError } from '../../lib/errors.ts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
-import { type Bases, onBothBases, outcomes, startPair } from './harness.mts';
+import { type Bases, inBothProtocols, outcomes, startPair } from './harness.mts';
 import { keysSent, writesDuring } from './wire.mts';
 
 const RECORD = { record: true };
@@ -24,7 +24,7 @@ async function keysOf(db: Database, bases: Bases, server: TestServer): Promise<s
   return (await keysSent(server)).filter((key) => key !== 'other');
 }
 
-onBothBases('implicitFlush: true', (bases) => {
+inBothProtocols('implicitFlush: true', (bases) => {
   test('the operations of one tick leave in one run of bytes', async () => {
     await using pair = await startPair(bases);
     const { db } = pair;
@@ -51,7 +51,7 @@ onBothBases('implicitFlush: true', (bases) => {
   });
 });
 
-onBothBases('implicitFlush: false', (bases) => {
+inBothProtocols('implicitFlush: false', (bases) => {
   test('nothing is written until flush(), and then all of it at once', async () => {
     await using pair = await startPair(bases, { implicitFlush: false }, RECORD);
     const { db, server } = pair;
@@ -114,7 +114,7 @@ onBothBases('implicitFlush: false', (bases) => {
   });
 });
 
-onBothBases('before the connection exists', (bases) => {
+inBothProtocols('before the connection exists', (bases) => {
   const operations: [
     name: string,
     call: (db: Database) => Promise<unknown>,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BOTH_PROTOCOLS, everywhere, onBothBases, startPair } from './harness.mts';
+import { BOTH_PROTOCOLS, everywhere, inBothProtocols, startPair } from './harness.mts';
 import { writesDuring } from './wire.mts';
 
 everywhere(
@@ -90,13 +90,13 @@ everywhere(
   BOTH_PROTOCOLS,
 );
 
-onBothBases('getMany', (bases) => {
+inBothProtocols('getMany', (bases) => {
   test('a bad key anywhere throws from the call and asks for nothing', async () => {
     await using pair = await startPair(bases, {}, { record: true });
     for (const keys of [
       ['', 'a'],
       ['a', 'b', ''],
-      ['a', 'b c', 'd'],
+      ['a', 'k'.repeat(251), 'd'],
       ['a', 1 as unknown as string],
     ]) {
       assert.throws(() => pair.db.getMany(keys), { code: 'EVENKEEL_INVALID_ARGUMENT' });

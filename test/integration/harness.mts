@@ -17,14 +17,19 @@ const MODELS: readonly Model[] = ['host', 'thread'];
 const PATIENT = { timeout: 30_000, connectTimeout: 30_000 };
 const SILENCE = 2500;
 
-/** A base of one of the two models, for the tests of one describe(). */
+type Protocol = 'binary' | 'meta';
+export const BOTH_PROTOCOLS: readonly Protocol[] = ['binary', 'meta'];
+
+/** A base of one of the two models, from which servers are spoken to in one protocol, for the tests of one describe(). */
 export class Bases {
   readonly model: Model;
+  readonly protocol: Protocol;
   #thread: EventBase | undefined;
   #keys = 0;
 
-  constructor(model: Model) {
+  constructor(model: Model, protocol: Protocol = 'binary') {
     this.model = model;
+    this.protocol = protocol;
   }
 
   get base(): EventBase {
@@ -36,6 +41,7 @@ export class Bases {
   connect(url: string, options: ConnectOptions = {}): Promise<Database> {
     return connect(url, {
       eventBase: this.base,
+      protocol: this.protocol,
       silenceTimeout: options.timeout ?? SILENCE,
       ...PATIENT,
       ...options,
@@ -68,19 +74,14 @@ export async function nothingIsLeft(also: readonly ('bases' | 'threads')[] = [])
   assert.deepEqual(left(), []);
 }
 
-type Protocol = 'binary' | 'meta';
-export const BOTH_PROTOCOLS: readonly Protocol[] = ['binary', 'meta'];
-
 /** A server of either kind, spoken to in one protocol from a base of either model. */
 export class Site extends Bases {
   readonly isReal: boolean;
-  readonly protocol: Protocol;
   #server: { readonly port: number; readonly stop: () => Promise<void> } | undefined;
 
   constructor(model: Model, isReal: boolean, protocol: Protocol) {
-    super(model);
+    super(model, protocol);
     this.isReal = isReal;
-    this.protocol = protocol;
   }
 
   get port(): number {
@@ -93,7 +94,7 @@ export class Site extends Bases {
   }
 
   open(options?: ConnectOptions): Promise<Database> {
-    return this.connect(`memcached://${this.node}`, { protocol: this.protocol, ...options });
+    return this.connect(`memcached://${this.node}`, options);
   }
 
   raw(): Promise<RawClient> {
@@ -135,16 +136,23 @@ export function everywhere(
   }
 }
 
-/** Runs the tests from both models of base; each starts the test servers it needs. */
+/** Runs the tests from both models of base, in the binary protocol; each starts the test servers it needs. */
 export function onBothBases(title: string, tests: (bases: Bases) => void): void {
-  for (const model of MODELS) {
-    describe(`${title}: ${model} base`, () => {
-      const bases = new Bases(model);
-      afterEach(() => nothingIsLeft());
-      after(() => bases.close());
-      tests(bases);
-    });
-  }
+  for (const model of MODELS) onBases(new Bases(model), `${title}: ${model} base`, tests);
+}
+
+/** The same, and in the meta protocol from one of them: how a base is driven is no affair of a protocol. */
+export function inBothProtocols(title: string, tests: (bases: Bases) => void): void {
+  onBothBases(title, tests);
+  onBases(new Bases('host', 'meta'), `${title}: host base, meta`, tests);
+}
+
+function onBases(bases: Bases, title: string, tests: (bases: Bases) => void): void {
+  describe(title, () => {
+    afterEach(() => nothingIsLeft());
+    after(() => bases.close());
+    tests(bases);
+  });
 }
 
 /** A test server and a client of it, which ends with it. */

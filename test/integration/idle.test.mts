@@ -8,7 +8,7 @@ import {
   InvalidArgumentError,
   TimeoutError,
 } from '../../lib/index.ts';
-import { everywhere, nothingIsLeft, onBothBases, outcomes, startPair } from './harness.mts';
+import { everywhere, inBothProtocols, nothingIsLeft, outcomes, startPair } from './harness.mts';
 
 const Item = defineClass('Item', { key: 'id', fields: { id: field.uint32() } });
 
@@ -46,7 +46,7 @@ everywhere('idle()', (site) => {
   });
 });
 
-onBothBases('idle()', (bases) => {
+inBothProtocols('idle()', (bases) => {
   test('rejects after its time, and when its signal aborts, and leaves what is under way alone', async () => {
     await using pair = await startPair(bases);
     const { db, server } = pair;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../../lib/connect.ts';
 import { BackpressureError } from '../../lib/errors.ts';
-import { onBothBases, outcomes, startPair, until } from './harness.mts';
+import { inBothProtocols, outcomes, startPair, until } from './harness.mts';
 import { keysSent } from './wire.mts';
 
-onBothBases('limits', (bases) => {
+inBothProtocols('limits', (bases) => {
   test('no more than maxInFlight operations are with the server; the others follow as it answers', async () => {
     await using pair = await startPair(bases, { maxInFlight: 3 }, { record: true });
     const { db, server } = pair;

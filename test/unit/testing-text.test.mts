@@ -181,7 +181,7 @@ describe('faults of text and meta connections', () => {
     const wrong = { action: { kind: 'wrongOpaque' } } as const;
     assert.equal(
       await struck(wrong, 'get k\r\nmg k O5 s\r\n', ends('s2\r\n')),
-      'VALUE k 3 2\r\nhi\r\nEND\r\nHD O4294967290 s2\r\n',
+      'VALUE k 3 2\r\nhi\r\nEND\r\nHD Offfffffa s2\r\n',
     );
     assert.equal(await struck(wrong, 'mg k O5x\r\n', ends('\n')), 'HD O0\r\n');
     assert.equal(
@@ -198,7 +198,7 @@ describe('faults of text and meta connections', () => {
     );
     assert.equal(
       await struck({ action: { kind: 'unsolicited' } }, 'mg k\r\n', ends('HD\r\n')),
-      'HD O3735928559\r\nHD\r\n',
+      'HD Odeadbeef\r\nHD\r\n',
     );
     assert.equal(
       await struck({ action: { kind: 'garbage', bytes: Buffer.from('what?\r\n') } }, 'get k\r\n', ends('\n')),

@@ -2,9 +2,9 @@ import type { Dialect } from '../dialect';
 import { Status, statusBody } from '../protocol';
 import type { TextRequest } from './plan';
 
-const UNASKED_OPAQUE = 0xdeadbeef;
+const UNASKED_OPAQUE = 'deadbeef';
 
-/** The classic text protocol of memcached and, on the same connections, the meta protocol. */
+/** The classic text protocol of memcached and, on the same connections, the meta protocol. Opaques are hexadecimal here. */
 export const textDialect: Dialect<TextRequest> = {
   execute: (request, context, session) => {
     const { plan, block, isWhole } = request;
@@ -17,7 +17,7 @@ export const textDialect: Dialect<TextRequest> = {
   },
   withOpaque: ({ plan }, answer, opaque) => {
     const own = plan.meta?.opaque ?? '';
-    const other = opaque ?? (/^\d+$/.test(own) ? ~Number(own) >>> 0 : 0);
+    const other = (opaque ?? (/^[\da-f]+$/.test(own) ? ~Number.parseInt(own, 16) >>> 0 : 0)).toString(16);
     const end = Math.max(0, answer.indexOf('\r\n'));
     const line = answer
       .toString('latin1', 0, end)
