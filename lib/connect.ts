@@ -1,5 +1,6 @@
 import { checkFlag, checkObject, checkOptions, invalidArgument, optionNames } from './arguments';
 import { parseConnectionString, type ServerAddress } from './cluster/connection-string';
+import { joinCredentials } from './cluster/credentials';
 import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
@@ -61,6 +62,8 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   silenceTimeout: true,
   implicitFlush: true,
   tls: true,
+  username: true,
+  password: true,
   protocol: true,
   placement: true,
   weights: true,
@@ -115,10 +118,11 @@ export function connect<
   options: ConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
- * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`, or `memcacheds:` with TLS.
+ * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`, or `memcacheds:` with TLS;
+ * `user:password@` (percent-encoded) may stand before the servers.
  *
  * Resolves when the server has answered a handshake; of several, when each has been tried and one has answered. Rejects with ConnectionError when it has not within
- * `connectTimeout`, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
+ * `connectTimeout`, with AuthenticationError when it refuses the credentials or asks for some, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
  */
 export function connect<Url extends string>(
   url: Url extends `embedded:${string}` ? never : Url,
@@ -136,12 +140,10 @@ export async function connect(
     throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
   }
   checkFlag('captureStack', captureStack);
-  if (target.engine === 'memcached')
-    return connectMemcached(
-      target.servers,
-      encrypted(target.isEncrypted, options as ConnectOptions),
-      transcoder,
-    );
+  if (target.engine === 'memcached') {
+    const given = joinCredentials(options as ConnectOptions, target.credentials);
+    return connectMemcached(target.servers, encrypted(target.isEncrypted, given), transcoder);
+  }
   const eventBase = baseOf(options);
   const { managementBase } = options;
   const bases = { eventBase, managementBase };

@@ -1,4 +1,5 @@
 export type { BackupOptions, BackupProgress } from './backup';
+export type { CredentialOptions } from './cluster/credentials';
 export type { Server } from './cluster/fleet';
 export type { PlacementName } from './cluster/placement/placement';
 export type { Pem, TlsOptions, TlsVersion } from './cluster/tls';

@@ -2,6 +2,7 @@ import { invalidArgument, shown } from '../arguments';
 import { UnsupportedError } from '../errors';
 import { excerpt } from '../text';
 import { checkHost, checkSocketPath } from './addresses';
+import { type Credentials, decodeCredentials } from './credentials';
 
 export interface HostPort {
   readonly host: string;
@@ -17,6 +18,7 @@ export type ConnectionString =
       readonly servers: readonly ServerAddress[];
       /** The url says that connections are encrypted. */
       readonly isEncrypted: boolean;
+      readonly credentials: Credentials | undefined;
     }
   /** Without a path the database is temporary. */
   | { readonly engine: 'embedded'; readonly path: string | undefined };
@@ -26,7 +28,7 @@ const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 
 /**
  * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`;
- * `memcacheds:` for either with TLS.
+ * `memcacheds:` for either with TLS, and `user:password@` before either (percent-encoded).
  * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
  */
 export function parseConnectionString(url: string): ConnectionString {
@@ -45,15 +47,28 @@ export function parseConnectionString(url: string): ConnectionString {
       `url begins with memcached://, memcacheds:// or embedded: and has no query: ${redactUrl(url)}`,
     );
   const isEncrypted = secure === 's';
-  if (rest.startsWith('/')) {
-    const path = checkSocketPath('url', decodePath(rest));
-    return { engine: 'memcached', servers: [{ path }], isEncrypted };
+  const { credentials, where } = takeCredentials(rest);
+  if (where.startsWith('/')) {
+    const path = checkSocketPath('url', decodePath(where));
+    return { engine: 'memcached', servers: [{ path }], isEncrypted, credentials };
   }
-  const servers = rest
+  if (where.includes('@'))
+    throw invalidArgument('url', `url: an @ in a user or a password is written %40: ${redactUrl(url)}`);
+  const servers = where
     .replace(/\/$/, '')
     .split(',')
     .map((server) => parseServer(server, 'url'));
-  return { engine: 'memcached', servers, isEncrypted };
+  return { engine: 'memcached', servers, isEncrypted, credentials };
+}
+
+/** Of what stands behind the scheme: `user:password@`, and where the servers are. */
+function takeCredentials(text: string): {
+  readonly credentials: Credentials | undefined;
+  readonly where: string;
+} {
+  const [all, username = '', password] = /^([^:@/]*)(?::([^@/]*))?@/.exec(text) ?? [];
+  if (all === undefined) return { credentials: undefined, where: text };
+  return { credentials: decodeCredentials(username, password), where: text.slice(all.length) };
 }
 
 function parseDirectory(url: string): string | undefined {
@@ -73,14 +88,20 @@ export function parseServer(text: string, argument: string): HostPort {
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (host === undefined || port < 1 || port > 65535)
-    throw invalidArgument(argument, `${argument}: not a host with an optional port: ${redactUrl(text)}`);
+    throw invalidArgument(
+      argument,
+      `${argument}: not a host with an optional port: ${redactUrl(withoutSecret(text))}`,
+    );
   return { host: checkHost(argument, host), port };
 }
 
+/** What is no port may be a password, with its host forgotten. */
+const withoutSecret = (text: string): string => text.replace(/:(?!\d*$)[^:[\]]*$/, ':…');
+
 /** A url, or a part of one, as it may be shown: without what may be credentials. */
 export function redactUrl(url: string): string {
-  const withoutQuery = url.replace(/[?#].*$/s, '?…');
-  return excerpt(withoutQuery.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@'));
+  const withoutCredentials = url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@');
+  return excerpt(withoutCredentials.replace(/[?#].*$/s, '?…'));
 }
 
 function decodePath(path: string): string {

@@ -121,6 +121,24 @@ export interface NativeClientOptions {
   readonly maxValue: number;
 }
 
+/** A request of a handshake, and what its answer means; pipeline/handshake.h. */
+export interface NativeStep {
+  /** With HANDSHAKE_OPAQUE, where requests have an opaque. */
+  readonly request: Uint8Array;
+  /** Of the answer that grants it: an opcode of the binary protocol, or a META_ANSWER_… */
+  readonly code: number;
+  /** A status that is no refusal, either. */
+  readonly tolerated?: number;
+  /** How many of the steps behind it are left out when it is granted. */
+  readonly skips?: number;
+  /** It leaves when those before it are answered, and otherwise with them. */
+  readonly waits?: boolean;
+  /** There are credentials in it. */
+  readonly authenticates?: boolean;
+  /** The value that grants it is the server's version. */
+  readonly tellsVersion?: boolean;
+}
+
 export interface NativeClient {
   /** A slot, or a REFUSED_… code. */
   submit(code: number, key: string): number;
@@ -133,8 +151,8 @@ export interface NativeClient {
   take(slabOffset: number): number;
   takeLarge(index: number): Buffer | undefined;
   setSlab(slab: Uint8Array): void;
-  /** `protocol`: a PROTOCOL_… An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
-  addServer(id: number, protocol: number, host: string): void;
+  /** `protocol`: a PROTOCOL_…; `steps`: what is said first on each connection. An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
+  addServer(id: number, protocol: number, steps: readonly NativeStep[], host: string): void;
   /** The first ones begin the first attempt to connect. */
   setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
   /** What it has is brought to its end. No key may be routed to it any more. */

@@ -8,6 +8,7 @@
 
 #include "addon/tls_object.h"
 #include "wire/memcache/binary.h"
+#include "wire/memcache_meta/decoder.h"
 #include "wire/memcache_meta/meta.h"
 
 namespace evenkeel::addon {
@@ -77,6 +78,34 @@ uint64_t large_number_property(napi_env env, napi_value object, const char* name
   napi_get_named_property(env, object, name, &value);
   napi_get_value_int64(env, value, &number);
   return static_cast<uint64_t>(number);
+}
+
+bool flag_property(napi_env env, napi_value object, const char* name) {
+  napi_value value = nullptr;
+  bool flag = false;
+  napi_get_named_property(env, object, name, &value);
+  napi_get_value_bool(env, value, &flag);
+  return flag;
+}
+
+pipeline::Steps read_steps(napi_env env, napi_value list) {
+  uint32_t count = 0;
+  napi_get_array_length(env, list, &count);
+  std::vector<pipeline::Step> steps;
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value given = nullptr;
+    napi_value request = nullptr;
+    napi_get_element(env, list, i, &given);
+    napi_get_named_property(env, given, "request", &request);
+    steps.push_back({.request = elements<std::byte>(env, request),
+                     .code = static_cast<uint8_t>(number_property(env, given, "code")),
+                     .tolerated = static_cast<uint16_t>(number_property(env, given, "tolerated")),
+                     .skips = static_cast<uint8_t>(number_property(env, given, "skips")),
+                     .waits = flag_property(env, given, "waits"),
+                     .authenticates = flag_property(env, given, "authenticates"),
+                     .tells_version = flag_property(env, given, "tellsVersion")});
+  }
+  return std::make_shared<const std::vector<pipeline::Step>>(std::move(steps));
 }
 
 }  // namespace
@@ -231,13 +260,18 @@ void ClientObject::set_slab(napi_value slab) {
   slab_ = {data, length};
 }
 
-void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value host) {
+void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host) {
   static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
   static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
   static_assert(layout::kMarkClaimWon == wire::kClaimWon && layout::kMarkClaimTaken == wire::kClaimIsTaken);
   static_assert(layout::kMarkStale == wire::kIsStale && layout::kMarkRead == wire::kWasRead);
   static_assert(layout::kNeverExpires == wire::kNeverExpires);
-  client_->add_server(id, *kProtocols[protocol], text(driver_->env(), host));
+  static_assert(layout::kHandshakeOpaque == wire::kHandshakeOpaque);
+  static_assert(layout::kMetaAnswerNoOp == wire::memcache_meta::kAnswerNoOp);
+  static_assert(layout::kMetaAnswerVersion == wire::memcache_meta::kAnswerVersion);
+  static_assert(layout::kMetaAnswerStored == wire::memcache_meta::kAnswerStored);
+  const napi_env env = driver_->env();
+  client_->add_server(id, *kProtocols[protocol], read_steps(env, steps), text(env, host));
 }
 
 // Each entry is [host, port], with a numeric address, or [path].
@@ -367,7 +401,7 @@ static napi_value set_slab(napi_env, Arguments arguments, const Self& self) {
 }
 
 static napi_value add_server(napi_env, Arguments arguments, const Self& self) {
-  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2]);
+  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2], arguments[3]);
   return nullptr;
 }
 

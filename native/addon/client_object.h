@@ -35,7 +35,7 @@ class ClientObject final : public Messenger,
   napi_value take_large(uint32_t index);
   void set_slab(napi_value slab);
   // `protocol`: a layout::kProtocol….
-  void add_server(uint16_t id, uint32_t protocol, napi_value host);
+  void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host);
   void set_addresses(uint16_t id, napi_value list);
   void retire_server(uint16_t id) { client_->retire_server(id); }
   // Arguments: the servers' ids, a layout::kKeyHash…, and of a ring its points and their owners. False when

@@ -83,12 +83,12 @@ void Client::change(Change change) {
   knock();
 }
 
-void Client::add_server(uint16_t id, const wire::Protocol& protocol, std::string host) {
+void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host) {
   if (id >= protocols_.size()) protocols_.resize(size_t{id} + 1);
   protocols_[id] = &protocol;
   most_head_ = std::max(most_head_, protocol.most_head);
-  change([id, &protocol, host = std::move(host)](Pipeline& pipeline) {
-    pipeline.add_server(id, protocol, host);
+  change([id, &protocol, steps = std::move(steps), host = std::move(host)](Pipeline& pipeline) {
+    pipeline.add_server(id, protocol, steps, host);
   });
 }
 

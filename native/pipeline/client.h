@@ -46,7 +46,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
 
   // The servers that there are, whether or not keys are routed to them. Ids are the caller's choice, as small
   // as possible; one may be used again when kOutcomeRetired has told that its server is gone.
-  void add_server(uint16_t id, const wire::Protocol& protocol, std::string host = {});
+  // `steps`: what is said first on each of its connections.
+  void add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host = {});
   // The first ones begin the first attempt to connect.
   void set_addresses(uint16_t id, std::vector<net::Address> addresses);
   // No key may be routed to it any more.

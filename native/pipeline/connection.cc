@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "net/stream.h"
 #include "net/tls_channel.h"
@@ -31,7 +32,7 @@ bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause 
 
 }  // namespace
 
-Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol,
+Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
                        const std::string& host, const Options& options, Flights& flights,
                        Allocator& allocator, net::QueuedBytes& queued, ConnectionOwner& owner)
     : id_(id),
@@ -41,7 +42,7 @@ Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol&
       queued_(queued),
       owner_(owner),
       channel_(make_channel(base, host)),
-      inbox_(id, protocol, options.max_value, flights, due_, allocator),
+      inbox_(id, protocol, steps, options.max_value, flights, due_, allocator),
       queue_(queued),
       held_(queued) {}
 
@@ -163,12 +164,12 @@ void Connection::fail(uint32_t cause) {
   });
   queue_.rewind();
   // Of a server that has proven itself it could be somebody's value.
-  const bool is_stranger = state_ == State::kHandshake;
+  const bool is_stranger = state_ == State::kHandshake && !inbox_.handshake().is_secret();
   std::span<const std::byte> said = is_stranger ? inbox_.unread() : std::span<const std::byte>();
   if (!fault.empty()) said = std::as_bytes(std::span(fault));
   flights_.control(id_, layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
   inbox_.reset();
-  owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady);
+  owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady, cause);
 }
 
 void Connection::drop_waiting() {
@@ -230,18 +231,26 @@ void Connection::finish_connecting() {
   const net::Channel::Transfer connected = channel_->finish_connect();
   if (connected.would_block) return;
   if (connected.end_of_stream || !connected.status.is_ok()) return fail(cause_of(connected));
-  const std::span<const std::byte> request = inbox_.handshake().request();
-  const iovec segment{const_cast<std::byte*>(request.data()), request.size()};
-  const net::Channel::Transfer sent = channel_->send({&segment, 1});
   state_ = State::kHandshake;
-  // A new socket's buffer holds a few bytes; one that does not is as good as broken.
-  if (sent.bytes != request.size())
-    return fail_writing(sent.status.is_ok() ? uint32_t{ENOBUFS} : cause_of(sent));
   channel_->want_writable(false);
+  continue_handshake();
 }
 
-void Connection::finish_handshake(uint32_t cause) {
-  if (cause != 0) return fail(cause);
+// What may leave together leaves in one write.
+void Connection::continue_handshake() {
+  std::vector<iovec> segments;
+  size_t bytes = 0;
+  for (const Step& step : inbox_.handshake().next()) {
+    segments.push_back({const_cast<std::byte*>(step.request.data()), step.request.size()});
+    bytes += step.request.size();
+  }
+  if (bytes == 0) return;
+  const net::Channel::Transfer sent = channel_->send(segments);
+  // A new socket's buffer holds a few bytes; one that does not is as good as broken.
+  if (sent.bytes != bytes) fail_writing(sent.status.is_ok() ? uint32_t{ENOBUFS} : cause_of(sent));
+}
+
+void Connection::finish_handshake() {
   Timer::cancel();
   state_ = State::kReady;
   waiting_since_ = base_.time();
@@ -270,10 +279,12 @@ void Connection::catch_up() {
 
 Connection::Received Connection::receive() {
   Received received = take_in();
-  if (received.shook_hands) {
-    finish_handshake(received.cause);
-  } else if (received.cause != 0) {
+  if (received.cause != 0) {
     fail(received.cause);
+  } else if (received.shook_hands) {
+    finish_handshake();
+  } else if (state_ == State::kHandshake) {
+    continue_handshake();
   } else if (received.answered && !queue_.empty()) {
     write();  // the window has room again
   }

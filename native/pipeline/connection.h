@@ -28,8 +28,8 @@ class ConnectionOwner {
  public:
   // Operations may be entrusted to it.
   virtual void on_connected() = 0;
-  // An attempt has failed, or an established connection has ended; it is idle now.
-  virtual void on_disconnected(bool was_established) = 0;
+  // An attempt has failed, or an established connection has ended, for `cause`; it is idle now.
+  virtual void on_disconnected(bool was_established, uint32_t cause) = 0;
   // It has answered an operation.
   virtual void on_useful() = 0;
   // Completions were added outside of a call from above.
@@ -44,9 +44,9 @@ class ConnectionOwner {
 class Connection final : private net::ChannelHandler, private base::Timer {
  public:
   // `host`: whom the server's certificate has to be for, where there is TLS.
-  Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const std::string& host,
-             const Options& options, Flights& flights, Allocator& allocator, net::QueuedBytes& queued,
-             ConnectionOwner& owner);
+  Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
+             const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
+             net::QueuedBytes& queued, ConnectionOwner& owner);
 
   uint16_t id() const { return id_; }
   bool is_idle() const { return state_ == State::kIdle; }
@@ -87,7 +87,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
 
   std::unique_ptr<net::Channel> make_channel(base::EventBase& base, const std::string& host);
   void finish_connecting();
-  void finish_handshake(uint32_t cause);
+  void continue_handshake();
+  void finish_handshake();
   struct Received {
     size_t bytes = 0;
     bool more = false;  // there may be more to read

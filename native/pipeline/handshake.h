@@ -1,42 +1,84 @@
-// Handshake: what is said first on a connection, before an operation is entrusted to it. A server that does
-// not speak the protocol is found out by it.
+// Handshake: what is said first on a connection, before an operation is entrusted to it: who speaks, and what
+// finds out a server that does not speak the protocol. Its steps are data, and are kept here, so that a
+// connection is made anew while JavaScript is busy.
 //
-// Threads: the loop's only.
+// Threads: the loop's only; the steps are shared and never change.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "pipeline/layout.h"
 #include "wire/protocol.h"
 
 namespace evenkeel::pipeline {
 
+// A request of a handshake, and what its answer means.
+struct Step {
+  std::vector<std::byte> request;  // with kHandshakeOpaque, where requests have an opaque
+  uint8_t code = 0;                // Answer.code of the answer that grants it
+  uint16_t tolerated = 0;          // a status that is no refusal, either
+  uint8_t skips = 0;               // how many of the steps behind it are left out when it is granted
+  bool waits = false;              // it leaves when those before it are answered, and otherwise with them
+  bool authenticates = false;      // there are credentials in it
+  bool tells_version = false;      // the value that grants it is the server's version
+};
+
+using Steps = std::shared_ptr<const std::vector<Step>>;
+
 class Handshake {
  public:
-  explicit Handshake(const wire::Protocol& protocol) : protocol_(protocol) {}
+  explicit Handshake(Steps steps) : steps_(std::move(steps)) {}
 
-  // What is sent as soon as there is a connection.
-  std::span<const std::byte> request() const { return protocol_.greeting; }
+  // What is to be sent now, and once.
+  std::span<const Step> next() {
+    const size_t first = sent_;
+    while (sent_ < steps_->size() && (sent_ == answered_ || !(*steps_)[sent_].waits)) ++sent_;
+    return std::span(*steps_).subspan(first, sent_ - first);
+  }
 
-  bool is_over() const { return is_over_; }
-  // The answer is one to request(), unless it says otherwise. 0, or the cause for which the connection must
-  // end.
+  bool is_over() const { return answered_ == steps_->size(); }
+
+  // The answer is one to the first step that has none. 0, or the cause for which the connection must end.
   uint32_t answered(const wire::Answer& answer, std::span<const std::byte> value) {
-    is_over_ = true;
-    version_.assign(reinterpret_cast<const char*>(value.data()), value.size());
-    return answer.is_success ? 0 : layout::kCauseHandshake;
+    if (answered_ == sent_) return layout::kCauseUnknownOpaque;
+    const Step& step = (*steps_)[answered_];
+    if ((answer.has_op || answer.is_success) && answer.code != step.code) return layout::kCauseWrongOpcode;
+    if (!answer.is_success && (answer.status == 0 || answer.status != step.tolerated))
+      return refusal(step, answer.status);
+    if (step.tells_version) version_.assign(reinterpret_cast<const char*>(value.data()), value.size());
+    answered_ += 1 + (answer.is_success ? step.skips : 0);
+    answered_ = std::min(answered_, steps_->size());
+    sent_ = std::max(sent_, answered_);
+    return 0;
   }
   std::span<const std::byte> version() const { return std::as_bytes(std::span(version_)); }
 
-  void reset() { is_over_ = false; }
+  // The server has been told credentials, and has not accepted them: what it says now could be those.
+  bool is_secret() const {
+    const auto sent = std::span(*steps_).subspan(answered_, sent_ - answered_);
+    return std::any_of(sent.begin(), sent.end(), [](const Step& step) { return step.authenticates; });
+  }
+
+  void reset() { sent_ = answered_ = 0; }
 
  private:
-  const wire::Protocol& protocol_;
-  bool is_over_ = false;
+  static constexpr uint16_t kStatusAuthentication = 0x20;
+
+  static uint32_t refusal(const Step& step, uint16_t status) {
+    if (step.authenticates) return layout::kCauseCredentials;
+    return status == kStatusAuthentication ? layout::kCauseUnauthenticated : layout::kCauseHandshake;
+  }
+
+  Steps steps_;
+  size_t sent_ = 0;
+  size_t answered_ = 0;
   std::string version_;
 };
 

@@ -90,7 +90,7 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
       progress->cause = layout::kCauseBadLengths;
       return false;
   }
-  if (!handshake_.is_over()) return read_greeting(answer, progress);
+  if (!handshake_.is_over()) return shake_hands(answer, progress);
   Flight* const flight = match(answer, leaving);
   if (flight == nullptr) {
     progress->cause = layout::kCauseUnknownOpaque;
@@ -121,8 +121,8 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
   return !answer.is_last;
 }
 
-bool Inbox::read_greeting(const Answer& answer, Progress* progress) {
-  if (answer.has_opaque && answer.opaque != wire::kGreetingOpaque)
+bool Inbox::shake_hands(const Answer& answer, Progress* progress) {
+  if (answer.has_opaque && answer.opaque != wire::kHandshakeOpaque)
     progress->cause = layout::kCauseUnknownOpaque;
   else if (answer.value > layout::kLargeValue)
     progress->cause = layout::kCauseTooLarge;
@@ -130,9 +130,14 @@ bool Inbox::read_greeting(const Answer& answer, Progress* progress) {
   const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
   if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
   progress->cause = handshake_.answered(answer, rest.first(answer.value));
-  begin_ += progress->cause == 0 ? answer.total() : answer.head;  // the words of a refusal are told
   progress->handshake_done = handshake_.is_over();
-  return progress->cause == 0;
+  if (progress->cause == 0) {
+    begin_ += answer.total();
+    return true;
+  }
+  begin_ += answer.head;
+  if (answer.value > 0) end_ = begin_ + answer.value;
+  return false;
 }
 
 // The operation whose answer this is, or null when there is none.

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "pipeline/flights.h"
 #include "pipeline/handshake.h"
@@ -22,15 +23,15 @@ namespace evenkeel::pipeline {
 class Inbox {
  public:
   // `due`: what is written whole and not answered, on this connection.
-  Inbox(uint16_t connection, const wire::Protocol& protocol, uint32_t max_value, Flights& flights,
-        FlightList& due, Allocator& allocator)
+  Inbox(uint16_t connection, const wire::Protocol& protocol, Steps steps, uint32_t max_value,
+        Flights& flights, FlightList& due, Allocator& allocator)
       : connection_(connection),
         protocol_(protocol),
         max_value_(max_value),
         flights_(flights),
         due_(due),
         allocator_(allocator),
-        handshake_(protocol) {}
+        handshake_(std::move(steps)) {}
 
   static constexpr uint32_t kNobody = UINT32_MAX;  // of no operation
 
@@ -44,16 +45,16 @@ class Inbox {
     size_t answered = 0;          // operations answered, the abandoned ones among them
     size_t skipped = 0;           // bytes of answers that nobody takes
     uint32_t cause = 0;           // not 0: the connection must end
-    bool handshake_done = false;  // with `cause` 0: it has succeeded
+    bool handshake_done = false;  // with this read
   };
   // `length` bytes were received into space(). `leaving`: the request of which a part has been written, or
   // kNobody.
   Progress received(size_t length, uint32_t leaving);
 
-  const Handshake& handshake() const { return handshake_; }
+  Handshake& handshake() { return handshake_; }
 
   // For when the connection ends for `cause`: whose answer is being received or could not be understood, or
-  // kNobody; and what has been received and not been understood.
+  // kNobody; and what has been received and not been understood, or the words of who refused the handshake.
   uint32_t blamed(uint32_t cause) const;
   std::span<const std::byte> unread() const { return available(); }
 
@@ -71,7 +72,7 @@ class Inbox {
   static constexpr size_t kUsualAnswer = 24;
 
   bool read_answer(uint32_t leaving, Progress* progress);
-  bool read_greeting(const wire::Answer& answer, Progress* progress);
+  bool shake_hands(const wire::Answer& answer, Progress* progress);
   Flight* match(const wire::Answer& answer, uint32_t leaving) const;
   bool read_large(const wire::Answer& answer, Flight& flight, Progress* progress);
   bool refuse(const wire::Answer& answer, Flight& flight, uint32_t cause, Progress* progress);

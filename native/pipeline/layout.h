@@ -89,8 +89,10 @@ inline constexpr uint32_t kCauseTooLarge = 65541;
 inline constexpr uint32_t kCauseSilence = 65542;
 inline constexpr uint32_t kCauseEndOfStream = 65543;
 inline constexpr uint32_t kCauseHandshake = 65544;
-inline constexpr uint32_t kCauseUntrusted = 65545;  // it may have taken a value for commands
-inline constexpr uint32_t kCauseTls = 65546;        // the record's value says what
+inline constexpr uint32_t kCauseUntrusted = 65545;        // it may have taken a value for commands
+inline constexpr uint32_t kCauseTls = 65546;              // the record's value says what
+inline constexpr uint32_t kCauseCredentials = 65547;      // the server refuses those that it was given
+inline constexpr uint32_t kCauseUnauthenticated = 65548;  // it wants some
 
 // What submit() returns instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;
@@ -109,6 +111,13 @@ inline constexpr int32_t kRefusedNoServer = -12;     // no server is there for k
 // Protocols.
 inline constexpr uint32_t kProtocolMemcacheBinary = 0;
 inline constexpr uint32_t kProtocolMemcacheMeta = 1;
+
+// Handshakes: the opaque of their requests, and what grants one of the meta protocol. Of the binary protocol
+// it is the opcode.
+inline constexpr uint32_t kHandshakeOpaque = 4294967295;
+inline constexpr uint32_t kMetaAnswerNoOp = 32;
+inline constexpr uint32_t kMetaAnswerVersion = 33;
+inline constexpr uint32_t kMetaAnswerStored = 34;
 
 // kRecordFlags of a counter: its value is decimal text, and not 8 bytes.
 inline constexpr uint32_t kDecimalCounter = 1;

@@ -13,12 +13,13 @@ Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& all
 
 Pipeline::~Pipeline() = default;
 
-void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const std::string& host) {
+void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps,
+                          const std::string& host) {
   const size_t first = size_t{id} * options_.connections;
   if (id >= servers_.size()) servers_.resize(size_t{id} + 1);
   if (connections_.size() < first + options_.connections) connections_.resize(first + options_.connections);
-  servers_[id] = std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, host, options_,
-                                          flights_, allocator_, queued_, *this);
+  servers_[id] = std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, steps, host,
+                                          options_, flights_, allocator_, queued_, *this);
   for (size_t i = 0; i < options_.connections; ++i)
     connections_[first + i] = servers_[id]->connections()[i].get();
 }

@@ -5,9 +5,9 @@
 
 namespace evenkeel::pipeline {
 
-Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const std::string& host,
-               const Options& options, Flights& flights, Allocator& allocator, net::QueuedBytes& queued,
-               ServerOwner& owner)
+Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
+               const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
+               net::QueuedBytes& queued, ServerOwner& owner)
     : base_(base),
       options_(options),
       owner_(owner),
@@ -15,7 +15,8 @@ Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& prot
   ConnectionOwner& self = *this;
   for (uint16_t i = 0; i < options.connections; ++i)
     connections_.push_back(std::make_unique<Connection>(static_cast<uint16_t>(first + i), base, protocol,
-                                                        host, options, flights, allocator, queued, self));
+                                                        steps, host, options, flights, allocator, queued,
+                                                        self));
 }
 
 void Server::set_addresses(std::vector<net::Address> addresses) {
@@ -24,7 +25,9 @@ void Server::set_addresses(std::vector<net::Address> addresses) {
   if (!std::exchange(is_wanted_, true) && !is_closed_) try_to_connect();
 }
 
+// Who is refused would wait in vain: whatever happens until then is another time's business.
 bool Server::lets_wait() const {
+  if (is_refused_) return false;
   switch (options_.offline) {
     case Offline::kWait:
       return true;
@@ -57,14 +60,15 @@ void Server::try_to_connect() {
 }
 
 void Server::on_connected() {
-  is_trying_ = is_down_ = false;
+  is_trying_ = is_down_ = is_refused_ = false;
   backoff_.connected(base_.time());
   base_.schedule(this, base_.time());  // for the other connections
 }
 
 // What was established may have ended for a reason of its own: only an attempt shows that a server is down.
-void Server::on_disconnected(bool was_established) {
+void Server::on_disconnected(bool was_established, uint32_t cause) {
   if (!was_established) {
+    is_refused_ = cause == layout::kCauseCredentials || cause == layout::kCauseUnauthenticated;
     is_trying_ = false;
     is_down_ = std::none_of(connections_.begin(), connections_.end(),
                             [](const auto& each) { return each->is_established(); });

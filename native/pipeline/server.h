@@ -28,9 +28,9 @@ class ServerOwner {
 class Server final : private ConnectionOwner, private base::Timer {
  public:
   // Its connections have the ids from `first` on, options.connections of them.
-  Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const std::string& host,
-         const Options& options, Flights& flights, Allocator& allocator, net::QueuedBytes& queued,
-         ServerOwner& owner);
+  Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
+         const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
+         net::QueuedBytes& queued, ServerOwner& owner);
 
   // Tried in turn, from the next attempt on. The first call begins the first attempt.
   void set_addresses(std::vector<net::Address> addresses);
@@ -48,7 +48,7 @@ class Server final : private ConnectionOwner, private base::Timer {
 
  private:
   void on_connected() override;
-  void on_disconnected(bool was_established) override;
+  void on_disconnected(bool was_established, uint32_t cause) override;
   void on_useful() override { backoff_.prove(); }
   void on_progress() override { owner_.on_server_progress(); }
   bool lets_wait() const override;
@@ -62,9 +62,10 @@ class Server final : private ConnectionOwner, private base::Timer {
   std::vector<net::Address> addresses_;
   size_t next_address_ = 0;
   Backoff backoff_;
-  bool is_wanted_ = false;  // addresses have been set
-  bool is_trying_ = false;  // an attempt to connect is under way
-  bool is_down_ = false;    // the last one failed, and there is no connection
+  bool is_wanted_ = false;   // addresses have been set
+  bool is_trying_ = false;   // an attempt to connect is under way
+  bool is_down_ = false;     // the last one failed, and there is no connection
+  bool is_refused_ = false;  // the last one failed for want of authentication
   bool is_retired_ = false;
   bool is_closed_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;

@@ -47,7 +47,7 @@ struct Answer {
   bool has_opaque = false;
   bool is_success = false;  // whatever it brings is what was asked for
   bool is_last = false;     // what follows it on the connection is not to be trusted
-  uint8_t code = 0;         // the protocol's own, for read_as()
+  uint8_t code = 0;         // what it is in the protocol's own numbers
   Op op = Op::kGet;
   uint16_t status = 0;  // as memcached's binary protocol numbers them, whatever the protocol
   uint32_t opaque = 0;
@@ -90,11 +90,9 @@ struct Protocol {
   size_t most_head;
   // Answers come in the order of the requests. Otherwise each one has the opaque of its own.
   bool in_order;
-  // Asks for the server's version, with the opaque kGreetingOpaque: the first request on each connection.
-  std::span<const std::byte> greeting;
 };
 
-// The pipeline's own request, which belongs to no operation.
-inline constexpr uint32_t kGreetingOpaque = UINT32_MAX;
+// Of the requests of a handshake, which belong to no operation.
+inline constexpr uint32_t kHandshakeOpaque = UINT32_MAX;
 
 }  // namespace evenkeel::wire

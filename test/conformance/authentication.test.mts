@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { Opcode, startServer } from '../../lib/testing/index.ts';
-import { startMemcached } from './memcached.mts';
+import { startAuthenticating } from './authenticating.mts';
 import { RawClient, type RawRequest, u32 } from './raw-client.mts';
 import { TextClient } from './text-client.mts';
 import { skipWithout } from './tool.mts';
@@ -17,48 +13,40 @@ const login = (text: string, length = text.length): string => `set any 0 0 ${len
 test('a text connection is authenticated as by memcached -Y', {
   skip: skipWithout('memcached', 'memcached'),
 }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-'));
-  try {
-    await chmod(folder, 0o755);
-    const path = join(folder, 'users');
-    await writeFile(path, 'other:password\nada:se:cret\n', { mode: 0o644 });
-    await using real = await startMemcached({ options: ['-Y', path] });
-    await using server = await startServer({ credentials });
-    // One line at a time: memcached answers only the last of several that came together.
-    for (const [last, ...before] of [
-      ['get a\r\n'],
-      ['mn\r\n', 'version\r\n', 'set\r\n', 'set a 0 0\r\n', 'set a 0 0 x\r\n', 'add a 0 0 1\r\n'],
-      [`${login('ada se:cret')}set a 0 0 2\r\nhi\r\nget a\r\n`],
-      [`${login('ada se:cret')}get b\r\n`, 'get a\r\n', login('ada wrong'), 'get a\r\n'],
-      [login('ada')],
-      [login('')],
-      [login(' ada  se:cret  more ')],
-      [login('se:cret ada')],
-      [login('other se:cret')],
-      ['x\r\n', 'set any 0 0 4\r\nada 12'],
-      ['set a b c 11 d e f\r\nada se:cret\r\nget b\r\n'],
-      ['x'.repeat(3000)],
-    ])
-      await t.test(JSON.stringify(last?.slice(0, 60)), async () => {
-        const [theirs, ours] = await Promise.all(
-          [real, server].map(async (each) => {
-            const client = await TextClient.connect(each);
-            const answers: string[] = [];
-            for (const said of before) {
-              client.send(said);
-              answers.push(await client.until((text) => text.endsWith('\n')));
-            }
-            answers.push(await client.finish(last));
-            return answers;
-          }),
-        );
-        assert.deepEqual(ours, theirs);
-      });
-    const { auth_cmds, auth_errors } = await server.stats();
-    assert.ok(Number(auth_cmds) > Number(auth_errors) && Number(auth_errors) > 0);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  await using real = await startAuthenticating('-Y', credentials);
+  await using server = await startServer({ credentials });
+  // One line at a time: memcached answers only the last of several that came together.
+  for (const [last, ...before] of [
+    ['get a\r\n'],
+    ['mn\r\n', 'version\r\n', 'set\r\n', 'set a 0 0\r\n', 'set a 0 0 x\r\n', 'add a 0 0 1\r\n'],
+    [`${login('ada se:cret')}set a 0 0 2\r\nhi\r\nget a\r\n`],
+    [`${login('ada se:cret')}get b\r\n`, 'get a\r\n', login('ada wrong'), 'get a\r\n'],
+    [login('ada')],
+    [login('')],
+    [login(' ada  se:cret  more ')],
+    [login('se:cret ada')],
+    [login('other se:cret')],
+    ['x\r\n', 'set any 0 0 4\r\nada 12'],
+    ['set a b c 11 d e f\r\nada se:cret\r\nget b\r\n'],
+    ['x'.repeat(3000)],
+  ])
+    await t.test(JSON.stringify(last?.slice(0, 60)), async () => {
+      const [theirs, ours] = await Promise.all(
+        [real, server].map(async (each) => {
+          const client = await TextClient.connect(each);
+          const answers: string[] = [];
+          for (const said of before) {
+            client.send(said);
+            answers.push(await client.until((text) => text.endsWith('\n')));
+          }
+          answers.push(await client.finish(last));
+          return answers;
+        }),
+      );
+      assert.deepEqual(ours, theirs);
+    });
+  const { auth_cmds, auth_errors } = await server.stats();
+  assert.ok(Number(auth_cmds) > Number(auth_errors) && Number(auth_errors) > 0);
 });
 
 test('a login that is too long to be one ends the connection', async () => {
@@ -78,62 +66,49 @@ const set: RawRequest = { opcode: Opcode.set, key: 'k', value: 'v', extras: u32(
 test('a binary connection is authenticated as by memcached -S', {
   skip: skipWithout('memcached', 'memcached') || skipWithout('saslpasswd2', 'sasl2-bin'),
 }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'evenkeel-'));
-  try {
-    await chmod(folder, 0o755);
-    const path = join(folder, 'users');
-    await writeFile(join(folder, 'memcached.conf'), `mech_list: plain\nsasldb_path: ${path}\n`);
-    const made = spawnSync('saslpasswd2', ['-p', '-c', '-f', path, '-u', hostname(), credentials.username], {
-      input: credentials.password,
+  await using real = await startAuthenticating('-S', credentials);
+  await using server = await startServer({ credentials });
+  const scripts: Record<string, RawRequest[]> = {
+    'before it, only what needs none': [list, version, noop],
+    'a command before it ends the connection': [set, noop],
+    'the right password': [auth('\0ada\0se:cret'), set, get, list, noop],
+    'the right password for oneself': [auth('ada\0ada\0se:cret'), get],
+    'a wrong password, then the right one': [auth('\0ada\0wrong'), auth('\0ada\0se:cret'), get],
+    'a wrong password, then a command': [auth('\0ada\0wrong'), get],
+    'an unknown user': [auth('\0bob\0se:cret')],
+    'an unknown mechanism': [auth('\0ada\0se:cret', 'SCRAM-SHA-1'), auth('', 'NONSENSE')],
+    'a message that is none': [auth('ada'), auth('\0ada'), auth('\0\0'), auth('\0ada\0se:cret\0')],
+    'the message in a second step': [auth(''), step('\0ada\0se:cret'), get],
+    'a wrong message in a second step': [auth(''), step('\0ada\0wrong'), get],
+    'a second step without a first': [step('\0ada\0se:cret'), get],
+    'lists with a key end the connection': [{ ...list, key: 'k' }, noop],
+    'no mechanism': [auth('\0ada\0se:cret', ''), noop],
+    'a wrong password once it is authenticated': [auth('\0ada\0se:cret'), auth('\0ada\0wrong'), get],
+  };
+  for (const [name, requests] of Object.entries(scripts))
+    await t.test(name, async () => {
+      const [theirs, ours] = await Promise.all(
+        [real, server].map(async (each) => {
+          const client = await RawClient.connect(each);
+          const answers: unknown[] = [];
+          for (const request of requests) {
+            client.send(request);
+            const answer = await client.answers(1).catch(() => undefined);
+            if (answer === undefined) return [...answers, 'the end'];
+            for (const { opcode, status, value, cas } of answer)
+              answers.push({
+                opcode,
+                status,
+                value: opcode === Opcode.version ? 'version' : value.toString(),
+                stored: cas !== 0n,
+              });
+          }
+          await client.close();
+          return answers;
+        }),
+      );
+      assert.deepEqual(ours, theirs);
     });
-    assert.equal(made.status, 0, made.stderr.toString());
-    await chmod(path, 0o644);
-    await using real = await startMemcached({ options: ['-S'], env: { SASL_CONF_PATH: folder } });
-    await using server = await startServer({ credentials });
-    const scripts: Record<string, RawRequest[]> = {
-      'before it, only what needs none': [list, version, noop],
-      'a command before it ends the connection': [set, noop],
-      'the right password': [auth('\0ada\0se:cret'), set, get, list, noop],
-      'the right password for oneself': [auth('ada\0ada\0se:cret'), get],
-      'a wrong password, then the right one': [auth('\0ada\0wrong'), auth('\0ada\0se:cret'), get],
-      'a wrong password, then a command': [auth('\0ada\0wrong'), get],
-      'an unknown user': [auth('\0bob\0se:cret')],
-      'an unknown mechanism': [auth('\0ada\0se:cret', 'SCRAM-SHA-1'), auth('', 'NONSENSE')],
-      'a message that is none': [auth('ada'), auth('\0ada'), auth('\0\0'), auth('\0ada\0se:cret\0')],
-      'the message in a second step': [auth(''), step('\0ada\0se:cret'), get],
-      'a wrong message in a second step': [auth(''), step('\0ada\0wrong'), get],
-      'a second step without a first': [step('\0ada\0se:cret'), get],
-      'lists with a key end the connection': [{ ...list, key: 'k' }, noop],
-      'no mechanism': [auth('\0ada\0se:cret', ''), noop],
-      'a wrong password once it is authenticated': [auth('\0ada\0se:cret'), auth('\0ada\0wrong'), get],
-    };
-    for (const [name, requests] of Object.entries(scripts))
-      await t.test(name, async () => {
-        const [theirs, ours] = await Promise.all(
-          [real, server].map(async (each) => {
-            const client = await RawClient.connect(each);
-            const answers: unknown[] = [];
-            for (const request of requests) {
-              client.send(request);
-              const answer = await client.answers(1).catch(() => undefined);
-              if (answer === undefined) return [...answers, 'the end'];
-              for (const { opcode, status, value, cas } of answer)
-                answers.push({
-                  opcode,
-                  status,
-                  value: opcode === Opcode.version ? 'version' : value.toString(),
-                  stored: cas !== 0n,
-                });
-            }
-            await client.close();
-            return answers;
-          }),
-        );
-        assert.deepEqual(ours, theirs);
-      });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
 });
 
 test('without credentials there is no SASL', async () => {

@@ -69,7 +69,7 @@ const refusals: readonly Refusal[] = [
     script: {
       deaf: true,
       accept: (socket) =>
-        socket.write(packet({ opcode: 0x0b, opaque: 0xffffffff, status: 0x20, value: 'Auth failure.' })),
+        socket.write(packet({ opcode: 0x0b, opaque: 0xffffffff, status: 0x85, value: 'Busy.' })),
     },
     cause: /refused the handshake/,
   },

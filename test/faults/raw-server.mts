@@ -22,6 +22,7 @@ const HEADER = 24;
 const GET = 0;
 const GET_AND_TOUCH = 0x1d;
 const VERSION = 0x0b;
+const NOOP = 0x0a;
 
 /** One packet; an answer to a get carries four bytes of flags (0: binary). */
 export function packet(answer: Answer): Buffer {
@@ -118,8 +119,9 @@ export class RawServer implements AsyncDisposable {
       rest = Buffer.from(cut.rest);
       for (const { opcode, opaque } of cut.requests) {
         if (opcode === VERSION) socket.write(packet({ opcode, opaque, value: '1.6.0-raw' }));
+        if (opcode === NOOP) socket.write(packet({ opcode, opaque }));
       }
-      const requests = cut.requests.filter(({ opcode }) => opcode !== VERSION);
+      const requests = cut.requests.filter(({ opcode }) => opcode !== VERSION && opcode !== NOOP);
       if (requests.length > 0) this.script.requests?.(socket, requests, connection);
     });
   }

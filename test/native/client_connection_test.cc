@@ -184,7 +184,7 @@ TEST_P(ClientConnection, ARefusedHandshakeIsAFault) {
   ASSERT_NO_FATAL_FAILURE(accept());
   Packet version;
   ASSERT_NO_FATAL_FAILURE(next_request(&version));
-  peer_->answer({.opcode = 0x0b, .status = 0x20, .opaque = version.opaque});
+  peer_->answer({.opcode = 0x0b, .status = 0x81, .opaque = version.opaque});
   ASSERT_NO_FATAL_FAILURE(wait_for_disconnect());
   EXPECT_EQ(client_->last_cause(), layout::kCauseHandshake);
   EXPECT_EQ(client_->count(layout::kOutcomeConnected), 0);
@@ -193,7 +193,7 @@ TEST_P(ClientConnection, ARefusedHandshakeIsAFault) {
 TEST_P(ClientConnection, ASecondHandshakeAnswerEndsTheConnection) {
   start_connected(quick());
   const size_t get = client_->send({});
-  peer_->answer({.opcode = 0x0b, .opaque = wire::kGreetingOpaque});
+  peer_->answer({.opcode = 0x0b, .opaque = wire::kHandshakeOpaque});
   ASSERT_NO_FATAL_FAILURE(wait_for(get));
   EXPECT_EQ(outcome(get), layout::kOutcomeLost);
   EXPECT_EQ(client_->last_cause(), layout::kCauseUnknownOpaque);

@@ -67,7 +67,8 @@ struct Submission {
 
 class ClientHarness final : private pipeline::ClientListener {
  public:
-  ClientHarness(Drive drive, const pipeline::Options& options) : drive_(drive) {
+  ClientHarness(Drive drive, const pipeline::Options& options, const pipeline::Steps& steps = binary_steps())
+      : drive_(drive) {
     Status status;
     if (drive == Drive::kThreaded) {
       thread_ = base::LoopThread::start("test", &status);
@@ -78,7 +79,7 @@ class ClientHarness final : private pipeline::ClientListener {
     }
     EXPECT_TRUE(status.is_ok());
     client_ = pipeline::Client::create(*base_, drive == Drive::kThreaded, options, allocator_, *this);
-    client_->add_server(0, wire::memcache::kBinary);
+    client_->add_server(0, wire::memcache::kBinary, steps);
     client_->route_by(std::make_unique<pipeline::Single>(), {0});
   }
   ~ClientHarness() {

@@ -28,7 +28,7 @@ class ClientServers : public ClientTest {
     client_ = std::make_unique<ClientHarness>(GetParam(), options);
     std::vector<uint16_t> ids;
     for (uint16_t id = 0; id < kServers; ++id) {
-      if (id > 0) client_->client().add_server(id, wire::memcache::kBinary);
+      if (id > 0) client_->client().add_server(id, wire::memcache::kBinary, binary_steps());
       client_->client().set_addresses(id, {*net::Address::ip("127.0.0.1", listeners_[id].port())});
       ids.push_back(id);
     }
@@ -148,7 +148,7 @@ TEST_P(ClientServers, AnIdIsUsedAgainForAnotherServer) {
   client_->client().retire_server(2);
   ASSERT_TRUE(client_->until([&] { return retired() == 1; }));
   Listener another;
-  client_->client().add_server(2, wire::memcache::kBinary);
+  client_->client().add_server(2, wire::memcache::kBinary, binary_steps());
   client_->client().set_addresses(2, {*net::Address::ip("127.0.0.1", another.port())});
   client_->client().route_by(std::make_unique<ByDigit>(3), {0, 1, 2});
   const size_t get = client_->send({.key = "k2"});

@@ -23,7 +23,7 @@ class Hammer final : private pipeline::ClientListener {
  public:
   Hammer(base::LoopThread* loop, uint16_t port, uint64_t seed)
       : random_(seed), client_(pipeline::Client::create(loop->base(), true, options(), allocator_, *this)) {
-    client_->add_server(0, wire::memcache::kBinary);
+    client_->add_server(0, wire::memcache::kBinary, binary_steps());
     client_->route_by(std::make_unique<pipeline::Single>(), {0});
     client_->set_addresses(0, {*net::Address::ip("127.0.0.1", port)});
   }

@@ -12,6 +12,7 @@
 
 #include "packets.h"
 #include "pipeline/inbox.h"
+#include "steps.h"
 #include "wire/memcache/binary.h"
 
 namespace evenkeel::test {
@@ -54,11 +55,16 @@ class InboxHarness {
 
   // With a handshake that is over, unless the test has one of its own.
   explicit InboxHarness(uint32_t max_value = kMaxValue, bool shakes_hands = true,
-                        const wire::Protocol& protocol = wire::memcache::kBinary)
-      : flights_(0), inbox_(kConnection, protocol, max_value, flights_, due_, allocator_) {
+                        const wire::Protocol& protocol = wire::memcache::kBinary,
+                        const pipeline::Steps& steps = binary_steps())
+      : flights_(0), inbox_(kConnection, protocol, steps, max_value, flights_, due_, allocator_) {
+    inbox_.handshake().next();
     if (shakes_hands) shake_hands();
   }
-  void shake_hands() { feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = "1.6.45"})); }
+  void shake_hands() {
+    inbox_.handshake().next();
+    feed(encode({.opcode = 0x0b, .opaque = wire::kHandshakeOpaque, .value = "1.6.45"}));
+  }
 
   // The connection's end: what is still in flight would count as unsettled.
   ~InboxHarness() {

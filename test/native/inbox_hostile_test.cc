@@ -59,7 +59,8 @@ TEST_F(HostileServer, AnOpaqueThatNamesNothingEndsTheConnection) {
 
 TEST_F(HostileServer, AnAnswerOfAnotherOpcodeEndsTheConnection) {
   EXPECT_EQ(cause_of(encode({.opcode = kSet, .opaque = kOpaque})), layout::kCauseWrongOpcode);
-  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = wire::kGreetingOpaque})), layout::kCauseUnknownOpaque);
+  EXPECT_EQ(cause_of(encode({.opcode = kGet, .opaque = wire::kHandshakeOpaque})),
+            layout::kCauseUnknownOpaque);
 }
 
 // Larger than any server keeps: what it says of the rest is not to be trusted either.
@@ -82,7 +83,8 @@ TEST_F(HostileServer, TheAnswerToAWriteAndToTheHandshakeMayNotBeLarge) {
   EXPECT_EQ(harness.cause, layout::kCauseTooLarge);
   EXPECT_EQ(harness.inbox().blamed(harness.cause), kOpaque);
   InboxHarness stranger(InboxHarness::kMaxValue, false);
-  stranger.feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = std::string(20'000, 'v')}));
+  stranger.feed(
+      encode({.opcode = 0x0b, .opaque = wire::kHandshakeOpaque, .value = std::string(20'000, 'v')}));
   EXPECT_EQ(stranger.cause, layout::kCauseTooLarge);
 }
 
@@ -157,8 +159,10 @@ TEST_F(HostileServer, WhatAStrangerSaidIsKeptUntilTheEnd) {
 
 TEST_F(HostileServer, ARefusedHandshakeIsACause) {
   InboxHarness harness(InboxHarness::kMaxValue, false);
-  harness.feed(encode({.opcode = 0x0b, .status = 0x20, .opaque = wire::kGreetingOpaque}));
+  harness.feed(encode({.opcode = 0x0b, .status = 0x81, .opaque = wire::kHandshakeOpaque, .value = "no"}) +
+               encode({.opcode = 0x0a, .opaque = wire::kHandshakeOpaque}));
   EXPECT_EQ(harness.cause, layout::kCauseHandshake);
+  EXPECT_EQ(test::as_text(harness.inbox().unread()), "no");
 }
 
 // A body that is all key: large by its length, with a value of no bytes.

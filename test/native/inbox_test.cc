@@ -242,7 +242,7 @@ TEST(Inbox, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse) {
 
 TEST(Inbox, TheHandshakeBringsTheVersion) {
   InboxHarness harness(InboxHarness::kMaxValue, false);
-  harness.feed(encode({.opcode = 0x0b, .opaque = wire::kGreetingOpaque, .value = "1.6.45"}));
+  harness.feed(encode({.opcode = 0x0b, .opaque = wire::kHandshakeOpaque, .value = "1.6.45"}));
   EXPECT_TRUE(harness.handshake_done);
   EXPECT_EQ(harness.answered, 0u);
   EXPECT_EQ(test::as_text(harness.inbox().handshake().version()), "1.6.45");

@@ -139,11 +139,6 @@ TEST(RequestEncoding, WritesNothingBehindTheHead) {
   }
 }
 
-TEST(RequestEncoding, TheGreetingAsksForTheVersion) {
-  EXPECT_EQ(as_text(kBinary.greeting),
-            unhex("80 0b 00 00 00 00 00 00 00 00 00 00 ff ff ff ff 00 00 00 00 00 00 00 00"));
-}
-
 TEST(RequestEncoding, TheProtocolsPrefixIsHeadAndKey) {
   for (const Example& example : kExamples) {
     Request request = example.request;

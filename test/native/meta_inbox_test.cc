@@ -21,7 +21,7 @@ constexpr std::string_view kGreeted = "MN\r\nVERSION 1.6.18\r\n";
 class MetaHarness : public test::InboxHarness {
  public:
   explicit MetaHarness(uint32_t max_value = kMaxValue)
-      : InboxHarness(max_value, false, wire::memcache_meta::kMeta) {
+      : InboxHarness(max_value, false, wire::memcache_meta::kMeta, test::meta_steps()) {
     feed(kGreeted);
     EXPECT_TRUE(handshake_done);
   }
@@ -292,10 +292,14 @@ class HostileMetaServer : public testing::Test {
 
 TEST_F(HostileMetaServer, AnotherProtocolEndsTheConnectionAtOnce) {
   for (const std::string bytes :
-       {"\x81", "X", "HX", "VALUE k 0 1\r\n", "VX", "STORED\r\n", "HTTP/1.1 400\r\n", "+OK\r\n",
-        "VERSION 1.6.18\r\n", "EX5 O5\r\n", "hd O5\r\n", " EN O5\r\n", "MN \r\nVERSION 1.6.18\r\n",
-        "CLIENT_ERRORS x\r\n"})
+       {"\x81", "X", "HX", "VALUE k 0 1\r\n", "VX", "STOREd\r\n", "HTTP/1.1 400\r\n", "+OK\r\n", "EX5 O5\r\n",
+        "hd O5\r\n", " EN O5\r\n", "MN \r\nVERSION 1.6.18\r\n", "CLIENT_ERRORS x\r\n"})
     EXPECT_EQ(cause_of(bytes), layout::kCauseBadMagic) << bytes;
+}
+
+TEST_F(HostileMetaServer, WhatIsSaidInAHandshakeIsNoAnswerToAnOperation) {
+  for (const std::string bytes : {"MN\r\n", "STORED\r\n", "VERSION 1.6.18\r\n"})
+    EXPECT_EQ(cause_of(bytes), layout::kCauseWrongOpcode) << bytes;
 }
 
 TEST_F(HostileMetaServer, ALineThatSaysNothingCertainEndsTheConnection) {
@@ -387,15 +391,16 @@ TEST_F(HostileMetaServer, AGreetingThatProvesNothingIsRefused) {
   };
   for (const Greeting& greeting : std::vector<Greeting>{
            {"ERROR\r\nVERSION 1.4.15\r\n", layout::kCauseHandshake, "\r\nVERSION 1.4.15\r\n"},
-           {"ERROR Too many open connections\r\n", layout::kCauseHandshake, "Too many open connections\r\n"},
-           {"CLIENT_ERROR unauthenticated\r\n", layout::kCauseHandshake, "unauthenticated\r\n"},
-           {"MN\r\nVERSION 1.6.17\r\n", layout::kCauseHandshake, "1.6.17\r\n"},
-           {"MN\r\nVERSION 1.5.22\r\n", layout::kCauseHandshake, "1.5.22\r\n"},
-           {"MN\r\nERROR\r\n", layout::kCauseBadMagic, "MN\r\nERROR\r\n"},
+           {"ERROR Too many open connections\r\n", layout::kCauseHandshake, "Too many open connections"},
+           {"CLIENT_ERROR unauthenticated\r\n", layout::kCauseUnauthenticated, "unauthenticated"},
+           {"MN\r\nVERSION 1.6.17\r\n", layout::kCauseHandshake, "1.6.17"},
+           {"MN\r\nVERSION 1.5.22\r\n", layout::kCauseHandshake, "1.5.22"},
+           {"MN\r\nERROR\r\n", layout::kCauseHandshake, "\r\n"},
            {"HD Offffffff\r\n", layout::kCauseHandshake, ""},
-           {"VERSION 1.6.18\r\n", layout::kCauseBadMagic, "VERSION 1.6.18\r\n"},
+           {"VERSION 1.6.18\r\n", layout::kCauseWrongOpcode, "1.6.18"},
            {"\x81", layout::kCauseBadMagic, "\x81"}}) {
-    test::InboxHarness harness(test::InboxHarness::kMaxValue, false, wire::memcache_meta::kMeta);
+    test::InboxHarness harness(test::InboxHarness::kMaxValue, false, wire::memcache_meta::kMeta,
+                               test::meta_steps());
     harness.feed(greeting.bytes);
     EXPECT_EQ(harness.cause, greeting.cause) << greeting.bytes;
     EXPECT_EQ(test::as_text(harness.inbox().unread()), greeting.told);
@@ -403,7 +408,8 @@ TEST_F(HostileMetaServer, AGreetingThatProvesNothingIsRefused) {
   for (const std::string version :
        {"1.6.18", "1.6.45", "1.7.0", "2.0.0", "1.6.40-rc1", "proxy 7", "1.6", ""}) {
     for (const size_t piece : {size_t{1}, size_t{100}}) {
-      test::InboxHarness harness(test::InboxHarness::kMaxValue, false, wire::memcache_meta::kMeta);
+      test::InboxHarness harness(test::InboxHarness::kMaxValue, false, wire::memcache_meta::kMeta,
+                                 test::meta_steps());
       const std::string bytes = "MN\r\nVERSION " + version + "\r\n";
       for (size_t at = 0; at < bytes.size(); at += piece)
         harness.feed(std::string_view(bytes).substr(at, piece));

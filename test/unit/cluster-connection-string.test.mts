@@ -6,6 +6,7 @@ import {
   parseConnectionString,
   type ServerAddress,
 } from '../../lib/cluster/connection-string.ts';
+import type { Credentials } from '../../lib/cluster/credentials.ts';
 import { connect } from '../../lib/connect.ts';
 import { InvalidArgumentError, UnsupportedError } from '../../lib/errors.ts';
 
@@ -34,6 +35,7 @@ describe('a memcached url', () => {
         engine: 'memcached',
         servers: [server],
         isEncrypted: false,
+        credentials: undefined,
       });
       assert.equal(nameOfServer(server), name);
     });
@@ -54,7 +56,15 @@ describe('a memcached url', () => {
     ['memcached://::1', 'has an IPv6 address without brackets'],
     ['memcached://[::1', 'has an open bracket'],
     ['memcached://[cache.example]', 'has a name in brackets'],
-    ['memcached://user@h', 'has a user'],
+    ['memcached://user@h', 'has a user without a password'],
+    ['memcached://user:@h', 'has an empty password'],
+    ['memcached://:secret@h', 'has a password without a user'],
+    ['memcached://user:50%@h', 'has a password that is not percent-encoded'],
+    ['memcached://user:a%00b@h', 'has a zero byte in its password'],
+    [`memcached://user:${'p'.repeat(1001)}@h`, 'has a password of 1001 bytes'],
+    ['memcached://user:se@cret@h', 'has an @ in its password'],
+    ['memcached://a:b@h,c:d@i', 'has a user before another server'],
+    ['memcached://user:secret@', 'has a user and no host'],
     ['memcached://h/path', 'has a host and a path'],
     ['memcached://h?timeout=1', 'has a query'],
     ['memcached://h#1', 'has a fragment'],
@@ -85,7 +95,13 @@ describe('a memcached url', () => {
 
 describe('what may be credentials is never shown', () => {
   const urls = [
-    'memcached://user:s3cret@h:11211',
+    'memcached://user:s3cret@h:x',
+    'memcached://user:s3?cret@h',
+    'memcached://user:s3#cret@h',
+    'memcached://user:s3cret',
+    'memcached://user:%s3cret@h',
+    'memcached://:s3cret@h',
+    'memcached://user:s3,cret/@h',
     'memcached://user:s3cret@a,user:s3cret@b',
     'memcached://user:s3/cret@h',
     'memcached://user:p@s3cret@h',
@@ -125,12 +141,38 @@ test('several servers are told apart by commas', () => {
       { host: '::1', port: 2 },
     ],
     isEncrypted: false,
+    credentials: undefined,
   });
   assert.deepEqual(parseConnectionString('memcacheds://a'), {
     engine: 'memcached',
     servers: [{ host: 'a', port: 11211 }],
     isEncrypted: true,
+    credentials: undefined,
   });
+});
+
+test('a user and a password may stand before the servers, percent-encoded', () => {
+  const cases: [url: string, credentials: Credentials, servers: ServerAddress[]][] = [
+    ['a:b@h', { username: 'a', password: 'b' }, [{ host: 'h', port: 11211 }]],
+    [
+      '%C3%BC%3A%40:p%2Fw%25+:,@h:1,i',
+      { username: 'ü:@', password: 'p/w%+:,' },
+      [
+        { host: 'h', port: 1 },
+        { host: 'i', port: 11211 },
+      ],
+    ],
+    ['a:b@[::1]:2', { username: 'a', password: 'b' }, [{ host: '::1', port: 2 }]],
+    ['a:b@/run/a@b', { username: 'a', password: 'b' }, [{ path: '/run/a@b' }]],
+  ];
+  for (const [url, credentials, servers] of cases)
+    for (const isEncrypted of [false, true])
+      assert.deepEqual(parseConnectionString(`memcached${isEncrypted ? 's' : ''}://${url}`), {
+        engine: 'memcached',
+        servers,
+        isEncrypted,
+        credentials,
+      });
 });
 
 test('the engines to come are not supported yet, by name', async () => {

@@ -17,6 +17,7 @@ const ASK = 9;
 /** An engine that nobody has, whose get is told of misses by 7, and by 9 to ask whether the key exists. */
 const dialect: Dialect = {
   protocol: layout.PROTOCOL_MEMCACHE_BINARY,
+  handshake: [],
   engine: 'nobody',
   longestKey: 10,
   mayBeUnversioned: false,

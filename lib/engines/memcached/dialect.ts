@@ -1,7 +1,10 @@
+import type { Credentials } from '../../cluster/credentials';
+import type { NativeStep } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Dialect, Look } from '../network/dialect';
 import { readAnswer } from './answers';
+import { binaryHandshake, metaHandshake } from './handshake';
 import { isExtension, lookForRecord } from './not-stored';
 import { CODES, isIdempotent } from './operations';
 import { missOf, Status, statusError } from './statuses';
@@ -14,9 +17,20 @@ export const PROTOCOLS: Readonly<Record<MemcachedProtocol, number>> = {
   meta: layout.PROTOCOL_MEMCACHE_META,
 };
 
-/** Both protocols have the same answers by then. */
-export const memcachedDialect = (protocol: MemcachedProtocol): Dialect => ({
+const HANDSHAKES: Readonly<
+  Record<MemcachedProtocol, (credentials: Credentials | undefined) => readonly NativeStep[]>
+> = { binary: binaryHandshake, meta: metaHandshake };
+
+/**
+ * Both protocols have the same answers by then. Throws InvalidArgumentError (`username` or `password`) for what the protocol
+ * cannot carry.
+ */
+export const memcachedDialect = (
+  protocol: MemcachedProtocol,
+  credentials: Credentials | undefined,
+): Dialect => ({
   protocol: PROTOCOLS[protocol],
+  handshake: HANDSHAKES[protocol](credentials),
   engine: 'memcached',
   longestKey: 250,
   mayBeUnversioned: true,

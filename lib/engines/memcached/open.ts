@@ -1,5 +1,6 @@
 import { invalidArgument, shown } from '../../arguments';
 import type { ServerAddress } from '../../cluster/connection-string';
+import { type CredentialOptions, checkCredentials } from '../../cluster/credentials';
 import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { PlacedServer } from '../../cluster/placement/placement';
 import type { Tls } from '../../cluster/tls';
@@ -11,7 +12,7 @@ import { NativeTransport } from '../network/transport';
 import { type MemcachedProtocol, memcachedDialect, PROTOCOLS } from './dialect';
 import { type FleetOptions, policyOf, weighted } from './fleet-options';
 
-export interface MemcachedOptions extends ClientOptions, FleetOptions {
+export interface MemcachedOptions extends ClientOptions, FleetOptions, CredentialOptions {
   /**
    * What the server is spoken to in. 'binary' is understood by all servers; 'meta' is text, by memcached from 1.6.18, and
    * takes keys with spaces and control characters of up to 186 bytes. Default 'binary'.
@@ -41,7 +42,7 @@ export function openMemcached(
   const { protocol = 'binary' } = given;
   if (!Object.hasOwn(PROTOCOLS, protocol))
     throw invalidArgument('protocol', `protocol is 'binary' or 'meta', not ${shown(protocol)}`);
-  const dialect = memcachedDialect(protocol);
+  const dialect = memcachedDialect(protocol, checkCredentials(given));
   const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
   const fleet = new Fleet(named(weighted(servers, given.weights)), policyOf(given));
   return {

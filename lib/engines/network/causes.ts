@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
+import { AuthenticationError } from '../../errors';
 import * as layout from '../../native/layout';
 import { excerpt } from '../../text';
 
@@ -26,6 +27,8 @@ const PROOFS: ReadonlySet<number> = new Set([
   layout.CAUSE_TOO_LARGE,
   layout.CAUSE_END_OF_STREAM,
   layout.CAUSE_HANDSHAKE,
+  layout.CAUSE_CREDENTIALS,
+  layout.CAUSE_UNAUTHENTICATED,
   layout.CAUSE_TLS,
   constants.errno.ECONNRESET,
   constants.errno.EPIPE,
@@ -46,7 +49,11 @@ export function causeError(cause: number, said: Uint8Array = new Uint8Array(0)):
     const fault = said.length === 0 ? 'the connection is broken' : excerpt(Buffer.from(said).toString());
     return Object.assign(new Error(`TLS: ${fault}`), { code: 'EPROTO' });
   }
+  if (cause === layout.CAUSE_CREDENTIALS)
+    return new AuthenticationError('the server refuses the credentials');
   const words = said.length === 0 ? '' : `; it said ${quote(said)}`;
+  if (cause === layout.CAUSE_UNAUTHENTICATED)
+    return new AuthenticationError(`the server wants authentication: give a username and a password${words}`);
   if (cause > layout.CAUSE_PROTOCOL) {
     return Object.assign(new Error(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}`), {
       code: 'EPROTO',

@@ -2,7 +2,7 @@ import type { Fleet, FleetMap } from '../../cluster/fleet';
 import type { KeyHash } from '../../cluster/placement/key-hash';
 import type { Tls } from '../../cluster/tls';
 import { TopologyMonitor } from '../../cluster/topology';
-import { ConnectionError, type EvenkeelError } from '../../errors';
+import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { ClusterView } from './cluster-view';
@@ -78,7 +78,9 @@ export class Cluster implements ClusterView {
     if (faults.length < outcomes.length) return;
     if (faults.length === 1) throw faults[0];
     const message = `connect: none of ${faults.length} servers: ${(faults[0] as Error).message}`;
-    throw new ConnectionError(message, { cause: new AggregateError(faults), context: { op: 'connect' } });
+    const isRefused = faults.every((fault) => fault instanceof AuthenticationError);
+    const Kind = isRefused ? AuthenticationError : ConnectionError;
+    throw new Kind(message, { cause: new AggregateError(faults), context: { op: 'connect' } });
   }
 
   connected(id: number, version: string): void {
@@ -115,7 +117,7 @@ export class Cluster implements ClusterView {
       if (this.#current.has(name)) continue;
       const id = this.#freeId();
       const host = this.#options.tls?.servername ?? ('path' in server ? '' : server.host);
-      this.#native.addServer(id, this.#dialect.protocol, host);
+      this.#native.addServer(id, this.#dialect.protocol, this.#dialect.handshake, host);
       const connector = new Connector(
         id,
         endpoint,

@@ -1,6 +1,6 @@
 import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
 import type { TopologyMonitor } from '../../cluster/topology';
-import { ConnectionError, type EvenkeelError } from '../../errors';
+import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import { tellConnected, tellDisconnected } from '../../observability/channels';
@@ -86,7 +86,8 @@ export class Connector {
 
   /**
    * Resolves once there is a connection. Rejects with ConnectionError after `connectTimeout`, or as soon as each address has
-   * been proven not to be such a server's: where nobody listens, one may be starting. Who is impatient takes the first failure
+   * been proven not to be such a server's: where nobody listens, one may be starting. With AuthenticationError when that is
+   * the reason. Who is impatient takes the first failure
    * for an answer.
    */
   async ready(isImpatient = false): Promise<void> {
@@ -203,9 +204,10 @@ export class Connector {
     );
   }
 
-  #error(otherwise: string): ConnectionError {
+  #error(otherwise: string): EvenkeelError {
     const cause = this.#lastFault;
     const message = `connect: ${this.#endpoint.name}: ${cause?.message ?? otherwise}`;
-    return new ConnectionError(message, { cause, context: { op: 'connect', node: this.#endpoint.name } });
+    const Kind = cause instanceof AuthenticationError ? AuthenticationError : ConnectionError;
+    return new Kind(message, { cause, context: { op: 'connect', node: this.#endpoint.name } });
   }
 }

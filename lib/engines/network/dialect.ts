@@ -1,5 +1,5 @@
 import type { ErrorContext, EvenkeelError } from '../../errors';
-import type { NativeClient } from '../../native/addon';
+import type { NativeClient, NativeStep } from '../../native/addon';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Completions } from './completions';
 
@@ -10,6 +10,8 @@ export const SUCCESS = 0;
 export interface Dialect {
   /** What its servers speak: a PROTOCOL_… of the layout. */
   readonly protocol: number;
+  /** What is said first on each connection to them. */
+  readonly handshake: readonly NativeStep[];
   /** As messages call its servers. */
   readonly engine: string;
   /** The longest key, in bytes. */

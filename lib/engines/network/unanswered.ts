@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { mayRetry } from '../../cluster/retry';
 import {
+  AuthenticationError,
   BackpressureError,
   ClosedError,
   ConnectionError,
@@ -61,7 +62,8 @@ export function unansweredError(
   }
   if (it.outcome === layout.OUTCOME_OFFLINE) {
     const why = it.fault?.message ?? 'connecting';
-    return new ConnectionError(`${op}: not connected: ${why}`, { cause: it.fault, context });
+    const Kind = it.fault instanceof AuthenticationError ? AuthenticationError : ConnectionError;
+    return new Kind(`${op}: not connected: ${why}`, { cause: it.fault, context });
   }
   // How native code says that a value's memory was taken away before it could be sent.
   if (it.cause === constants.errno.EFAULT && !it.written) {

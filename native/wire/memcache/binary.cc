@@ -1,6 +1,5 @@
 #include "wire/memcache/binary.h"
 
-#include <array>
 #include <cstring>
 
 #include "wire/memcache/request.h"
@@ -33,6 +32,7 @@ class BinaryDecoder final : public Decoder {
     if (fault == HeaderFault::kBadMagic) return Decoded::kForeign;
     answer->has_op = answer->has_opaque = true;
     answer->op = static_cast<Op>(header.opcode);
+    answer->code = header.opcode;
     answer->opaque = header.opaque;
     answer->status = header.status;
     answer->is_success = header.status == kStatusSuccess;
@@ -58,21 +58,9 @@ class BinaryDecoder final : public Decoder {
 constexpr BinaryEncoder kEncoder;
 constexpr BinaryDecoder kDecoder;
 
-constexpr auto kVersionRequest = [] {
-  std::array<std::byte, kHeaderSize> request{};
-  request[0] = std::byte{kRequestMagic};
-  request[1] = std::byte{kOpcodeVersion};
-  for (size_t i = 12; i < 16; ++i) request[i] = std::byte{0xff};
-  return request;
-}();
-static_assert(kGreetingOpaque == UINT32_MAX);
-
 }  // namespace
 
-const Protocol kBinary{.encoder = kEncoder,
-                       .decoder = kDecoder,
-                       .most_head = kMaxHeadSize,
-                       .in_order = false,
-                       .greeting = kVersionRequest};
+const Protocol kBinary{
+    .encoder = kEncoder, .decoder = kDecoder, .most_head = kMaxHeadSize, .in_order = false};
 
 }  // namespace evenkeel::wire::memcache

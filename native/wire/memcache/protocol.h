@@ -15,9 +15,6 @@ inline constexpr size_t kMaxKeyLength = 250;
 inline constexpr uint8_t kRequestMagic = 0x80;
 inline constexpr uint8_t kResponseMagic = 0x81;
 
-// What nobody but the pipeline asks for; of the rest, wire::Op has the opcodes.
-inline constexpr uint8_t kOpcodeVersion = 0x0b;
-
 inline constexpr uint16_t kStatusSuccess = 0x00;
 inline constexpr uint16_t kStatusKeyNotFound = 0x01;
 

@@ -17,18 +17,7 @@ constexpr size_t kLongestCounter = 20;
 constexpr std::string_view kLineEnd = "\r\n";
 
 // Answer.code.
-enum Code : uint8_t {
-  kValue,
-  kDone,
-  kMiss,
-  kNotFound,
-  kNotStored,
-  kExists,
-  kGreeted,
-  kUnknown,
-  kBadRequest,
-  kFailed
-};
+enum Code : uint8_t { kValue, kDone, kMiss, kNotFound, kNotStored, kExists, kUnknown, kBadRequest, kFailed };
 
 namespace status {
 constexpr uint16_t kKeyNotFound = 0x01;
@@ -92,8 +81,9 @@ std::optional<Code> code_of(std::string_view word) {
 
 // Whether a line may go on like this, of which the end has not come.
 bool may_begin(std::string_view bytes) {
-  static constexpr std::array<std::string_view, 10> kBeginnings{
-      "VA", "HD", "EN", "NF", "NS", "EX", "MN\r", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
+  static constexpr std::array<std::string_view, 12> kBeginnings{
+      "VA",   "HD",       "EN",       "NF",    "NS",           "EX",
+      "MN\r", "STORED\r", "VERSION ", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
   return std::any_of(kBeginnings.begin(), kBeginnings.end(), [bytes](std::string_view beginning) {
     const size_t length = std::min(bytes.size(), beginning.size());
     return bytes.substr(0, length) == beginning.substr(0, length);
@@ -233,17 +223,20 @@ bool is_new_enough(std::string_view version) {
   return parts >= std::array<uint32_t, 3>{1, 6, 18};
 }
 
-// The answers to both lines of kGreeting are one: its value is the version.
-Decoded read_greeting(std::string_view bytes, size_t first, Answer* answer) {
+// Of a line that only a handshake asks for, or of an error.
+Decoded read_other(std::string_view line, Answer* answer) {
   static constexpr std::string_view kVersion = "VERSION ";
-  Decoded fault{};
-  const std::optional<std::string_view> line = first_line(bytes.substr(first), &fault);
-  if (!line.has_value()) return fault;
-  if (!begins_with(*line, kVersion)) return Decoded::kForeign;
-  const std::string_view version = line->substr(kVersion.size());
-  answer->code = kGreeted;
+  if (line == "MN" || line == "STORED") {
+    answer->code = line == "MN" ? kAnswerNoOp : kAnswerStored;
+    answer->is_success = true;
+    answer->head = line.size() + kLineEnd.size();
+    return Decoded::kAnswer;
+  }
+  if (!begins_with(line, kVersion)) return read_error(line, answer);
+  const std::string_view version = line.substr(kVersion.size());
+  answer->code = kAnswerVersion;
   answer->is_success = is_new_enough(version);
-  answer->head = first + kVersion.size();
+  answer->head = kVersion.size();
   answer->value = version.size();
   answer->tail = kLineEnd.size();
   return Decoded::kAnswer;
@@ -260,8 +253,7 @@ Decoded MetaDecoder::decode(std::span<const std::byte> given, Answer* answer) co
   std::string_view rest = *line;
   const std::string_view word = next_word(&rest);
   const std::optional<Code> code = code_of(word);
-  if (!code.has_value())
-    return *line == "MN" ? read_greeting(bytes, head, answer) : read_error(*line, answer);
+  if (!code.has_value()) return read_other(*line, answer);
   if (line->front() == ' ') return Decoded::kForeign;
   answer->code = *code;
   answer->head = head;

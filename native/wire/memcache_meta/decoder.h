@@ -8,11 +8,10 @@
 //                                              claim is won, the record is stale, somebody has won the claim
 //   NS O<opaque>   EX O<opaque>                the condition of the mode, or of the cas, does not hold
 //   ERROR, CLIENT_ERROR, SERVER_ERROR <words>  of the first request that has no answer yet
+//   MN   VERSION <version>   STORED            in a handshake
 //
 // What is returned may stand in any order, and there may be more of it.
 #pragma once
-
-#include <string_view>
 
 #include "wire/protocol.h"
 
@@ -25,7 +24,9 @@ class MetaDecoder final : public Decoder {
   bool is_tail(std::span<const std::byte> tail) const override;
 };
 
-// That mn is known, and ms with it: otherwise a server could take values for commands.
-inline constexpr std::string_view kGreeting = "mn\r\nversion\r\n";
+// Answer.code of what no operation asks for. A version that is too old is no success.
+inline constexpr uint8_t kAnswerNoOp = 32;     // MN
+inline constexpr uint8_t kAnswerVersion = 33;  // VERSION <version>
+inline constexpr uint8_t kAnswerStored = 34;   // STORED, as memcached answers who authenticates
 
 }  // namespace evenkeel::wire::memcache_meta

@@ -12,10 +12,7 @@ constexpr MetaDecoder kDecoder;
 
 }  // namespace
 
-const Protocol kMeta{.encoder = kEncoder,
-                     .decoder = kDecoder,
-                     .most_head = MetaEncoder::kMostHead,
-                     .in_order = true,
-                     .greeting = std::as_bytes(std::span(kGreeting.data(), kGreeting.size()))};
+const Protocol kMeta{
+    .encoder = kEncoder, .decoder = kDecoder, .most_head = MetaEncoder::kMostHead, .in_order = true};
 
 }  // namespace evenkeel::wire::memcache_meta

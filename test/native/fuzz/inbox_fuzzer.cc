@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "../steps.h"
 #include "pipeline/inbox.h"
 #include "wire/memcache/binary.h"
 
@@ -101,7 +102,9 @@ class Connection {
  public:
   explicit Connection(uint32_t max_value)
       : max_value_(max_value),
-        inbox_(0, evenkeel::wire::memcache::kBinary, max_value, flights_, due_, allocator_) {
+        inbox_(0, evenkeel::wire::memcache::kBinary, evenkeel::test::binary_steps(), max_value, flights_,
+               due_, allocator_) {
+    inbox_.handshake().next();
     std::string greeted(24, '\0');
     greeted[0] = static_cast<char>(0x81);
     greeted[1] = 0x0b;
