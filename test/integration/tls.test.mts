@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { ConnectionError, type ConnectOptions, connect, InvalidArgumentError } from '../../lib/index.ts';
 import { startServer } from '../../lib/testing/index.ts';
-import { AUTHORITY, CLIENT, CLIENT_KEY, SERVER, SERVER_KEY } from '../certificates.mts';
-import { startMemcached } from '../conformance/memcached.mts';
+import { AUTHORITY, CLIENT, CLIENT_KEY, EXPIRED, EXPIRED_KEY, SERVER, SERVER_KEY } from '../certificates.mts';
+import { type Memcached, startMemcached } from '../conformance/memcached.mts';
 import { skipWithout } from '../conformance/tool.mts';
 import { until } from '../faults/harness.mts';
 import { onBothBases } from './harness.mts';
@@ -75,26 +75,73 @@ onBothBases('a client with TLS', (bases) => {
   });
 });
 
-test('a real memcached with TLS', { skip: skipWithout('memcached', 'memcached') }, async () => {
+/** A real memcached with a certificate, and more of its options for TLS. */
+async function startSecured(cert: string, key: string, more = ''): Promise<Memcached> {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-tls-'));
   try {
     await chmod(folder, 0o755);
-    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-    await writeFile(cert, SERVER);
-    await writeFile(key, SERVER_KEY);
-    await using server = await startMemcached({
-      options: ['-Z', '-o', `ssl_chain_cert=${cert},ssl_key=${key}`],
-    });
+    const paths = {
+      cert: join(folder, 'cert.pem'),
+      key: join(folder, 'key.pem'),
+      ca: join(folder, 'ca.pem'),
+    };
+    await Promise.all([
+      writeFile(paths.cert, cert),
+      writeFile(paths.key, key),
+      writeFile(paths.ca, AUTHORITY),
+    ]);
+    const tls = `ssl_chain_cert=${paths.cert},ssl_key=${paths.key},ssl_ca_cert=${paths.ca}${more}`;
+    return await startMemcached({ options: ['-Z', '-o', tls] });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+describe('a real memcached with TLS', { skip: skipWithout('memcached', 'memcached') }, () => {
+  test('is spoken to over both protocols', async () => {
+    await using server = await startSecured(SERVER, SERVER_KEY);
     for (const protocol of ['binary', 'meta'] as const) {
       await using db = await connect(`memcacheds://localhost:${server.port}`, { ...trusting, protocol });
       const value = Buffer.alloc(500_000, protocol);
       await db.upsert(protocol, value);
       assert.deepEqual(await db.get(protocol), value);
     }
-    await assert.rejects(connect(`memcacheds://127.0.0.1:${server.port}`), refused(/TLS/));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
+
+  test('is refused when its authority is unknown, or its name another', async () => {
+    await using server = await startSecured(SERVER, SERVER_KEY);
+    const url = `memcacheds://127.0.0.1:${server.port}`;
+    await assert.rejects(connect(url), refused(/TLS: .*(local issuer|self-signed) certificate/));
+    const options: ConnectOptions = { tls: { ca: AUTHORITY, servername: 'another.example' } };
+    await assert.rejects(connect(url, options), refused(/TLS: .*it is not for another\.example/));
+  });
+
+  test('is refused when its certificate has expired', async () => {
+    await using server = await startSecured(EXPIRED, EXPIRED_KEY);
+    await assert.rejects(
+      connect(`memcacheds://localhost:${server.port}`, { tls: { ca: EXPIRED } }),
+      refused(/TLS: .*certificate has expired/),
+    );
+  });
+
+  test('that asks for a certificate gets it', async () => {
+    await using server = await startSecured(SERVER, SERVER_KEY, ',ssl_verify_mode=2');
+    const url = `memcacheds://localhost:${server.port}`;
+    await assert.rejects(connect(url, trusting), refused(/TLS: the server refuses|ECONNRESET|closed/));
+    await using db = await connect(url, { tls: { ca: AUTHORITY, cert: CLIENT, key: CLIENT_KEY } });
+    await db.upsert('a', 1);
+    assert.equal(await db.get('a'), 1);
+  });
+
+  test('and plain text find each other out', async () => {
+    await using server = await startSecured(SERVER, SERVER_KEY);
+    await assert.rejects(connect(`memcached://localhost:${server.port}`), ConnectionError);
+    await using plain = await startMemcached();
+    await assert.rejects(
+      connect(`memcacheds://localhost:${plain.port}`, { ...trusting, connectTimeout: 500 }),
+      refused(/TLS|no answer|ETIMEDOUT/),
+    );
+  });
 });
 
 test('options and urls of TLS are checked at the call', async () => {
