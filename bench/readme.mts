@@ -5,7 +5,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Measurement } from './measurement.mts';
 
-interface SavedRun {
+export interface SavedRun {
   date: string;
   rounds: number;
   machine: { cpu: string; cores: number; kernel: string };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { faultSection } from '../../bench/faults/table.mts';
 import { savedRun, speedSection } from '../../bench/readme.mts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
 
@@ -81,4 +82,11 @@ test("the README's figures are those of the runs it names", () => {
     ([, file]) => file,
   );
   assert.equal(section, speedSection(savedRun(join(root, core)), savedRun(join(root, embedded))));
+});
+
+test('the figures of docs/reliability.md are those of the run it names', async () => {
+  const text = await readFile(join(root, 'docs/reliability.md'), 'utf8');
+  const section = /<!-- faults[\s\S]*<!-- \/faults -->/.exec(text)?.[0] ?? '';
+  const file = /`(bench\/results\/.+?\.json)`/.exec(section)?.[1] ?? '';
+  assert.equal(section, faultSection(join(root, file)));
 });
