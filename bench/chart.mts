@@ -43,7 +43,7 @@ function describe(s: Scenario): string {
   }[s.operation];
   const size = s.valueSize >= 1 << 20 ? ', 1 MB values' : '';
   const timers = s.pendingTimers ? `, ${s.pendingTimers.toLocaleString('en')} pending timers` : '';
-  return `${what}, ${s.depth.toLocaleString('en')} in flight${size}${timers} (${s.server})`;
+  return `${what}, ${s.depth.toLocaleString('en')} in flight${size}${timers} (${s.servers === 1 ? '' : `${s.servers} `}${s.server}${s.tls ? ', TLS' : ''})`;
 }
 
 const style = `

@@ -99,7 +99,8 @@ async function main(folder: string): Promise<void> {
   const built = build();
   const servers = new Servers(built.cannedServer);
   try {
-    const url = `memcached://${host}:${await servers.port('memcached', false)}`;
+    const { ports } = await servers.start({ kind: 'memcached', count: 1, tls: false, apart: false });
+    const url = `memcached://${host}:${ports[0]}`;
     const open = (checkout: string): Load =>
       new Load(built.slices, {
         checkout,

@@ -65,8 +65,8 @@ async function main(request: LoadRequest): Promise<void> {
   }, limit);
   const contender = await loadContender(request.contender);
   const inFlight = request.depth * (request.operation === 'getmany' ? request.batch : 1);
-  const { host, port, valueSize } = request;
-  const client = await contender.open({ host, port, inFlight, valueSize });
+  const { host, ports, authority, valueSize } = request;
+  const client = await contender.open({ host, ports, authority, inFlight, valueSize });
   if (request.preload) {
     await preload(client, contender, makeKeys(request.keyPrefix, request.keyCount), request.valueSize);
   } else {

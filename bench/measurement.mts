@@ -5,7 +5,10 @@ export type Operation = 'get' | 'set' | 'mix' | 'getmany' | 'replay';
 export interface LoadRequest {
   contender: string;
   host: string;
-  port: number;
+  /** One a server. */
+  ports: number[];
+  /** The authority of the servers' certificates, in PEM form; connections are encrypted then. */
+  authority: string | undefined;
   /** Store every key once and end, instead of measuring. */
   preload: boolean;
   operation: Operation;

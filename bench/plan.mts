@@ -7,6 +7,10 @@ export interface Scenario {
   /** `server/operation/depth`, with a word for what is unusual. */
   id: string;
   server: Server;
+  /** How many of them. */
+  servers: number;
+  /** Connections are encrypted. */
+  tls: boolean;
   operation: Operation;
   depth: number;
   batch: number;
@@ -21,6 +25,7 @@ export interface Scenario {
 
 export const npmClients: readonly string[] = ['memjs', 'memcached', 'memcache-client'];
 export const evenkeels: readonly string[] = ['evenkeel-host', 'evenkeel-thread'];
+export const meta = 'evenkeel-meta';
 export const raw = 'raw-cpp';
 export const orientation = 'ioredis';
 /** No client. */
@@ -39,6 +44,8 @@ function scenario(
   return {
     id: `${server}/${operation}/${depth}`,
     server,
+    servers: 1,
+    tls: false,
     operation,
     depth,
     batch: operation === 'getmany' ? 100 : 1,
@@ -72,6 +79,43 @@ const workloads = ['cluster52', 'cluster29', 'cluster12'].map((workload) =>
     contenders: [...evenkeels, ...npmClients],
   }),
 );
+
+/** Several servers, or encrypted connections. What npm's clients can do of it differs. */
+function fleet(
+  server: Server,
+  servers: number,
+  operation: Operation,
+  depth: number,
+  rest: Partial<Scenario> = {},
+): Scenario {
+  const kind = `${server}${servers === 1 ? '' : servers}${rest.tls ? '-tls' : ''}`;
+  // The canned server speaks no meta; memcache-client takes several servers for copies of one; only it can do TLS.
+  const own = server === 'canned' ? evenkeels : [...evenkeels, meta];
+  const npm = rest.tls ? ['memcache-client'] : ['memjs', 'memcached'];
+  const contenders = [...own, ...(rest.tls && servers > 1 ? [] : npm)];
+  return scenario(server, operation, depth, {
+    id: `${kind}/${operation}/${depth}`,
+    servers,
+    contenders,
+    ...rest,
+  });
+}
+
+/** 256 operations in flight on each server, and as many on all together. */
+const fleetScenarios = [
+  ...(['get', 'set', 'mix'] as const).flatMap((operation) => [
+    { ...scenario('memcached', operation, 256), contenders: [raw, ...evenkeels, meta, ...npmClients] },
+    fleet('memcached', 3, operation, 768),
+  ]),
+  fleet('memcached', 3, 'get', 256),
+  fleet('memcached', 1, 'get', 256, { tls: true }),
+  fleet('memcached', 1, 'set', 256, { tls: true }),
+  fleet('memcached', 3, 'get', 768, { tls: true }),
+  fleet('canned', 1, 'get', 256),
+  fleet('canned', 3, 'get', 768),
+  fleet('canned', 100, 'get', 25_600),
+  fleet('canned', 100, 'get', 768),
+];
 
 const targetScenarios = [
   scenario('memcached', 'get', 1),
@@ -108,6 +152,7 @@ function distinct(scenarios: Scenario[]): Scenario[] {
 export const sets: Record<string, Scenario[]> = {
   quick: [scenario('memcached', 'get', 1), scenario('memcached', 'get', 256), scenario('canned', 'get', 256)],
   targets: targetScenarios,
+  fleet: fleetScenarios,
   core: distinct([...matrix(['get']), ...targetScenarios, ...multiGets, ...workloads]),
   full: distinct([...matrix(['get', 'set', 'mix']), ...targetScenarios, ...multiGets, ...workloads]),
 };

@@ -9,7 +9,7 @@ import { loopFloor, loopFloorScenario, type Scenario, sets } from './plan.mts';
 import { median, type ScenarioResult, table } from './results.mts';
 import { Runner, type Span } from './runner.mts';
 import { Servers } from './servers.mts';
-import { verdictLines, verdicts } from './targets.mts';
+import { fleetVerdicts, type Verdict, verdictLines, verdicts } from './targets.mts';
 
 const { values: options } = parseArgs({
   options: {
@@ -74,6 +74,11 @@ function firstLine(error: unknown): string {
   return line.replaceAll(fileURLToPath(new URL('..', import.meta.url)), '').slice(0, 160);
 }
 
+function verdictsOf(results: readonly ScenarioResult[]): Verdict[] {
+  const byId = new Map(results.map((each) => [each.scenario.id, each]));
+  return setName === 'fleet' ? fleetVerdicts(byId) : verdicts(byId);
+}
+
 function save(results: ScenarioResult[], floor: number): void {
   const date = new Date().toISOString();
   const name = `${date.slice(0, 10)}-${setName}`;
@@ -90,11 +95,18 @@ function save(results: ScenarioResult[], floor: number): void {
     versions: found,
     loopFloorCpuPerOperation: floor,
     scenarios: results.map(({ scenario, ...rest }) => ({ ...scenario, ...rest })),
-    targets: verdicts(new Map(results.map((r) => [r.scenario.id, r]))),
+    targets: verdictsOf(results),
   };
   writeFileSync(`${folder}${name}.json`, `${JSON.stringify(record, null, 1)}\n`);
   const subtitle = `Median of ${rounds}. ${where.cpu}, ${where.cores} cores, Node ${found.node}, memcached ${found.memcached}, ${date.slice(0, 10)}`;
-  writeFileSync(`${folder}${name}.svg`, chart('Operations a second, one connection', subtitle, results));
+  writeFileSync(
+    `${folder}${name}.svg`,
+    chart(
+      `Operations a second, one connection${setName === 'fleet' ? ' to each server' : ''}`,
+      subtitle,
+      results,
+    ),
+  );
   console.log(`written: bench/results/${name}.json and .svg`);
 }
 
@@ -107,7 +119,7 @@ async function main(): Promise<void> {
   const built = build();
   const servers = new Servers(built.cannedServer);
   try {
-    const runner = new Runner(built, (kind, apart) => servers.port(kind, apart));
+    const runner = new Runner(built, (kind, scenario) => servers.of(kind, scenario));
     const floor = await runner.measure(loopFloor, loopFloorScenario, span);
     console.log(`loop floor: ${floor.cpuPerOperation.toFixed(3)} µs of CPU an operation\n`);
     const results: ScenarioResult[] = [];
@@ -116,8 +128,8 @@ async function main(): Promise<void> {
       results.push(result);
       console.log(`${table(result)}\n`);
     }
-    if (options.targets) {
-      console.log(`targets\n${verdictLines(verdicts(new Map(results.map((r) => [r.scenario.id, r]))))}\n`);
+    if (options.targets || setName === 'fleet') {
+      console.log(`targets\n${verdictLines(verdictsOf(results))}\n`);
     }
     if (!options['no-save']) save(results, floor.cpuPerOperation);
   } finally {

@@ -5,7 +5,7 @@ import type { Built } from './build.mts';
 import type { LoadRequest, Measurement } from './measurement.mts';
 import { asClient } from './placement.mts';
 import { loopFloor, orientation, raw, type Scenario, type Server } from './plan.mts';
-import { host } from './servers.mts';
+import { host, type Started } from './servers.mts';
 
 const run = promisify(execFile);
 
@@ -14,8 +14,8 @@ async function output(command: string[], apart: boolean): Promise<string> {
   return (await run(program, words)).stdout;
 }
 
-/** The port of each kind of server, asked for when a scenario needs it. */
-export type PortOf = (server: Server | 'redis', apart: boolean) => Promise<number>;
+/** The servers of a scenario, asked for when it needs them. */
+export type ServersOf = (kind: Server | 'redis', scenario: Scenario) => Promise<Started>;
 
 export interface Span {
   warmupSeconds: number;
@@ -24,18 +24,18 @@ export interface Span {
 
 export class Runner {
   readonly #built: Built;
-  readonly #portOf: PortOf;
+  readonly #serversOf: ServersOf;
   readonly #preloaded = new Set<string>();
 
-  constructor(built: Built, portOf: PortOf) {
+  constructor(built: Built, serversOf: ServersOf) {
     this.#built = built;
-    this.#portOf = portOf;
+    this.#serversOf = serversOf;
   }
 
   async measure(contender: string, scenario: Scenario, span: Span): Promise<Measurement> {
     if (contender === raw) return this.#measureRaw(scenario, span);
     const request = await this.#request(contender, scenario, span);
-    const stored = `${contender} ${request.port} ${request.keyPrefix}`;
+    const stored = `${contender} ${request.ports} ${request.keyPrefix}`;
     if (request.stores && scenario.operation !== 'replay' && !this.#preloaded.has(stored)) {
       // Its own process: the measured one must never have held what it is going to read.
       await this.#child({ ...request, preload: true }, false);
@@ -50,10 +50,13 @@ export class Runner {
 
   async #request(contender: string, scenario: Scenario, span: Span): Promise<LoadRequest> {
     const server = contender === orientation ? 'redis' : scenario.server;
+    const { ports, authority } =
+      contender === loopFloor ? { ports: [], authority: undefined } : await this.#serversOf(server, scenario);
     return {
       contender,
       host,
-      port: contender === loopFloor ? 0 : await this.#portOf(server, scenario.apart),
+      ports,
+      authority,
       preload: false,
       operation: scenario.operation,
       depth: scenario.depth,
@@ -69,8 +72,9 @@ export class Runner {
   }
 
   async #measureRaw(scenario: Scenario, span: Span): Promise<Measurement> {
+    const { ports } = await this.#serversOf(scenario.server, scenario);
     const options: Record<string, string | number> = {
-      port: await this.#portOf(scenario.server, scenario.apart),
+      port: ports[0] ?? 0,
       depth: scenario.depth,
       op: scenario.operation,
       batch: scenario.batch,

@@ -1,6 +1,6 @@
 // What the client promises, each promise a line that is reached, missed or not measured in this run.
 import type { Measurement } from './measurement.mts';
-import { raw } from './plan.mts';
+import { meta, raw } from './plan.mts';
 import { bestNpm, type ScenarioResult } from './results.mts';
 
 export interface Verdict {
@@ -78,6 +78,37 @@ export function verdicts(results: Results): Verdict[] {
       cost('memcached/get-million-timers/256'),
     ),
     atMost('CPU a get with 60,000 in flight: with 256', 1.15, cost('memcached/get/60000')),
+  ];
+}
+
+/** Of the set `fleet`. */
+export function fleetVerdicts(results: Results): Verdict[] {
+  const rate = (id: string, name: string) => results.get(id)?.medians[name]?.operationsPerSecond;
+  const cpu = (id: string, name: string) => results.get(id)?.medians[name]?.cpuPerOperation;
+  const quotient = (a: number | undefined, b: number | undefined) => (a && b ? a / b : undefined);
+  const best = (id: string) => {
+    const result = results.get(id);
+    return result && bestNpm(result)?.operationsPerSecond;
+  };
+  const one = 'memcached/get/256';
+  const three = 'memcached3/get/768';
+  const encrypted = 'memcached-tls/get/256';
+  return [
+    atMost('CPU a get, three servers: one', 1.15, quotient(cpu(three, host), cpu(one, host))),
+    atMost(
+      'CPU a get, 100 canned servers: three',
+      1.1,
+      quotient(cpu('canned100/get/25600', host), cpu('canned3/get/768', host)),
+    ),
+    atMost('CPU a get by the meta protocol: binary', 1.25, quotient(cpu(one, meta), cpu(one, host))),
+    atMost(
+      'CPU a set by the meta protocol: binary',
+      1.25,
+      quotient(cpu('memcached/set/256', meta), cpu('memcached/set/256', host)),
+    ),
+    atLeast('gets from three servers: best npm client', 4, quotient(rate(three, host), best(three))),
+    atLeast('gets by TLS: best npm client', 5, quotient(rate(encrypted, host), best(encrypted))),
+    atMost('CPU a get by TLS: plain', 2, quotient(cpu(encrypted, host), cpu(one, host))),
   ];
 }
 

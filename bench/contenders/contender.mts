@@ -5,12 +5,18 @@ export type Value = Buffer | string;
 
 export interface Target {
   host: string;
-  port: number;
+  /** One a server. */
+  ports: number[];
+  /** The authority of the servers' certificates, in PEM form; connections are encrypted then. */
+  authority: string | undefined;
   /** Operations the load keeps in flight; for clients that bound them. */
   inFlight: number;
   /** Bytes of every value. */
   valueSize: number;
 }
+
+/** Of a target, as most clients take them: `host:port`. */
+export const serversOf = ({ host, ports }: Target): string[] => ports.map((port) => `${host}:${port}`);
 
 /** One batch's answers; `undefined` is a miss. */
 export type Found = (key: string, index: number) => Value | undefined;

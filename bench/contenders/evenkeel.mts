@@ -1,11 +1,18 @@
 // What the host and the thread contender share: the same client on another event base.
 import { connect, type EventBase } from 'evenkeel';
-import type { Client, Target } from './contender.mts';
+import { type Client, serversOf, type Target } from './contender.mts';
 
 const hour = 3_600_000;
 
-export async function openOn(eventBase: EventBase, { host, port, inFlight }: Target): Promise<Client> {
-  const db = await connect(`memcached://${host}:${port}`, {
+export async function openOn(
+  eventBase: EventBase,
+  target: Target,
+  protocol: 'binary' | 'meta' = 'binary',
+): Promise<Client> {
+  const { authority, inFlight } = target;
+  const db = await connect(`memcached://${serversOf(target).join(',')}`, {
+    protocol,
+    tls: authority === undefined ? false : { ca: authority },
     timeout: 60_000,
     maxInFlight: Math.max(65_536, inFlight),
     eventBase,

@@ -3,6 +3,7 @@ import type { Contender } from './contender.mts';
 
 const loaders: Record<string, () => Promise<{ contender: Contender }>> = {
   'evenkeel-host': () => import('./evenkeel-host.mts'),
+  'evenkeel-meta': () => import('./evenkeel-meta.mts'),
   'evenkeel-thread': () => import('./evenkeel-thread.mts'),
   memjs: () => import('./memjs.mts'),
   memcached: () => import('./memcached.mts'),

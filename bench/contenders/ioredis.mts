@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import type { Client, Contender, Target } from './contender.mts';
 
-async function open({ host, port }: Target): Promise<Client> {
+async function open({ host, ports: [port = 0] }: Target): Promise<Client> {
   const redis = new Redis({ host, port, enableAutoPipelining: true, lazyConnect: true });
   await redis.connect();
   return {

@@ -5,11 +5,12 @@ import type { Client, Contender, Target } from './contender.mts';
 // Given per operation: the client takes a default of 0 for none, and stores for a minute.
 const forever = { lifetime: 0 };
 
-async function open({ host, port }: Target): Promise<Client> {
+async function open({ host, ports: [port], authority }: Target): Promise<Client> {
   const client = new MemcacheClient({
     server: { server: `${host}:${port}`, maxConnections: 1 },
     cmdTimeout: 60_000,
     noDelay: true,
+    ...(authority === undefined ? {} : { tls: { ca: authority } }),
   });
   // Connected before the load, or every operation of the first tick would wait on a promise of its own.
   await client.version();

@@ -1,6 +1,6 @@
 // memcached (npm): text protocol, pure JavaScript. Its socket decodes to strings, so strings are what it moves best.
 import { createRequire } from 'node:module';
-import type { Client, Contender, Target, Value } from './contender.mts';
+import { type Client, type Contender, serversOf, type Target, type Value } from './contender.mts';
 
 type Callback<T> = (error: Error | undefined, value: T) => void;
 
@@ -11,14 +11,14 @@ interface MemcachedClient {
   end(): void;
 }
 
-type Memcached = new (server: string, options: Record<string, number>) => MemcachedClient;
+type Memcached = new (servers: string[], options: Record<string, number>) => MemcachedClient;
 
 const MemcachedClass: Memcached = createRequire(import.meta.url)('memcached');
 const minute = 60_000;
 
-async function open({ host, port }: Target): Promise<Client> {
-  // One connection, as everywhere; retries would hide a refused operation behind a second's pause.
-  const client = new MemcachedClass(`${host}:${port}`, {
+async function open(target: Target): Promise<Client> {
+  // One connection to a server, as everywhere; retries would hide a refused operation behind a second's pause.
+  const client = new MemcachedClass(serversOf(target), {
     poolSize: 1,
     retries: 0,
     timeout: minute,
@@ -40,8 +40,8 @@ async function open({ host, port }: Target): Promise<Client> {
       client.end();
     },
   };
-  // Its pool refuses a second operation while the only connection is still being made.
-  await opened.get('warm-up');
+  // Its pool refuses a second operation while the only connection is still being made: enough keys for each server.
+  for (let i = 0; i < 10 * target.ports.length; i++) await opened.get(`warm-up-${i}`);
   return opened;
 }
 

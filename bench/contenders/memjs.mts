@@ -1,6 +1,6 @@
 // memjs: binary protocol, pure JavaScript. The callback form is its cheapest; it has no multi-get.
 import { createRequire } from 'node:module';
-import type { Client, Contender, Target } from './contender.mts';
+import { type Client, type Contender, serversOf, type Target } from './contender.mts';
 
 type Callback<T> = (error: Error | null, value: T) => void;
 
@@ -16,8 +16,8 @@ interface Memjs {
 
 const memjs: Memjs = createRequire(import.meta.url)('memjs');
 
-async function open({ host, port }: Target): Promise<Client> {
-  const client = memjs.Client.create(`${host}:${port}`, { timeout: 60, retries: 0 });
+async function open(target: Target): Promise<Client> {
+  const client = memjs.Client.create(serversOf(target).join(), { timeout: 60, retries: 0 });
   const get = (key: string) =>
     new Promise<Buffer | null>((resolve, reject) => {
       client.get(key, (error, value) => (error ? reject(error) : resolve(value)));

@@ -1,6 +1,6 @@
 // The canned responder: a memcached that does no work, so that the client is what a measurement shows. One
 // thread, large reads, one write a read. It speaks both protocols by the first byte of a connection, prints
-// its port on a line of its own and ends when stdin does, so it cannot outlive the run that started it.
+// its ports on a line of their own and ends when stdin does, so it cannot outlive the run that started it.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "arguments.h"
 #include "binary_answers.h"
@@ -120,20 +121,12 @@ class Connection {
 
 class Server {
  public:
-  Server(size_t value_size, uint32_t flags) : binary_(value_size, flags), text_(value_size) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 64) != 0 ||
-        getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      fail("listen");
-    }
+  Server(size_t value_size, uint32_t flags, size_t listeners)
+      : binary_(value_size, flags), text_(value_size) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
-    watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
     watch(EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN);
-    std::printf("%d\n", ntohs(address.sin_port));
+    for (size_t i = 0; i < listeners; ++i) std::printf(i == 0 ? "%d" : " %d", listen_at_any_port());
+    std::printf("\n");
     std::fflush(stdout);
   }
 
@@ -147,8 +140,8 @@ class Server {
         if (fd == STDIN_FILENO) {
           char ignored[256];
           if (read(STDIN_FILENO, ignored, sizeof ignored) <= 0) return;
-        } else if (fd == listener_) {
-          accept_all();
+        } else if (listeners_.contains(fd)) {
+          accept_all(fd);
         } else {
           serve(fd, events[i].events);
         }
@@ -157,6 +150,21 @@ class Server {
   }
 
  private:
+  int listen_at_any_port() {
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener, 64) != 0 ||
+        getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      fail("listen");
+    }
+    listeners_.insert(listener);
+    watch(EPOLL_CTL_ADD, listener, EPOLLIN);
+    return ntohs(address.sin_port);
+  }
+
   void watch(int how, int fd, uint32_t events) const {
     epoll_event e{};
     e.events = events;
@@ -164,9 +172,9 @@ class Server {
     if (epoll_ctl(epoll_, how, fd, &e) != 0) fail("epoll_ctl (stdin must be a pipe)");
   }
 
-  void accept_all() {
+  void accept_all(int listener) {
     for (;;) {
-      const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) return;
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -192,7 +200,7 @@ class Server {
   const BinaryAnswers binary_;
   const TextAnswers text_;
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
-  int listener_ = -1;
+  std::unordered_set<int> listeners_;
   int epoll_ = -1;
 };
 
@@ -204,6 +212,8 @@ int main(int argc, char** argv) {
   const auto value_size = static_cast<size_t>(arguments.number("value-size", 100));
   // Couchbase's common flags for a binary value: clients that know them return the bytes untouched.
   const auto flags = static_cast<uint32_t>(arguments.number("flags", 0x03000000));
+  // So many ports, one line of them on stdout.
+  const auto listeners = static_cast<size_t>(arguments.number("listeners", 1));
   arguments.finish();
-  bench::Server(value_size, flags).run();
+  bench::Server(value_size, flags, listeners).run();
 }
