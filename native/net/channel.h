@@ -52,6 +52,10 @@ class Channel {
   // What is taken counts as written: the peer may come to have it, whatever happens to the connection.
   virtual Transfer send(std::span<const iovec> from) = 0;
 
+  // Of several requests, the most bytes to hand to one send(). A request of more goes alone, and so does what
+  // is left of one of which a part has been taken.
+  virtual size_t most_together() const { return SIZE_MAX; }
+
   // Something was sent, and the peer's system has not acknowledged it nor anything else for `limit`: the way
   // there, or the machine, is dead. A peer that merely does not answer is not. False where the system does
   // not say.

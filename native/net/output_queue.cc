@@ -30,12 +30,15 @@ bool add_segment(std::span<iovec> segments, OutputQueue::Gathered* gathered, con
 
 }  // namespace
 
-OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_packets) const {
+OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_packets,
+                                          size_t most_together) const {
   Gathered gathered;
   if (empty() || max_packets == 0) return gathered;
-  if (payloads_ == 0 && dead_ == 0 && max_packets >= size()) {  // one run, nothing to walk
-    add_segment(segments, &gathered, pending_.bytes.data() + head_byte_ + head_written_,
-                pending_.bytes.size() - head_byte_ - head_written_);
+  const size_t inline_left = pending_.bytes.size() - head_byte_ - head_written_;
+  const bool is_alone = head_partly_written() && most_together != SIZE_MAX;
+  const bool is_within = !is_alone && inline_left <= most_together;
+  if (payloads_ == 0 && dead_ == 0 && max_packets >= size() && is_within) {  // one run, nothing to walk
+    add_segment(segments, &gathered, pending_.bytes.data() + head_byte_ + head_written_, inline_left);
     return gathered;
   }
   size_t offset = head_byte_;
@@ -46,6 +49,7 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_
     offset += packet.inline_length;
     if (packet.dead) continue;
     if (gathered.bytes >= kMostGathered) break;
+    if (gathered.bytes > 0 && (is_alone || gathered.bytes + pending_.length(packet) > most_together)) break;
     --max_packets;
     std::span<const std::byte> payload;
     size_t suffix = 0;

@@ -61,8 +61,9 @@ class OutputQueue {
     size_t bytes = 0;
     bool payload_gone = false;  // the head's value lost its memory: it cannot be sent any more
   };
-  // The bytes to write next, of at most max_packets requests.
-  Gathered gather(std::span<iovec> segments, size_t max_packets) const;
+  // The bytes to write next, of at most max_packets requests; of several, most_together bytes at most, and
+  // of one that is partly written nothing but the rest, where that is a limit at all.
+  Gathered gather(std::span<iovec> segments, size_t max_packets, size_t most_together = SIZE_MAX) const;
 
   // Removes the head; its bytes must not have left in part.
   void drop_head() {

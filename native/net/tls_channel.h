@@ -9,6 +9,9 @@
 // What send() takes has become records: most of them are with the kernel, and at most kMostUnsent bytes wait
 // for room in the socket, during which no more is taken.
 //
+// No record ends within one request and has another one behind it: memcached before 1.6.39 may take the
+// rest of a value out of a record, and leaves what is behind it there until something else arrives.
+//
 // Threads: the base's only.
 #pragma once
 
@@ -37,6 +40,7 @@ class TlsChannel final : public Channel, private ChannelHandler, private base::T
   Transfer finish_connect() override;
   Transfer receive(std::span<const iovec> into) override;
   Transfer send(std::span<const iovec> from) override;
+  size_t most_together() const override { return kRecord; }
   bool is_dead(base::Millis limit) const override { return stream_.is_dead(limit); }
   void want_writable(bool wanted) override;
   void close() override;

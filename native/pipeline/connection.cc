@@ -329,7 +329,8 @@ void Connection::write() {
   std::array<iovec, kSegments> segments;
   size_t budget = kBytesPerTurn;
   while (!queue_.empty() && due_.size() < options_.max_written) {
-    const net::OutputQueue::Gathered gathered = queue_.gather(segments, options_.max_written - due_.size());
+    const net::OutputQueue::Gathered gathered =
+        queue_.gather(segments, options_.max_written - due_.size(), channel_->most_together());
     if (gathered.payload_gone) {
       if (queue_.head_partly_written()) return fail_writing(EFAULT);
       flights_.settle(*flights_.find(queue_.head_opaque()), layout::kOutcomeLost).detail = EFAULT;

@@ -123,6 +123,30 @@ TEST_F(OutputQueueTest, WhatIsAddedBetweenTwoWritesComesBehindTheTail) {
   EXPECT_EQ(peek(), "three");
 }
 
+TEST_F(OutputQueueTest, OfSeveralRequestsOnlySoManyBytesGoTogether) {
+  const auto peek_together = [this](size_t most) {
+    const OutputQueue::Gathered gathered = queue_.gather(segments_, kNoLimit, most);
+    std::string text;
+    for (int i = 0; i < gathered.segments; ++i) {
+      const iovec& segment = segments_[static_cast<size_t>(i)];
+      text.append(static_cast<const char*>(segment.iov_base), segment.iov_len);
+    }
+    return text;
+  };
+  add(1, "one");
+  add(2, "two");
+  add(3, "three");
+  EXPECT_EQ(peek_together(11), "onetwothree");
+  EXPECT_EQ(peek_together(10), "onetwo");
+  EXPECT_EQ(peek_together(2), "one");  // more than that goes alone
+  add(4, "head-", "payload");
+  EXPECT_EQ(peek_together(22), "onetwothree");
+  EXPECT_EQ(consume(4), Written{1});
+  EXPECT_EQ(peek_together(100), "wo");  // and so does the rest of one
+  EXPECT_EQ(consume(2), Written{2});
+  EXPECT_EQ(peek_together(100), "threehead-payload");
+}
+
 TEST_F(OutputQueueTest, PayloadsAreSentFromWhereTheyLie) {
   add(1, "head-", "payload");
   const OutputQueue::Gathered gathered = gather();
