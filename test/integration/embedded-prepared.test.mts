@@ -348,9 +348,11 @@ describe('a prepared transaction', () => {
   });
 
   test('waits for another, and for no longer than the database’s timeout', async () => {
-    await using db = await open({ timeout: 400 });
-    const first = await prepareOrder(db, 1, {}, 10_000);
-    await assert.rejects(prepareOrder(db, 2), TimeoutError);
+    await using directory = await Directory.make();
+    await using db = await open({}, directory.url);
+    await using hasty = await open({ timeout: 400 }, directory.url);
+    const first = await prepareOrder(db, 1, {}, 60_000);
+    await assert.rejects(prepareOrder(hasty, 2), TimeoutError);
     const controller = new AbortController();
     const aborted = db.prepare((tx) => tx.records(Order).insert(order(3)), { signal: controller.signal });
     const reason = new Error('enough');
@@ -512,7 +514,7 @@ describe('a prepared transaction', () => {
     await using directory = await Directory.make();
     await (await open({}, directory.url)).close();
     for (const isExit of [true, false]) {
-      const { code, milliseconds } = await inProcess(
+      const { code } = await inProcess(
         async ({ evenkeel }, { url, isExit }) => {
           const db = await evenkeel.connect(url);
           const [Order] = db.classes as unknown as readonly never[];
@@ -523,7 +525,7 @@ describe('a prepared transaction', () => {
         },
         { url: directory.url, isExit },
       );
-      assert.deepEqual([code, milliseconds < 10_000], [isExit ? 3 : 0, true]);
+      assert.equal(code, isExit ? 3 : 0);
       await using db = await open({}, directory.url);
       assert.equal(await db.records(Order).get(1), undefined);
       await db.upsert('k', 1);

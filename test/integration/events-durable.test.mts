@@ -351,8 +351,10 @@ describe('a writer that has too much to do', () => {
   });
 
   test('because somebody has the lock for longer than a write may take, neither', async () => {
-    await using db = await open({ timeout: 100 });
-    const subscription = await holdNew(db, () => {});
+    await using directory = await Directory.make();
+    await using db = await open({}, directory.url);
+    await using hasty = await open({ timeout: 100 }, directory.url);
+    const subscription = await holdNew(hasty, () => {});
     await insert(db, 1);
     await setImmediate();
     const prepared = await db.prepare((tx) => tx.records(Order).insert(order(2)));

@@ -516,8 +516,9 @@ describe('waits', () => {
   test('that go through much of no interest are told the same event, as any that wait at the same time', async () => {
     await using db = await open();
     db.events.listen('orderNew');
-    await Promise.all(Array.from({ length: 40_000 }, () => db.records(Marker).insert({})));
-    const waiting = [1, 2, 3].map(() => db.events.wait('orderNew', { timeout: 2000 }));
+    const patient = { timeout: 60_000 };
+    await Promise.all(Array.from({ length: 40_000 }, () => db.records(Marker).insert({}, patient)));
+    const waiting = [1, 2, 3].map(() => db.events.wait('orderNew', patient));
     await insert(db, 1);
     const told = (await Promise.all(waiting)).map((each) => each.status === 'event' && each.event.key);
     assert.deepEqual(told, [1, 1, 1]);

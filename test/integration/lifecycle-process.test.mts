@@ -222,18 +222,17 @@ for (const model of models) {
       assert.deepEqual([ended.code, ended.signal, ended.lines], [null, 'SIGTERM', ['heard']]);
     });
 
-    test('ends promptly when a lazy client that never connected is closed', async () => {
+    test('ends, and waits for no timeout, when a lazy client that never connected is closed', async () => {
       const ended = await inProcess(async ({ evenkeel }, model) => {
         const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
         const db = await evenkeel.connect('memcached://127.0.0.1:1', {
           lazy: true,
-          connectTimeout: 5000,
+          connectTimeout: 600_000,
           eventBase,
         });
         await db.close();
       }, model);
-      assertEnded(ended, 0);
-      assert.ok(ended.milliseconds < 4500);
+      assertEnded(ended, 0); // it would have been killed
     });
   });
 }
