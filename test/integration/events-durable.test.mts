@@ -353,12 +353,12 @@ describe('a writer that has too much to do', () => {
   test('because somebody has the lock for longer than a write may take, neither', async () => {
     await using directory = await Directory.make();
     await using db = await open({}, directory.url);
-    await using hasty = await open({ timeout: 100 }, directory.url);
+    await using hasty = await open({ timeout: 1500 }, directory.url);
     const subscription = await holdNew(hasty, () => {});
     await insert(db, 1);
     await setImmediate();
     const prepared = await db.prepare((tx) => tx.records(Order).insert(order(2)));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 1800));
     await prepared.commit();
     await subscription.caughtUp();
     await end(subscription);
