@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { redactUrl } from '../cluster/connection-string';
 import { connect, type Database } from '../index';
 import { delay, performanceNow } from '../platform';
 import { excerpt } from '../text';
@@ -27,7 +28,7 @@ export function addPing(program: Command): void {
 }
 
 async function ping(url: string, { count, timeout, interval }: PingOptions): Promise<void> {
-  const server = excerpt(url, 200);
+  const server = redactUrl(url);
   const db = await within(timeout, 'connected', open(url, timeout));
   const times: number[] = [];
   try {

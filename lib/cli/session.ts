@@ -1,3 +1,4 @@
+import { redactUrl } from '../cluster/connection-string';
 import { connect, type Database, EventBase } from '../index';
 import { startServer } from '../testing';
 import { type CpuMeter, clientThreadsMeter, processMeter, threadIds } from './cpu';
@@ -15,6 +16,7 @@ export interface SessionOptions {
 
 /** A connected client, and the server it talks to if that is our own. */
 export interface Session {
+  /** As it may be shown. */
   readonly url: string;
   /** The server runs in a worker of this process. */
   readonly embedded: boolean;
@@ -39,7 +41,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       ...(!url.startsWith('embedded:') && { maxInFlight: Math.max(1024, options.concurrency) }),
     });
     return {
-      url,
+      url: redactUrl(url),
       embedded: server !== undefined,
       db,
       cpu: server === undefined ? processMeter() : clientThreadsMeter(threads),

@@ -24,6 +24,7 @@ export type ConnectionString =
   | { readonly engine: 'embedded'; readonly path: string | undefined };
 
 export const DEFAULT_PORT = 11211;
+const LONGEST_SHOWN = 200;
 const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 
 /**
@@ -101,7 +102,7 @@ const withoutSecret = (text: string): string => text.replace(/:(?!\d*$)[^:[\]]*$
 /** A url, or a part of one, as it may be shown: without what may be credentials. */
 export function redactUrl(url: string): string {
   const withoutCredentials = url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@');
-  return excerpt(withoutCredentials.replace(/[?#].*$/s, '?…'));
+  return excerpt(withoutCredentials.replace(/[?#].*$/s, '?…'), LONGEST_SHOWN);
 }
 
 function decodePath(path: string): string {

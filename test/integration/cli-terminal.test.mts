@@ -93,6 +93,19 @@ describe('the command sends nothing to the terminal that a stranger chose to:', 
         assert.doesNotMatch(await outputOf(['--verbose', command, url]), /s3cret/),
       ),
     );
+    await using server = await startServer({ credentials: { username: 'user', password: 's3cret' } });
+    const right = server.url.replace('://', '://user:s3cret@');
+    await Promise.all(
+      [
+        ['ping', right, '-n', '1'],
+        ['bench', right, '-d', '0.05', '--runs', '1'],
+        ['bench', right, '-d', '0.05', '--runs', '1', '--json'],
+      ].map(async (args) => {
+        const output = await outputOf(args);
+        assert.match(output, /memcached:\/\/…@127/);
+        assert.doesNotMatch(output, /s3cret/);
+      }),
+    );
   });
 });
 
