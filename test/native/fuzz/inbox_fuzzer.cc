@@ -2,12 +2,14 @@
 // happens on this side meanwhile. Each operation must settle at most once and be released exactly once, and
 // the bytes of the values must add up.
 //
-// The first byte says how many operations there are, and whether the limit of values is a small one; one byte
-// each says in which state. Of those that have not left, the first is half written. Then come steps:
+// The first byte says how many operations there are, with 0x40 that they are the meta protocol's, and with
+// 0x80 that the limit of values is a small one; one byte each says in which state. Of those that have not
+// left, the first is half written. Then come steps:
 //   0xxxxxxx           that many bytes of the input, as they are
-//   10nnnnnn + 5 bytes an answer to operation n with a head that is right but for what the bytes change:
-//   status,
-//                      opcode, key length and value length
+//   10nnnnnn + 5 bytes an answer with a head that is right but for what the bytes change: status, opcode, key
+//                      length and value length of one to operation n; in the meta protocol the first word,
+//                      what is returned, the opaque, the end and the length of one to the operation that is
+//                      due
 //   110nnnnn           operation n times out or is cancelled; 31: what is half written is written whole
 //   111nnnnn           the next bytes arrive in pieces of 2^(n % 17) bytes
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -24,6 +27,7 @@
 #include "../steps.h"
 #include "pipeline/inbox.h"
 #include "wire/memcache/binary.h"
+#include "wire/memcache_meta/meta.h"
 
 namespace {
 
@@ -36,12 +40,14 @@ using evenkeel::pipeline::Flights;
 using evenkeel::pipeline::FlightState;
 using evenkeel::pipeline::Inbox;
 using evenkeel::pipeline::LargeValue;
+using evenkeel::wire::Op;
 namespace layout = evenkeel::layout;
 
 constexpr uint32_t kMaxValue = 100'000;
 constexpr uint32_t kSmallMaxValue = 50;
 constexpr size_t kTextKept = 256;
 constexpr std::array<uint8_t, 4> kOpcodes{0x00, 0x01, 0x05, 0x1d};
+constexpr std::array<uint8_t, 4> kMetaOps{0x00, 0x01, 0x05, 0xe0};
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -100,11 +106,17 @@ struct Expected {
 
 class Connection {
  public:
-  explicit Connection(uint32_t max_value)
-      : max_value_(max_value),
-        inbox_(0, evenkeel::wire::memcache::kBinary, evenkeel::test::binary_steps(), max_value, flights_,
+  Connection(bool is_meta, uint32_t max_value)
+      : is_meta_(is_meta),
+        max_value_(max_value),
+        inbox_(0, is_meta ? evenkeel::wire::memcache_meta::kMeta : evenkeel::wire::memcache::kBinary,
+               is_meta ? evenkeel::test::meta_steps() : evenkeel::test::binary_steps(), max_value, flights_,
                due_, allocator_) {
     inbox_.handshake().next();
+    if (is_meta) {
+      require(receive("MN\r\nVERSION 1.6.18\r\n") && inbox_.handshake().is_over());
+      return;
+    }
     std::string greeted(24, '\0');
     greeted[0] = static_cast<char>(0x81);
     greeted[1] = 0x0b;
@@ -115,7 +127,7 @@ class Connection {
   void start(uint8_t how) {
     const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
     const uint32_t opaque = uint32_t{how} << layout::kSlotBits | slot;
-    const uint8_t opcode = kOpcodes[how % kOpcodes.size()];
+    const uint8_t opcode = (is_meta_ ? kMetaOps : kOpcodes)[how % kOpcodes.size()];
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
@@ -164,6 +176,7 @@ class Connection {
 
   std::string answer(size_t number, Input* input) {
     if (operations_.empty()) return "";
+    if (is_meta_) return meta_answer(number, input);
     const Expected& operation = operations_[number % operations_.size()];
     const uint8_t status = input->byte();
     const uint8_t opcode = operation.opcode ^ (input->byte() == 1 ? 1 : 0);
@@ -183,6 +196,31 @@ class Connection {
     for (size_t i = 0; i < 4; ++i) bytes[8 + i] = static_cast<char>(body >> (24 - 8 * i));
     std::memcpy(bytes.data() + 12, &operation.opaque, sizeof operation.opaque);
     return bytes;
+  }
+
+  std::string meta_answer(size_t number, Input* input) {
+    static constexpr std::array<std::string_view, 9> kWords{
+        "VA", "HD", "EN", "NF", "NS", "EX", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
+    static constexpr std::array<std::string_view, 8> kReturned{" c7", " f1", " t-1", " l4",
+                                                               " h1", " W",  " X",   " Z"};
+    const uint8_t word = input->byte();
+    const uint8_t returned = input->byte();
+    const uint8_t opaque = input->byte();
+    const uint8_t end = input->byte();
+    const size_t value_length = size_t{input->byte()} << (number % 11);
+    std::string line(kWords[word % kWords.size()]);
+    const bool has_value = line == "VA";
+    if (has_value) line += ' ' + std::to_string(value_length);
+    for (size_t i = 0; i < kReturned.size(); ++i)
+      if ((returned >> i & 1) != 0) line += kReturned[i];
+    const Flight* const due = due_.empty() ? flights_.find(leaving_) : due_.first();
+    const uint32_t expected = due == nullptr ? 0 : due->opaque;
+    std::array<char, 16> digits{};
+    std::snprintf(digits.data(), digits.size(), " O%x", opaque == 1 ? expected + 1 : expected);
+    if (opaque != 2 && line.find("ERROR") == std::string::npos) line += digits.data();
+    line += end == 1 ? "\n" : "\r\n";
+    if (has_value) line += std::string(value_length, 'v') + (end == 2 ? "vv" : "\r\n");
+    return line;
   }
 
   void set_piece(size_t length) { piece_ = length; }
@@ -244,13 +282,15 @@ class Connection {
       require(completion.slot == (operation.opaque & ((1u << layout::kSlotBits) - 1)));
       if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased) ++operation.settled;
       if ((completion.outcome & layout::kOutcomeReleaseBit) != 0) ++operation.released;
+      if ((completion.outcome & layout::kOutcomeDescribedBit) != 0)
+        require(describes(static_cast<Op>(operation.opcode)));
       if ((completion.outcome & layout::kOutcomeLargeBit) != 0) {
         require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
         require(completion.value_length <= max_value_);
       } else {
         const uint32_t outcome = completion.outcome & layout::kOutcomeMask;
         const bool is_error = completion.outcome >> layout::kOutcomeStatusShift != 0;
-        const bool is_read = operation.opcode == 0x00 || operation.opcode == 0x1d;
+        const bool is_read = brings_value(static_cast<Op>(operation.opcode));
         if (is_error) require(completion.value_length <= kTextKept);
         if (!is_error && is_read) require(completion.value_length <= max_value_);
         if (outcome == layout::kOutcomeRefused)
@@ -266,6 +306,7 @@ class Connection {
  private:
   static constexpr size_t kReadAhead = size_t{128} << 10;
 
+  const bool is_meta_;
   const uint32_t max_value_;
   Flights flights_{0};
   FlightList due_;
@@ -282,8 +323,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   {
     Input input(data, size);
     const uint8_t first = input.byte();
-    Connection connection(first < 128 ? kMaxValue : kSmallMaxValue);
-    for (size_t count = first % 24; count-- > 0;) connection.start(input.byte());
+    Connection connection((first & 0x40) != 0, first < 128 ? kMaxValue : kSmallMaxValue);
+    for (size_t count = (first & 0x3f) % 24; count-- > 0;) connection.start(input.byte());
     bool is_open = true;
     while (is_open && !input.empty()) {
       const uint8_t step = input.byte();
