@@ -110,7 +110,7 @@ void Client::route_by(std::unique_ptr<const Topology> topology, const std::vecto
 
 int32_t Client::check_key(std::span<const std::byte> key) const {
   if (targets_.empty()) return layout::kRefusedNoServer;
-  return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(key));
+  return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(key).fault);
 }
 
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
@@ -119,17 +119,18 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   const Route route = topology_->route(key);
   const Target& target = targets_[route.server];
   encoder_ = &target.protocol->encoder;
-  const wire::KeyFault fault = encoder_->check_key(key);
-  if (fault != wire::KeyFault::kNone) return refusal(fault);
+  const wire::KeyCheck check = encoder_->check_key(key);
+  if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
   // What is handed in again has been accepted before.
   if (call.deadline == 0 && room() == 0) return layout::kRefusedQueuedBytes;
   call_ = call;
+  call_.request.encodes_key = check.needs_encoding;
   key_ = key;
   // One key always takes one connection, so its operations stay in order.
   connection_ = target.first_connection;
   if (options_.connections > 1) connection_ += static_cast<uint16_t>(route.hash % options_.connections);
-  prefix_size_ = encoder_->prefix_size(call.request, key, value_capacity);
+  prefix_size_ = encoder_->prefix_size(call_.request, key, value_capacity);
   const size_t suffix_size = encoder_->suffix_size(call.request.op);
   value_ = staged_.bytes_of(connection_).reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
   return 0;

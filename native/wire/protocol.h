@@ -13,10 +13,15 @@ namespace evenkeel::wire {
 
 enum class KeyFault : uint8_t { kNone, kEmpty, kTooLong, kForbiddenByte };
 
+struct KeyCheck {
+  KeyFault fault = KeyFault::kNone;
+  bool needs_encoding = false;  // for Request.encodes_key
+};
+
 // A request is a prefix (with the key in it), the value, and a suffix.
 class Encoder {
  public:
-  virtual KeyFault check_key(std::span<const std::byte> key) const = 0;
+  virtual KeyCheck check_key(std::span<const std::byte> key) const = 0;
   // Exact, for a value of at most `value_capacity` bytes. `request.opaque` does not matter yet.
   virtual size_t prefix_size(const Request& request, std::span<const std::byte> key,
                              size_t value_capacity) const = 0;

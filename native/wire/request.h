@@ -34,6 +34,7 @@ struct Request {
   Op op = Op::kGet;
   bool discards_value = false;  // only whether the answer has a value is of interest
   bool wants_cas = false;       // of a read; some protocols bring it unasked
+  bool encodes_key = false;     // its key is not sent as it is
   uint32_t opaque = 0;          // what the answer is matched by, where the protocol has it say so
   uint64_t cas = 0;             // 0: unconditional
   uint32_t flags = 0;           // of a value that is stored

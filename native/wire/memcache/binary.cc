@@ -11,7 +11,9 @@ namespace {
 
 class BinaryEncoder final : public Encoder {
  public:
-  KeyFault check_key(std::span<const std::byte> key) const override { return memcache::check_key(key); }
+  KeyCheck check_key(std::span<const std::byte> key) const override {
+    return {.fault = memcache::check_key(key)};
+  }
   size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override {
     return head_size(request.op) + key.size();
   }

@@ -31,8 +31,6 @@ constexpr bool is_store(Op op) {
   return op == Op::kSet || op == Op::kAdd || op == Op::kReplace || op == Op::kAppend || op == Op::kPrepend;
 }
 
-bool is_text(std::span<const std::byte> key) { return memcache::check_key(key) == KeyFault::kNone; }
-
 constexpr size_t digits_of(uint64_t number) {
   size_t digits = 1;
   for (; number >= 10; number /= 10) ++digits;
@@ -57,18 +55,14 @@ class Counter {
  public:
   void text(std::string_view text) { size_ += text.size(); }
   void number(uint64_t number) { size_ += digits_of(number); }
-  void key(std::span<const std::byte> key) {
-    needs_base64_ = !is_text(key);
-    size_ += needs_base64_ ? base64_size(key.size()) : key.size();
-  }
-  bool needs_base64() const { return needs_base64_; }
+  void plain_key(std::span<const std::byte> key) { size_ += key.size(); }
+  void base64_key(std::span<const std::byte> key) { size_ += base64_size(key.size()); }
   void length(size_t) { size_ += kLengthDigits; }
   void end(uint32_t) { size_ += kOpaqueDigits + kLineEnd.size(); }
   size_t size() const { return size_; }
 
  private:
   size_t size_ = 0;
-  bool needs_base64_ = false;
 };
 
 class Writer {
@@ -80,17 +74,14 @@ class Writer {
     at_ += text.size();
   }
   void number(uint64_t number) { at_ = std::to_chars(at_, end_, number).ptr; }
-  void key(std::span<const std::byte> key) {
-    needs_base64_ = !is_text(key);
-    if (needs_base64_) {
-      write_base64(key, at_);
-      at_ += base64_size(key.size());
-    } else {
-      std::memcpy(at_, key.data(), key.size());
-      at_ += key.size();
-    }
+  void plain_key(std::span<const std::byte> key) {
+    std::memcpy(at_, key.data(), key.size());
+    at_ += key.size();
   }
-  bool needs_base64() const { return needs_base64_; }
+  void base64_key(std::span<const std::byte> key) {
+    write_base64(key, at_);
+    at_ += base64_size(key.size());
+  }
   void length(size_t length) { number(length); }
   // All that is left of the line is the opaque's, in hexadecimal.
   void end(uint32_t opaque) {
@@ -106,7 +97,6 @@ class Writer {
  private:
   char* at_;
   char* const end_;
-  bool needs_base64_ = false;
 };
 
 template <typename Out>
@@ -155,12 +145,12 @@ constexpr std::string_view command_of(Op op) {
 template <typename Out>
 void put(Out& out, const Request& request, std::span<const std::byte> key, size_t value_length) {
   out.text(command_of(request.op));
-  out.key(key);
+  request.encodes_key ? out.base64_key(key) : out.plain_key(key);
   if (is_store(request.op)) {
     out.text(" ");
     out.length(value_length);
   }
-  if (out.needs_base64()) out.text(" b");
+  if (request.encodes_key) out.text(" b");
   switch (request.op) {
     case Op::kGet:
       put_read(out, request);
@@ -217,10 +207,11 @@ void put(Out& out, const Request& request, std::span<const std::byte> key, size_
 
 }  // namespace
 
-KeyFault MetaEncoder::check_key(std::span<const std::byte> key) const {
+KeyCheck MetaEncoder::check_key(std::span<const std::byte> key) const {
   const KeyFault fault = memcache::check_key(key);
-  const bool has_base64 = fault == KeyFault::kForbiddenByte && key.size() <= kMostEncodedBytes;
-  return has_base64 ? KeyFault::kNone : fault;
+  if (fault == KeyFault::kForbiddenByte && key.size() <= kMostEncodedBytes)
+    return {.fault = KeyFault::kNone, .needs_encoding = true};
+  return {.fault = fault};
 }
 
 size_t MetaEncoder::prefix_size(const Request& request, std::span<const std::byte> key, size_t) const {

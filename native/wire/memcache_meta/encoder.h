@@ -18,7 +18,7 @@ namespace evenkeel::wire::memcache_meta {
 
 class MetaEncoder final : public Encoder {
  public:
-  KeyFault check_key(std::span<const std::byte> key) const override;
+  KeyCheck check_key(std::span<const std::byte> key) const override;
   size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override;
   size_t suffix_size(Op op) const override;
   void encode(const Request& request, std::span<const std::byte> key, size_t value_length,
