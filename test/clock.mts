@@ -3,12 +3,20 @@ import { mock } from 'node:test';
 
 const platform = createRequire(import.meta.url)('../dist/platform.js') as {
   dateNow(): number;
+  performanceNow(): number;
   setTimeout: typeof setTimeout;
 };
 
 /** Has the package, which takes its clock once when it is loaded, read this one until it is restored. */
 export function readClock(now: () => number): { restore(): void } {
   const { mock: replaced } = mock.method(platform, 'dateNow', now);
+  return { restore: () => replaced.restore() };
+}
+
+/** Has the package think that so many ms have passed, until this is restored. Timers go on as they were. */
+export function skipAhead(ms: number): { restore(): void } {
+  const now = platform.performanceNow;
+  const { mock: replaced } = mock.method(platform, 'performanceNow', () => now() + ms);
   return { restore: () => replaced.restore() };
 }
 

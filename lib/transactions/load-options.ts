@@ -69,7 +69,7 @@ export function checkLoad<T>(
   const { ttl, staleFor = 0, lease = DEFAULT_LEASE, timeout, signal, onError } = options;
   if (onError !== undefined) checkFunction('onError', onError);
   if (ttl === undefined) throw invalidArgument('ttl', 'getOrLoad needs ttl');
-  encodeExpiry({ ttl: staleFor }, now, 'staleFor');
+  const recache = encodeExpiry({ ttl: staleFor }, now, 'staleFor');
   if (!(encodeSpan('lease', lease, now) <= LONGEST_LEASE) || lease < 1)
     throw invalidArgument('lease', `lease is a number of seconds from 1 to ${LONGEST_LEASE}`);
   const expiryOf = (seconds: number): number => {
@@ -81,7 +81,7 @@ export function checkLoad<T>(
     key,
     loader,
     lease: Math.ceil(lease),
-    recache: encodeExpiry({ ttl: staleFor }, now, 'staleFor'),
+    recache,
     timeout: timeout === undefined ? undefined : checkTimeout(timeout),
     signal: signal === undefined ? undefined : checkSignal(signal),
     onError,

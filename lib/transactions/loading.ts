@@ -13,6 +13,8 @@ export interface Claim {
   readonly isThere: boolean;
   /** Whoever has this is to load a new value. */
   readonly isWon: boolean;
+  /** Somebody else has it. */
+  readonly isTaken: boolean;
   readonly casHigh: number;
   readonly casLow: number;
 }

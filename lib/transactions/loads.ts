@@ -4,6 +4,7 @@ import { type Patience, timeLeft } from './crowd';
 import { checkLoad, type Loader, type LoadOptions, type Wanted } from './load-options';
 import { type Claim, Loading, type LoadSite, release } from './loading';
 import { details, Kind, Operation } from './operation';
+import { TakenClaims } from './taken-claims';
 import { assertMeta } from './transactions';
 import { Watch } from './watch';
 
@@ -16,6 +17,7 @@ export class Loads {
   readonly #site: LoadSite;
   readonly #loading = new Map<string, Loading>();
   readonly #watches = new Map<string, Watch>();
+  readonly #taken = new TakenClaims();
 
   constructor(site: LoadSite) {
     this.#site = site;
@@ -38,7 +40,10 @@ export class Loads {
     const { key } = wanted;
     let claim = await this.#unlessAborted(wanted, read);
     while (!claim?.isWon) {
-      if (claim?.isThere) return claim.value;
+      if (claim?.isThere) {
+        this.#watchOver(wanted, claim);
+        return claim.value;
+      }
       const loading = this.#loading.get(key);
       if (loading !== undefined) return loading.join(patience);
       if (claim === undefined) break; // the server had no memory for a claim
@@ -49,6 +54,12 @@ export class Loads {
     const value = claim?.isThere ? claim.value : loading.join(patience);
     void loading.run();
     return value;
+  }
+
+  /** A claim of somebody else's on a stale record ends here, because the server would keep it for as long as the record. */
+  #watchOver({ key, lease }: Wanted, claim: Claim): void {
+    if (!claim.isTaken) this.#taken.forget(key);
+    else if (this.#taken.isOverdue(key, claim, lease)) release(this.#site, key, claim);
   }
 
   /** A claim is not withdrawn with its caller, or nobody would know who has won it. */

@@ -141,7 +141,7 @@ export class Transactions {
   /**
    * Marks the record as stale, instead of removing it, under a new version; whether there was one. The next getOrLoad() loads a
    * new value and those meanwhile get the old one. Other reads go on giving it too, and the first of them, for the
-   * server, has promised to write a new value: read what you invalidate with getOrLoad() alone. UnsupportedError without
+   * server, has promised to write a new value, for which it has the lease of a loader: read what you invalidate with getOrLoad(). UnsupportedError without
    * memcached's meta protocol.
    */
   invalidate(key: string, options?: InvalidateOptions): Promise<boolean> {

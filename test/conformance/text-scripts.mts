@@ -185,5 +185,16 @@ export const SCRIPTS: (readonly [name: string, ...steps: string[]])[] = [
     'long keys of meta commands',
     `mg ${longKey} k\r\nmg ${tooLongKey}\r\nms ${tooLongKey} 1\r\nmd ${tooLongKey}\r\nma ${tooLongKey}\r\nme ${tooLongKey}\r\n`,
   ],
+  [
+    'claims as getOrLoad makes them, and gives them back',
+    'mg a v f c N30\r\nmg a v f c N30\r\nmg a v f\r\n',
+    'ms a 3 c F7 T1000 C%a%\r\nnew\r\nmg a v f c N30 R60\r\n',
+    'mg a v f c N30 R2000\r\nmg a v f c N30 R2000\r\n',
+    'md a I C%a%\r\nmg a v f c N30 R2000\r\nmg a v f c N30 R2000\r\nmg a v f c t l h u\r\n',
+    'ms a 2 c T1000 C%a-1%\r\nno\r\nms a 3 c T1000 C%a%\r\nyes\r\nmg a v f c N30\r\n',
+    'md a C%a%\r\nmg a v f c N30\r\nms a 2 c T1000 C%a+1%\r\nno\r\n',
+    'md a C%a%\r\nmg a v\r\nms a 2 c T1000 C1\r\nno\r\n',
+    'mg a v f c N30\r\nmd a I T20 C%a%\r\nmg a v f c N30 t\r\n',
+  ],
   ['mn', 'set a 0 0 1 noreply\r\n1\r\nmg b q\r\nmg a v q\r\nmg b q v\r\nmn\r\n'],
 ];

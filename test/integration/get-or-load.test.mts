@@ -10,7 +10,7 @@ import {
 } from '../../lib/errors.ts';
 import type { Load } from '../../lib/index.ts';
 import { startServer } from '../../lib/testing/index.ts';
-import { timeOutAtOnce } from '../clock.mts';
+import { skipAhead, timeOutAtOnce } from '../clock.mts';
 import { everywhere, onBothBases, outcomes, until } from './harness.mts';
 
 /** Never fresh for those who ask with a `staleFor` above it. */
@@ -165,7 +165,7 @@ everywhere(
       for (const way of ways) {
         const key = site.key();
         const calls = [db.getOrLoad(key, way, FRESH), db.getOrLoad(key, way, FRESH)];
-        for (const call of calls) await assert.rejects(call, (error) => error === failure);
+        await Promise.all(calls.map((call) => assert.rejects(call, (error) => error === failure)));
         await db.idle();
         assert.equal(await other.get(key), undefined);
         assert.equal(await other.getOrLoad(key, async () => 'loaded', FRESH), 'loaded');
@@ -192,6 +192,35 @@ everywhere(
       assert.equal(await db.getOrLoad(key, never, options), 'new');
     });
 
+    test('who has promised to renew a stale value and does not has a lease for it', async () => {
+      await using db = await site.open();
+      await using other = await site.open();
+      const key = site.key();
+      const options = { ttl: 1000, staleFor: STALE_FOR, lease: 20 };
+      const promises = [
+        async () => void (await db.getOrLoad(key, () => new Promise(() => {}), options)),
+        async () => {
+          await db.invalidate(key);
+          assert.equal(await db.get(key), 'old');
+        },
+      ];
+      for (const promise of promises) {
+        await db.upsert(key, 'old', OLD);
+        await promise();
+        assert.equal(await other.getOrLoad(key, never, options), 'old');
+        const early = skipAhead(19_000);
+        assert.equal(await other.getOrLoad(key, never, options), 'old');
+        early.restore();
+        const late = skipAhead(21_000);
+        assert.equal(await other.getOrLoad(key, never, options), 'old');
+        late.restore();
+        assert.equal(await other.getOrLoad(key, async () => 'new', options), 'old');
+        await other.idle();
+        assert.equal(await other.getOrLoad(key, never, options), 'new');
+      }
+      await db.close({ timeout: 1 });
+    });
+
     test('a caller has its own deadline and signal, and a load goes on without it', async () => {
       await using db = await site.open();
       await using other = await site.open();
@@ -201,12 +230,16 @@ everywhere(
       const aborted = db.getOrLoad(key, gate.load, { ...FRESH, signal: controller.signal });
       await until(() => gate.calls > 0);
       const patient = [db.getOrLoad(key, never, FRESH), other.getOrLoad(key, never, FRESH)];
-      const hurried = [db, other].map((each) => each.getOrLoad(key, never, { ...FRESH, timeout: 30 }));
+      const hurried = [db, other].map((each) =>
+        assert.rejects(
+          each.getOrLoad(key, never, { ...FRESH, timeout: 30 }),
+          (error) => error instanceof TimeoutError && error.context.key === key,
+        ),
+      );
       const reason = new Error('aborted');
       controller.abort(reason);
       await assert.rejects(aborted, (error) => error === reason);
-      for (const call of hurried)
-        await assert.rejects(call, (error) => error instanceof TimeoutError && error.context.key === key);
+      await Promise.all(hurried);
       gate.open('loaded');
       assert.deepEqual(await Promise.all(patient), ['loaded', 'loaded']);
       const { signal } = controller;
@@ -347,7 +380,7 @@ onBothBases('getOrLoad', (bases) => {
     const waiting = other.getOrLoad('k', async () => 'loaded', FRESH);
     await until(() => gate.calls > 0);
     const closing = db.close({ timeout: 1 });
-    for (const call of calls) await assert.rejects(call, ClosedError);
+    await Promise.all(calls.map((call) => assert.rejects(call, ClosedError)));
     await closing;
     assert.ok(gate.loads[0]?.signal.aborted);
     assert.equal(await other.get('k'), undefined);
@@ -396,6 +429,28 @@ onBothBases('getOrLoad', (bases) => {
     assert.equal(await call, 'loaded');
     await closing;
     assert.equal(await other.get('k'), 'loaded');
+  });
+
+  test('with implicitFlush: false only its first read waits for a flush', async () => {
+    await using server = await startServer();
+    await using db = await bases.connect(server.url, { protocol: 'meta', implicitFlush: false });
+    await using other = await bases.connect(server.url, { protocol: 'meta' });
+    let held: Promise<unknown> | undefined;
+    const load = (): string => {
+      held = db.upsert('held', 1);
+      return 'loaded';
+    };
+    const call = db.getOrLoad('k', load, FRESH);
+    assert.equal(await other.get('k'), undefined);
+    await other.insert('k', 'nobody has asked for it yet');
+    await other.remove('k');
+    db.flush();
+    assert.equal(await call, 'loaded');
+    await until(async () => (await other.get('k')) === 'loaded');
+    assert.equal(await other.get('held'), undefined);
+    db.flush();
+    await held;
+    assert.equal(await other.get('held'), 1);
   });
 
   test('without a server a call is an error like any other, and its loader is not called', async () => {

@@ -1,5 +1,6 @@
 import type {
   Database,
+  DetailedRecord,
   MutationResult,
   PartialResult,
   RecordResult,
@@ -30,6 +31,8 @@ export async function results(db: Transactions): Promise<void> {
   for (const written of [db.insert('k', 1), db.upsert('k', null), db.replace('k', {}), db.append('k', 'x')]) {
     is<MutationResult>()(await written, true);
   }
+  is<DetailedRecord<User> | undefined>()(await db.getDetails<User>('k'), true);
+  is<boolean>()(await db.invalidate('k', { staleFor: 60, cas: 1n }), true);
   const record = await db.getRecord<User>('k');
   is<User | undefined>()(record?.value, true);
   is<number | undefined>()(record?.flags, true);
@@ -38,6 +41,20 @@ export async function results(db: Transactions): Promise<void> {
   record.value;
   // @ts-expect-error results are read only
   if (record !== undefined) record.flags = 1;
+}
+
+/** A value that is loaded has the loader's type, but for undefined. */
+export async function loads(db: Database, find: () => Promise<User | null>): Promise<void> {
+  const options = { ttl: 60, staleFor: 30, lease: 10, timeout: 100 };
+  is<User | null | undefined>()(await db.getOrLoad('k', find, options), true);
+  is<string | undefined>()(await db.getOrLoad('k', ({ key }) => key, { ttl: (value) => value.length }), true);
+  is<number | undefined>()(await db.getOrLoad<number>('k', () => undefined, options), true);
+  // @ts-expect-error for how long?
+  void db.getOrLoad('k', find, {});
+  // @ts-expect-error there is nobody to load
+  void db.getOrLoad('k', options);
+  // @ts-expect-error a loader runs between operations, and not in a context
+  void db.enter().getOrLoad('k', find, options);
 }
 
 /** Keys are strings, values of append are text or bytes. */

@@ -229,7 +229,7 @@ export class EmbeddedTransport implements Transport {
     if (this.#waiting.delete(waiting)) this.#checkIdle();
   }
 
-  /** Writes after refuse() are its caller's own affair: they are refused. */
+  /** Of getOrLoad(), which there is not here. */
   resume<R>(start: () => R): R {
     return start();
   }

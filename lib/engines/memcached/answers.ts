@@ -81,6 +81,7 @@ function readClaim(completions: Completions, native: NativeClient, at: number): 
     value: isThere ? completions.value(native, at) : undefined,
     isThere,
     isWon: (marks & layout.MARK_CLAIM_WON) !== 0,
+    isTaken: (marks & layout.MARK_CLAIM_TAKEN) !== 0,
     casHigh: records[at + layout.RECORD_CAS_HIGH] as number,
     casLow: records[at + layout.RECORD_CAS_LOW] as number,
   };

@@ -37,6 +37,11 @@ export class TickFlush {
     this.#native.flush(layout.FLUSH_ALL);
   }
 
+  /** What was submitted so far waits for a flush() of the user's, and not for that of what continues a call. */
+  hold(): void {
+    if (!this.#isImplicit) this.#native.flush(layout.FLUSH_HOLD);
+  }
+
   /** What continues a call under way was submitted: it needs no flush() of the user's. */
   flushContinued(): void {
     if (!this.#isImplicit) this.#native.flush(layout.FLUSH_STAGED);

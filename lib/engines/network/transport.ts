@@ -159,6 +159,7 @@ export class NativeTransport implements Transport {
 
   resume<R>(start: () => R): R {
     const before = this.#continuing;
+    this.#tick.hold();
     this.#continuing = true;
     try {
       return start();
