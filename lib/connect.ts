@@ -4,12 +4,10 @@ import { joinCredentials } from './cluster/credentials';
 import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
-import type { Engine } from './engines/engine';
 import { type MemcachedOptions, openMemcached } from './engines/memcached/open';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { EventMode } from './events/types';
-import { Observer } from './observability/observer';
 import type { ClassDefinition } from './schema/class';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
@@ -148,7 +146,7 @@ export async function connect(
   const { managementBase } = options;
   const bases = { eventBase, managementBase };
   const engine = await openEmbedded(target.path, options as EmbeddedOptions, transcoder, bases);
-  return new Database(engine, eventBase, engine.createTransport(eventBase), captureStack, observerOf(engine));
+  return new Database(engine, eventBase, engine.createTransport(eventBase), captureStack);
 }
 
 async function connectMemcached(
@@ -175,10 +173,8 @@ async function connectMemcached(
       throw error;
     }
   }
-  return new Database(engine, eventBase, transport, captureStack, observerOf(engine));
+  return new Database(engine, eventBase, transport, captureStack);
 }
-
-const observerOf = ({ capabilities }: Engine): Observer => new Observer(capabilities.engine);
 
 /** A url that says so is not contradicted by an option. */
 function encrypted(isEncrypted: boolean, options: ConnectOptions): ConnectOptions {

@@ -9,7 +9,7 @@ import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
 import type { EventMode } from './events/types';
 import { type IdleOptions, idle } from './idle';
-import type { Observer } from './observability/observer';
+import type { DatabaseStats } from './observability/stats';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import { Side } from './side';
@@ -73,6 +73,14 @@ export class BaseView<
   getOrLoad<T>(key: string, loader: Loader<T>, options: LoadOptions<T>): Promise<T | undefined> {
     const { loads, outcome } = this.#side;
     return outcome(this.#side.observed('getOrLoad', () => loads.getOrLoad(key, loader, options), key));
+  }
+
+  /**
+   * What this event base has done for the database so far: calls, bytes, latencies and faults of each server, and what waits
+   * and is under way now. A snapshot, read at once; it costs some microseconds a server.
+   */
+  stats(): DatabaseStats {
+    return this.#side.stats();
   }
 
   /** The classes of the database: those it was opened with, and those that were stored in it before. None on engines that have none. */
@@ -190,22 +198,14 @@ export class Database<
 > extends BaseView<Classes, Mode> {
   readonly #engine: Engine;
   readonly #capturesStack: boolean;
-  readonly #observer: Observer;
   readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: unknown }>();
   #closing: Promise<void> | undefined;
 
-  constructor(
-    engine: Engine,
-    eventBase: EventBase,
-    transport: Transport,
-    capturesStack: boolean,
-    observer: Observer,
-  ) {
-    const side = new Side(engine.capabilities, eventBase, transport, capturesStack, observer);
+  constructor(engine: Engine, eventBase: EventBase, transport: Transport, capturesStack: boolean) {
+    const side = new Side(engine.capabilities, eventBase, transport, capturesStack);
     super(side);
     this.#engine = engine;
     this.#capturesStack = capturesStack;
-    this.#observer = observer;
     this.#sides.set(eventBase, { side, view: this });
   }
 
@@ -219,8 +219,7 @@ export class Database<
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
     if (known !== undefined) return known.view as BaseView<Classes, Mode>;
-    const transport = this.#engine.createTransport(base);
-    const side = new Side(this.capabilities, base, transport, this.#capturesStack, this.#observer);
+    const side = new Side(this.capabilities, base, this.#engine.createTransport(base), this.#capturesStack);
     const view = new BaseView<Classes, Mode>(side);
     // What ran on bases that are closed by now has ended with them.
     for (const each of this.#sides.keys())

@@ -5,12 +5,14 @@ import type { EventBase } from './event-base/event-base';
 import { Events } from './events/events';
 import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
-import type { Observer } from './observability/observer';
+import { Observer } from './observability/observer';
+import type { DatabaseStats } from './observability/stats';
 import { clearTimeout, setTimeout } from './platform';
 import type { ClassDefinition } from './schema/class';
 import { traced } from './stacks';
 import { Loads } from './transactions/loads';
 import { ObservedTarget, observedRecords } from './transactions/observed';
+import { type Kind, nameOf } from './transactions/operation';
 import type { Records } from './transactions/records';
 import { tracedRecords, tracedTarget } from './transactions/traced';
 import type { Target } from './transactions/transactions';
@@ -35,13 +37,12 @@ export class Side {
     eventBase: EventBase,
     transport: Transport,
     capturesStack: boolean,
-    observer: Observer,
   ) {
     this.capabilities = capabilities;
     this.eventBase = eventBase;
     this.transport = transport;
     this.capturesStack = capturesStack;
-    this.observer = observer;
+    this.observer = new Observer(capabilities.engine);
   }
 
   /** Where operations go. */
@@ -57,6 +58,7 @@ export class Side {
 
   /** What `start` starts, as an operation that is observed while somebody looks. */
   observed<T>(op: string, start: () => Promise<T>, key?: string): Promise<T> {
+    this.observer.count(op);
     return this.observer.isActive ? this.observer.observe({ op, key }, start) : start();
   }
 
@@ -77,6 +79,12 @@ export class Side {
     throw new UnsupportedError(
       `the ${this.capabilities.engine} engine has no topology: it runs in this process`,
     );
+  }
+
+  stats(): DatabaseStats {
+    const { engine } = this.capabilities;
+    const calls = this.observer.calls((kind) => nameOf(kind as Kind));
+    return { engine, calls, ...this.transport.stats() };
   }
 
   /** UnsupportedError on engines that have no such feature. */

@@ -4,6 +4,7 @@ import type { TopologyMonitor } from '../cluster/topology';
 import type { EventBase } from '../event-base/event-base';
 import type { ChangeLog } from '../events/change-log';
 import type { HookList } from '../events/hooks';
+import type { TransportStats } from '../observability/stats';
 import type { ClassDefinition } from '../schema/class';
 import type { LoadSite } from '../transactions/loading';
 import type { PreparedTransaction, PrepareOptions } from '../transactions/prepared';
@@ -63,6 +64,8 @@ export interface Transport extends LoadSite {
   readonly isIdle: boolean;
   /** Calls back once when nothing is under way any more, unless it is withdrawn by the function that is returned. */
   whenIdle(callback: () => void): () => void;
+  /** What it has done so far, and what it is at. */
+  stats(): TransportStats;
   /** The server's version while there is a connection. */
   version(): string | undefined;
   /** Refuses new operations, and nothing else yet; before close() where something has to be ended first. */

@@ -118,6 +118,8 @@ export interface NativeClientOptions {
   readonly maxWritten: number;
   readonly maxOperations: number;
   readonly maxQueuedBytes: number;
+  /** µs from which on an operation is told of as slow. */
+  readonly slow: number;
   readonly maxValue: number;
 }
 
@@ -164,6 +166,10 @@ export interface NativeClient {
   routeBy(ids: Uint16Array, keyHash: number, points?: Uint32Array, owners?: Uint16Array): boolean;
   cancel(slot: number): void;
   close(): void;
+  /** Of a server that has been added: METER_WORDS counts. */
+  readMeter(id: number, words: Float64Array): void;
+  /** Bytes of requests that wait to be written. */
+  queuedBytes(): number;
   /** How many more operations without a value would be accepted. */
   available(): number;
   /** Whether so many operations that need so many bytes together would be accepted now. */

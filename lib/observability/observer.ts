@@ -3,8 +3,13 @@ import { isTraced, type OperationTrace, traceOperation } from './channels';
 /** What is called: the parts of its trace that are known before it starts. */
 export type Call = Pick<OperationTrace, 'op' | 'key'> & Partial<Pick<OperationTrace, 'size' | 'class'>>;
 
-/** Lets others see the operations of one database. */
+const MOST_KINDS = 32;
+
+/** Counts the operations of one event base of a database, and lets others see them. */
 export class Observer {
+  /** How often each kind of single-record operation was called, by its number. */
+  readonly kinds = new Float64Array(MOST_KINDS);
+  readonly #others = new Map<string, number>();
   readonly #engine: string;
 
   constructor(engine: string) {
@@ -14,6 +19,22 @@ export class Observer {
   /** Whether anybody looks: only then is observe() worth its price. */
   get isActive(): boolean {
     return isTraced();
+  }
+
+  /** A call of another kind. */
+  count(op: string): void {
+    this.#others.set(op, (this.#others.get(op) ?? 0) + 1);
+  }
+
+  /** How often each method was called; `nameOf`: those of `kinds`. */
+  calls(nameOf: (kind: number) => string): Record<string, number> {
+    const calls = Object.fromEntries(this.#others);
+    for (const [kind, count] of this.kinds.entries()) {
+      if (count === 0) continue;
+      const name = nameOf(kind);
+      calls[name] = (calls[name] ?? 0) + count;
+    }
+    return calls;
   }
 
   /** `start` gets the trace, and may fill it in. The promise as the caller gets it; what `start` throws is thrown. */

@@ -4,7 +4,7 @@ import type { Observer } from '../observability/observer';
 import { queueMicrotask } from '../platform';
 import { onAbort, reasonOf } from '../transactions/abort';
 import type { GetMany } from '../transactions/get-many';
-import { observeMany, observeOperation } from '../transactions/observed';
+import { countCall, observeMany, observeOperation } from '../transactions/observed';
 import { nameOf, type Operation } from '../transactions/operation';
 import { type Target, Transactions } from '../transactions/transactions';
 
@@ -92,6 +92,7 @@ class Stage implements Target {
     const bytes = this.#transport.check(operation.key, operation.value);
     // The caller may use its memory again as soon as the call has returned.
     if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
+    countCall(this.#observer, operation);
     const settled = (): Promise<T> => operation.promise();
     const promise = this.#outcome(
       this.#observer.isActive ? observeOperation(this.#observer, operation, settled) : settled(),
@@ -112,6 +113,7 @@ class Stage implements Target {
     this.#assertOpen();
     let bytes = 0;
     for (const key of many.keys) bytes += this.#transport.check(key, undefined);
+    this.#observer.count('getMany');
     const settled = (): Promise<R> => many.promise;
     const promise = this.#outcome(
       this.#observer.isActive ? observeMany(this.#observer, many, settled) : settled(),

@@ -26,16 +26,22 @@ export class ObservedTarget implements Target {
   }
 
   dispatch<T>(operation: Operation): Promise<T> {
+    countCall(this.#observer, operation);
     if (this.#observer.isActive)
       return observeOperation(this.#observer, operation, () => this.#target.dispatch<T>(operation));
     return this.#target.dispatch(operation);
   }
 
   dispatchMany<R>(many: GetMany<R>): Promise<R> {
+    this.#observer.count('getMany');
     if (this.#observer.isActive)
       return observeMany(this.#observer, many, () => this.#target.dispatchMany(many));
     return this.#target.dispatchMany(many);
   }
+}
+
+export function countCall({ kinds }: Observer, { kind }: Operation): void {
+  kinds[kind] = (kinds[kind] as number) + 1;
 }
 
 export function observeOperation<T>(
@@ -72,6 +78,7 @@ export function observedRecords<C extends ClassDefinition>(
 ): Records<C> {
   const { definition } = records;
   const observe = <T>(op: string, key: unknown, start: () => Promise<T>, mayMiss = false): Promise<T> => {
+    observer.count(op);
     if (!observer.isActive) return start();
     return observer.observe({ op, key, class: definition.name }, (trace) =>
       noting(start(), ignore, (result) => {

@@ -315,6 +315,13 @@ bool ClientObject::route_by(Arguments arguments) {
   return true;
 }
 
+void ClientObject::read_meter(uint16_t id, napi_value words) const {
+  void* data = nullptr;
+  size_t count = 0;
+  napi_get_typedarray_info(driver_->env(), words, nullptr, &count, &data, nullptr, nullptr);
+  client_->read_meter(id, {static_cast<double*>(data), count});
+}
+
 void ClientObject::cancel(uint32_t slot) {
   client_->cancel(slot);
   update_liveness();
@@ -429,6 +436,17 @@ static napi_value close(napi_env, Arguments, const Self& self) {
   return nullptr;
 }
 
+static napi_value read_meter(napi_env, Arguments arguments, const Self& self) {
+  self->read_meter(static_cast<uint16_t>(arguments.u32(0)), arguments[1]);
+  return nullptr;
+}
+
+static napi_value queued_bytes(napi_env env, Arguments, const Self& self) {
+  napi_value bytes = nullptr;
+  napi_create_double(env, self->queued_bytes(), &bytes);
+  return bytes;
+}
+
 static napi_value available(napi_env, Arguments arguments, const Self& self) {
   return arguments.number(static_cast<int32_t>(self->available()));
 }
@@ -455,6 +473,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
       .max_written = number_property(env, given, "maxWritten"),
       .max_operations = number_property(env, given, "maxOperations"),
       .max_queued_bytes = large_number_property(env, given, "maxQueuedBytes"),
+      .slow = number_property(env, given, "slow"),
       .max_value = number_property(env, given, "maxValue"),
   };
   self->max_value_ = options.max_value;
@@ -481,6 +500,8 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::cancel>(env, object, "cancel", self);
   define<ClientObject, calls::close>(env, object, "close", self);
   define<ClientObject, calls::available>(env, object, "available", self);
+  define<ClientObject, calls::read_meter>(env, object, "readMeter", self);
+  define<ClientObject, calls::queued_bytes>(env, object, "queuedBytes", self);
   define<ClientObject, calls::fits>(env, object, "fits", self);
   return object;
 }

@@ -43,6 +43,9 @@ class ClientObject final : public Messenger,
   bool route_by(Arguments arguments);
   void cancel(uint32_t slot);
   void close();
+  // Into a Float64Array.
+  void read_meter(uint16_t id, napi_value words) const;
+  double queued_bytes() const { return static_cast<double>(client_->queued_bytes()); }
   uint32_t available() const { return client_->available(); }
   bool fits(uint32_t operations, double bytes) const {
     return client_->fits(operations, static_cast<uint64_t>(bytes));

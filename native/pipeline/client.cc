@@ -84,12 +84,15 @@ void Client::change(Change change) {
 }
 
 void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host) {
-  if (id >= protocols_.size()) protocols_.resize(size_t{id} + 1);
+  if (id >= protocols_.size()) {
+    protocols_.resize(size_t{id} + 1);
+    meters_.resize(size_t{id} + 1);
+  }
   protocols_[id] = &protocol;
+  meters_[id] = std::make_shared<Meter>();
   most_head_ = std::max(most_head_, protocol.most_head);
-  change([id, &protocol, steps = std::move(steps), host = std::move(host)](Pipeline& pipeline) {
-    pipeline.add_server(id, protocol, steps, host);
-  });
+  change([id, &protocol, steps = std::move(steps), host = std::move(host), meter = meters_[id]](
+             Pipeline& pipeline) { pipeline.add_server(id, protocol, steps, host, meter); });
 }
 
 void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
@@ -267,12 +270,15 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
     record[layout::kRecordCasLow] = static_cast<uint32_t>(completion.cas);
     record[layout::kRecordConnection] = completion.connection;
     ++next_record_;
-    constexpr uint32_t kHasMore = layout::kOutcomeMask | layout::kOutcomeDescribedBit;
+    constexpr uint32_t kHasMore =
+        layout::kOutcomeMask | layout::kOutcomeDescribedBit | layout::kOutcomeSlowBit;
     if ((completion.outcome & kHasMore) != layout::kOutcomeAnswered) {
       record[layout::kRecordDetail] = completion.detail;
       record[layout::kRecordLate] = completion.late ? 1 : 0;
       record[layout::kRecordDeadlineHigh] = static_cast<uint32_t>(completion.deadline >> 32);
       record[layout::kRecordDeadlineLow] = static_cast<uint32_t>(completion.deadline);
+      record[layout::kRecordTook] = completion.took;
+      record[layout::kRecordQueued] = completion.queued;
     }
     if (completion.slot == layout::kControlSlot) continue;
     if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased)
@@ -318,6 +324,10 @@ uint32_t Client::available() const {
 
 bool Client::fits(uint32_t operations, uint64_t bytes) const {
   return operations <= slots_.available() && bytes <= room();
+}
+
+void Client::read_meter(uint16_t id, std::span<double> words) const {
+  if (id < meters_.size() && meters_[id] != nullptr) meters_[id]->read_into(words);
 }
 
 void Client::drop_memory() {

@@ -109,6 +109,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
     return most_head_ + key_length + value_length;
   }
   uint64_t queued_bytes() const { return queued_.now(); }
+  // layout::kMeterWords of a server that has been added; its connections' so far.
+  void read_meter(uint16_t id, std::span<double> words) const;
 
  private:
   using Change = std::function<void(Pipeline&)>;
@@ -141,6 +143,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   const Options options_;
   ClientListener& listener_;
   std::vector<const wire::Protocol*> protocols_;  // by server
+  std::vector<std::shared_ptr<Meter>> meters_;    // by server
   size_t most_head_ = 0;                          // of them all
   std::unique_ptr<const Topology> topology_;
   std::vector<Target> targets_;  // by the topology's index

@@ -43,6 +43,8 @@ struct Completion {
   uint32_t detail = 0;
   uint16_t connection = 0;
   bool late = false;
+  uint32_t took = 0;    // µs
+  uint32_t queued = 0;  // µs of those
   base::Millis deadline = 0;
 
   // Of kOutcomeAnswered, which has no cause and no deadline; the words are layout::kRecordTtl and those

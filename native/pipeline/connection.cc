@@ -34,15 +34,16 @@ bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause 
 
 Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
                        const std::string& host, const Options& options, Flights& flights,
-                       Allocator& allocator, net::QueuedBytes& queued, ConnectionOwner& owner)
+                       Allocator& allocator, net::QueuedBytes& queued, Meter& meter, ConnectionOwner& owner)
     : id_(id),
       base_(base),
       options_(options),
       flights_(flights),
       queued_(queued),
+      meter_(meter),
       owner_(owner),
       channel_(make_channel(base, host)),
-      inbox_(id, protocol, steps, options.max_value, flights, due_, allocator),
+      inbox_(id, protocol, steps, options.max_value, flights, due_, allocator, meter),
       queue_(queued),
       held_(queued) {}
 
@@ -73,6 +74,7 @@ void Connection::enqueue(net::Batch& batch, Flush flush) {
   }
   queue.append(batch);
   tidy(queue);
+  tell_meter();
 }
 
 void Connection::release_held() {
@@ -91,6 +93,7 @@ void Connection::tidy(net::OutputQueue& queue) {
 
 void Connection::write_enqueued() {
   if (state_ == State::kReady && !queue_.empty()) write();
+  tell_meter();
 }
 
 void Connection::give_up(Flight& flight, uint32_t outcome) {
@@ -107,6 +110,7 @@ void Connection::give_up(Flight& flight, uint32_t outcome) {
   // The operation may be one that never left: behind a full window or socket there is nobody else to notice.
   const bool in_vain = outcome == layout::kOutcomeTimedOut && state_ == State::kReady && is_owed();
   if (in_vain && !std::exchange(is_suspect_, true)) watch_peer();
+  tell_meter();
 }
 
 bool Connection::is_done() const {
@@ -149,6 +153,7 @@ void Connection::close() {
   held_.for_each(settle);
   queue_.reset();
   held_.reset();
+  tell_meter();
 }
 
 void Connection::fail(uint32_t cause) {
@@ -169,6 +174,7 @@ void Connection::fail(uint32_t cause) {
   if (!fault.empty()) said = std::as_bytes(std::span(fault));
   flights_.control(id_, layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
   inbox_.reset();
+  tell_meter();
   owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady, cause);
 }
 
@@ -181,6 +187,7 @@ void Connection::drop_waiting() {
   held_.for_each(settle);
   queue_.reset();
   held_.reset();
+  tell_meter();
 }
 
 void Connection::connect(const net::Address* address) {
@@ -192,6 +199,7 @@ void Connection::connect(const net::Address* address) {
 }
 
 void Connection::on_timer() {
+  flights_.look_at_clock();
   if (state_ == State::kConnecting || state_ == State::kHandshake) {
     fail(ETIMEDOUT);
   } else if (state_ == State::kReady && is_owed()) {
@@ -222,9 +230,22 @@ void Connection::on_channel_ready(bool readable, bool writable) {
     finish_connecting();
   } else {
     if (readable) read();
-    if (writable && state_ == State::kReady) write();
+    if (writable && state_ == State::kReady) {
+      flights_.look_at_clock();
+      write();
+    }
   }
+  tell_meter();
   owner_.on_progress();
+}
+
+void Connection::tell_meter() {
+  const size_t in_flight = due_.size();
+  const size_t queued = queue_.size() + held_.size();
+  meter_.changed(static_cast<int64_t>(in_flight - told_in_flight_),
+                 static_cast<int64_t>(queued - told_queued_));
+  told_in_flight_ = in_flight;
+  told_queued_ = queued;
 }
 
 void Connection::finish_connecting() {
@@ -272,9 +293,10 @@ void Connection::read() {
 void Connection::catch_up() {
   for (size_t total = 0; total < kBytesToCatchUp && state_ == State::kReady && is_owed();) {
     const Received received = receive();
-    if (!received.more) return;
+    if (!received.more) break;
     total += received.bytes;
   }
+  tell_meter();
 }
 
 Connection::Received Connection::receive() {
@@ -298,6 +320,8 @@ Connection::Received Connection::take_in() {
   const net::Channel::Transfer transfer = channel_->receive(space);
   if (transfer.would_block) return {};
   if (transfer.end_of_stream || !transfer.status.is_ok()) return {.cause = cause_of(transfer)};
+  meter_.received(transfer.bytes);
+  flights_.look_at_clock();
   const size_t offered = inbox_.space_size();
   const uint32_t leaving = queue_.head_partly_written() ? queue_.head_opaque() : Inbox::kNobody;
   const Inbox::Progress progress = inbox_.received(transfer.bytes, leaving);
@@ -341,6 +365,7 @@ void Connection::write() {
     const net::Channel::Transfer transfer =
         channel_->send({segments.data(), static_cast<size_t>(gathered.segments)});
     if (!transfer.status.is_ok()) return fail_writing(cause_of(transfer));
+    meter_.sent(transfer.bytes);
     // Not the turn's time: whoever submits may have kept the loop from turning for long.
     if (due_.empty()) waiting_since_ = base_.refresh_time();
     if (!Timer::scheduled()) base_.schedule(this, waiting_since_ + options_.dead_limit);
@@ -348,6 +373,7 @@ void Connection::write() {
       Flight* flight = flights_.find(opaque);
       if (flight->state == FlightState::kAnswered) return flights_.release(*flight);
       due_.append(*flight);
+      flight->written = flights_.moment();
       flight->state = flight->state == FlightState::kQueued ? FlightState::kWritten : FlightState::kAbandoned;
     });
     if (transfer.would_block || transfer.bytes < gathered.bytes || transfer.bytes >= budget) {

@@ -46,7 +46,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   // `host`: whom the server's certificate has to be for, where there is TLS.
   Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
              const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
-             net::QueuedBytes& queued, ConnectionOwner& owner);
+             net::QueuedBytes& queued, Meter& meter, ConnectionOwner& owner);
 
   uint16_t id() const { return id_; }
   bool is_idle() const { return state_ == State::kIdle; }
@@ -101,6 +101,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   Received receive();
   Received take_in();
   void write();
+  void tell_meter();
   void tidy(net::OutputQueue& queue);
   // The connection is of no more use; its written operations are lost, the others wait for the next one.
   void fail(uint32_t cause);
@@ -115,12 +116,15 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   const Options& options_;
   Flights& flights_;
   net::QueuedBytes& queued_;
+  Meter& meter_;
   ConnectionOwner& owner_;
   std::unique_ptr<net::Channel> channel_;
   FlightList due_;  // written and unanswered
   Inbox inbox_;
   net::OutputQueue queue_;
-  net::OutputQueue held_;  // until Flush::kAll
+  net::OutputQueue held_;      // until Flush::kAll
+  size_t told_in_flight_ = 0;  // to the meter
+  size_t told_queued_ = 0;
   State state_ = State::kIdle;
   bool is_holding_ = false;         // there may be something in held_
   bool is_suspect_ = false;         // an operation has timed out since then

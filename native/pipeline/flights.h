@@ -13,10 +13,18 @@ namespace evenkeel::pipeline {
 
 class Flights {
  public:
-  explicit Flights(base::Millis now) : deadlines_(now) {}
+  // `slow`: the µs from which on an operation counts as slow.
+  explicit Flights(base::Millis now, uint32_t slow = kNothingIsSlow) : slow_(slow), deadlines_(now) {}
+
+  static constexpr uint32_t kNothingIsSlow = UINT32_MAX;
+
+  // What begins, is written or ends from here on does so at this moment: µs, which wrap after 71 minutes.
+  void look_at_clock() { moment_ = static_cast<uint32_t>(base::now_nanos() / 1000); }
+  uint32_t moment() const { return moment_; }
 
   Flight& start(const net::Packet& packet, uint16_t connection) {
     Flight& flight = table_.insert(packet, connection);
+    flight.started = moment_;
     deadlines_.schedule(&flight, packet.deadline);
     return flight;
   }
@@ -81,9 +89,20 @@ class Flights {
     completion.slot = flight.slot();
     completion.outcome = outcome;
     completion.connection = flight.connection;
+    const uint32_t took = moment_ - flight.started;
+    if (took >= slow_) tell_slow(flight, took, completion);
     return completion;
   }
 
+  void tell_slow(const Flight& flight, uint32_t took, Completion& completion) const {
+    const bool was_written = flight.state != FlightState::kQueued;
+    completion.outcome |= layout::kOutcomeSlowBit;
+    completion.took = took;
+    completion.queued = was_written ? flight.written - flight.started : took;
+  }
+
+  const uint32_t slow_;
+  uint32_t moment_ = 0;
   InFlightTable table_;
   base::TimerWheel deadlines_;
   CompletionBatch completions_;

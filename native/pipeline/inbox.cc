@@ -161,6 +161,7 @@ bool Inbox::has_tail(const Answer& answer, std::span<const std::byte> bytes, Pro
 // The operation's outcome, or null when it has had one: nobody waits for the answer any more.
 Completion* Inbox::conclude(Flight& flight, uint32_t outcome, Progress* progress) {
   ++progress->answered;
+  meter_.answered(flights_.moment() - flight.started);
   switch (flight.state) {
     case FlightState::kWritten:
       due_.remove(flight);
@@ -178,6 +179,7 @@ Completion* Inbox::conclude(Flight& flight, uint32_t outcome, Progress* progress
 void Inbox::settle(Flight& flight, const Answer& answer, std::span<const std::byte> value,
                    Progress* progress) {
   const bool wants_value = !flight.discards_value;
+  if (wire::brings_value(flight.op)) meter_.read(answer.is_success);
   const bool is_described = answer.is_success && wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(answer), progress);
   if (completion == nullptr) return;
@@ -220,6 +222,7 @@ bool Inbox::read_large(const Answer& answer, Flight& flight, Progress* progress)
 bool Inbox::refuse(const Answer& answer, Flight& flight, uint32_t cause, Progress* progress) {
   const size_t arrived = std::min(answer.head, end_ - begin_);
   begin_ += arrived;
+  meter_.read(true);
   Completion* completion = conclude(flight, layout::kOutcomeRefused | layout::kOutcomeWrittenBit, progress);
   if (completion != nullptr) {
     completion->detail = cause;
@@ -263,6 +266,7 @@ bool Inbox::finish_large(Progress* progress) {
   std::unique_ptr<LargeValue> value = std::move(large_);
   large_filled_ = 0;
   Flight& flight = *std::exchange(large_flight_, nullptr);
+  meter_.read(true);
   const bool is_described = wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(large_answer_) | layout::kOutcomeLargeBit, progress);
   if (completion == nullptr) return true;

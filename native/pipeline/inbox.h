@@ -16,6 +16,7 @@
 
 #include "pipeline/flights.h"
 #include "pipeline/handshake.h"
+#include "pipeline/meter.h"
 #include "wire/protocol.h"
 
 namespace evenkeel::pipeline {
@@ -24,13 +25,14 @@ class Inbox {
  public:
   // `due`: what is written whole and not answered, on this connection.
   Inbox(uint16_t connection, const wire::Protocol& protocol, Steps steps, uint32_t max_value,
-        Flights& flights, FlightList& due, Allocator& allocator)
+        Flights& flights, FlightList& due, Allocator& allocator, Meter& meter)
       : connection_(connection),
         protocol_(protocol),
         max_value_(max_value),
         flights_(flights),
         due_(due),
         allocator_(allocator),
+        meter_(meter),
         handshake_(std::move(steps)) {}
 
   static constexpr uint32_t kNobody = UINT32_MAX;  // of no operation
@@ -92,6 +94,7 @@ class Inbox {
   Flights& flights_;
   FlightList& due_;
   Allocator& allocator_;
+  Meter& meter_;
   Handshake handshake_;
   std::unique_ptr<std::byte[]> input_;
   size_t begin_ = 0;

@@ -39,15 +39,18 @@ inline constexpr uint32_t kRecordValueLength = 4;
 inline constexpr uint32_t kRecordCasHigh = 5;
 inline constexpr uint32_t kRecordCasLow = 6;
 inline constexpr uint32_t kRecordConnection =
-    7;                                        // the connection that it went to, or that the record tells of
-inline constexpr uint32_t kRecordDetail = 8;  // a cause (below); like all that follow not of kOutcomeAnswered
-inline constexpr uint32_t kRecordLate = 9;    // of kOutcomeLost: 1 when the deadline has passed
+    7;  // the connection that it went to, or that the record tells of
+inline constexpr uint32_t kRecordDetail =
+    8;  // a cause (below); like all that follow not of kOutcomeAnswered, unless it is slow
+inline constexpr uint32_t kRecordLate = 9;           // of kOutcomeLost: 1 when the deadline has passed
 inline constexpr uint32_t kRecordDeadlineHigh = 10;  // of kOutcomeLost, for a retry
 inline constexpr uint32_t kRecordDeadlineLow = 11;
 inline constexpr uint32_t kRecordTtl = 8;    // with kOutcomeDescribedBit, as the two below; seconds
 inline constexpr uint32_t kRecordIdle = 10;  // seconds
 inline constexpr uint32_t kRecordMarks = 11;
-inline constexpr uint32_t kRecordWords = 12;
+inline constexpr uint32_t kRecordTook = 12;    // µs from when the loop got it
+inline constexpr uint32_t kRecordQueued = 13;  // µs of those, until all of it was written
+inline constexpr uint32_t kRecordWords = 14;
 
 // Marks of a record.
 inline constexpr uint32_t kMarkClaimWon = 1;
@@ -77,6 +80,7 @@ inline constexpr uint32_t kOutcomeAsciiBit = 2048;   // no byte of the value is 
 inline constexpr uint32_t kOutcomeBlamedBit =
     4096;  // of kOutcomeLost: it broke on the answer to this operation
 inline constexpr uint32_t kOutcomeDescribedBit = 8192;  // of kOutcomeAnswered: there is more of the record
+inline constexpr uint32_t kOutcomeSlowBit = 16384;      // it took as long as slow operations do, or longer
 inline constexpr uint32_t kOutcomeStatusShift = 16;
 
 // Causes: an errno below kCauseProtocol, or one of these.
@@ -118,6 +122,18 @@ inline constexpr uint32_t kHandshakeOpaque = 4294967295;
 inline constexpr uint32_t kMetaAnswerNoOp = 32;
 inline constexpr uint32_t kMetaAnswerVersion = 33;
 inline constexpr uint32_t kMetaAnswerStored = 34;
+
+// Words of a Meter, a Float64Array: the counts of one server's connections. From kMeterLatency on one for
+// each latency bucket: how many answers came within it, pipeline/latency.h.
+inline constexpr uint32_t kMeterSent = 0;      // bytes, as all bytes before TLS
+inline constexpr uint32_t kMeterReceived = 1;  // bytes
+inline constexpr uint32_t kMeterReads = 2;     // answers to what asks for a value
+inline constexpr uint32_t kMeterHits = 3;      // those of them that brought one
+inline constexpr uint32_t kMeterInFlight = 4;  // operations, now
+inline constexpr uint32_t kMeterQueued = 5;    // operations, now
+inline constexpr uint32_t kMeterLatency = 6;
+inline constexpr uint32_t kLatencyBucketsPerOctave = 16;
+inline constexpr uint32_t kMeterWords = 470;  // 16 of less than 16 µs, and 16 for each of 28 octaves
 
 // kRecordFlags of a counter: its value is decimal text, and not 8 bytes.
 inline constexpr uint32_t kDecimalCounter = 1;

@@ -36,6 +36,7 @@ struct Options {
   // Of requests handed in and not yet written. Further ones are refused while as much waits; the last one
   // accepted may go beyond it.
   uint64_t max_queued_bytes = uint64_t{256} << 20;
+  uint32_t slow = UINT32_MAX;      // µs from which on an operation counts as slow
   uint32_t max_value = 32u << 20;  // bytes; a value that is larger is not taken
 };
 

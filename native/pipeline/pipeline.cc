@@ -9,17 +9,17 @@ Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& all
       allocator_(allocator),
       queued_(queued),
       sink_(sink),
-      flights_(base.refresh_time()) {}
+      flights_(base.refresh_time(), options.slow) {}
 
 Pipeline::~Pipeline() = default;
 
 void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps,
-                          const std::string& host) {
+                          const std::string& host, std::shared_ptr<Meter> meter) {
   const size_t first = size_t{id} * options_.connections;
   if (id >= servers_.size()) servers_.resize(size_t{id} + 1);
   if (connections_.size() < first + options_.connections) connections_.resize(first + options_.connections);
   servers_[id] = std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, steps, host,
-                                          options_, flights_, allocator_, queued_, *this);
+                                          options_, flights_, allocator_, queued_, std::move(meter), *this);
   for (size_t i = 0; i < options_.connections; ++i)
     connections_[first + i] = servers_[id]->connections()[i].get();
 }
@@ -37,6 +37,7 @@ void Pipeline::retire_server(uint16_t id) {
 }
 
 void Pipeline::submit(net::Outgoing& outgoing, Flush flush) {
+  flights_.look_at_clock();
   if (flush == Flush::kAll) {
     for (const uint16_t id : holding_) {
       connection(id).release_held();
@@ -73,6 +74,7 @@ void Pipeline::cancel(uint32_t opaque) {
 void Pipeline::close() {
   Timer::cancel();
   reaper_.cancel();
+  flights_.look_at_clock();
   for (auto& server : servers_) {
     if (server != nullptr) server->close();
   }
@@ -81,6 +83,7 @@ void Pipeline::close() {
 
 void Pipeline::on_timer() {
   ++turn_;
+  flights_.look_at_clock();
   while (base::TimerNode* due = flights_.deadlines().pop_due(base_.time())) {
     Flight& flight = *static_cast<Flight*>(due);
     Connection& connection = this->connection(flight.connection);

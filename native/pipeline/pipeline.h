@@ -25,7 +25,8 @@ class Pipeline final : public ServerOwner, private base::Timer {
 
   // A server's connections have the ids from `id * options.connections` on. It connects as soon as it has
   // addresses.
-  void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host);
+  void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host,
+                  std::shared_ptr<Meter> meter);
   void set_addresses(uint16_t id, std::vector<net::Address> addresses);
   // It gets no more operations; when those it has are settled it goes, and kOutcomeRetired tells.
   void retire_server(uint16_t id);

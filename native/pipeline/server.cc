@@ -7,16 +7,17 @@ namespace evenkeel::pipeline {
 
 Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
                const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
-               net::QueuedBytes& queued, ServerOwner& owner)
+               net::QueuedBytes& queued, std::shared_ptr<Meter> meter, ServerOwner& owner)
     : base_(base),
       options_(options),
       owner_(owner),
+      meter_(std::move(meter)),
       backoff_(options.backoff_min, options.backoff_max, base::now_nanos() + first) {
   ConnectionOwner& self = *this;
   for (uint16_t i = 0; i < options.connections; ++i)
     connections_.push_back(std::make_unique<Connection>(static_cast<uint16_t>(first + i), base, protocol,
                                                         steps, host, options, flights, allocator, queued,
-                                                        self));
+                                                        *meter_, self));
 }
 
 void Server::set_addresses(std::vector<net::Address> addresses) {

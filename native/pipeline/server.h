@@ -30,7 +30,7 @@ class Server final : private ConnectionOwner, private base::Timer {
   // Its connections have the ids from `first` on, options.connections of them.
   Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
          const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
-         net::QueuedBytes& queued, ServerOwner& owner);
+         net::QueuedBytes& queued, std::shared_ptr<Meter> meter, ServerOwner& owner);
 
   // Tried in turn, from the next attempt on. The first call begins the first attempt.
   void set_addresses(std::vector<net::Address> addresses);
@@ -59,6 +59,7 @@ class Server final : private ConnectionOwner, private base::Timer {
   base::EventBase& base_;
   const Options& options_;
   ServerOwner& owner_;
+  const std::shared_ptr<Meter> meter_;
   std::vector<net::Address> addresses_;
   size_t next_address_ = 0;
   Backoff backoff_;

@@ -44,6 +44,8 @@ struct Operation {
   uint32_t connection = 0;
   bool late = false;
   base::Millis deadline = 0;
+  uint32_t took = 0;  // of one that is slow
+  uint32_t queued = 0;
   std::string value{};
 };
 
@@ -246,6 +248,10 @@ class ClientHarness final : private pipeline::ClientListener {
       operation.late = record[layout::kRecordLate] != 0;
       operation.deadline =
           uint64_t{record[layout::kRecordDeadlineHigh]} << 32 | record[layout::kRecordDeadlineLow];
+      if ((word & layout::kOutcomeSlowBit) != 0) {
+        operation.took = record[layout::kRecordTook];
+        operation.queued = record[layout::kRecordQueued];
+      }
       operation.value = value_of(record);
     } else {
       EXPECT_TRUE(operation.settled || operation.cancelled) << "operation " << owner->second;

@@ -57,7 +57,7 @@ class InboxHarness {
   explicit InboxHarness(uint32_t max_value = kMaxValue, bool shakes_hands = true,
                         const wire::Protocol& protocol = wire::memcache::kBinary,
                         const pipeline::Steps& steps = binary_steps())
-      : flights_(0), inbox_(kConnection, protocol, steps, max_value, flights_, due_, allocator_) {
+      : flights_(0), inbox_(kConnection, protocol, steps, max_value, flights_, due_, allocator_, meter_) {
     inbox_.handshake().next();
     if (shakes_hands) shake_hands();
   }
@@ -162,6 +162,7 @@ class InboxHarness {
   pipeline::Flights flights_;
   pipeline::FlightList due_;
   std::vector<uint32_t> started_;
+  pipeline::Meter meter_;
   pipeline::Inbox inbox_;
 };
 

@@ -8,6 +8,7 @@ import { Settler } from '../../lib/engines/network/settler.ts';
 import { type EvenkeelError, ServerError } from '../../lib/errors.ts';
 import type { NativeClient } from '../../lib/native/addon.ts';
 import * as layout from '../../lib/native/layout.ts';
+import { nodeCounts } from '../../lib/observability/stats.ts';
 import { Kind, Operation } from '../../lib/transactions/operation.ts';
 import { commonFlagsTranscoder } from '../../lib/transactions/transcoder.ts';
 
@@ -39,6 +40,7 @@ const dialect: Dialect = {
 
 const cluster: ClusterView = {
   nameOf: (node) => `server ${node}`,
+  countsOf: () => nodeCounts(),
   faultOf: (node) => new Error(`${node} is away`),
 };
 

@@ -1,5 +1,6 @@
 import { BackpressureError, ClosedError, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
+import type { TransportStats } from '../../observability/stats';
 import { queueMicrotask, setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import { reasonOf } from '../../transactions/abort';
@@ -20,6 +21,7 @@ import { checkArguments, contextOf, executePlain, isRead, readResult } from './p
 import { type PlainRecord, readPlain } from './plain-store';
 import type { HeldTransaction } from './prepared';
 import { EmbeddedRecords } from './records';
+import { storageStats } from './storage-stats';
 import { expireAll } from './sweeper';
 import { prepare, transact } from './transaction';
 import type { WriteBatch } from './write-batch';
@@ -237,6 +239,11 @@ export class EmbeddedTransport implements Transport {
   get isIdle(): boolean {
     const isBusy = this.#transactions > 0 || !this.writer.isIdle || this.#waiting.size > 0;
     return this.#ended || !isBusy;
+  }
+
+  stats(): TransportStats {
+    const underWay = this.#transactions + this.writer.pending;
+    return { underWay, queuedBytes: 0, nodes: [], storage: storageStats(this.#environment) };
   }
 
   whenIdle(callback: () => void): () => void {

@@ -57,6 +57,11 @@ export class Writer {
     this.#onBusy = onBusy;
   }
 
+  /** Units that were submitted and have not ended. */
+  get pending(): number {
+    return this.#pending;
+  }
+
   get isIdle(): boolean {
     return this.#pending === 0;
   }

@@ -5,6 +5,8 @@ import { TopologyMonitor } from '../../cluster/topology';
 import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import { bucketsOf, latencyOf } from '../../observability/latency';
+import { type NodeCounts, type NodeStats, nodeCounts } from '../../observability/stats';
 import type { ClusterView } from './cluster-view';
 import { Connector, type ConnectorOptions } from './connector';
 import type { Dialect } from './dialect';
@@ -31,6 +33,8 @@ export class Cluster implements ClusterView {
   readonly #current = new Map<string, Connector>();
   /** By id: those, and the ones that still end what they have. */
   readonly #known: (Connector | undefined)[] = [];
+  /** Of servers that are gone. */
+  readonly #ofOthers = nodeCounts();
 
   constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect) {
     this.#fleet = fleet;
@@ -48,6 +52,18 @@ export class Cluster implements ClusterView {
 
   faultOf(id: number): Error | undefined {
     return this.#known[id]?.fault;
+  }
+
+  countsOf(id: number): NodeCounts {
+    return this.#known[id]?.counts ?? this.#ofOthers;
+  }
+
+  /** Of the servers that there are. */
+  stats(): NodeStats[] {
+    return this.topology.current.nodes.flatMap(({ name, state }) => {
+      const connector = this.#current.get(name);
+      return connector === undefined ? [] : [nodeStats(name, state, connector, this.#native)];
+    });
   }
 
   /** The server, where there is but one. */
@@ -145,4 +161,23 @@ export class Cluster implements ClusterView {
     const free = this.#known.indexOf(undefined);
     return free === -1 ? this.#known.length : free;
   }
+}
+
+function nodeStats(name: string, state: string, { id, counts }: Connector, native: NativeClient): NodeStats {
+  const words = new Float64Array(layout.METER_WORDS);
+  native.readMeter(id, words);
+  const word = (index: number): number => words[index] as number;
+  return {
+    name,
+    state,
+    inFlight: word(layout.METER_IN_FLIGHT),
+    queued: word(layout.METER_QUEUED),
+    bytesSent: word(layout.METER_SENT),
+    bytesReceived: word(layout.METER_RECEIVED),
+    reads: word(layout.METER_READS),
+    hits: word(layout.METER_HITS),
+    ...counts,
+    reconnects: Math.max(0, counts.connections - 1),
+    latency: latencyOf(bucketsOf(words)),
+  };
 }

@@ -4,6 +4,7 @@ import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import { tellConnected, tellDisconnected } from '../../observability/channels';
+import { nodeCounts } from '../../observability/stats';
 import { clearTimeout, random, setTimeout } from '../../platform';
 import { causeError, isProof } from './causes';
 
@@ -35,6 +36,7 @@ export class Connector {
   readonly #monitor: TopologyMonitor;
   readonly #engine: string;
   readonly #owner: ConnectorOwner;
+  readonly counts = nodeCounts();
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
@@ -108,6 +110,7 @@ export class Connector {
   }
 
   connected(version: string): void {
+    this.counts.connections += 1;
     this.#version = version;
     this.#lastFault = undefined;
     this.#failures = this.#proofs = 0;
@@ -139,6 +142,7 @@ export class Connector {
 
   #countFailure(): void {
     this.#failures += 1;
+    this.counts.connectErrors += 1;
     for (const waiter of this.#waiters) if (waiter.isImpatient) waiter.resolve();
     this.#owner.failed(this.#endpoint.name, this.#failures);
   }

@@ -51,6 +51,7 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff' | 'tl
 
 const BACKOFF = optionNames<NonNullable<ClientOptions['backoff']>>({ min: true, max: true });
 const LARGEST_VALUE = 1 << 30;
+const LARGEST_WORD = 0xffffffff;
 
 export function resolveClientOptions(
   given: ClientOptions,
@@ -99,6 +100,7 @@ export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOpt
     maxWritten: options.maxInFlight,
     maxOperations: options.maxInFlight + options.maxQueued,
     maxQueuedBytes: options.maxQueuedBytes,
+    slow: LARGEST_WORD,
     maxValue: options.maxValueSize,
   };
 }

@@ -1,4 +1,4 @@
-import { type ErrorContext, EvenkeelError } from '../../errors';
+import { type ErrorContext, EvenkeelError, TimeoutError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { performanceNow } from '../../platform';
@@ -98,6 +98,7 @@ export class Settler {
       return;
     }
     this.failures += 1;
+    this.#cluster.countsOf(this.#completions.node(at)).errors += 1;
     const text = this.#completions.text(at);
     const context = this.#contextOf(operation, at, status);
     operation.fail(withoutStack(() => dialect.errorOf(operation, status, text, context)));
@@ -144,11 +145,15 @@ export class Settler {
     const error = withoutStack(() =>
       unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation, at)),
     );
+    const counts = this.#cluster.countsOf(this.#completions.node(at));
     if (error !== undefined) {
       this.failures += 1;
+      if (error instanceof TimeoutError) counts.timeouts += 1;
+      else counts.errors += 1;
       operation.fail(error);
       return;
     }
+    counts.retries += 1;
     operation.stopListening?.();
     operation.details = {
       ...(before ?? details()),

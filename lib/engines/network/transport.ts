@@ -4,6 +4,7 @@ import { BackpressureError, ClosedError, type EvenkeelError } from '../../errors
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import type { TransportStats } from '../../observability/stats';
 import { clearTimeout, dateNow, queueMicrotask, setTimeout } from '../../platform';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { GetMany, Waiting } from '../../transactions/get-many';
@@ -184,6 +185,11 @@ export class NativeTransport implements Transport {
   /** The end of the tick sends it as one run. */
   together(start: () => void): void {
     start();
+  }
+
+  stats(): TransportStats {
+    const queuedBytes = this.#native.queuedBytes();
+    return { underWay: this.#underWay, queuedBytes, nodes: this.#cluster.stats(), storage: undefined };
   }
 
   version(): string | undefined {

@@ -111,7 +111,7 @@ class Connection {
         max_value_(max_value),
         inbox_(0, is_meta ? evenkeel::wire::memcache_meta::kMeta : evenkeel::wire::memcache::kBinary,
                is_meta ? evenkeel::test::meta_steps() : evenkeel::test::binary_steps(), max_value, flights_,
-               due_, allocator_) {
+               due_, allocator_, meter_) {
     inbox_.handshake().next();
     if (is_meta) {
       require(receive("MN\r\nVERSION 1.6.18\r\n") && inbox_.handshake().is_over());
@@ -311,6 +311,7 @@ class Connection {
   Flights flights_{0};
   FlightList due_;
   HeapAllocator allocator_;
+  evenkeel::pipeline::Meter meter_;
   Inbox inbox_;
   uint32_t leaving_ = Inbox::kNobody;
   std::vector<Expected> operations_;
