@@ -8,6 +8,11 @@ import { type MemcachedOptions, openMemcached } from './engines/memcached/open';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { EventMode } from './events/types';
+import {
+  resolveSlowOperations,
+  SlowOperations,
+  type SlowOperationsOptions,
+} from './observability/slow-operations';
 import type { ClassDefinition } from './schema/class';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
@@ -19,6 +24,8 @@ interface CommonOptions {
    * their stack is their name and message, or shows where they were made. Default false.
    */
   readonly captureStack?: boolean | undefined;
+  /** Has operations logged that take long, gathered in reports. Default: none. */
+  readonly slowOperations?: SlowOperationsOptions | undefined;
   /** How values become bytes. Default: strings, Buffers and JSON under Couchbase's common flags. */
   readonly transcoder?: Transcoder | undefined;
 }
@@ -47,6 +54,7 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   eventBase: true,
   transcoder: true,
   captureStack: true,
+  slowOperations: true,
   managementBase: true,
   lazy: true,
   timeout: true,
@@ -72,6 +80,7 @@ const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   eventBase: true,
   transcoder: true,
   captureStack: true,
+  slowOperations: true,
   managementBase: true,
   classes: true,
   events: true,
@@ -138,23 +147,26 @@ export async function connect(
     throw invalidArgument('transcoder', 'transcoder has the functions encode and decode');
   }
   checkFlag('captureStack', captureStack);
+  const slowOptions = resolveSlowOperations(options.slowOperations);
+  const slow = slowOptions && new SlowOperations(target.engine, slowOptions);
   if (target.engine === 'memcached') {
     const given = joinCredentials(options as ConnectOptions, target.credentials);
-    return connectMemcached(target.servers, encrypted(target.isEncrypted, given), transcoder);
+    return connectMemcached(target.servers, encrypted(target.isEncrypted, given), transcoder, slow);
   }
   const eventBase = baseOf(options);
   const { managementBase } = options;
   const bases = { eventBase, managementBase };
   const engine = await openEmbedded(target.path, options as EmbeddedOptions, transcoder, bases);
-  return new Database(engine, eventBase, engine.createTransport(eventBase), captureStack);
+  return new Database(engine, eventBase, engine.createTransport(eventBase), captureStack, slow);
 }
 
 async function connectMemcached(
   servers: readonly ServerAddress[],
   options: ConnectOptions,
   transcoder: Transcoder,
+  slow: SlowOperations | undefined,
 ): Promise<Database> {
-  const engine = openMemcached(servers, options, transcoder);
+  const engine = openMemcached(servers, options, transcoder, slow);
   const { lazy = false, managementBase = 'shared', captureStack = false } = options;
   checkFlag('lazy', lazy);
   if (managementBase !== 'shared') {
@@ -173,7 +185,7 @@ async function connectMemcached(
       throw error;
     }
   }
-  return new Database(engine, eventBase, transport, captureStack);
+  return new Database(engine, eventBase, transport, captureStack, slow);
 }
 
 /** A url that says so is not contradicted by an option. */

@@ -9,6 +9,7 @@ import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
 import type { EventMode } from './events/types';
 import { type IdleOptions, idle } from './idle';
+import type { SlowOperations } from './observability/slow-operations';
 import type { DatabaseStats } from './observability/stats';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
@@ -198,12 +199,24 @@ export class Database<
 > extends BaseView<Classes, Mode> {
   readonly #engine: Engine;
   readonly #capturesStack: boolean;
+  readonly #slow: SlowOperations | undefined;
+  /** The same, where calls have to be timed. */
+  readonly #timed: SlowOperations | undefined;
   readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: unknown }>();
   #closing: Promise<void> | undefined;
 
-  constructor(engine: Engine, eventBase: EventBase, transport: Transport, capturesStack: boolean) {
-    const side = new Side(engine.capabilities, eventBase, transport, capturesStack);
+  constructor(
+    engine: Engine,
+    eventBase: EventBase,
+    transport: Transport,
+    capturesStack: boolean,
+    slow: SlowOperations | undefined,
+  ) {
+    const timed = engine.tellsSlowOperations ? undefined : slow;
+    const side = new Side(engine.capabilities, eventBase, transport, capturesStack, timed);
     super(side);
+    this.#slow = slow;
+    this.#timed = timed;
     this.#engine = engine;
     this.#capturesStack = capturesStack;
     this.#sides.set(eventBase, { side, view: this });
@@ -219,7 +232,8 @@ export class Database<
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
     if (known !== undefined) return known.view as BaseView<Classes, Mode>;
-    const side = new Side(this.capabilities, base, this.#engine.createTransport(base), this.#capturesStack);
+    const transport = this.#engine.createTransport(base);
+    const side = new Side(this.capabilities, base, transport, this.#capturesStack, this.#timed);
     const view = new BaseView<Classes, Mode>(side);
     // What ran on bases that are closed by now has ended with them.
     for (const each of this.#sides.keys())
@@ -285,5 +299,6 @@ export class Database<
     const sides = [...this.#sides.values()].map(({ side }) => side);
     await Promise.all(sides.map((side) => side.close(timeout)));
     await this.#engine.close();
+    this.#slow?.end();
   }
 }

@@ -67,6 +67,11 @@ export type { EventWaits, WaitOptions, WaitResult } from './events/waits';
 export type { IdleOptions } from './idle';
 export type { ConnectedMessage, DisconnectedMessage, OperationTrace } from './observability/channels';
 export type { LatencyBucket, LatencyStats } from './observability/latency';
+export type {
+  SlowOperation,
+  SlowOperationsOptions,
+  SlowOperationsReport,
+} from './observability/slow-operations';
 export type { DatabaseStats, NodeStats, StorageStats } from './observability/stats';
 export { SchedulingContext } from './scheduling/context';
 export type {

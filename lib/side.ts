@@ -6,6 +6,7 @@ import { Events } from './events/events';
 import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
 import { Observer } from './observability/observer';
+import type { SlowOperations } from './observability/slow-operations';
 import type { DatabaseStats } from './observability/stats';
 import { clearTimeout, setTimeout } from './platform';
 import type { ClassDefinition } from './schema/class';
@@ -37,12 +38,13 @@ export class Side {
     eventBase: EventBase,
     transport: Transport,
     capturesStack: boolean,
+    timed: SlowOperations | undefined,
   ) {
     this.capabilities = capabilities;
     this.eventBase = eventBase;
     this.transport = transport;
     this.capturesStack = capturesStack;
-    this.observer = new Observer(capabilities.engine);
+    this.observer = new Observer(capabilities.engine, timed);
   }
 
   /** Where operations go. */

@@ -36,6 +36,8 @@ export interface Engine {
   /** ms that close() gives operations under way, unless it is told otherwise. */
   readonly drainTimeout: number;
   createTransport(base: EventBase): Transport;
+  /** It was given where to tell of slow operations, and does so. Otherwise calls are timed. */
+  readonly tellsSlowOperations: boolean;
   /** Of engines with servers of the user's choice. Throws InvalidArgumentError (`servers`). */
   setServers?(servers: readonly (string | Server)[]): void;
   /** Of engines that can. */

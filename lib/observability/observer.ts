@@ -1,4 +1,6 @@
+import { performanceNow } from '../platform';
 import { isTraced, type OperationTrace, traceOperation } from './channels';
+import type { SlowOperations } from './slow-operations';
 
 /** What is called: the parts of its trace that are known before it starts. */
 export type Call = Pick<OperationTrace, 'op' | 'key'> & Partial<Pick<OperationTrace, 'size' | 'class'>>;
@@ -11,14 +13,17 @@ export class Observer {
   readonly kinds = new Float64Array(MOST_KINDS);
   readonly #others = new Map<string, number>();
   readonly #engine: string;
+  readonly #timed: SlowOperations | undefined;
 
-  constructor(engine: string) {
+  /** `timed`: gets slow operations, of an engine that does not tell of them by itself. */
+  constructor(engine: string, timed: SlowOperations | undefined) {
     this.#engine = engine;
+    this.#timed = timed;
   }
 
   /** Whether anybody looks: only then is observe() worth its price. */
   get isActive(): boolean {
-    return isTraced();
+    return this.#timed !== undefined || isTraced();
   }
 
   /** A call of another kind. */
@@ -49,6 +54,32 @@ export class Observer {
       attempts: 0,
       hits: undefined,
     };
-    return traceOperation(trace, () => start(trace));
+    const timed = this.#timed;
+    const run = (): Promise<T> => (timed === undefined ? start(trace) : time(timed, trace, start));
+    return isTraced() ? traceOperation(trace, run) : run();
   }
+}
+
+function time<T>(
+  slow: SlowOperations,
+  trace: OperationTrace,
+  start: (trace: OperationTrace) => Promise<T>,
+): Promise<T> {
+  const began = performanceNow();
+  const note = (isAnswered: boolean): void => {
+    const duration = performanceNow() - began;
+    if (duration < slow.threshold) return;
+    const { op, key } = trace;
+    slow.note({ op, key, node: undefined, attempts: 0, duration, queued: undefined, isAnswered });
+  };
+  return start(trace).then(
+    (result) => {
+      note(true);
+      return result;
+    },
+    (error: unknown) => {
+      note(false);
+      throw error;
+    },
+  );
 }

@@ -60,6 +60,8 @@ export interface Details {
   /** The engine's own moment, instead of a timeout, when the operation is handed in again. */
   deadlineHigh: number;
   deadlineLow: number;
+  /** The engine's own moment of the first attempt, as well. */
+  started: number;
   signal: AbortSignal | undefined;
   /** How many connections broke on the very answer to it. */
   blamed: number;
@@ -78,6 +80,7 @@ export function details(): Details {
     timeout: undefined,
     deadlineHigh: 0,
     deadlineLow: 0,
+    started: 0,
     signal: undefined,
     blamed: 0,
     lostTo: undefined,

@@ -122,7 +122,8 @@ pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
                       .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
                       .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
           .timeout = p[layout::kParamTimeout],
-          .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow])};
+          .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]),
+          .started = p[layout::kParamStarted]};
 }
 
 // Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which

@@ -32,6 +32,7 @@ struct Packet {
   base::Millis deadline;
   uint32_t opaque;
   uint32_t inline_length;         // bytes in Batch::bytes
+  uint32_t started = 0;           // of a request that is made again, as pipeline::Flights has it; or 0
   uint32_t payload = kNoPayload;  // an index into Batch::payloads; its bytes follow the inline ones
   uint8_t op;                     // a wire::Op
   uint8_t suffix_length = 0;      // the last of the inline bytes, which come behind the payload

@@ -155,6 +155,7 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
               {.deadline = deadline,
                .opaque = opaque,
                .inline_length = static_cast<uint32_t>(inline_length),
+               .started = call_.started,
                .op = static_cast<uint8_t>(call_.request.op),
                .suffix_length = static_cast<uint8_t>(suffix_size),
                .discards_value = call_.request.discards_value},
@@ -279,6 +280,7 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
       record[layout::kRecordDeadlineLow] = static_cast<uint32_t>(completion.deadline);
       record[layout::kRecordTook] = completion.took;
       record[layout::kRecordQueued] = completion.queued;
+      record[layout::kRecordStarted] = completion.started;
     }
     if (completion.slot == layout::kControlSlot) continue;
     if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased)

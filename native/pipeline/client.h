@@ -58,7 +58,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   struct Call {
     wire::Request request;      // opaque is filled in
     uint32_t timeout = 0;       // ms from now, unless there is
-    base::Millis deadline = 0;  // the one of a lost operation that is handed in again
+    base::Millis deadline = 0;  // of a lost operation that is handed in again
+    uint32_t started = 0;       // of the same
   };
 
   // 0, or the layout::kRefused… code of the key's fault.

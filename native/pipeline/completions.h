@@ -45,6 +45,7 @@ struct Completion {
   bool late = false;
   uint32_t took = 0;    // µs
   uint32_t queued = 0;  // µs of those
+  uint32_t started = 0;
   base::Millis deadline = 0;
 
   // Of kOutcomeAnswered, which has no cause and no deadline; the words are layout::kRecordTtl and those

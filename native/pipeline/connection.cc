@@ -157,6 +157,7 @@ void Connection::close() {
 }
 
 void Connection::fail(uint32_t cause) {
+  flights_.look_at_clock();
   channel_->close();
   const std::string_view fault = channel_->fault();
   if (!fault.empty()) cause = layout::kCauseTls;

@@ -24,7 +24,7 @@ class Flights {
 
   Flight& start(const net::Packet& packet, uint16_t connection) {
     Flight& flight = table_.insert(packet, connection);
-    flight.started = moment_;
+    flight.started = packet.started != 0 ? packet.started : moment_;
     deadlines_.schedule(&flight, packet.deadline);
     return flight;
   }
@@ -61,10 +61,12 @@ class Flights {
   // `blamed`: the connection ended on the very answer to this operation.
   void lose(Flight& flight, uint32_t cause, base::Millis now, bool blamed) {
     const base::Millis deadline = flight.deadline();
+    const uint32_t started = flight.started;
     const uint32_t bits = layout::kOutcomeWrittenBit | (blamed ? layout::kOutcomeBlamedBit : 0);
     Completion& completion = settle(flight, layout::kOutcomeLost | bits);
     completion.detail = cause;
     completion.late = deadline <= now;
+    completion.started = started;
     completion.deadline = deadline;
   }
 

@@ -42,7 +42,7 @@ struct Flight : base::TimerNode {
   bool discards_value = false;
   bool is_held = false;   // where it is queued: with what waits for Flush::kAll, or with what may leave
   uint32_t sequence = 0;  // its request's in that queue, while queued
-  uint32_t started = 0;   // the moment (Flights) at which the loop got it
+  uint32_t started = 0;   // the moment (Flights) at which the loop got it first
   uint32_t written = 0;   // the moment at which all of it was, if it was
   // In the FlightList of its connection, while its answer is due.
   Flight* earlier = nullptr;

@@ -27,7 +27,8 @@ inline constexpr uint32_t kParamInitialLow = 8;
 inline constexpr uint32_t kParamDeadlineHigh = 9;  // of a record: instead of the timeout, when not 0
 inline constexpr uint32_t kParamDeadlineLow = 10;
 inline constexpr uint32_t kParamRecache = 11;
-inline constexpr uint32_t kParamWords = 12;
+inline constexpr uint32_t kParamStarted = 12;  // of a record: since when it is under way, when not 0
+inline constexpr uint32_t kParamWords = 13;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
@@ -48,9 +49,10 @@ inline constexpr uint32_t kRecordDeadlineLow = 11;
 inline constexpr uint32_t kRecordTtl = 8;    // with kOutcomeDescribedBit, as the two below; seconds
 inline constexpr uint32_t kRecordIdle = 10;  // seconds
 inline constexpr uint32_t kRecordMarks = 11;
-inline constexpr uint32_t kRecordTook = 12;    // µs from when the loop got it
-inline constexpr uint32_t kRecordQueued = 13;  // µs of those, until all of it was written
-inline constexpr uint32_t kRecordWords = 14;
+inline constexpr uint32_t kRecordTook = 12;     // µs from when the loop got it
+inline constexpr uint32_t kRecordQueued = 13;   // µs of those, until all of it was written
+inline constexpr uint32_t kRecordStarted = 14;  // of kOutcomeLost, for a retry
+inline constexpr uint32_t kRecordWords = 15;
 
 // Marks of a record.
 inline constexpr uint32_t kMarkClaimWon = 1;

@@ -58,7 +58,14 @@ class OfNode extends Completions {
 function settlerOf(node: number): { settler: Settler; records: Uint32Array } {
   const completions = new OfNode(node);
   const native = {} as NativeClient;
-  const settler = new Settler(dialect, cluster, native, completions, resolveClientOptions({}, true));
+  const settler = new Settler(
+    dialect,
+    cluster,
+    native,
+    completions,
+    resolveClientOptions({}, true),
+    undefined,
+  );
   return { settler, records: completions.records };
 }
 

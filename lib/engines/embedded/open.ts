@@ -62,6 +62,7 @@ export async function openEmbedded(
     return {
       capabilities: CAPABILITIES,
       drainTimeout: options.timeout,
+      tellsSlowOperations: false,
       createTransport: (each: EventBase): Transport =>
         new EmbeddedTransport(each, environment, options, transcoder, writer),
       async backup(directory, how) {

@@ -5,6 +5,7 @@ import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { PlacedServer } from '../../cluster/placement/placement';
 import type { Tls } from '../../cluster/tls';
 import type { EventBase } from '../../event-base/event-base';
+import type { SlowOperations } from '../../observability/slow-operations';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
@@ -36,6 +37,7 @@ export function openMemcached(
   servers: readonly ServerAddress[],
   given: MemcachedOptions,
   transcoder: Transcoder,
+  slow: SlowOperations | undefined,
 ): Engine {
   const isFleet = servers.length > 1;
   const options = resolveClientOptions(given, isFleet ? 'until-down' : true);
@@ -48,8 +50,9 @@ export function openMemcached(
   return {
     capabilities: capabilitiesOf(protocol),
     drainTimeout: options.timeout,
+    tellsSlowOperations: true,
     createTransport: (base: EventBase): Transport =>
-      new NativeTransport(base, fleet, dialect, options, transcoder),
+      new NativeTransport(base, fleet, dialect, options, transcoder, slow),
     setServers: (list: readonly (string | Server)[]): void => fleet.set(named(checkServers(list))),
     close: async () => {},
   };

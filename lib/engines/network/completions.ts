@@ -58,6 +58,12 @@ export class Completions {
     return this.records[at + layout.RECORD_CONNECTION] as number;
   }
 
+  /** Of a slow operation: ms from when the event base had it, and those in which it waited to be written. */
+  times(at: number): { readonly duration: number; readonly queued: number } {
+    const duration = (this.records[at + layout.RECORD_TOOK] as number) / 1000;
+    return { duration, queued: (this.records[at + layout.RECORD_QUEUED] as number) / 1000 };
+  }
+
   /** The record's value, decoded. Throws what the transcoder throws. */
   value(native: NativeClient, at: number): unknown {
     const flags = this.records[at + layout.RECORD_FLAGS] as number;

@@ -88,7 +88,11 @@ export function resolveClientOptions(
   return resolved;
 }
 
-export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOptions {
+/** `slow`: ms from which on an operation is slow, if any is. */
+export function nativeOptionsOf(
+  options: ResolvedClientOptions,
+  slow: number | undefined,
+): NativeClientOptions {
   return {
     connectTimeout: options.connectTimeout,
     backoffMin: options.backoff.min,
@@ -100,7 +104,7 @@ export function nativeOptionsOf(options: ResolvedClientOptions): NativeClientOpt
     maxWritten: options.maxInFlight,
     maxOperations: options.maxInFlight + options.maxQueued,
     maxQueuedBytes: options.maxQueuedBytes,
-    slow: LARGEST_WORD,
+    slow: slow === undefined ? LARGEST_WORD : slow * 1000,
     maxValue: options.maxValueSize,
   };
 }

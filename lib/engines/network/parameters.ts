@@ -19,6 +19,7 @@ export class Parameters {
     p[layout.PARAM_TIMEOUT] = detail.timeout ?? this.#timeout;
     p[layout.PARAM_DEADLINE_HIGH] = detail.deadlineHigh;
     p[layout.PARAM_DEADLINE_LOW] = detail.deadlineLow;
+    p[layout.PARAM_STARTED] = detail.started;
     p[layout.PARAM_EXPIRY] = detail.expiry;
     p[layout.PARAM_CAS_HIGH] = detail.casHigh;
     p[layout.PARAM_CAS_LOW] = detail.casLow;
@@ -36,6 +37,7 @@ export class Parameters {
     p[layout.PARAM_TIMEOUT] = this.#timeout;
     p[layout.PARAM_DEADLINE_HIGH] = 0;
     p[layout.PARAM_DEADLINE_LOW] = 0;
+    p[layout.PARAM_STARTED] = 0;
     p[layout.PARAM_EXPIRY] = 0;
     p[layout.PARAM_CAS_HIGH] = 0;
     p[layout.PARAM_CAS_LOW] = 0;

@@ -1,6 +1,7 @@
 import { type ErrorContext, EvenkeelError, TimeoutError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import type { SlowOperations } from '../../observability/slow-operations';
 import { performanceNow } from '../../platform';
 import { withoutStack } from '../../stacks';
 import { details, isCounter, nameOf, type Operation } from '../../transactions/operation';
@@ -22,6 +23,7 @@ export class Settler {
   readonly #native: NativeClient;
   readonly #completions: Completions;
   readonly #options: ResolvedClientOptions;
+  readonly #slow: SlowOperations | undefined;
   /** When operations that may be looked after were handed in. */
   readonly #since = new WeakMap<Operation, number>();
   #again: Operation[] = [];
@@ -32,12 +34,14 @@ export class Settler {
     native: NativeClient,
     completions: Completions,
     options: ResolvedClientOptions,
+    slow: SlowOperations | undefined,
   ) {
     this.#dialect = dialect;
     this.#cluster = cluster;
     this.#native = native;
     this.#completions = completions;
     this.#options = options;
+    this.#slow = slow;
   }
 
   /** Whether there are operations to be handed in again. */
@@ -59,6 +63,19 @@ export class Settler {
     // The caller may use its memory again as soon as the call has returned, unless it is large.
     if (attempts === 0 && typeof value === 'object' && value.length <= layout.LARGE_VALUE)
       operation.value = Buffer.from(value);
+  }
+
+  /** Has it reported if it is slow. */
+  noteSlow({ kind, key, attempts }: Operation, outcome: number, at: number): void {
+    if ((outcome & layout.OUTCOME_SLOW_BIT) === 0) return;
+    this.#slow?.note({
+      op: nameOf(kind),
+      key,
+      node: this.#cluster.nameOf(this.#completions.node(at)),
+      attempts,
+      ...this.#completions.times(at),
+      isAnswered: (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_ANSWERED,
+    });
   }
 
   /** `outcome`: the word of the record; `at`: the record. */
@@ -150,6 +167,7 @@ export class Settler {
       this.failures += 1;
       if (error instanceof TimeoutError) counts.timeouts += 1;
       else counts.errors += 1;
+      if (unanswered.outcome === layout.OUTCOME_LOST) this.noteSlow(operation, outcome, at);
       operation.fail(error);
       return;
     }
@@ -159,6 +177,7 @@ export class Settler {
       ...(before ?? details()),
       deadlineHigh: records[at + layout.RECORD_DEADLINE_HIGH] as number,
       deadlineLow: records[at + layout.RECORD_DEADLINE_LOW] as number,
+      started: records[at + layout.RECORD_STARTED] as number,
       blamed,
       lostTo: causeError(cause),
     };

@@ -4,6 +4,7 @@ import { BackpressureError, ClosedError, type EvenkeelError } from '../../errors
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import type { SlowOperations } from '../../observability/slow-operations';
 import type { TransportStats } from '../../observability/stats';
 import { clearTimeout, dateNow, queueMicrotask, setTimeout } from '../../platform';
 import { onAbort, reasonOf } from '../../transactions/abort';
@@ -55,6 +56,7 @@ export class NativeTransport implements Transport {
     dialect: Dialect,
     options: ResolvedClientOptions,
     transcoder: Transcoder,
+    slow: SlowOperations | undefined,
   ) {
     this.#base = base;
     this.#dialect = dialect;
@@ -66,7 +68,7 @@ export class NativeTransport implements Transport {
     this.#parameters = new Parameters(options.timeout);
     this.#completions = new Completions(transcoder);
     this.#native = base.createClient(
-      nativeOptionsOf(options),
+      nativeOptionsOf(options, slow?.threshold),
       this.#parameters.words,
       this.#completions.records,
       () => this.#drain(),
@@ -74,7 +76,7 @@ export class NativeTransport implements Transport {
     );
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
     this.#cluster = new Cluster(fleet, this.#native, options, dialect);
-    this.#settler = new Settler(dialect, this.#cluster, this.#native, this.#completions, options);
+    this.#settler = new Settler(dialect, this.#cluster, this.#native, this.#completions, options, slow);
   }
 
   get node(): string | undefined {
@@ -323,11 +325,19 @@ export class NativeTransport implements Transport {
       if (operation === undefined || (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_RELEASED) continue;
       this.#pending[slot] = undefined;
       operation.slot = -1;
-      if (operation.trace !== undefined)
-        operation.trace.node = this.#cluster.nameOf(this.#completions.node(at));
+      if (operation.trace !== undefined || (outcome & layout.OUTCOME_SLOW_BIT) !== 0)
+        this.#note(operation, outcome, at);
       this.#settler.settle(operation, outcome, at);
       this.#finishOne();
     }
+  }
+
+  /** For those that look, before it is settled. What is lost may be made again, and is one operation then. */
+  #note(operation: Operation, outcome: number, at: number): void {
+    const { trace } = operation;
+    if (trace !== undefined) trace.node = this.#cluster.nameOf(this.#completions.node(at));
+    if ((outcome & layout.OUTCOME_MASK) !== layout.OUTCOME_LOST)
+      this.#settler.noteSlow(operation, outcome, at);
   }
 
   #proceed(): void {
