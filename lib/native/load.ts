@@ -4,7 +4,7 @@ import { EvenkeelError, UnsupportedError } from '../errors';
 import type { NativeAddon } from './addon';
 
 /** As in package.json and native/addon/version.h. */
-const VERSION = '0.1.0';
+export const VERSION = '0.1.0';
 
 let loaded: NativeAddon | undefined;
 

@@ -30,6 +30,12 @@ TEST(LatencyBuckets, AreSixteenToAnOctaveWithoutGaps) {
 
 class ClientMeter : public ClientTest {
  protected:
+  // From 1 µs on everything is slow.
+  static pipeline::Options slow() {
+    pipeline::Options options;
+    options.slow = 1;
+    return options;
+  }
   uint64_t word(size_t index) {
     std::vector<double> words(layout::kMeterWords);
     client_->client().read_meter(0, words);
@@ -84,7 +90,9 @@ TEST_P(ClientMeter, CountsWhatWaitsForAConnection) {
 }
 
 TEST_P(ClientMeter, HasNothingInFlightOrQueuedOnceTheConnectionHasEnded) {
-  start_connected({.offline = pipeline::Offline::kFail});
+  pipeline::Options options;
+  options.offline = pipeline::Offline::kFail;
+  start_connected(options);
   const size_t get = client_->send({.key = "k"});
   ASSERT_NO_FATAL_FAILURE(expect_key("k"));
   peer_.reset();
@@ -94,7 +102,7 @@ TEST_P(ClientMeter, HasNothingInFlightOrQueuedOnceTheConnectionHasEnded) {
 }
 
 TEST_P(ClientMeter, ToldAsSlowIsWhatTookAsLong) {
-  start_connected({.slow = 1});
+  start_connected(slow());
   const size_t get = client_->send({.key = "k"});
   Packet request;
   ASSERT_NO_FATAL_FAILURE(next_request(&request));
@@ -107,7 +115,7 @@ TEST_P(ClientMeter, ToldAsSlowIsWhatTookAsLong) {
 }
 
 TEST_P(ClientMeter, WhatNeverLeftWasQueuedAllTheTime) {
-  start({.slow = 1});
+  start(slow());
   const size_t get = client_->send({.key = "k", .timeout = 1});
   ASSERT_NO_FATAL_FAILURE(wait_for(get));
   EXPECT_EQ(client_->operation(get).outcome, layout::kOutcomeTimedOut);

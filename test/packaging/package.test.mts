@@ -75,6 +75,19 @@ describe('the packed package', () => {
     succeeds(await consumer.run('cjs.cjs', script), 'hello');
   });
 
+  test('has its instrumentation apart, and says what that needs', async () => {
+    const made = `try {
+      new EvenkeelInstrumentation();
+    } catch ({ code }) {
+      console.log(code);
+    }`;
+    const names = '{ EvenkeelInstrumentation }';
+    const imported = `import ${names} from 'evenkeel/opentelemetry';${made}`;
+    succeeds(await consumer.run('opentelemetry.mjs', imported), 'EVENKEEL_UNSUPPORTED');
+    const required = `const ${names} = require('evenkeel/opentelemetry');${made}`;
+    succeeds(await consumer.run('opentelemetry.cjs', required), 'EVENKEEL_UNSUPPORTED');
+  });
+
   test('runs the embedded engine, from an ES module and from CommonJS', async () => {
     const names = '{ connect, defineClass, field, onNew }';
     succeeds(await consumer.run('embedded.mjs', `import ${names} from 'evenkeel';${embedded}`), 'hello');

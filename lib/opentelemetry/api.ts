@@ -1,0 +1,13 @@
+import { UnsupportedError } from '../errors';
+
+export type Api = typeof import('@opentelemetry/api');
+
+/** The package that the user has beside this one, or has not. */
+export function loadApi(): Api {
+  try {
+    return require('@opentelemetry/api') as Api;
+  } catch (cause) {
+    const message = 'evenkeel/opentelemetry needs the package @opentelemetry/api, which cannot be loaded';
+    throw new UnsupportedError(message, { cause });
+  }
+}

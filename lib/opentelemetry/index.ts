@@ -1,0 +1,2 @@
+export type { EvenkeelInstrumentationOptions } from './instrumentation';
+export { EvenkeelInstrumentation } from './instrumentation';

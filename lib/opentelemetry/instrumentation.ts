@@ -1,0 +1,147 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import type { Attributes, Histogram, MeterProvider, Span, Tracer, TracerProvider } from '@opentelemetry/api';
+import { checkFlag, checkOptions, messageOf, optionNames } from '../arguments';
+import { VERSION } from '../native/load';
+import type { OperationTrace } from '../observability/channels';
+import { performanceNow } from '../platform';
+import { type Api, loadApi } from './api';
+import { attributesOf, endAttributesOf, errorAttributesOf } from './attributes';
+
+export interface EvenkeelInstrumentationOptions {
+  /** false: nothing is told until enable(). Default true. */
+  readonly enabled?: boolean | undefined;
+  /** true: operations have spans only within other spans, as those of requests. Default false. */
+  readonly requireParentSpan?: boolean | undefined;
+}
+
+const NAMES = optionNames<EvenkeelInstrumentationOptions>({ enabled: true, requireParentSpan: true });
+
+type Told = OperationTrace & { readonly error?: unknown };
+
+/** An operation under way. */
+interface Running {
+  readonly span: Span | undefined;
+  readonly since: number;
+  readonly attributes: Attributes;
+}
+
+/** s, as the conventions have them. */
+const BOUNDARIES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+
+/**
+ * Spans and the metric `db.client.operation.duration` of all operations of this thread, by OpenTelemetry's semantic conventions for
+ * database clients. Neither keys nor values are in them, unless the message of an error quotes one. It has what `registerInstrumentations()` and the Node SDK want of an
+ * instrumentation, and works without them, with the providers that are registered globally.
+ *
+ * UnsupportedError where the package `@opentelemetry/api` is missing.
+ */
+export class EvenkeelInstrumentation implements Disposable {
+  readonly instrumentationName = 'evenkeel';
+  readonly instrumentationVersion = VERSION;
+  readonly #api: Api;
+  readonly #options: EvenkeelInstrumentationOptions;
+  readonly #running = new WeakMap<object, Running>();
+  readonly #operations = tracingChannel<unknown, Told>('evenkeel:operation');
+  #tracer: Tracer;
+  /** Made when it is needed: providers may be registered after this. */
+  #duration: Histogram | undefined;
+  #isEnabled = false;
+
+  constructor(options: EvenkeelInstrumentationOptions = {}) {
+    checkOptions(options, NAMES);
+    const { enabled = true, requireParentSpan = false } = options;
+    checkFlag('enabled', enabled);
+    this.#options = { enabled, requireParentSpan: checkFlag('requireParentSpan', requireParentSpan) };
+    this.#api = loadApi();
+    this.#tracer = this.#api.trace.getTracer(this.instrumentationName, this.instrumentationVersion);
+    if (enabled) this.enable();
+  }
+
+  /** Begins with operations that start from here on. */
+  enable(): void {
+    if (this.#isEnabled) return;
+    this.#isEnabled = true;
+    this.#operations.subscribe(this.#subscribers);
+  }
+
+  /** Operations under way are told of no more. */
+  disable(): void {
+    if (!this.#isEnabled) return;
+    this.#isEnabled = false;
+    this.#operations.unsubscribe(this.#subscribers);
+  }
+
+  [Symbol.dispose](): void {
+    this.disable();
+  }
+
+  /** Instead of the global one. */
+  setTracerProvider(provider: TracerProvider): void {
+    this.#tracer = provider.getTracer(this.instrumentationName, this.instrumentationVersion);
+  }
+
+  /** Instead of the global one. */
+  setMeterProvider(provider: MeterProvider): void {
+    this.#duration = this.#histogram(provider);
+  }
+
+  getConfig(): EvenkeelInstrumentationOptions {
+    return this.#options;
+  }
+
+  /** Its options are given when it is made; that of `registerInstrumentations()` has none for it. */
+  setConfig(): void {}
+
+  #histogram(provider: Pick<MeterProvider, 'getMeter'>): Histogram {
+    const meter = provider.getMeter(this.instrumentationName, this.instrumentationVersion);
+    return meter.createHistogram('db.client.operation.duration', {
+      unit: 's',
+      description: 'Duration of database client operations.',
+      advice: { explicitBucketBoundaries: BOUNDARIES },
+    });
+  }
+
+  readonly #subscribers = {
+    start: (trace: Told): void => this.#start(trace),
+    // What the call has thrown by then has no other end.
+    end: (trace: Told): void => {
+      if ('error' in trace) this.#finish(trace);
+    },
+    asyncStart: (): void => {},
+    asyncEnd: (trace: Told): void => this.#finish(trace),
+    error: (): void => {},
+  };
+
+  #start(trace: Told): void {
+    const { trace: traces, context, SpanKind } = this.#api;
+    const attributes = attributesOf(trace);
+    const parent = context.active();
+    const hasSpan = !this.#options.requireParentSpan || traces.getSpan(parent) !== undefined;
+    const { class: collection, engine } = trace;
+    const name = `${attributes['db.operation.name']} ${collection ?? ''}`.trimEnd();
+    const kind = engine === 'embedded' ? SpanKind.INTERNAL : SpanKind.CLIENT;
+    const span = hasSpan ? this.#tracer.startSpan(name, { kind, attributes }, parent) : undefined;
+    this.#running.set(trace, { span, since: performanceNow(), attributes });
+  }
+
+  #finish(trace: Told): void {
+    const running = this.#running.get(trace);
+    if (running === undefined) return; // it began before
+    this.#running.delete(trace);
+    const { span, since, attributes } = running;
+    const failed = 'error' in trace;
+    const fault = failed ? errorAttributesOf(trace.error) : {};
+    const { 'db.response.returned_rows': rows, ...server } = endAttributesOf(trace);
+    const { 'db.operation.batch.size': size, ...lasting } = attributes;
+    this.#duration ??= this.#histogram(this.#api.metrics);
+    this.#duration.record((performanceNow() - since) / 1000, { ...lasting, ...server, ...fault });
+    if (span === undefined) return;
+    span.setAttributes({
+      ...server,
+      ...(rows !== undefined && { 'db.response.returned_rows': rows }),
+      ...fault,
+    });
+    if (failed) span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: messageOf(trace.error) });
+    span.end();
+  }
+}
