@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { WorkloadProfile } from '../workload/profile';
+import { addConnectionOptions, type ConnectionOptions } from './connection';
 import { Interrupt } from './interrupt';
 import { outputWidth, wrapped } from './layout';
 import { measure } from './measure';
@@ -19,7 +20,7 @@ const MIXES = {
   ],
 } as const;
 
-interface BenchOptions {
+interface BenchOptions extends ConnectionOptions {
   readonly depth: number;
   readonly size: number;
   readonly ops: keyof typeof MIXES;
@@ -32,7 +33,7 @@ interface BenchOptions {
 }
 
 export function addBench(program: Command): void {
-  program
+  const command = program
     .command('bench')
     .description('measure a fixed simple load: uniform keys, values of one size, the median of several runs')
     .argument(
@@ -47,14 +48,14 @@ export function addBench(program: Command): void {
     .option('--warm-up <seconds>', 'load before the first run', numberBetween(0, 3600), 1)
     .addOption(new Option('--base <model>', 'event base').choices(['host', 'thread']).default('host'))
     .option('--timeout <ms>', 'of an operation', integerBetween(1, 3_600_000), 2000)
-    .option('--json', 'print one JSON document and no progress')
-    .action(bench);
+    .option('--json', 'print one JSON document and no progress');
+  addConnectionOptions(command).action(bench);
 }
 
 async function bench(url: string | undefined, options: BenchOptions): Promise<void> {
   const { depth, size, ops, base } = options;
   const progress = new Progress(process.stderr, !options.json);
-  const session = await openSession({ url, base, timeout: options.timeout, concurrency: depth });
+  const session = await openSession({ ...options, url, concurrency: depth });
   const interrupt = new Interrupt();
   let runs: Measurement[];
   try {

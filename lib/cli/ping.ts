@@ -1,44 +1,64 @@
 import type { Command } from 'commander';
-import { redactUrl } from '../cluster/connection-string';
 import { connect, type Database } from '../index';
 import { delay, performanceNow } from '../platform';
 import { excerpt } from '../text';
+import { addConnectionOptions, type ConnectionOptions, connectionOf, serversOf } from './connection';
 import { integerBetween } from './options';
-import { print } from './output';
-import { duration } from './report';
+import { complain, print } from './output';
+import { duration, oneLine } from './report';
 
 /** The client's own error names the cause, so it gets the chance to come first. */
 const GRACE_MS = 100;
 
-interface PingOptions {
+/** What is asked for in each round trip; it need not be there. */
+const KEY = 'evenkeel:ping';
+
+interface PingOptions extends ConnectionOptions {
   readonly count: number;
   readonly timeout: number;
   readonly interval: number;
 }
 
 export function addPing(program: Command): void {
-  program
+  const command = program
     .command('ping')
-    .description('ask a server for its version a few times; exits with 0 if it answered every time')
-    .argument('<url>', 'e.g. memcached://host:port')
+    .description('ask each server for a key a few times; exits with 0 if all answered every time')
+    .argument('<url>', 'e.g. memcached://host:port, memcached://host1,host2')
     .option('-n, --count <n>', 'round trips', integerBetween(1, 1_000_000), 4)
     .option('--interval <ms>', 'between them', integerBetween(0, 3_600_000), 100)
-    .option('--timeout <ms>', 'of connecting and of each round trip', integerBetween(1, 3_600_000), 2000)
-    .action(ping);
+    .option('--timeout <ms>', 'of connecting and of each round trip', integerBetween(1, 3_600_000), 2000);
+  addConnectionOptions(command).action(ping);
 }
 
-async function ping(url: string, { count, timeout, interval }: PingOptions): Promise<void> {
-  const server = redactUrl(url);
-  const db = await within(timeout, 'connected', open(url, timeout));
+async function ping(url: string, options: PingOptions): Promise<void> {
+  const servers = serversOf(url);
+  const [only, ...others] = servers;
+  if (only !== undefined && others.length === 0) return pingServer(only.name, url, options, '');
+  const pinged = servers.map(async (server) => {
+    try {
+      await pingServer(server.name, server.url, options, `${server.name}: `);
+    } catch (error) {
+      process.exitCode = 1;
+      complain(`${server.name}: ${oneLine(error)}\n`);
+    }
+  });
+  await Promise.all(pinged);
+}
+
+/** `whose`: what the summary begins with. */
+async function pingServer(name: string, url: string, options: PingOptions, whose: string): Promise<void> {
+  const { count, timeout, interval } = options;
+  const db = await within(timeout, 'connected', open(url, options));
   const times: number[] = [];
   try {
+    const version = excerpt(await within(timeout, 'connected', db.version()));
     for (let trip = 0; trip < count; trip++) {
       if (trip > 0) await delay(interval);
       const began = performanceNow();
-      const version = await within(timeout, 'answered', db.version());
+      await within(timeout, 'answered', db.exists(KEY));
       const microseconds = (performanceNow() - began) * 1000;
       times.push(microseconds);
-      print(`${server}: version ${excerpt(version)}, ${duration(microseconds)}\n`);
+      print(`${name}: version ${version}, ${duration(microseconds)}\n`);
     }
   } finally {
     await Promise.race([db.close(), delay(timeout, undefined, { ref: false })]);
@@ -47,13 +67,15 @@ async function ping(url: string, { count, timeout, interval }: PingOptions): Pro
   const most = times.reduce((a, b) => Math.max(a, b), 0);
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
   print(
-    `${times.length} round trips: min ${duration(least)}, mean ${duration(mean)}, max ${duration(most)}\n`,
+    `${whose}${times.length} round trips: min ${duration(least)}, mean ${duration(mean)}, max ${duration(most)}\n`,
   );
 }
 
 /** A probe leaves a directory as it is: it makes no database, and removes nothing that has expired. */
-function open(url: string, timeout: number): Promise<Database> {
-  return isDirectory(url) ? connect(url, { timeout, readOnly: true }) : connect(url, { timeout });
+function open(url: string, options: PingOptions): Promise<Database> {
+  const { timeout } = options;
+  if (isDirectory(url)) return connect(url, { timeout, readOnly: true });
+  return connect(url, { timeout, ...connectionOf(url, options) });
 }
 
 const isDirectory = (url: string): url is `embedded:${string}` => url.startsWith('embedded://');

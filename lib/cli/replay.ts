@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { loadProfiles, type WorkloadProfile } from '../workload/profile';
+import { addConnectionOptions, type ConnectionOptions } from './connection';
 import { Interrupt } from './interrupt';
 import { outputWidth, wrapped } from './layout';
 import { measure } from './measure';
@@ -13,7 +14,7 @@ import { openSession } from './session';
 /** Read-mostly with conditional writes, write-mostly, counters, large values, the steepest popularity. */
 const DEFAULT_WORKLOADS = ['cluster52', 'cluster12', 'cluster22', 'cluster50', 'cluster18'];
 
-interface ReplayOptions {
+interface ReplayOptions extends ConnectionOptions {
   readonly workload?: readonly string[];
   readonly duration: number;
   readonly concurrency: number;
@@ -26,7 +27,7 @@ interface ReplayOptions {
 }
 
 export function addReplay(program: Command): void {
-  program
+  const command = program
     .command('replay')
     .description('replay production cache workloads and report what the client makes of them')
     .argument(
@@ -55,8 +56,8 @@ export function addReplay(program: Command): void {
       1,
     )
     .option('--timeout <ms>', 'of an operation', integerBetween(1, 3_600_000), 2000)
-    .option('--json', 'print one JSON document and no progress')
-    .action(replay);
+    .option('--json', 'print one JSON document and no progress');
+  addConnectionOptions(command).action(replay);
 }
 
 async function replay(url: string | undefined, options: ReplayOptions): Promise<void> {

@@ -1,10 +1,11 @@
 import { redactUrl } from '../cluster/connection-string';
 import { connect, type Database, EventBase } from '../index';
 import { startServer } from '../testing';
+import { type ConnectionOptions, connectionOf } from './connection';
 import { type CpuMeter, clientThreadsMeter, processMeter, threadIds } from './cpu';
 import type { BaseModel } from './options';
 
-export interface SessionOptions {
+export interface SessionOptions extends ConnectionOptions {
   /** Where to connect; without it the environment's EVENKEEL_URL, and without that the embedded test server. */
   readonly url: string | undefined;
   readonly base: BaseModel;
@@ -38,6 +39,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       timeout: options.timeout,
       eventBase,
       // Every worker may have its operation in flight, or the client's queue would be measured instead.
+      ...connectionOf(url, options),
       ...(!url.startsWith('embedded:') && { maxInFlight: Math.max(1024, options.concurrency) }),
     });
     return {

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { nameOfServer, parseConnectionString, redactUrl } from '../cluster/connection-string';
+import type { ConnectOptions, TlsOptions } from '../index';
+
+/** How the commands that talk to servers are told of encryption, and who they are. A password is never an argument: others could read it. */
+export interface ConnectionOptions {
+  readonly tls?: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  readonly insecure?: boolean;
+  readonly username?: string;
+}
+
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option('--tls', 'encrypt connections, as memcacheds:// does')
+    .option('--ca <file>', 'authorities to trust instead of those of Node, in PEM form')
+    .option('--cert <file>', 'certificate of this client, in PEM form')
+    .option('--key <file>', 'its key, in PEM form')
+    .option('--servername <name>', 'that the certificates of all servers have to be for')
+    .option('--insecure', 'take whoever answers for the server')
+    .option(
+      '--username <name>',
+      'who this is (default: $EVENKEEL_USERNAME); the password is $EVENKEEL_PASSWORD',
+    );
+}
+
+/** What connect() is given for them. A user in the url goes before what else is known of one. */
+export function connectionOf(
+  url: string,
+  options: ConnectionOptions,
+): Pick<ConnectOptions, 'tls' | 'username' | 'password'> {
+  const target = parseConnectionString(url);
+  if (target.engine === 'embedded' || target.credentials !== undefined) return tlsOf(options);
+  const { EVENKEEL_USERNAME, EVENKEEL_PASSWORD } = process.env;
+  const username = options.username ?? EVENKEEL_USERNAME;
+  return { ...tlsOf(options), ...(username !== undefined && { username, password: EVENKEEL_PASSWORD }) };
+}
+
+/** The option `tls`, as far as it was given: each of these options asks for encryption. */
+function tlsOf(options: ConnectionOptions): { readonly tls?: true | TlsOptions } {
+  const { ca, cert, key, servername, insecure } = options;
+  if ([ca, cert, key, servername, insecure].every((each) => each === undefined))
+    return options.tls ? { tls: true } : {};
+  const file = (path: string | undefined): string | undefined => path && readFileSync(path, 'utf8');
+  const tls = { ca: file(ca), cert: file(cert), key: file(key), servername };
+  return { tls: insecure ? { ...tls, rejectUnauthorized: false } : tls };
+}
+
+/** Each server of a url with its name for people, and a url of its own; an embedded database is one. Throws what connect() does for the url. */
+export function serversOf(url: string): readonly { readonly name: string; readonly url: string }[] {
+  const target = parseConnectionString(url);
+  if (target.engine === 'embedded' || target.servers.length === 1) return [{ name: redactUrl(url), url }];
+  const [, scheme, user = ''] = /^(\w+:\/\/)(.*@)?/s.exec(url) ?? [];
+  return target.servers.map((server) => {
+    const name = nameOfServer(server);
+    return { name, url: `${scheme}${user}${name}` };
+  });
+}
