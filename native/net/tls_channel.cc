@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "net/certificate_names.h"
 #include "net/segments.h"
 
 namespace evenkeel::net {
@@ -61,6 +62,9 @@ bool TlsChannel::start() {
 
 bool TlsChannel::identify_server() {
   if (host_.empty()) return true;
+  names_.clear();
+  const CertificateNames* const names = CertificateNames::find();
+  if (names != nullptr) names->watch(session_.get(), &names_);
   X509_VERIFY_PARAM_st* const wanted = ssl_.SSL_get0_param(session_.get());
   if (Address::ip(host_, 0).has_value())
     return ssl_.X509_VERIFY_PARAM_set1_ip_asc(wanted, host_.c_str()) == 1;
@@ -224,7 +228,8 @@ std::string TlsChannel::explain(bool was_closed) {
     const long verdict = ssl_.SSL_get_verify_result(session_.get());
     const bool is_name = verdict == OpenSsl::kHostMismatch || verdict == OpenSsl::kIpMismatch;
     return "the certificate of the server is refused: " +
-           (is_name ? "it is not for " + host_ : std::string(ssl_.X509_verify_cert_error_string(verdict)));
+           (is_name ? "it is not for " + host_ + (names_.empty() ? "" : ", but for " + names_)
+                    : std::string(ssl_.X509_verify_cert_error_string(verdict)));
   }
   if (reason >= OpenSsl::kFirstAlert) return std::string("the server refuses: ") + ssl_.describe(error);
   if (was_closed || socket.end_of_stream || socket.status.error() == ECONNRESET)

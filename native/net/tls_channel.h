@@ -81,6 +81,7 @@ class TlsChannel final : public Channel, private ChannelHandler, private base::T
   const std::string host_;
   Stream stream_;
   SocketBio bio_;
+  std::string names_;  // of the certificate that was refused; outlives the session
   std::unique_ptr<ssl_st, Free> session_;
   State state_ = State::kClosed;
   bool wants_writable_ = false;

@@ -172,8 +172,9 @@ void Connection::fail(uint32_t cause) {
   // Of a server that has proven itself it could be somebody's value.
   const bool is_stranger = state_ == State::kHandshake && !inbox_.handshake().is_secret();
   std::span<const std::byte> said = is_stranger ? inbox_.unread() : std::span<const std::byte>();
+  said = said.first(std::min(said.size(), kWordsTold));
   if (!fault.empty()) said = std::as_bytes(std::span(fault));
-  flights_.control(id_, layout::kOutcomeDisconnected, cause, said.first(std::min(said.size(), kWordsTold)));
+  flights_.control(id_, layout::kOutcomeDisconnected, cause, said);
   inbox_.reset();
   tell_meter();
   owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady, cause);

@@ -26,7 +26,7 @@ void Server::set_addresses(std::vector<net::Address> addresses) {
   if (!std::exchange(is_wanted_, true) && !is_closed_) try_to_connect();
 }
 
-// Who is refused would wait in vain: whatever happens until then is another time's business.
+// For a server that refuses this client everything would wait in vain.
 bool Server::lets_wait() const {
   if (is_refused_) return false;
   switch (options_.offline) {

@@ -8,6 +8,8 @@
 
 #include <type_traits>
 
+#include "net/certificate_names.h"
+
 namespace evenkeel::net {
 namespace {
 
@@ -61,6 +63,25 @@ EXPECT_DECLARED(SSL_shutdown);
 EXPECT_DECLARED(SSL_get_error);
 EXPECT_DECLARED(SSL_get_verify_result);
 #undef EXPECT_DECLARED
+
+#define EXPECT_DECLARED(name) \
+  static_assert(std::is_same_v<decltype(CertificateNames::name), decltype(&::name)>, #name)
+EXPECT_DECLARED(SSL_set_ex_data);
+EXPECT_DECLARED(SSL_get_ex_data);
+EXPECT_DECLARED(SSL_get_ex_data_X509_STORE_CTX_idx);
+EXPECT_DECLARED(SSL_get_verify_mode);
+EXPECT_DECLARED(SSL_set_verify);
+EXPECT_DECLARED(X509_STORE_CTX_get_ex_data);
+EXPECT_DECLARED(X509_STORE_CTX_get0_cert);
+EXPECT_DECLARED(X509_get_ext_by_NID);
+EXPECT_DECLARED(X509_get_ext);
+EXPECT_DECLARED(X509V3_EXT_print);
+EXPECT_DECLARED(BIO_s_mem);
+EXPECT_DECLARED(BIO_ctrl);
+#undef EXPECT_DECLARED
+
+static_assert(CertificateNames::kSubjectAlternativeName == NID_subject_alt_name);
+static_assert(CertificateNames::kBioInfo == BIO_CTRL_INFO);
 
 static_assert(OpenSsl::kBioSource == BIO_TYPE_SOURCE_SINK);
 static_assert(OpenSsl::kBioControlFlush == BIO_CTRL_FLUSH);

@@ -5,6 +5,8 @@ import { AuthenticationError } from '../../errors';
 import * as layout from '../../native/layout';
 import { excerpt } from '../../text';
 
+const LONGEST_FAULT = 500;
+
 const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_BAD_MAGIC]: 'the server does not speak the protocol',
   [layout.CAUSE_BAD_LENGTHS]: 'the server sent an answer whose parts contradict each other',
@@ -46,7 +48,8 @@ export const isProof = (cause: number): boolean => PROOFS.has(cause);
  */
 export function causeError(cause: number, said: Uint8Array = new Uint8Array(0)): Error {
   if (cause === layout.CAUSE_TLS) {
-    const fault = said.length === 0 ? 'the connection is broken' : excerpt(Buffer.from(said).toString());
+    const fault =
+      said.length === 0 ? 'the connection is broken' : excerpt(Buffer.from(said).toString(), LONGEST_FAULT);
     return Object.assign(new Error(`TLS: ${fault}`), { code: 'EPROTO' });
   }
   if (cause === layout.CAUSE_CREDENTIALS)
