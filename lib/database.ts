@@ -13,8 +13,18 @@ import type { SlowOperations } from './observability/slow-operations';
 import type { DatabaseStats } from './observability/stats';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
+import {
+  type AskOptions,
+  type FlushAllOptions,
+  flushAll,
+  type ServerStats,
+  type ServerStatsOptions,
+  serverStats,
+  serverVersions,
+} from './servers';
 import { Side } from './side';
 import { traced } from './stacks';
+import type { PartialResult } from './transactions/gathering';
 import type { Loader, LoadOptions } from './transactions/load-options';
 import type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
 import type { Records } from './transactions/records';
@@ -176,6 +186,31 @@ export class BaseView<
    */
   idle(options: IdleOptions = {}): Promise<void> {
     return this.#side.outcome(idle(() => [this.#side.transport], options));
+  }
+
+  /**
+   * The servers' own statistics, by their names, asked for now; a server that fails has an error instead. Rejects for
+   * `signal` only. UnsupportedError on engines that have no servers.
+   */
+  serverStats(options: ServerStatsOptions = {}): Promise<PartialResult<ServerStats>> {
+    const side = this.#side;
+    return side.outcome(serverStats(side.transport, side.servers, options));
+  }
+
+  /** The servers' versions, by their names, asked for now; otherwise as serverStats(). */
+  serverVersions(options: AskOptions = {}): Promise<PartialResult<string>> {
+    const side = this.#side;
+    return side.outcome(serverVersions(side.transport, side.servers, options));
+  }
+
+  /**
+   * Has the servers forget all records they have, whoever stored them, at once or after `delay` seconds. It resolves to
+   * those that have agreed and the errors of the others, by name, and rejects as serverStats(). UnsupportedError on engines
+   * that have no servers.
+   */
+  flushAll(options: FlushAllOptions = {}): Promise<PartialResult<true>> {
+    const side = this.#side;
+    return side.outcome(flushAll(side.transport, side.servers, options));
   }
 
   /** The server's version as of the last handshake; rejects with ConnectionError when there is no connection in time. */

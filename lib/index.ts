@@ -127,6 +127,7 @@ export type { EventNames, InsertOf, KeyOf, RecordOf, UpdatedFields, ValueOf } fr
 export type { TimeToLive } from './schema/ttl';
 export { toTypeScript } from './schema/typescript';
 export { validate } from './schema/validate';
+export type { AskOptions, FlushAllOptions, ServerStats, ServerStatsOptions } from './servers';
 export type { ExpiryOptions } from './transactions/expiry';
 export type { PartialResult } from './transactions/gathering';
 export type { Load, Loader, LoadOptions } from './transactions/load-options';

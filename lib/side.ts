@@ -89,6 +89,15 @@ export class Side {
     return { engine, calls, ...this.transport.stats() };
   }
 
+  /** Their names. UnsupportedError on engines that have none. */
+  get servers(): readonly string[] {
+    const { topology } = this.transport;
+    if (topology !== undefined) return topology.current.nodes.map(({ name }) => name);
+    throw new UnsupportedError(
+      `the ${this.capabilities.engine} engine has no servers: it runs in this process`,
+    );
+  }
+
   /** UnsupportedError on engines that have no such feature. */
   multiRecord(feature: string): MultiRecord {
     const { multiRecord } = this.transport;

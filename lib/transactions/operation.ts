@@ -19,6 +19,10 @@ export const Kind = {
   invalidate: 14,
   /** Its read: it resolves to a Claim. */
   getOrLoad: 15,
+  // Of a server and not of a record: `key` is an argument, which may be empty.
+  serverStats: 16,
+  flushAll: 17,
+  serverVersions: 18,
 } as const;
 
 export type KindName = keyof typeof Kind;
@@ -63,6 +67,8 @@ export interface Details {
   /** The engine's own moment of the first attempt, as well. */
   started: number;
   signal: AbortSignal | undefined;
+  /** By name: the one that it is for. Otherwise its key says to which it goes. */
+  server: string | undefined;
   /** How many connections broke on the very answer to it. */
   blamed: number;
   /** Why the connection broke that it was lost with the last time. */
@@ -82,6 +88,7 @@ export function details(): Details {
     deadlineLow: 0,
     started: 0,
     signal: undefined,
+    server: undefined,
     blamed: 0,
     lostTo: undefined,
   };
@@ -91,6 +98,8 @@ export function details(): Details {
 export interface Collector {
   add(operation: Operation, value: unknown): void;
   fail(operation: Operation, error: unknown): void;
+  /** A part of an answer in several; how many bytes there are of it by now. */
+  addItem?(operation: Operation, name: string, text: string): number;
 }
 
 let resolveOfPromise: (value: unknown) => void;

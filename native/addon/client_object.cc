@@ -193,6 +193,16 @@ int32_t ClientObject::submit(uint32_t code, napi_value key_value) {
   return static_cast<int32_t>(slot);
 }
 
+int32_t ClientObject::submit_to(uint16_t server, uint32_t code, napi_value given) {
+  const Key argument(driver_->env(), given);
+  if (argument.refused != 0) return argument.refused;
+  const int32_t refused = client_->begin_at(server, read_call(code), argument.bytes);
+  if (refused != 0) return refused;
+  const uint32_t slot = client_->commit(0);
+  update_liveness();
+  return static_cast<int32_t>(slot);
+}
+
 int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_value given) {
   const napi_env env = driver_->env();
   const Key key(env, key_value);
@@ -382,6 +392,11 @@ static napi_value submit(napi_env, Arguments arguments, const Self& self) {
   return arguments.number(self->submit(arguments.u32(0), arguments[1]));
 }
 
+static napi_value submit_to(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(
+      self->submit_to(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2]));
+}
+
 static napi_value check(napi_env, Arguments arguments, const Self& self) {
   return arguments.number(self->check(arguments[0], arguments[1]));
 }
@@ -489,6 +504,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   napi_create_object(env, &object);
   define<ClientObject, calls::submit>(env, object, "submit", self);
   define<ClientObject, calls::submit_value>(env, object, "submitValue", self);
+  define<ClientObject, calls::submit_to>(env, object, "submitTo", self);
   define<ClientObject, calls::check>(env, object, "check", self);
   define<ClientObject, calls::flush>(env, object, "flush", self);
   define<ClientObject, calls::take>(env, object, "take", self);

@@ -28,6 +28,7 @@ class ClientObject final : public Messenger,
   // The slot, or a layout::kRefused… code.
   int32_t submit(uint32_t code, napi_value key);
   int32_t submit_value(uint32_t code, napi_value key, napi_value value);
+  int32_t submit_to(uint16_t server, uint32_t code, napi_value argument);
   // What submit() would refuse of these arguments, or 0; without a value it is undefined.
   int32_t check(napi_value key, napi_value value) const;
   void flush(pipeline::Flush how);

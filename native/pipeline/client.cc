@@ -124,15 +124,29 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   encoder_ = &target.protocol->encoder;
   const wire::KeyCheck check = encoder_->check_key(key);
   if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
+  // One key always takes one connection, so its operations stay in order.
+  uint16_t connection = target.first_connection;
+  if (options_.connections > 1) connection += static_cast<uint16_t>(route.hash % options_.connections);
+  return reserve(call, connection, key, check.needs_encoding, value_capacity);
+}
+
+int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument) {
+  if (closed_) return layout::kRefusedClosed;
+  encoder_ = &protocols_[server]->encoder;
+  const wire::KeyFault fault = encoder_->check_argument(argument);
+  if (fault != wire::KeyFault::kNone) return refusal(fault);
+  return reserve(call, static_cast<uint16_t>(server * options_.connections), argument, false, 0);
+}
+
+int32_t Client::reserve(const Call& call, uint16_t connection, std::span<const std::byte> key,
+                        bool encodes_key, size_t value_capacity) {
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
   // What is handed in again has been accepted before.
   if (call.deadline == 0 && room() == 0) return layout::kRefusedQueuedBytes;
   call_ = call;
-  call_.request.encodes_key = check.needs_encoding;
+  call_.request.encodes_key = encodes_key;
   key_ = key;
-  // One key always takes one connection, so its operations stay in order.
-  connection_ = target.first_connection;
-  if (options_.connections > 1) connection_ += static_cast<uint16_t>(route.hash % options_.connections);
+  connection_ = connection;
   prefix_size_ = encoder_->prefix_size(call_.request, key, value_capacity);
   const size_t suffix_size = encoder_->suffix_size(call.request.op);
   value_ = staged_.bytes_of(connection_).reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
@@ -283,8 +297,9 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
       record[layout::kRecordStarted] = completion.started;
     }
     if (completion.slot == layout::kControlSlot) continue;
-    if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased)
-      slots_.settle(completion.slot);
+    const uint32_t outcome = completion.outcome & layout::kOutcomeMask;
+    if (outcome == layout::kOutcomeItem) continue;
+    if (outcome != layout::kOutcomeReleased) slots_.settle(completion.slot);
     if ((completion.outcome & layout::kOutcomeReleaseBit) != 0) released_.push_back(completion.slot);
   }
   return taken;

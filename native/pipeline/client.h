@@ -68,6 +68,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // Makes room for a value of at most `value_capacity` bytes. 0, or a layout::kRefused… code; the caller then
   // writes the value to value_space() and calls commit(), until which the key must stay.
   int32_t begin(const Call& call, std::span<const std::byte> key, size_t value_capacity);
+  // The same for an operation of a server's own; `argument` may be empty.
+  int32_t begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument);
   std::byte* value_space() { return value_; }
   // Returns the slot. A payload's bytes follow the inline value.
   uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload = nullptr);
@@ -135,6 +137,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void change(Change change);
   void knock();
   void read_mailbox();
+  int32_t reserve(const Call& call, uint16_t connection, std::span<const std::byte> key,
+                  bool encodes_key, size_t value_capacity);
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
   uint64_t room() const;

@@ -47,6 +47,14 @@ class Flights {
     add(flight, outcome | layout::kOutcomeWrittenBit);
   }
 
+  // A part of its answer; more follows. The first `name` bytes of the value are its name.
+  void item(const Flight& flight, size_t name, std::span<const std::byte> value) {
+    Completion& completion = add(flight, layout::kOutcomeItem | layout::kOutcomeWrittenBit);
+    completion.flags = static_cast<uint32_t>(name);
+    completion.value_length = static_cast<uint32_t>(value.size());
+    completions_.values.append(value);
+  }
+
   // Its answer has come before all of the request was written. The operation's only outcome, null when it has
   // had one; the entry stays until release().
   Completion* answer_early(Flight& flight, uint32_t outcome) {

@@ -105,6 +105,7 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
     progress->cause = layout::kCauseBadLengths;
     return false;
   }
+  if (answer.is_item) return read_item(answer, *flight, progress);
   const bool is_hit = answer.is_success && wire::brings_value(flight->op);
   const bool is_large = answer.value > layout::kLargeValue;
   if (is_large && answer.is_success && !is_hit) {
@@ -119,6 +120,17 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
   settle(*flight, answer, rest.first(answer.value), progress);
   if (answer.is_last) progress->cause = layout::kCauseUntrusted;
   return !answer.is_last;
+}
+
+// The operation goes on. Whoever gave it up hears no more of it.
+bool Inbox::read_item(const Answer& answer, Flight& flight, Progress* progress) {
+  if (answer.value > layout::kLargeValue) progress->cause = layout::kCauseTooLarge;
+  if (progress->cause != 0 || end_ - begin_ < answer.total()) return false;
+  const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
+  if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
+  begin_ += answer.total();
+  if (!is_settled(flight.state)) flights_.item(flight, answer.name, rest.first(answer.value));
+  return true;
 }
 
 bool Inbox::shake_hands(const Answer& answer, Progress* progress) {

@@ -75,6 +75,7 @@ inline constexpr uint32_t kOutcomeDisconnected =
 inline constexpr uint32_t kOutcomeEnded = 8;  // control: the pipeline is gone, nothing follows
 inline constexpr uint32_t kOutcomeRefused = 9;   // answered with a value that is not taken; detail says why
 inline constexpr uint32_t kOutcomeRetired = 10;  // control: the server of this connection is gone
+inline constexpr uint32_t kOutcomeItem = 11;  // a part of the answer, more follows; flags: bytes of its name
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
 inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
 inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own

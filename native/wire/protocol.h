@@ -22,6 +22,8 @@ struct KeyCheck {
 class Encoder {
  public:
   virtual KeyCheck check_key(std::span<const std::byte> key) const = 0;
+  // What an operation of a server has instead: a word, or nothing.
+  virtual KeyFault check_argument(std::span<const std::byte> argument) const = 0;
   // Exact, for a value of at most `value_capacity` bytes. `request.opaque` does not matter yet.
   virtual size_t prefix_size(const Request& request, std::span<const std::byte> key,
                              size_t value_capacity) const = 0;
@@ -52,6 +54,7 @@ struct Answer {
   bool has_opaque = false;
   bool is_success = false;  // whatever it brings is what was asked for
   bool is_last = false;     // what follows it on the connection is not to be trusted
+  bool is_item = false;     // more answers follow to the same request
   uint8_t code = 0;         // what it is in the protocol's own numbers
   Op op = Op::kGet;
   uint16_t status = 0;  // as memcached's binary protocol numbers them, whatever the protocol
@@ -64,6 +67,7 @@ struct Answer {
   size_t head = 0;   // bytes before the value
   size_t value = 0;  // bytes of it; of an error its text
   size_t tail = 0;   // bytes behind it
+  size_t name = 0;   // of an item: how many bytes of the value are its name, with which it begins
 
   size_t total() const { return head + value + tail; }
 };

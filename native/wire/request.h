@@ -22,6 +22,10 @@ enum class Op : uint8_t {
   kGetOrClaim = 0xe0,
   kGetDetails = 0xe1,
   kInvalidate = 0xe2,
+  // Of a server and not of a record; instead of a key they have an argument, which may be empty.
+  kFlush = 0x08,  // expiry: when
+  kVersion = 0x0b,
+  kStat = 0x10,  // argument: the group
 };
 
 // The answer to it tells a record's time to live and its marks.
@@ -29,6 +33,8 @@ constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGet
 
 // The successful answer to it has a record's value.
 constexpr bool brings_value(Op op) { return op == Op::kGet || op == Op::kGetAndTouch || describes(op); }
+
+constexpr bool is_of_server(Op op) { return op == Op::kFlush || op == Op::kVersion || op == Op::kStat; }
 
 struct Request {
   Op op = Op::kGet;

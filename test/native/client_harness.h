@@ -47,6 +47,7 @@ struct Operation {
   uint32_t took = 0;  // of one that is slow
   uint32_t queued = 0;
   std::string value{};
+  std::vector<std::string> items{};
 };
 
 // A record that speaks of the connection.
@@ -101,10 +102,12 @@ class ClientHarness final : private pipeline::ClientListener {
     EXPECT_EQ(client_->begin(call, as_bytes(submission.key), submission.value.size()), 0);
     if (!submission.value.empty())
       std::memcpy(client_->value_space(), submission.value.data(), submission.value.size());
-    const uint32_t slot = client_->commit(submission.value.size(), std::move(submission.payload));
-    EXPECT_TRUE(owners_.emplace(slot, operations_.size()).second) << "slot " << slot << " has an owner";
-    operations_.emplace_back().slot = slot;
-    return operations_.size() - 1;
+    return enter(client_->commit(submission.value.size(), std::move(submission.payload)));
+  }
+  size_t submit_to(uint16_t server, Opcode opcode, std::string_view argument) {
+    const pipeline::Client::Call call{.request = {.op = opcode}, .timeout = kLongTimeout};
+    EXPECT_EQ(client_->begin_at(server, call, as_bytes(argument)), 0);
+    return enter(client_->commit(0));
   }
   size_t send(Submission submission) {
     const size_t number = submit(std::move(submission));
@@ -196,6 +199,12 @@ class ClientHarness final : private pipeline::ClientListener {
   pipeline::Client& client() { return *client_; }
 
  private:
+  size_t enter(uint32_t slot) {
+    EXPECT_TRUE(owners_.emplace(slot, operations_.size()).second) << "slot " << slot << " has an owner";
+    operations_.emplace_back().slot = slot;
+    return operations_.size() - 1;
+  }
+
   // Small, so that batches are taken in several goes.
   static constexpr uint32_t kRecords = 16;
   static constexpr uint32_t kOffset = 4096;
@@ -210,7 +219,7 @@ class ClientHarness final : private pipeline::ClientListener {
     for (;;) {
       const uint32_t taken = client_->take(records_.data(), kRecords, slab_, kOffset);
       if (taken == 0) return;
-      for (uint32_t i = 0; i < taken; ++i) enter(&records_[size_t{i} * layout::kRecordWords]);
+      for (uint32_t i = 0; i < taken; ++i) read(&records_[size_t{i} * layout::kRecordWords]);
     }
   }
 
@@ -221,7 +230,7 @@ class ClientHarness final : private pipeline::ClientListener {
                                             record[layout::kRecordValueLength]));
   }
 
-  void enter(const uint32_t* record) {
+  void read(const uint32_t* record) {
     const uint32_t slot = record[layout::kRecordSlot];
     const uint32_t word = record[layout::kRecordOutcome];
     const uint32_t outcome = word & layout::kOutcomeMask;
@@ -234,6 +243,11 @@ class ClientHarness final : private pipeline::ClientListener {
     const auto owner = owners_.find(slot);
     ASSERT_NE(owner, owners_.end()) << "a record of slot " << slot << ", which is free";
     Operation& operation = operations_[owner->second];
+    if (outcome == layout::kOutcomeItem) {
+      EXPECT_FALSE(operation.settled);
+      operation.items.push_back(value_of(record));
+      return;
+    }
     if (outcome != layout::kOutcomeReleased) {
       EXPECT_FALSE(operation.settled) << "operation " << owner->second << " settles again";
       operation.settled = true;

@@ -180,6 +180,28 @@ TEST_P(ClientServers, WhatIsHeldBackForAServerThatIsGoneIsNoHindrance) {
   EXPECT_EQ(next_of(*peers_[0]).key, "k0");
 }
 
+TEST_P(ClientServers, WhatIsForAServerGoesThereWhateverTheTopologySays) {
+  start_all_connected();
+  client_->client().route_by(std::make_unique<ByDigit>(1), {0});
+  const auto refused = [this](uint16_t server, std::string_view argument) {
+    return client_->client().begin_at(server, {.request = {.op = Opcode::kStat}, .timeout = 1000},
+                                      as_bytes(argument));
+  };
+  EXPECT_EQ(refused(1, "a b"), layout::kRefusedKeyForbiddenByte);
+  for (uint16_t server = 0; server < kServers; ++server) {
+    const size_t number = client_->submit_to(server, Opcode::kStat, "items");
+    client_->flush();
+    const Packet request = next_of(*peers_[server]);
+    EXPECT_EQ(request.opcode, 0x10);
+    EXPECT_EQ(request.key, "items");
+    peers_[server]->answer({.opcode = 0x10, .opaque = request.opaque, .key = "pid", .value = "17"});
+    peers_[server]->answer({.opcode = 0x10, .opaque = request.opaque});
+    ASSERT_TRUE(client_->until([&] { return client_->released(number); }));
+    EXPECT_EQ(client_->operation(number).items, (std::vector<std::string>{"pid17"}));
+    EXPECT_EQ(client_->operation(number).outcome, layout::kOutcomeAnswered);
+  }
+}
+
 TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   start_all();
   client_->client().route_by(std::make_unique<ByDigit>(1), {});

@@ -240,6 +240,43 @@ TEST(Inbox, AnAnswerToAnAbandonedOperationReleasesItsSlotAndNothingElse) {
   }
 }
 
+TEST(Inbox, ItemsAreToldOneByOneAndTheLastAnswerSettles) {
+  InboxHarness inbox;
+  inbox.start_written(5, 0x10);
+  const std::string items = encode({.opcode = 0x10, .opaque = 5, .key = "pid", .value = "17"}) +
+                            encode({.opcode = 0x10, .opaque = 5, .key = "empty"});
+  inbox.feed(items);
+  EXPECT_EQ(inbox.answered, 0u);
+  const uint32_t item = layout::kOutcomeItem | layout::kOutcomeWrittenBit;
+  const std::vector<Seen> told{{5, item, 3, 0, "pid17"}, {5, item, 5, 0, "empty"}};
+  EXPECT_EQ(inbox.seen(), told);
+  inbox.flights().abandon(*inbox.flights().find(5), layout::kOutcomeReleased);
+  inbox.feed(items);
+  EXPECT_EQ(inbox.seen(), told) << "nobody hears of what was given up";
+  inbox.feed(encode({.opcode = 0x10, .opaque = 5}));
+  EXPECT_EQ(inbox.answered, 1u);
+  EXPECT_TRUE(inbox.due().empty());
+  EXPECT_EQ(inbox.cause, 0u);
+}
+
+TEST(Inbox, AnItemAsLargeAsNoneEndsTheConnection) {
+  InboxHarness inbox;
+  inbox.start_written(5, 0x10);
+  inbox.feed(
+      encode({.opcode = 0x10, .opaque = 5, .key = "k", .value = std::string(layout::kLargeValue, 'x')}));
+  EXPECT_EQ(inbox.cause, layout::kCauseTooLarge);
+  EXPECT_TRUE(inbox.seen().empty());
+}
+
+TEST(Inbox, AKeyInAnyOtherAnswerEndsTheConnection) {
+  for (const uint8_t opcode : {uint8_t{0x00}, uint8_t{0x08}, uint8_t{0x0b}}) {
+    InboxHarness inbox;
+    inbox.start_written(5, opcode);
+    inbox.feed(encode({.opcode = opcode, .opaque = 5, .key = "pid", .value = "17"}));
+    EXPECT_EQ(inbox.cause, layout::kCauseBadLengths);
+  }
+}
+
 TEST(Inbox, TheHandshakeBringsTheVersion) {
   InboxHarness harness(InboxHarness::kMaxValue, false);
   harness.feed(encode({.opcode = 0x0b, .opaque = wire::kHandshakeOpaque, .value = "1.6.45"}));

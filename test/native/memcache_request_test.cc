@@ -108,6 +108,22 @@ const Example kExamples[] = {
      "",
      "80 1d 00 01 04 00 00 00 00 00 00 05 77 77 77 77 00 00 00 00 00 00 00 00"
      "01 02 03 04 6b"},
+    {"flush",
+     {.op = Op::kFlush, .expiry = 0x01020304},
+     "",
+     "",
+     "80 08 00 00 04 00 00 00 00 00 00 04 77 77 77 77 00 00 00 00 00 00 00 00"
+     "01 02 03 04"},
+    {"stat",
+     {.op = Op::kStat},
+     "ab",
+     "",
+     "80 10 00 02 00 00 00 00 00 00 00 02 77 77 77 77 00 00 00 00 00 00 00 00 61 62"},
+    {"version",
+     {.op = Op::kVersion},
+     "",
+     "",
+     "80 0b 00 00 00 00 00 00 00 00 00 00 77 77 77 77 00 00 00 00 00 00 00 00"},
 };
 
 INSTANTIATE_TEST_SUITE_P(EveryOpcode, RequestEncoding, testing::ValuesIn(kExamples),

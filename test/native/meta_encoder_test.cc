@@ -140,7 +140,19 @@ const Example kExamples[] = {
      "mg f//+ b v f O001a2b3c\r\n"},
     {"keyOfHighBytes", {.op = Op::kGet, .opaque = kOpaque}, "\xc3\xbc", "", "mg \xc3\xbc v f O001a2b3c\r\n"},
     {"keyLikeAFlag", {.op = Op::kGet, .opaque = kOpaque}, "b", "", "mg b v f O001a2b3c\r\n"},
+    {"stats", {.op = Op::kStat, .opaque = kOpaque}, "", "", "stats\r\n"},
+    {"statsOfAGroup", {.op = Op::kStat, .opaque = kOpaque}, "items", "", "stats items\r\n"},
+    {"flushAll", {.op = Op::kFlush, .opaque = kOpaque}, "", "", "flush_all 0\r\n"},
+    {"flushAllLater", {.op = Op::kFlush, .opaque = kOpaque, .expiry = 10}, "", "", "flush_all 10\r\n"},
+    {"version", {.op = Op::kVersion, .opaque = kOpaque}, "", "", "version\r\n"},
 };
+
+TEST(MetaArgument, TakesNoArgumentThatCouldBeACommand) {
+  for (const std::string argument : {"a b", "items\r\nflush_all", "\n"})
+    EXPECT_EQ(kMeta.encoder.check_argument(as_bytes(argument)), KeyFault::kForbiddenByte);
+  EXPECT_EQ(kMeta.encoder.check_argument(as_bytes("")), KeyFault::kNone);
+  EXPECT_EQ(kMeta.encoder.check_argument(as_bytes("items")), KeyFault::kNone);
+}
 
 INSTANTIATE_TEST_SUITE_P(Operations, MetaRequest, testing::ValuesIn(kExamples),
                          [](const auto& example) { return std::string(example.param.name); });

@@ -109,6 +109,11 @@ const Example kExamples[] = {
     {Op::kGet, "ERROR\r\n", 0x81},
     {Op::kDelete, "ERROR\r\n", 0x81},
     {Op::kGet, "ERROR unknown command\r\n", 0x81, 0, 0, "unknown command"},
+    {Op::kFlush, "OK\r\n", 0},
+    {Op::kVersion, "VERSION 1.6.18\r\n", 0, 0, 0, "1.6.18"},
+    {Op::kStat, "END\r\n", 0},
+    {Op::kStat, "RESET\r\n", 0},
+    {Op::kStat, "ERROR\r\n", 0x81},
     // Whether the value was swallowed is not said.
     {Op::kSet, "ERROR\r\n", 0x81, 0, 0, "", false, layout::kCauseUntrusted},
     {Op::kAppend, "CLIENT_ERROR bad command line format\r\n", 4, 0, 0, "bad command line format", false,
@@ -361,10 +366,33 @@ TEST_F(HostileMetaServer, AnAnswerToAnotherOperationEndsTheConnection) {
                                                {Op::kIncrement, "HD O5\r\n"},
                                                {Op::kIncrement, "VA 0 O5\r\n\r\n"},
                                                {Op::kIncrement, "VA 21 O5\r\n"},
-                                               {Op::kIncrement, "VA 100000 O5\r\n"}})
+                                               {Op::kIncrement, "VA 100000 O5\r\n"},
+                                               {Op::kGet, "STAT a 1\r\n"},
+                                               {Op::kGet, "END\r\n"},
+                                               {Op::kSet, "OK\r\n"},
+                                               {Op::kGet, "VERSION 1.6.18\r\n"},
+                                               {Op::kFlush, "END\r\n"},
+                                               {Op::kVersion, "OK\r\n"},
+                                               {Op::kVersion, "STAT a 1\r\n"},
+                                               {Op::kStat, "VERSION 1.6.18\r\n"},
+                                               {Op::kStat, "HD O5\r\n"},
+                                               {Op::kFlush, "NF O5\r\n"}})
     EXPECT_EQ(cause_of(wrong.bytes, wrong.op, wrong.discards_value), layout::kCauseWrongOpcode)
         << wrong.bytes;
   EXPECT_EQ(cause_of(std::string(kGreeted)), layout::kCauseWrongOpcode);
+}
+
+TEST(MetaAnswer, TellsStatisticsOneByOne) {
+  MetaHarness harness;
+  harness.due(kOpaque, Op::kStat);
+  harness.feed("STAT pid 17\r\nSTAT empty\r\nSTAT a b c\r\n");
+  EXPECT_EQ(harness.answered, 0u);
+  harness.feed("END\r\n");
+  const uint32_t item = layout::kOutcomeItem | layout::kOutcomeWrittenBit;
+  EXPECT_EQ(harness.seen(), (std::vector<Seen>{{kOpaque, item, 3, 0, "pid 17"},
+                                               {kOpaque, item, 5, 0, "empty"},
+                                               {kOpaque, item, 1, 0, "a b c"},
+                                               {kOpaque, outcome(0), 0, 0, ""}}));
 }
 
 TEST_F(HostileMetaServer, AValueWithoutItsLineEndEndsTheConnection) {

@@ -34,7 +34,12 @@ export function readAnswer(
     case Kind.remove:
     case Kind.touch:
     case Kind.invalidate:
+    case Kind.flushAll:
       return true;
+    case Kind.serverStats:
+      return undefined; // its items have been told
+    case Kind.serverVersions:
+      return completions.text(at);
     case Kind.increment:
     case Kind.decrement: {
       const counter = completions.counter(at);

@@ -20,6 +20,9 @@ export const CODES: readonly number[] = (() => {
     [Kind.getDetails]: layout.OP_GET_DETAILS | layout.CODE_WANTS_CAS,
     [Kind.invalidate]: layout.OP_INVALIDATE | layout.CODE_DISCARDS_VALUE,
     [Kind.getOrLoad]: layout.OP_GET_OR_CLAIM | layout.CODE_WANTS_CAS,
+    [Kind.serverStats]: layout.OP_STAT,
+    [Kind.flushAll]: layout.OP_FLUSH,
+    [Kind.serverVersions]: layout.OP_VERSION,
   };
   return Object.keys(codes).map((kind) => codes[Number(kind) as Kind]);
 })();
@@ -31,6 +34,8 @@ const IDEMPOTENT: ReadonlySet<Kind> = new Set([
   Kind.exists,
   Kind.getDetails,
   Kind.getOrLoad,
+  Kind.serverStats,
+  Kind.serverVersions,
 ]);
 
 export function isIdempotent(kind: Kind): boolean {

@@ -44,6 +44,11 @@ export function statusError(
 ): EvenkeelError {
   const op = nameOf(operation.kind);
   const words = text === '' ? '' : `: ${text}`;
+  if (
+    operation.kind === Kind.serverStats &&
+    (status === Status.keyNotFound || status === Status.unknownCommand)
+  )
+    return new UnsupportedError(`${op}: the server has no such group of statistics`, { context });
   switch (status) {
     case Status.keyNotFound:
     case Status.notStored:

@@ -66,6 +66,11 @@ export class Cluster implements ClusterView {
     });
   }
 
+  /** undefined: it is not one of the fleet's, or not any more. */
+  idOf(name: string): number | undefined {
+    return this.#current.get(name)?.id;
+  }
+
   /** The server, where there is but one. */
   get onlyName(): string | undefined {
     const [name, ...others] = this.#current.keys();

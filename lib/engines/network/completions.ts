@@ -96,6 +96,15 @@ export class Completions {
     return this.#slab.toString('utf8', start, start + length);
   }
 
+  /** Of OUTCOME_ITEM. */
+  item(at: number): { readonly name: string; readonly text: string } {
+    const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
+    const end = start + (this.records[at + layout.RECORD_VALUE_LENGTH] as number);
+    const middle = start + (this.records[at + layout.RECORD_FLAGS] as number);
+    const name = this.#slab.toString('utf8', start, middle);
+    return { name, text: this.#slab.toString('utf8', middle, end).trimStart() };
+  }
+
   /** The record's value as a counter; undefined when it is none. */
   counter(at: number): bigint | undefined {
     if (this.records[at + layout.RECORD_FLAGS] === layout.DECIMAL_COUNTER) return parseCounter(this.text(at));

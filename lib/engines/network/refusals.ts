@@ -2,6 +2,7 @@ import { invalidArgument } from '../../arguments';
 import {
   BackpressureError,
   ClosedError,
+  ConnectionError,
   type EvenkeelError,
   InvalidArgumentError,
   ResourceError,
@@ -37,6 +38,10 @@ export function refusalError(
   }
   if (code === layout.REFUSED_MEMORY) {
     return new ResourceError('the system has no memory for the value', { context: { op, node } });
+  }
+  if (code === layout.REFUSED_NO_SERVER) {
+    const message = 'the server was taken out of the servers';
+    return new ConnectionError(message, { context: { op, node } });
   }
   const [argument, message] =
     code === layout.REFUSED_KEY_TOO_LONG

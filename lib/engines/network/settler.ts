@@ -1,4 +1,4 @@
-import { type ErrorContext, EvenkeelError, TimeoutError } from '../../errors';
+import { type ErrorContext, EvenkeelError, ServerError, TimeoutError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
@@ -76,6 +76,17 @@ export class Settler {
       ...this.#completions.times(at),
       isAnswered: (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_ANSWERED,
     });
+  }
+
+  /** A part of the operation's answer. False: it is ended, because that is too much. */
+  addItem(operation: Operation, at: number): boolean {
+    const { name, text } = this.#completions.item(at);
+    const bytes = operation.collector?.addItem?.(operation, name, text) ?? 0;
+    if (bytes <= this.#options.maxValueSize) return true;
+    const message = `${nameOf(operation.kind)}: the answer is larger than maxValueSize allows`;
+    const context = this.#contextOf(operation, at);
+    operation.fail(withoutStack(() => new ServerError(message, { context })));
+    return false;
   }
 
   /** `outcome`: the word of the record; `at`: the record. */
@@ -197,10 +208,11 @@ export class Settler {
 }
 
 export function contextOf(
-  { kind, key, attempts }: Operation,
+  { kind, key: given, attempts, details: detail }: Operation,
   node: string | undefined,
   status?: number,
 ): ErrorContext {
   const op = nameOf(kind);
+  const key = detail?.server === undefined ? given : undefined;
   return status === undefined ? { op, key, node, attempts } : { op, key, node, attempts, status };
 }

@@ -6,8 +6,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { TransportStats } from '../../observability/stats';
-import { clearTimeout, dateNow, queueMicrotask, setTimeout } from '../../platform';
-import { onAbort, reasonOf } from '../../transactions/abort';
+import { clearTimeout, dateNow, setTimeout } from '../../platform';
 import type { GetMany, Waiting } from '../../transactions/get-many';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
@@ -16,6 +15,7 @@ import { Waiters } from '../waiters';
 import { Cluster } from './cluster';
 import { Completions } from './completions';
 import type { Dialect } from './dialect';
+import { listen } from './listening';
 import { nativeOptionsOf, type ResolvedClientOptions } from './options';
 import { Parameters } from './parameters';
 import { closedError, refusalError } from './refusals';
@@ -240,12 +240,14 @@ export class NativeTransport implements Transport {
     const { details: detail, value } = operation;
     if (this.#closed && !this.#continuing) return this.#closedError();
     if (detail !== undefined) {
-      if (detail.signal !== undefined && !this.#listen(operation, detail.signal)) return undefined;
+      if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return undefined;
       this.#parameters.set(operation, detail);
     }
     const code = this.#codes[operation.kind] as number;
     let slot: number;
-    if (value === undefined) {
+    if (detail?.server !== undefined) {
+      slot = this.#submitTo(detail.server, code, operation.key);
+    } else if (value === undefined) {
       slot = this.#native.submit(code, operation.key);
     } else {
       this.#parameters.words[layout.PARAM_FLAGS] = operation.flags;
@@ -266,25 +268,13 @@ export class NativeTransport implements Transport {
     return undefined;
   }
 
-  #refusal(code: number, op: string | undefined): EvenkeelError {
-    return refusalError(code, op, this.#cluster.onlyName, this.#dialect.longestKey, this.#options);
+  #submitTo(server: string, code: number, argument: string): number {
+    const id = this.#cluster.idOf(server);
+    return id === undefined ? layout.REFUSED_NO_SERVER : this.#native.submitTo(id, code, argument);
   }
 
-  /** False when the signal has aborted: nothing is to be sent. The outcome comes like every other, after the call. */
-  #listen(operation: Operation, signal: AbortSignal): boolean {
-    if (signal.aborted) {
-      queueMicrotask(() => operation.fail(reasonOf(signal)));
-      return false;
-    }
-    const stop = onAbort(signal, (reason) => {
-      this.cancel(operation);
-      operation.fail(reason);
-    });
-    operation.stopListening = () => {
-      operation.stopListening = undefined;
-      stop();
-    };
-    return true;
+  #refusal(code: number, op: string | undefined): EvenkeelError {
+    return refusalError(code, op, this.#cluster.onlyName, this.#dialect.longestKey, this.#options);
   }
 
   /** Whether there may be more, for another turn of the loop. */
@@ -323,6 +313,10 @@ export class NativeTransport implements Transport {
       }
       const operation = this.#pending[slot];
       if (operation === undefined || (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_RELEASED) continue;
+      if ((outcome & layout.OUTCOME_MASK) === layout.OUTCOME_ITEM) {
+        if (!this.#settler.addItem(operation, at)) this.cancel(operation);
+        continue;
+      }
       this.#pending[slot] = undefined;
       operation.slot = -1;
       if (operation.trace !== undefined || (outcome & layout.OUTCOME_SLOW_BIT) !== 0)

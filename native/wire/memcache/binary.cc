@@ -14,6 +14,9 @@ class BinaryEncoder final : public Encoder {
   KeyCheck check_key(std::span<const std::byte> key) const override {
     return {.fault = memcache::check_key(key)};
   }
+  KeyFault check_argument(std::span<const std::byte> argument) const override {
+    return memcache::check_argument(argument);
+  }
   size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override {
     return head_size(request.op) + key.size();
   }
@@ -21,7 +24,7 @@ class BinaryEncoder final : public Encoder {
   void encode(const Request& request, std::span<const std::byte> key, size_t value_length,
               std::span<std::byte> prefix, std::span<std::byte>) const override {
     encode_head(request, key.size(), value_length, prefix.data());
-    std::memcpy(prefix.data() + prefix.size() - key.size(), key.data(), key.size());
+    if (!key.empty()) std::memcpy(prefix.data() + prefix.size() - key.size(), key.data(), key.size());
   }
 };
 
@@ -39,13 +42,15 @@ class BinaryDecoder final : public Decoder {
     answer->status = header.status;
     answer->is_success = header.status == kStatusSuccess;
     answer->cas = header.cas;
+    answer->is_item = answer->is_success && answer->op == Op::kStat && header.key_length > 0;
     // No request here asks for its key back; a hit brings its flags, and touch does too.
     const bool is_hit = answer->is_success && brings_value(answer->op);
-    if (fault == HeaderFault::kBadLengths || header.key_length != 0 ||
+    if (fault == HeaderFault::kBadLengths || (header.key_length != 0 && !answer->is_item) ||
         (is_hit ? header.extras_length != kFlagsSize : header.extras_length > kFlagsSize))
       return Decoded::kDistorted;
     answer->head = kHeaderSize + header.extras_length;
-    answer->value = header.value_length();
+    answer->name = header.key_length;
+    answer->value = header.key_length + header.value_length();
     if (bytes.size() < answer->head) return Decoded::kIncomplete;
     answer->flags = decode_flags(header, bytes.subspan(kHeaderSize));
     return Decoded::kAnswer;

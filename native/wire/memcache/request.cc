@@ -77,4 +77,8 @@ KeyFault check_key(std::span<const std::byte> key) {
   return has_forbidden(load_eight(last)) ? KeyFault::kForbiddenByte : KeyFault::kNone;
 }
 
+KeyFault check_argument(std::span<const std::byte> argument) {
+  return argument.empty() ? KeyFault::kNone : check_key(argument);
+}
+
 }  // namespace evenkeel::wire::memcache

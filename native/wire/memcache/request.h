@@ -15,7 +15,7 @@ namespace evenkeel::wire::memcache {
 enum class Extras : uint8_t {
   kNone = 0,     // get, delete, append, prepend
   kStore = 8,    // flags u32, expiry u32
-  kExpiry = 4,   // expiry u32: touch, get-and-touch
+  kExpiry = 4,   // expiry u32: touch, get-and-touch, flush
   kCounter = 20  // delta u64, initial u64, expiry u32
 };
 
@@ -30,6 +30,7 @@ constexpr Extras extras_of(Op op) {
       return Extras::kCounter;
     case Op::kTouch:
     case Op::kGetAndTouch:
+    case Op::kFlush:
       return Extras::kExpiry;
     default:
       return Extras::kNone;
@@ -46,5 +47,7 @@ void encode_head(const Request& request, size_t key_length, size_t value_length,
 // A key is 1 to 250 bytes without control characters and spaces: the text protocol's rule, kept here so that
 // every key stays reachable by text clients and proxies.
 KeyFault check_key(std::span<const std::byte> key);
+// The same, and nothing at all is fine.
+KeyFault check_argument(std::span<const std::byte> argument);
 
 }  // namespace evenkeel::wire::memcache

@@ -17,7 +17,20 @@ constexpr size_t kLongestCounter = 20;
 constexpr std::string_view kLineEnd = "\r\n";
 
 // Answer.code.
-enum Code : uint8_t { kValue, kDone, kMiss, kNotFound, kNotStored, kExists, kUnknown, kBadRequest, kFailed };
+enum Code : uint8_t {
+  kValue,
+  kDone,
+  kMiss,
+  kNotFound,
+  kNotStored,
+  kExists,
+  kStatistic,
+  kEnd,
+  kOk,
+  kUnknown,
+  kBadRequest,
+  kFailed
+};
 
 namespace status {
 constexpr uint16_t kKeyNotFound = 0x01;
@@ -81,9 +94,9 @@ std::optional<Code> code_of(std::string_view word) {
 
 // Whether a line may go on like this, of which the end has not come.
 bool may_begin(std::string_view bytes) {
-  static constexpr std::array<std::string_view, 12> kBeginnings{
-      "VA",   "HD",       "EN",       "NF",    "NS",           "EX",
-      "MN\r", "STORED\r", "VERSION ", "ERROR", "CLIENT_ERROR", "SERVER_ERROR"};
+  static constexpr std::array<std::string_view, 15> kBeginnings{
+      "VA",       "HD",    "EN",           "NF",           "NS",    "EX",      "MN\r", "STORED\r",
+      "VERSION ", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "STAT ", "RESET\r", "OK\r"};
   return std::any_of(kBeginnings.begin(), kBeginnings.end(), [bytes](std::string_view beginning) {
     const size_t length = std::min(bytes.size(), beginning.size());
     return bytes.substr(0, length) == beginning.substr(0, length);
@@ -209,6 +222,49 @@ bool stands_for_nothing(const Answer& answer) {
   return is_claimed && answer.value == 0 && answer.flags == 0;
 }
 
+// Of a line that answers a classic command and nothing else.
+bool read_classic(std::string_view line, Answer* answer) {
+  static constexpr std::string_view kStat = "STAT ";
+  answer->head = line.size() + kLineEnd.size();
+  if (line == "END" || line == "RESET") {
+    answer->code = kEnd;
+  } else if (line == "OK") {
+    answer->code = kOk;
+  } else if (begins_with(line, kStat)) {
+    answer->code = kStatistic;
+    answer->head = kStat.size();
+    answer->value = line.size() - kStat.size();
+    answer->tail = kLineEnd.size();
+    answer->name = std::min(line.find(' ', kStat.size()), line.size()) - kStat.size();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool read_as_classic(Op op, Answer* answer) {
+  switch (answer->code) {
+    case kUnknown:
+    case kBadRequest:
+    case kFailed:
+      return true;
+    case kStatistic:
+      answer->is_item = true;
+      break;
+    default:
+      break;
+  }
+  answer->is_success = true;
+  switch (op) {
+    case Op::kStat:
+      return answer->code == kStatistic || answer->code == kEnd;
+    case Op::kFlush:
+      return answer->code == kOk;
+    default:
+      return answer->code == kAnswerVersion;
+  }
+}
+
 // 1.6.18 is the first with the opaque of a miss. What has no such number is judged by what it does.
 bool is_new_enough(std::string_view version) {
   std::array<uint32_t, 3> parts{};
@@ -253,7 +309,7 @@ Decoded MetaDecoder::decode(std::span<const std::byte> given, Answer* answer) co
   std::string_view rest = *line;
   const std::string_view word = next_word(&rest);
   const std::optional<Code> code = code_of(word);
-  if (!code.has_value()) return read_other(*line, answer);
+  if (!code.has_value()) return read_classic(*line, answer) ? Decoded::kAnswer : read_other(*line, answer);
   if (line->front() == ' ') return Decoded::kForeign;
   answer->code = *code;
   answer->head = head;
@@ -261,6 +317,7 @@ Decoded MetaDecoder::decode(std::span<const std::byte> given, Answer* answer) co
 }
 
 bool MetaDecoder::read_as(Op op, bool discards_value, Answer* answer) const {
+  if (is_of_server(op)) return read_as_classic(op, answer);
   const bool wants_value = is_counter(op) || (brings_value(op) && !discards_value);
   switch (answer->code) {
     case kValue:

@@ -9,6 +9,7 @@
 //   NS O<opaque>   EX O<opaque>                the condition of the mode, or of the cas, does not hold
 //   ERROR, CLIENT_ERROR, SERVER_ERROR <words>  of the first request that has no answer yet
 //   MN   VERSION <version>   STORED            in a handshake
+//   STAT <name> <value>, END, RESET            of stats; OK of flush_all
 //
 // What is returned may stand in any order, and there may be more of it.
 #pragma once

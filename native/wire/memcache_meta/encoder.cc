@@ -141,9 +141,24 @@ constexpr std::string_view command_of(Op op) {
   return op == Op::kIncrement || op == Op::kDecrement ? "ma " : "mg ";
 }
 
+template <typename Out>
+void put_classic(Out& out, const Request& request, std::span<const std::byte> argument) {
+  if (request.op == Op::kVersion) out.text("version");
+  if (request.op == Op::kFlush) put_number(out, "flush_all ", std::min(request.expiry, kLatestExpiry));
+  if (request.op == Op::kStat) {
+    out.text("stats");
+    if (!argument.empty()) {
+      out.text(" ");
+      out.text({reinterpret_cast<const char*>(argument.data()), argument.size()});
+    }
+  }
+  out.text(kLineEnd);
+}
+
 // The line, once to count its bytes and once to write them.
 template <typename Out>
 void put(Out& out, const Request& request, std::span<const std::byte> key, size_t value_length) {
+  if (is_of_server(request.op)) return put_classic(out, request, key);
   out.text(command_of(request.op));
   request.encodes_key ? out.base64_key(key) : out.plain_key(key);
   if (is_store(request.op)) {
@@ -192,11 +207,11 @@ void put(Out& out, const Request& request, std::span<const std::byte> key, size_
     case Op::kDecrement:
       put_count(out, request, " v MD");
       break;
-    case Op::kDelete:
-      break;
     case Op::kInvalidate:
       out.text(" I");
       if (request.expiry != 0) put_expiry(out, " T", request.expiry);
+      break;
+    default:
       break;
   }
   if (request.cas != 0 && !brings_value(request.op) && request.op != Op::kTouch)
@@ -212,6 +227,10 @@ KeyCheck MetaEncoder::check_key(std::span<const std::byte> key) const {
   if (fault == KeyFault::kForbiddenByte && key.size() <= kMostEncodedBytes)
     return {.fault = KeyFault::kNone, .needs_encoding = true};
   return {.fault = fault};
+}
+
+KeyFault MetaEncoder::check_argument(std::span<const std::byte> argument) const {
+  return memcache::check_argument(argument);
 }
 
 size_t MetaEncoder::prefix_size(const Request& request, std::span<const std::byte> key, size_t) const {

@@ -9,6 +9,9 @@
 //   md <key> I T<expiry> C<cas> O<opaque>                   invalidate
 //   ma <key> v MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
 //
+// What is asked of a server itself has classic commands only, and no opaque: stats <group>, flush_all
+// <delay>, version.
+//
 // A key that text cannot carry is sent in base64, and `b` says so; the record is that of the raw key.
 #pragma once
 
@@ -19,6 +22,7 @@ namespace evenkeel::wire::memcache_meta {
 class MetaEncoder final : public Encoder {
  public:
   KeyCheck check_key(std::span<const std::byte> key) const override;
+  KeyFault check_argument(std::span<const std::byte> argument) const override;
   size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override;
   size_t suffix_size(Op op) const override;
   void encode(const Request& request, std::span<const std::byte> key, size_t value_length,

@@ -48,6 +48,7 @@ constexpr uint32_t kSmallMaxValue = 50;
 constexpr size_t kTextKept = 256;
 constexpr std::array<uint8_t, 4> kOpcodes{0x00, 0x01, 0x05, 0x1d};
 constexpr std::array<uint8_t, 4> kMetaOps{0x00, 0x01, 0x05, 0xe0};
+constexpr uint8_t kStat = 0x10;
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -127,7 +128,8 @@ class Connection {
   void start(uint8_t how) {
     const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
     const uint32_t opaque = uint32_t{how} << layout::kSlotBits | slot;
-    const uint8_t opcode = (is_meta_ ? kMetaOps : kOpcodes)[how % kOpcodes.size()];
+    const uint8_t opcode =
+        how / 8 % 8 == 6 ? kStat : (is_meta_ ? kMetaOps : kOpcodes)[how % kOpcodes.size()];
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
@@ -280,7 +282,13 @@ class Connection {
     for (const Completion& completion : batch.records) {
       Expected& operation = operations_.at(completion.slot / 97);
       require(completion.slot == (operation.opaque & ((1u << layout::kSlotBits) - 1)));
-      if ((completion.outcome & layout::kOutcomeMask) != layout::kOutcomeReleased) ++operation.settled;
+      const uint32_t outcome = completion.outcome & layout::kOutcomeMask;
+      if (outcome == layout::kOutcomeItem) {
+        require(operation.settled == 0 && operation.released == 0 && operation.opcode == kStat);
+        require(completion.flags <= completion.value_length);
+      } else if (outcome != layout::kOutcomeReleased) {
+        ++operation.settled;
+      }
       if ((completion.outcome & layout::kOutcomeReleaseBit) != 0) ++operation.released;
       if ((completion.outcome & layout::kOutcomeDescribedBit) != 0)
         require(describes(static_cast<Op>(operation.opcode)));
@@ -288,7 +296,6 @@ class Connection {
         require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
         require(completion.value_length <= max_value_);
       } else {
-        const uint32_t outcome = completion.outcome & layout::kOutcomeMask;
         const bool is_error = completion.outcome >> layout::kOutcomeStatusShift != 0;
         const bool is_read = brings_value(static_cast<Op>(operation.opcode));
         if (is_error) require(completion.value_length <= kTextKept);

@@ -17,7 +17,8 @@ using evenkeel::wire::Op;
 constexpr size_t kLongestLine = 2048;
 constexpr Op kOps[] = {Op::kGet,         Op::kSet,        Op::kAdd,        Op::kReplace,   Op::kDelete,
                        Op::kIncrement,   Op::kDecrement,  Op::kAppend,     Op::kPrepend,   Op::kTouch,
-                       Op::kGetAndTouch, Op::kGetOrClaim, Op::kGetDetails, Op::kInvalidate};
+                       Op::kGetAndTouch, Op::kGetOrClaim, Op::kGetDetails, Op::kInvalidate,
+                       Op::kFlush, Op::kVersion, Op::kStat};
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -31,7 +32,8 @@ void check_readings(const Answer& answer) {
       require(read.is_success == (read.status == 0));
       require(read.total() == answer.total() && read.opaque == answer.opaque && read.cas == answer.cas);
       // Without a name of its own only an error is anybody's.
-      require(read.has_opaque || !read.is_success);
+      require(read.has_opaque || !read.is_success || is_of_server(op));
+      require(!read.is_item || (op == Op::kStat && read.name <= read.value));
       if (read.is_success && brings_value(op)) require(discards_value == (read.tail == 0));
     }
   }
