@@ -4,6 +4,8 @@ import { joinCredentials } from './cluster/credentials';
 import { Database } from './database';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
+import type { Transport } from './engines/engine';
+import type { ManagementBase } from './engines/management';
 import { type MemcachedOptions, openMemcached } from './engines/memcached/open';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
@@ -31,8 +33,12 @@ interface CommonOptions {
 }
 
 export interface ConnectOptions extends MemcachedOptions, CommonOptions {
-  /** Where the cluster is managed. A single memcached server has nothing to manage: only 'shared' is taken for now. */
-  readonly managementBase?: 'shared' | undefined;
+  /**
+   * Where the timers of what belongs to no operation are, such as those of connecting, of asking for addresses and of
+   * discovery: 'shared' (on the transactions' base), 'internal' (on one that the database makes for itself) or on one of
+   * your own. Default 'shared'.
+   */
+  readonly managementBase?: ManagementBase | undefined;
   /** true: resolve at once and connect behind the scenes; operations wait within their deadlines. Default false. */
   readonly lazy?: boolean | undefined;
 }
@@ -47,7 +53,7 @@ export interface EmbeddedConnectOptions<
    * Where the sweeper's timer and the watch for commits of other processes are: 'shared' (the transactions' base),
    * 'internal' (one that the database makes for itself) or one of your own.
    */
-  readonly managementBase?: 'shared' | 'internal' | EventBase | undefined;
+  readonly managementBase?: ManagementBase | undefined;
 }
 
 const MEMCACHED_NAMES = optionNames<ConnectOptions>({
@@ -60,6 +66,8 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   timeout: true,
   connectTimeout: true,
   backoff: true,
+  connectionsPerNode: true,
+  resolveInterval: true,
   maxInFlight: true,
   maxQueued: true,
   maxQueuedBytes: true,
@@ -166,26 +174,22 @@ async function connectMemcached(
   transcoder: Transcoder,
   slow: SlowOperations | undefined,
 ): Promise<Database> {
-  const engine = openMemcached(servers, options, transcoder, slow);
-  const { lazy = false, managementBase = 'shared', captureStack = false } = options;
+  const { lazy = false, managementBase, captureStack = false } = options;
   checkFlag('lazy', lazy);
-  if (managementBase !== 'shared') {
-    throw new UnsupportedError("memcached: managementBase other than 'shared'", {
-      context: { argument: 'managementBase' },
-    });
-  }
+  const bases = { eventBase: () => baseOf(options), managementBase };
+  const engine = openMemcached(servers, options, transcoder, bases, slow);
   const eventBase = baseOf(options);
-  const transport = engine.createTransport(eventBase);
-  // A lazy one connects by itself, without keeping the process alive: operations tell, each within its deadline.
-  if (!lazy) {
-    try {
-      await transport.ready();
-    } catch (error) {
-      await transport.close(engine.drainTimeout);
-      throw error;
-    }
+  let transport: Transport | undefined;
+  try {
+    transport = engine.createTransport(eventBase);
+    // A lazy one connects by itself, without keeping the process alive: operations tell, each within its deadline.
+    if (!lazy) await transport.ready();
+    return new Database(engine, eventBase, transport, captureStack, slow);
+  } catch (error) {
+    await transport?.close(engine.drainTimeout);
+    await engine.close();
+    throw error;
   }
-  return new Database(engine, eventBase, transport, captureStack, slow);
 }
 
 /** A url that says so is not contradicted by an option. */

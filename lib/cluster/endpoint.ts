@@ -10,6 +10,7 @@ export class Endpoint {
   readonly name: string;
   readonly #server: ServerAddress;
   #addresses: readonly SocketAddress[] | undefined;
+  readonly #listeners = new Set<(addresses: readonly SocketAddress[]) => void>();
   #resolving: Promise<readonly SocketAddress[]> | undefined;
 
   constructor(server: ServerAddress) {
@@ -28,8 +29,15 @@ export class Endpoint {
     return this.#addresses;
   }
 
+  /** Calls back when the addresses have changed, until the function that is returned is called. */
+  listen(listener: (addresses: readonly SocketAddress[]) => void): () => void {
+    const each = (addresses: readonly SocketAddress[]): void => listener(addresses);
+    this.#listeners.add(each);
+    return () => void this.#listeners.delete(each);
+  }
+
   /**
-   * Asks the resolver anew, at most once at a time. The array is the old one when the addresses are. Rejects with the
+   * Asks the resolver anew, at most once at a time. Rejects with the
    * system's error; the old addresses stay.
    */
   resolve(): Promise<readonly SocketAddress[]> {
@@ -45,8 +53,10 @@ export class Endpoint {
     const found = await lookup(server.host, { all: true });
     const addresses = found.map(({ address }) => [address, server.port] as const);
     // Resolvers turn the order round; whoever tries the addresses in turn would begin anew each time.
-    if (this.#addresses === undefined || !areSame(addresses, this.#addresses)) this.#addresses = addresses;
-    return this.#addresses;
+    if (this.#addresses !== undefined && areSame(addresses, this.#addresses)) return this.#addresses;
+    this.#addresses = addresses;
+    for (const listener of this.#listeners) listener(addresses);
+    return addresses;
   }
 }
 

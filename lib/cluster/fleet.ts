@@ -40,6 +40,13 @@ export interface FleetMap {
   readonly placement: Placement;
 }
 
+/** How an event base sees a server. */
+export interface Sight {
+  readonly isConnected: boolean;
+  /** Attempts to connect that have failed, one after the other. */
+  readonly failures: number;
+}
+
 export type FleetListener = (map: FleetMap) => void;
 
 /** Which servers there are, and which of them have keys just now; the same for all event bases of a database. */
@@ -48,6 +55,8 @@ export class Fleet {
   readonly #listeners = new Set<FleetListener>();
   /** Names. */
   readonly #ejected = new Set<string>();
+  /** By name, what each of the event bases sees of a server. */
+  readonly #sights = new Map<string, Map<object, Sight>>();
   #map: FleetMap;
 
   /** Throws InvalidArgumentError (`servers`), as set() does. */
@@ -65,21 +74,40 @@ export class Fleet {
     const members = membersOf(servers, this.#map.members);
     const map = mapOf(members, this.#ejected, this.#policy);
     for (const name of this.#ejected) if (!isThere(members, name)) this.#ejected.delete(name);
+    for (const name of this.#sights.keys()) if (!isThere(members, name)) this.#sights.delete(name);
     this.#publish(map);
   }
 
-  /** An attempt to connect to it has failed, the `failures`th one after the other. */
-  failed(name: string, failures: number): void {
-    const { deadServer, ejectAfter } = this.#policy;
-    if (deadServer === 'fail' || failures < ejectAfter) return;
-    if (this.#ejected.has(name) || !isThere(this.#map.members, name)) return;
-    this.#ejected.add(name);
-    this.#publish(mapOf(this.#map.members, this.#ejected, this.#policy));
+  /** What an event base, `viewer`, sees of a server from here on. */
+  sees(viewer: object, name: string, sight: Sight): void {
+    if (this.#policy.deadServer === 'fail' || !isThere(this.#map.members, name)) return;
+    const sights = this.#sights.get(name) ?? new Map<object, Sight>();
+    this.#sights.set(name, sights.set(viewer, sight));
+    this.#judge([name]);
   }
 
-  /** There is a connection to it. */
-  connected(name: string): void {
-    if (this.#ejected.delete(name)) this.#publish(mapOf(this.#map.members, this.#ejected, this.#policy));
+  /** The event base is not one of the database's any more. */
+  forget(viewer: object): void {
+    const seen = [...this.#sights].filter(([, sights]) => sights.delete(viewer));
+    this.#judge(seen.map(([name]) => name));
+  }
+
+  /**
+   * A server has its keys for as long as one event base has a connection to it: bases that see it differently would take
+   * them away and give them back in turn.
+   */
+  #judge(names: readonly string[]): void {
+    const before = this.#ejected.size;
+    let isNews = false;
+    for (const name of names) {
+      const sights = [...(this.#sights.get(name)?.values() ?? [])];
+      const isDown = isSeenDown(sights, this.#policy.ejectAfter);
+      // Whom nobody looks at any more, nobody has found well.
+      if (isDown) this.#ejected.add(name);
+      else if (sights.some(({ isConnected }) => isConnected)) isNews = this.#ejected.delete(name) || isNews;
+    }
+    if (isNews || this.#ejected.size > before)
+      this.#publish(mapOf(this.#map.members, this.#ejected, this.#policy));
   }
 
   listen(listener: FleetListener): () => void {
@@ -118,6 +146,9 @@ function mapOf(
   const servers = placed.map(({ server }) => server);
   return { members, placed, placement: placeKeys(placement, servers) };
 }
+
+const isSeenDown = (sights: readonly Sight[], ejectAfter: number): boolean =>
+  sights.every(({ isConnected }) => !isConnected) && sights.some(({ failures }) => failures >= ejectAfter);
 
 const isThere = (members: readonly Member[], name: string): boolean =>
   members.some((member) => member.name === name);

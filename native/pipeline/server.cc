@@ -34,8 +34,9 @@ bool Server::lets_wait() const {
       return true;
     case Offline::kFailWhenDown:
       return !is_down_;
-    case Offline::kFail:
-      return false;
+    case Offline::kFail:  // where one connection is there the others come
+      return std::any_of(connections_.begin(), connections_.end(),
+                         [](const auto& each) { return each->is_established(); });
   }
   return true;
 }

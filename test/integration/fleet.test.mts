@@ -164,6 +164,28 @@ onBothBases('a fleet', (bases) => {
     await db.close();
   });
 
+  test('has several connections to each server, and is connected while there is one', async () => {
+    await using servers = await startServers(2);
+    const [first] = servers as unknown as [TestServer];
+    const db = await bases.connect(urlOf(servers), { ...quick, connectionsPerNode: 3 });
+    for (const server of servers) await server.waitForConnections(3);
+    await store(db);
+    assert.deepEqual(await db.getMany(KEYS), new Map(KEYS.map((key) => [key, key])));
+    const states: string[] = [];
+    db.onTopology(({ nodes }) => states.push(...nodes.map(({ state }) => state)));
+    const key = keyOf(first, servers);
+    const fault = await first.fault({ key, times: 1, action: { kind: 'close' } });
+    await db.upsert(key, 'again').catch(() => {});
+    await fault.remove();
+    await until(async () => (await db.get(key).catch(() => undefined)) !== undefined, 'another connection');
+    for (const server of servers) await server.waitForConnections(3);
+    assert.ok(states.every((state) => state === 'connected'));
+    await assert.rejects(db.insert(key, 1), ({ context }: ConnectionError) => context.node === nameOf(first));
+    await first.stop();
+    await until(() => db.topology.nodes[0]?.state === 'disconnected', 'the end of all of them');
+    await db.close();
+  });
+
   test('whose servers are all dead says so for each key', async () => {
     await using servers = await startServers(2);
     const db = await bases.connect(urlOf(servers), { ...quick, deadServer: 'eject', ejectAfter: 1 });

@@ -253,8 +253,7 @@ TEST_P(ClientServers, AConnectionThatEndsIsNoServerThatIsDown) {
 
 class ServerConnections : public ClientServers {
  protected:
-  void start_with(uint16_t connections) {
-    pipeline::Options options = quick();
+  void start_with(uint16_t connections, pipeline::Options options = quick()) {
     options.connections = connections;
     client_ = std::make_unique<ClientHarness>(GetParam(), options);
     client_->client().route_by(pipeline::Modulo::make(pipeline::KeyHash::kOneAtATime, 1), {0});
@@ -302,6 +301,28 @@ TEST_P(ServerConnections, OneKeyAlwaysTakesTheSameAndManyKeysTakeThemAll) {
     return seen == 2 * kKeys;
   }));
   for (const size_t each : taken) EXPECT_GT(each, 0u);
+}
+
+TEST_P(ServerConnections, WhatMayNotWaitForAServerWaitsForItsSecondConnection) {
+  pipeline::Options options = quick();
+  options.offline = pipeline::Offline::kFail;
+  start_with(2, options);
+  std::array<std::unique_ptr<Peer>, 2> peers{accepted(listener_)};
+  constexpr size_t kKeys = 20;
+  for (size_t i = 0; i < kKeys; ++i) client_->submit({.key = "key:" + std::to_string(i)});
+  client_->flush();
+  peers[1] = accepted(listener_);
+  const auto settled = [this](size_t count) {
+    return std::all_of(client_->operations().begin(), client_->operations().begin() + count,
+                       [](const Operation& each) { return each.settled; });
+  };
+  ASSERT_TRUE(client_->until([&] {
+    for (auto& peer : peers) {
+      while (const auto request = peer->request()) answer_by(*peer, *request, "well");
+    }
+    return settled(kKeys);
+  }));
+  for (const Operation& each : client_->operations()) EXPECT_EQ(each.outcome, layout::kOutcomeAnswered);
 }
 
 TEST_P(ServerConnections, TheEndOfOneIsNothingToTheOthers) {

@@ -29,8 +29,13 @@ export async function connecting(): Promise<void> {
   await connect();
   // @ts-expect-error a misspelt option
   await connect('memcached://h', { timeOut: 1 });
-  // @ts-expect-error one server has nothing to manage elsewhere
-  await connect('memcached://h', { managementBase: 'internal' });
+  await connect('memcached://h', {
+    managementBase: 'internal',
+    connectionsPerNode: 2,
+    resolveInterval: 1000,
+  });
+  // @ts-expect-error no such place
+  await connect('memcached://h', { managementBase: 'elsewhere' });
   // @ts-expect-error both halves of a transcoder are needed
   await connect('memcached://h', { transcoder: { encode: () => ({ data: '', flags: 0 }) } });
   // @ts-expect-error a view is closed with its database

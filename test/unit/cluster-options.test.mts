@@ -18,6 +18,8 @@ test('without options the documented defaults hold', () => {
     timeout: 2500,
     connectTimeout: 2000,
     backoff: { min: 50, max: 2000 },
+    connectionsPerNode: 1,
+    resolveInterval: 60_000,
     maxInFlight: 16384,
     maxQueued: 131072,
     maxQueuedBytes: 256 << 20,
@@ -48,6 +50,17 @@ describe('refused by connect(), naming the option:', () => {
     ['silenceTimeout', (silenceTimeout) => ({ silenceTimeout }), notTimes],
     ['backoff.min', (min) => ({ backoff: { min } }), notTimes],
     ['backoff.max', (max) => ({ backoff: { max } }), notTimes],
+    [
+      'resolveInterval',
+      (resolveInterval) => ({ resolveInterval }),
+      notTimes.filter((each) => each !== Number.POSITIVE_INFINITY),
+    ],
+    [
+      'connectionsPerNode',
+      (connectionsPerNode) => ({ connectionsPerNode }),
+      [0, -1, 1.5, Number.NaN, 65, '1', null],
+    ],
+    ['managementBase', (managementBase) => ({ managementBase }), [null, {}, 'mine', 1]],
     ['maxInFlight', (maxInFlight) => ({ maxInFlight }), [0, -1, 1.5, Number.NaN, 2 ** 20, '1', null]],
     ['maxQueued', (maxQueued) => ({ maxQueued }), [-1, 1.5, Number.NaN, 2 ** 20, '1', null]],
     ['maxValueSize', (maxValueSize) => ({ maxValueSize }), [0, -1, 1.5, 2 ** 30 + 1, '1', null]],
@@ -71,13 +84,5 @@ describe('refused by connect(), naming the option:', () => {
 
   test('more operations than there are slots', async () => {
     await assert.rejects(connect(NOBODY, { maxInFlight: 1e6, maxQueued: 1e5 }), refusalOf('maxQueued'));
-  });
-});
-
-test('a management base of its own is not supported yet', async () => {
-  const managementBase = 'internal' as 'shared';
-  await assert.rejects(connect(NOBODY, { managementBase }), {
-    code: 'EVENKEEL_UNSUPPORTED',
-    message: /managementBase/,
   });
 });

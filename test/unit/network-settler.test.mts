@@ -50,7 +50,7 @@ class OfNode extends Completions {
     super(commonFlagsTranscoder);
   }
 
-  override node(): number {
+  override connection(): number {
     return this.id;
   }
 }

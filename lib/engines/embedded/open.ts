@@ -1,7 +1,8 @@
 import { invalidArgument } from '../../arguments';
-import { EventBase } from '../../event-base/event-base';
+import type { EventBase } from '../../event-base/event-base';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
+import { Management } from '../management';
 import { backUp } from './backup';
 import { Environment } from './environment';
 import { type EmbeddedOptions, resolveEmbeddedOptions } from './options';
@@ -32,15 +33,13 @@ export async function openEmbedded(
   path: string | undefined,
   given: EmbeddedOptions,
   transcoder: Transcoder,
-  { eventBase, managementBase = 'shared' }: Bases,
+  { eventBase, managementBase }: Bases,
 ): Promise<Engine> {
   const options = resolveEmbeddedOptions(given, path === undefined);
-  const isInternal = managementBase === 'internal';
-  const managing =
-    managementBase === 'shared' || isInternal ? undefined : EventBase.check(managementBase, 'managementBase');
+  const where = Management.check(managementBase);
   const environment = await Environment.open({ ...options, path });
   const { version } = environment.catalog;
-  let own: EventBase | undefined;
+  let management: Management | undefined;
   try {
     await environment.exclusively(() =>
       environment.catalog.declare(
@@ -49,10 +48,12 @@ export async function openEmbedded(
         environment.beside,
       ),
     );
+    const managing = typeof where === 'object' ? where : undefined;
     for (const [name, base] of Object.entries({ eventBase, managementBase: managing }))
       if (base?.closed) throw invalidArgument(name, `${name} is closed`);
-    if (isInternal) own = EventBase.create({ name: 'evenkeel-admin' });
-    const base = own ?? managing ?? eventBase;
+    const manager = new Management(where, eventBase);
+    management = manager;
+    const { base } = manager;
     const writer = new Writer(environment, options.maxQueued, () => {});
     environment.startNotifier(base);
     const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
@@ -79,12 +80,12 @@ export async function openEmbedded(
         await writer.close(options.timeout);
         await Promise.allSettled(backups);
         await environment.release();
-        await own?.close();
+        await manager.close();
       },
     };
   } catch (error) {
     await environment.release();
-    await own?.close();
+    await management?.close();
     throw error;
   }
 }

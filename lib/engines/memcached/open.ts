@@ -3,11 +3,13 @@ import type { ServerAddress } from '../../cluster/connection-string';
 import { type CredentialOptions, checkCredentials } from '../../cluster/credentials';
 import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { PlacedServer } from '../../cluster/placement/placement';
+import { Resolver } from '../../cluster/resolver';
 import type { Tls } from '../../cluster/tls';
-import type { EventBase } from '../../event-base/event-base';
+import { EventBase } from '../../event-base/event-base';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
+import { Management } from '../management';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
 import { type MemcachedProtocol, memcachedDialect, PROTOCOLS } from './dialect';
@@ -33,10 +35,17 @@ const capabilitiesOf = (protocol: MemcachedProtocol): Capabilities => ({
   recordDetails: protocol === 'meta',
 });
 
+/** The base that operations are on which name none is made when it is first asked for: when nothing can be refused any more. */
+export interface Bases {
+  readonly eventBase: () => EventBase;
+  readonly managementBase: unknown;
+}
+
 export function openMemcached(
   servers: readonly ServerAddress[],
   given: MemcachedOptions,
   transcoder: Transcoder,
+  bases: Bases,
   slow: SlowOperations | undefined,
 ): Engine {
   const isFleet = servers.length > 1;
@@ -47,14 +56,22 @@ export function openMemcached(
   const dialect = memcachedDialect(protocol, checkCredentials(given));
   const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
   const fleet = new Fleet(named(weighted(servers, given.weights)), policyOf(given));
+  const where = Management.check(bases.managementBase);
+  if (where instanceof EventBase && where.closed)
+    throw invalidArgument('managementBase', 'managementBase is closed');
+  const management = new Management(where, bases.eventBase());
+  const resolver = new Resolver(fleet, management, options.resolveInterval);
   return {
     capabilities: capabilitiesOf(protocol),
     drainTimeout: options.timeout,
     tellsSlowOperations: true,
     createTransport: (base: EventBase): Transport =>
-      new NativeTransport(base, fleet, dialect, options, transcoder, slow),
+      new NativeTransport(base, fleet, dialect, options, transcoder, management, slow),
     setServers: (list: readonly (string | Server)[]): void => fleet.set(named(checkServers(list))),
-    close: async () => {},
+    close: () => {
+      resolver.close();
+      return management.close();
+    },
   };
 }
 

@@ -1,11 +1,11 @@
 import type { NodeCounts } from '../../observability/stats';
 
-/** The servers of a client, by the ids that completion records name them with. */
+/** The servers of a client, by the connections that completion records name. */
 export interface ClusterView {
   /** As errors name it. */
-  nameOf(node: number): string;
+  nameOf(connection: number): string;
   /** Why there is no connection to it; undefined while there is one, or before the first attempt has failed. */
-  faultOf(node: number): Error | undefined;
+  faultOf(connection: number): Error | undefined;
   /** To be counted in. */
-  countsOf(node: number): NodeCounts;
+  countsOf(connection: number): NodeCounts;
 }

@@ -1,5 +1,6 @@
-import type { Fleet, FleetMap } from '../../cluster/fleet';
+import type { Fleet, FleetMap, Sight } from '../../cluster/fleet';
 import type { KeyHash } from '../../cluster/placement/key-hash';
+import type { Timers } from '../../cluster/resolver';
 import type { Tls } from '../../cluster/tls';
 import { TopologyMonitor } from '../../cluster/topology';
 import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
@@ -8,7 +9,7 @@ import * as layout from '../../native/layout';
 import { bucketsOf, latencyOf } from '../../observability/latency';
 import { type NodeCounts, type NodeStats, nodeCounts } from '../../observability/stats';
 import type { ClusterView } from './cluster-view';
-import { Connector, type ConnectorOptions } from './connector';
+import { Connector, type ConnectorOptions, type Surroundings } from './connector';
 import type { Dialect } from './dialect';
 
 const KEY_HASHES: Readonly<Record<KeyHash, number>> = {
@@ -19,6 +20,7 @@ const KEY_HASHES: Readonly<Record<KeyHash, number>> = {
 
 export interface ClusterOptions extends ConnectorOptions {
   readonly tls: Tls | undefined;
+  readonly connectionsPerNode: number;
 }
 
 /** The servers of one client: tells native code of them as they come and go, and where keys are among them. */
@@ -28,6 +30,7 @@ export class Cluster implements ClusterView {
   readonly #native: NativeClient;
   readonly #options: ClusterOptions;
   readonly #dialect: Dialect;
+  readonly #surroundings: Surroundings;
   readonly #stopListening: () => void;
   /** By name: those of the fleet. */
   readonly #current = new Map<string, Connector>();
@@ -36,26 +39,35 @@ export class Cluster implements ClusterView {
   /** Of servers that are gone. */
   readonly #ofOthers = nodeCounts();
 
-  constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect) {
+  /** `timers`: where those are that belong to no operation. */
+  constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect, timers: Timers) {
     this.#fleet = fleet;
     this.#native = native;
     this.#options = options;
     this.#dialect = dialect;
     this.topology = new TopologyMonitor(dialect.engine);
+    this.#surroundings = {
+      native,
+      options,
+      timers,
+      monitor: this.topology,
+      engine: dialect.engine,
+      sees: (name: string, sight: Sight) => fleet.sees(this, name, sight),
+    };
     this.#stopListening = fleet.listen((map) => this.#apply(map));
     this.#apply(fleet.map);
   }
 
-  nameOf(id: number): string {
-    return this.#known[id]?.name ?? '';
+  nameOf(connection: number): string {
+    return this.#known[this.#serverOf(connection)]?.name ?? '';
   }
 
-  faultOf(id: number): Error | undefined {
-    return this.#known[id]?.fault;
+  faultOf(connection: number): Error | undefined {
+    return this.#known[this.#serverOf(connection)]?.fault;
   }
 
-  countsOf(id: number): NodeCounts {
-    return this.#known[id]?.counts ?? this.#ofOthers;
+  countsOf(connection: number): NodeCounts {
+    return this.#known[this.#serverOf(connection)]?.counts ?? this.#ofOthers;
   }
 
   /** Of the servers that there are. */
@@ -104,18 +116,23 @@ export class Cluster implements ClusterView {
     throw new Kind(message, { cause: new AggregateError(faults), context: { op: 'connect' } });
   }
 
-  connected(id: number, version: string): void {
-    this.#known[id]?.connected(version);
+  connected(connection: number, version: string): void {
+    this.#known[this.#serverOf(connection)]?.connected(connection, version);
   }
 
   /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
-  disconnected(id: number, cause: number, said: Uint8Array): void {
-    this.#known[id]?.disconnected(cause, said);
+  disconnected(connection: number, cause: number, said: Uint8Array): void {
+    this.#known[this.#serverOf(connection)]?.disconnected(connection, cause, said);
   }
 
-  /** What the server had is over: its id is free. */
-  retired(id: number): void {
-    this.#known[id] = undefined;
+  /** What the server of the connection had is over: its id is free. */
+  retired(connection: number): void {
+    this.#known[this.#serverOf(connection)] = undefined;
+  }
+
+  /** The id of the server that a connection is one to. */
+  #serverOf(connection: number): number {
+    return Math.trunc(connection / this.#options.connectionsPerNode);
   }
 
   /** Who still waits for a connection waits in vain. */
@@ -128,6 +145,7 @@ export class Cluster implements ClusterView {
   stop(): void {
     this.#stopListening();
     for (const connector of this.#known) connector?.stop();
+    this.#fleet.forget(this);
   }
 
   #apply({ members, placed, placement }: FleetMap): void {
@@ -139,15 +157,7 @@ export class Cluster implements ClusterView {
       const id = this.#freeId();
       const host = this.#options.tls?.servername ?? ('path' in server ? '' : server.host);
       this.#native.addServer(id, this.#dialect.protocol, this.#dialect.handshake, host);
-      const connector = new Connector(
-        id,
-        endpoint,
-        this.#native,
-        this.#options,
-        this.topology,
-        this.#dialect.engine,
-        this.#fleet,
-      );
+      const connector = new Connector(id, endpoint, this.#surroundings);
       this.#current.set(name, connector);
       this.#known[id] = connector;
     }

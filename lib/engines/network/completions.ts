@@ -53,8 +53,8 @@ export class Completions {
     return native.take(this.#used);
   }
 
-  /** The id of the server that the record is of: each one has one connection. */
-  node(at: number): number {
+  /** The id of the connection that the record is of. */
+  connection(at: number): number {
     return this.records[at + layout.RECORD_CONNECTION] as number;
   }
 

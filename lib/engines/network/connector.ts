@@ -1,11 +1,14 @@
 import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
+import type { Sight } from '../../cluster/fleet';
+import type { Timers } from '../../cluster/resolver';
 import type { TopologyMonitor } from '../../cluster/topology';
 import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
+import type { Registration } from '../../event-base/event-base';
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
-import { clearTimeout, random, setTimeout } from '../../platform';
+import { random } from '../../platform';
 import { causeError, isProof } from './causes';
 
 interface Waiter {
@@ -15,11 +18,16 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** What a server's connector tells whoever has several of them. */
-export interface ConnectorOwner {
-  connected(name: string): void;
-  /** `failures`: attempts to connect that have failed, one after the other. */
-  failed(name: string, failures: number): void;
+/** What the connectors of a client have in common. */
+export interface Surroundings {
+  readonly native: NativeClient;
+  readonly options: ConnectorOptions;
+  readonly monitor: TopologyMonitor;
+  /** Where the timers are. */
+  readonly timers: Timers;
+  /** As messages call its servers. */
+  readonly engine: string;
+  sees(name: string, sight: Sight): void;
 }
 
 export interface ConnectorOptions {
@@ -27,16 +35,15 @@ export interface ConnectorOptions {
   readonly backoff: { readonly min: number; readonly max: number };
 }
 
-/** Gives a client the addresses of one server, keeps them current, and knows whether there is a connection. */
+/** Gives a client the addresses of one server, keeps them current, and knows whether there are connections. */
 export class Connector {
   readonly #id: number;
   readonly #endpoint: Endpoint;
-  readonly #native: NativeClient;
-  readonly #options: ConnectorOptions;
-  readonly #monitor: TopologyMonitor;
-  readonly #engine: string;
-  readonly #owner: ConnectorOwner;
   readonly counts = nodeCounts();
+  readonly #surroundings: Surroundings;
+  readonly #stopFollowing: () => void;
+  /** Those that are established, by the ids that native code gives them. */
+  readonly #connections = new Set<number>();
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
@@ -47,23 +54,12 @@ export class Connector {
   #lastFault: Error | undefined;
   #stopped = false;
 
-  /** `id`: of a server that the client has been told of. `engine`: as messages call its servers. */
-  constructor(
-    id: number,
-    endpoint: Endpoint,
-    native: NativeClient,
-    options: ConnectorOptions,
-    monitor: TopologyMonitor,
-    engine: string,
-    owner: ConnectorOwner,
-  ) {
+  /** `id`: of a server that the client has been told of. */
+  constructor(id: number, endpoint: Endpoint, surroundings: Surroundings) {
     this.#id = id;
-    this.#owner = owner;
     this.#endpoint = endpoint;
-    this.#native = native;
-    this.#options = options;
-    this.#monitor = monitor;
-    this.#engine = engine;
+    this.#surroundings = surroundings;
+    this.#stopFollowing = endpoint.listen((addresses) => this.#connectTo(addresses));
     if (endpoint.addresses === undefined) this.#resolveFirst();
     else this.#connectTo(endpoint.addresses);
   }
@@ -94,49 +90,59 @@ export class Connector {
    */
   async ready(isImpatient = false): Promise<void> {
     if (this.#version !== undefined || (isImpatient && this.#lastFault !== undefined)) return;
-    const timeout = this.#options.connectTimeout;
-    let timer: NodeJS.Timeout | undefined;
+    const { timers, options } = this.#surroundings;
+    const timeout = options.connectTimeout;
+    let timer: Registration | undefined;
     let waiter: Waiter | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
         waiter = { isImpatient, resolve, reject };
         this.#waiters.add(waiter);
-        timer = setTimeout(() => reject(this.#error(`no answer within ${timeout} ms`)), timeout);
+        timer = timers.timer(timeout, () => reject(this.#error(`no answer within ${timeout} ms`)));
       });
     } finally {
-      clearTimeout(timer);
+      timer?.cancel();
       if (waiter !== undefined) this.#waiters.delete(waiter);
     }
   }
 
-  connected(version: string): void {
+  connected(connection: number, version: string): void {
+    this.#connections.add(connection);
     this.counts.connections += 1;
     this.#version = version;
     this.#lastFault = undefined;
     this.#failures = this.#proofs = 0;
     if (this.#stopped) return;
-    this.#monitor.update(this.#endpoint.name, { state: 'connected', version });
+    const { monitor, engine } = this.#surroundings;
+    monitor.update(this.#endpoint.name, { state: 'connected', version });
     for (const waiter of this.#waiters) waiter.resolve();
-    this.#owner.connected(this.#endpoint.name);
-    tellConnected({ engine: this.#engine, node: this.name, version });
+    this.#tell();
+    tellConnected({ engine, node: this.name, version });
   }
 
   /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
-  disconnected(cause: number, said: Uint8Array): void {
-    const wasConnected = this.#version !== undefined;
-    this.#version = undefined;
+  disconnected(connection: number, cause: number, said: Uint8Array): void {
+    const wasConnected = this.#connections.delete(connection);
     const error = causeError(cause, said);
-    this.#failed(error);
+    if (this.#connections.size === 0) this.#lost(error, cause, wasConnected);
     if (this.#stopped) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
-    if (!wasConnected) this.#attemptFailed(cause);
-    tellDisconnected({ engine: this.#engine, node: this.name, error }, wasConnected);
+    tellDisconnected({ engine: this.#surroundings.engine, node: this.name, error }, wasConnected);
+  }
+
+  /** There is no connection any more, or none yet. */
+  #lost(error: Error, cause: number, wasConnected: boolean): void {
+    this.#version = undefined;
+    this.#failed(error);
+    if (this.#stopped) return;
+    if (wasConnected) this.#tell();
+    else this.#attemptFailed(cause);
   }
 
   #attemptFailed(cause: number): void {
     if (isProof(cause)) this.#proofs += 1;
     if (this.#proofs >= (this.#addresses?.length ?? 1))
-      this.refuse(this.#error(`it is no ${this.#engine} server`));
+      this.refuse(this.#error(`it is no ${this.#surroundings.engine} server`));
     this.#countFailure();
   }
 
@@ -144,7 +150,12 @@ export class Connector {
     this.#failures += 1;
     this.counts.connectErrors += 1;
     for (const waiter of this.#waiters) if (waiter.isImpatient) waiter.resolve();
-    this.#owner.failed(this.#endpoint.name, this.#failures);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const isConnected = this.#connections.size > 0;
+    this.#surroundings.sees(this.#endpoint.name, { isConnected, failures: this.#failures });
   }
 
   /** Who still waits for a connection waits in vain. */
@@ -155,57 +166,53 @@ export class Connector {
   /** It is not one of the client's servers any more. */
   retire(): void {
     this.#stopped = true;
+    this.#stopFollowing();
     this.refuse(this.#error('it was taken out of the servers'));
   }
 
   /** The client has ended. */
   stop(): void {
-    if (!this.#stopped) this.#monitor.update(this.#endpoint.name, { state: 'closed' });
+    if (!this.#stopped) this.#surroundings.monitor.update(this.#endpoint.name, { state: 'closed' });
     this.#stopped = true;
+    this.#stopFollowing();
   }
 
   #failed(lastFault: Error): void {
     this.#lastFault = lastFault;
-    if (!this.#stopped) this.#monitor.update(this.#endpoint.name, { state: 'disconnected', lastFault });
+    if (!this.#stopped)
+      this.#surroundings.monitor.update(this.#endpoint.name, { state: 'disconnected', lastFault });
   }
 
   #connectTo(addresses: readonly SocketAddress[]): void {
     this.#addresses = addresses;
-    this.#native.setAddresses(this.#id, addresses);
+    this.#surroundings.native.setAddresses(this.#id, addresses);
   }
 
   /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
   #resolveFirst(): void {
     if (this.#stopped) return;
     this.#endpoint.resolve().then(
-      (addresses) => {
-        if (!this.#stopped) this.#connectTo(addresses);
-      },
+      () => {}, // the endpoint has told
       (error) => {
         const fault = isError(error) ? error : new Error(String(error));
         this.#failed(fault);
         this.refuse(this.#error('its name is unknown'));
-        const { min, max } = this.#options.backoff;
+        const { engine, options, timers } = this.#surroundings;
+        const { min, max } = options.backoff;
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
         const pause = (ceiling * (1 + random())) / 2; // half of it random, as between attempts to connect
         this.#failedLookups += 1;
         this.#countFailure();
-        tellDisconnected({ engine: this.#engine, node: this.name, error: fault }, false);
+        tellDisconnected({ engine, node: this.name, error: fault }, false);
         // Operations under way keep the process alive, this does not.
-        setTimeout(() => this.#resolveFirst(), pause).unref();
+        timers.timer(pause, () => this.#resolveFirst());
       },
     );
   }
 
   #resolveAgain(): void {
-    this.#endpoint.resolve().then(
-      (addresses) => {
-        if (this.#stopped || addresses === this.#addresses) return; // the next in turn stays the next
-        this.#addresses = addresses;
-        this.#native.setAddresses(this.#id, addresses);
-      },
-      () => {}, // the old addresses stay, and the next disconnection asks again
-    );
+    // The old addresses stay, and the next disconnection asks again.
+    this.#endpoint.resolve().catch(() => {});
   }
 
   #error(otherwise: string): EvenkeelError {

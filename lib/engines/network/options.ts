@@ -17,7 +17,16 @@ export interface ClientOptions {
    * random. Default 50 and 2000.
    */
   readonly backoff?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
-  /** Operations written and not yet answered; further ones queue. Default 16384. */
+  /**
+   * Connections to each server: whole numbers from 1 to 64. All operations of a key take the same one. Default 1.
+   */
+  readonly connectionsPerNode?: number | undefined;
+  /**
+   * ms between two questions for the addresses that the servers' names stand for, besides those when a connection ends; a
+   * connection that lives stays where it is. Infinity: no such questions. Default 60000.
+   */
+  readonly resolveInterval?: number | undefined;
+  /** Operations written to a server and not yet answered; further ones queue. Default 16384. */
   readonly maxInFlight?: number | undefined;
   /** Operations waiting beyond that; further ones reject with BackpressureError. Default 131072. */
   readonly maxQueued?: number | undefined;
@@ -50,6 +59,7 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff' | 'tl
 };
 
 const BACKOFF = optionNames<NonNullable<ClientOptions['backoff']>>({ min: true, max: true });
+const MOST_CONNECTIONS = 64;
 const LARGEST_VALUE = 1 << 30;
 const LARGEST_WORD = 0xffffffff;
 
@@ -61,6 +71,8 @@ export function resolveClientOptions(
     timeout = 2500,
     connectTimeout = 2000,
     backoff = {},
+    connectionsPerNode = 1,
+    resolveInterval = 60_000,
     maxInFlight = 16384,
     maxQueued = 131072,
     maxQueuedBytes = 256 << 20,
@@ -74,6 +86,11 @@ export function resolveClientOptions(
     timeout: checkTimeout(timeout),
     connectTimeout: checkTimeout(connectTimeout, 'connectTimeout'),
     backoff: checkBackoff(backoff),
+    connectionsPerNode: checkCount('connectionsPerNode', connectionsPerNode, 1, MOST_CONNECTIONS),
+    resolveInterval:
+      resolveInterval === Number.POSITIVE_INFINITY
+        ? resolveInterval
+        : checkTimeout(resolveInterval, 'resolveInterval'),
     maxInFlight: checkCount('maxInFlight', maxInFlight, 1, MAX_SLOTS),
     maxQueued: checkCount('maxQueued', maxQueued, 0, MAX_SLOTS),
     maxQueuedBytes: checkCount('maxQueuedBytes', maxQueuedBytes, 1, Number.MAX_SAFE_INTEGER),
@@ -100,8 +117,8 @@ export function nativeOptionsOf(
     silenceLimit: options.silenceTimeout,
     tls: options.tls?.context,
     offline: offlineOf(options.offlineQueue),
-    connections: 1,
-    maxWritten: options.maxInFlight,
+    connections: options.connectionsPerNode,
+    maxWritten: Math.ceil(options.maxInFlight / options.connectionsPerNode),
     maxOperations: options.maxInFlight + options.maxQueued,
     maxQueuedBytes: options.maxQueuedBytes,
     slow: slow === undefined ? LARGEST_WORD : slow * 1000,

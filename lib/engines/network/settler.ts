@@ -71,7 +71,7 @@ export class Settler {
     this.#slow?.note({
       op: nameOf(kind),
       key,
-      node: this.#cluster.nameOf(this.#completions.node(at)),
+      node: this.#cluster.nameOf(this.#completions.connection(at)),
       attempts,
       ...this.#completions.times(at),
       isAnswered: (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_ANSWERED,
@@ -126,7 +126,7 @@ export class Settler {
       return;
     }
     this.failures += 1;
-    this.#cluster.countsOf(this.#completions.node(at)).errors += 1;
+    this.#cluster.countsOf(this.#completions.connection(at)).errors += 1;
     const text = this.#completions.text(at);
     const context = this.#contextOf(operation, at, status);
     operation.fail(withoutStack(() => dialect.errorOf(operation, status, text, context)));
@@ -167,13 +167,13 @@ export class Settler {
       blamed,
       lostTo: before?.lostTo,
       late: records[at + layout.RECORD_LATE] !== 0,
-      fault: this.#cluster.faultOf(this.#completions.node(at)),
+      fault: this.#cluster.faultOf(this.#completions.connection(at)),
       closed: this.closed,
     };
     const error = withoutStack(() =>
       unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation, at)),
     );
-    const counts = this.#cluster.countsOf(this.#completions.node(at));
+    const counts = this.#cluster.countsOf(this.#completions.connection(at));
     if (error !== undefined) {
       this.failures += 1;
       if (error instanceof TimeoutError) counts.timeouts += 1;
@@ -203,7 +203,7 @@ export class Settler {
   }
 
   #contextOf(operation: Operation, at: number, status?: number): ErrorContext {
-    return contextOf(operation, this.#cluster.nameOf(this.#completions.node(at)), status);
+    return contextOf(operation, this.#cluster.nameOf(this.#completions.connection(at)), status);
   }
 }
 

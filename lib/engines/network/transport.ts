@@ -1,4 +1,5 @@
 import type { Fleet } from '../../cluster/fleet';
+import type { Timers } from '../../cluster/resolver';
 import type { TopologyMonitor } from '../../cluster/topology';
 import { BackpressureError, ClosedError, type EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
@@ -56,6 +57,7 @@ export class NativeTransport implements Transport {
     dialect: Dialect,
     options: ResolvedClientOptions,
     transcoder: Transcoder,
+    timers: Timers,
     slow: SlowOperations | undefined,
   ) {
     this.#base = base;
@@ -75,7 +77,7 @@ export class NativeTransport implements Transport {
       this.#onBaseClosed,
     );
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
-    this.#cluster = new Cluster(fleet, this.#native, options, dialect);
+    this.#cluster = new Cluster(fleet, this.#native, options, dialect, timers);
     this.#settler = new Settler(dialect, this.#cluster, this.#native, this.#completions, options, slow);
   }
 
@@ -329,7 +331,7 @@ export class NativeTransport implements Transport {
   /** For those that look, before it is settled. What is lost may be made again, and is one operation then. */
   #note(operation: Operation, outcome: number, at: number): void {
     const { trace } = operation;
-    if (trace !== undefined) trace.node = this.#cluster.nameOf(this.#completions.node(at));
+    if (trace !== undefined) trace.node = this.#cluster.nameOf(this.#completions.connection(at));
     if ((outcome & layout.OUTCOME_MASK) !== layout.OUTCOME_LOST)
       this.#settler.noteSlow(operation, outcome, at);
   }
@@ -359,14 +361,14 @@ export class NativeTransport implements Transport {
   }
 
   #onControl(outcome: number, at: number): void {
-    const server = this.#completions.node(at);
+    const connection = this.#completions.connection(at);
     if (outcome === layout.OUTCOME_CONNECTED) {
-      this.#cluster.connected(server, this.#completions.text(at));
+      this.#cluster.connected(connection, this.#completions.text(at));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
       const cause = this.#completions.records[at + layout.RECORD_DETAIL] as number;
-      this.#cluster.disconnected(server, cause, this.#completions.bytes(this.#native, at));
+      this.#cluster.disconnected(connection, cause, this.#completions.bytes(this.#native, at));
     } else if (outcome === layout.OUTCOME_RETIRED) {
-      this.#cluster.retired(server);
+      this.#cluster.retired(connection);
     } else if (outcome === layout.OUTCOME_ENDED) {
       this.#end();
     }

@@ -15,10 +15,10 @@ using evenkeel::wire::Decoded;
 using evenkeel::wire::Op;
 
 constexpr size_t kLongestLine = 2048;
-constexpr Op kOps[] = {Op::kGet,         Op::kSet,        Op::kAdd,        Op::kReplace,   Op::kDelete,
-                       Op::kIncrement,   Op::kDecrement,  Op::kAppend,     Op::kPrepend,   Op::kTouch,
-                       Op::kGetAndTouch, Op::kGetOrClaim, Op::kGetDetails, Op::kInvalidate,
-                       Op::kFlush, Op::kVersion, Op::kStat};
+constexpr Op kOps[] = {Op::kGet,         Op::kSet,        Op::kAdd,        Op::kReplace,    Op::kDelete,
+                       Op::kIncrement,   Op::kDecrement,  Op::kAppend,     Op::kPrepend,    Op::kTouch,
+                       Op::kGetAndTouch, Op::kGetOrClaim, Op::kGetDetails, Op::kInvalidate, Op::kFlush,
+                       Op::kVersion,     Op::kStat};
 
 void require(bool condition) {
   if (!condition) std::abort();

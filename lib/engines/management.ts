@@ -1,0 +1,35 @@
+import { EventBase, type Registration } from '../event-base/event-base';
+import { clearTimeout, setTimeout } from '../platform';
+
+/** Where a database is managed: on its own base, on one made for that, or on one of the user's. */
+export type ManagementBase = 'shared' | 'internal' | EventBase;
+
+/** The base of what belongs to no operation: it times resolving, waiting for connections, polling, sweeping. */
+export class Management {
+  readonly base: EventBase;
+  readonly #own: EventBase | undefined;
+
+  /** Throws InvalidArgumentError (`managementBase`), or CrossThreadError for the base of another thread. */
+  static check(given: unknown = 'shared'): ManagementBase {
+    if (given === 'shared' || given === 'internal') return given;
+    return EventBase.check(given, 'managementBase');
+  }
+
+  /** `shared`: the base of the transactions. Throws ResourceError when there can be no thread. */
+  constructor(where: ManagementBase, shared: EventBase) {
+    if (where === 'internal') this.#own = EventBase.create({ name: 'evenkeel-admin' });
+    this.base = this.#own ?? (where instanceof EventBase ? where : shared);
+  }
+
+  /** Calls back once, in `delay` ms, and keeps no process alive. After the end of its base timers are the thread's. */
+  timer(delay: number, callback: () => void): Registration {
+    if (!this.base.closed) return this.base.timer(delay, callback);
+    const timer = setTimeout(callback, delay).unref();
+    const cancel = (): void => clearTimeout(timer);
+    return { cancel, [Symbol.dispose]: cancel };
+  }
+
+  async close(): Promise<void> {
+    await this.#own?.close();
+  }
+}
