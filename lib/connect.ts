@@ -83,6 +83,7 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   weights: true,
   deadServer: true,
   ejectAfter: true,
+  discovery: true,
 });
 const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   eventBase: true,
@@ -177,7 +178,7 @@ async function connectMemcached(
   const { lazy = false, managementBase, captureStack = false } = options;
   checkFlag('lazy', lazy);
   const bases = { eventBase: () => baseOf(options), managementBase };
-  const engine = openMemcached(servers, options, transcoder, bases, slow);
+  const engine = await openMemcached(servers, options, transcoder, bases, slow);
   const eventBase = baseOf(options);
   let transport: Transport | undefined;
   try {

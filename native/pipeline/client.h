@@ -137,8 +137,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void change(Change change);
   void knock();
   void read_mailbox();
-  int32_t reserve(const Call& call, uint16_t connection, std::span<const std::byte> key,
-                  bool encodes_key, size_t value_capacity);
+  int32_t reserve(const Call& call, uint16_t connection, std::span<const std::byte> key, bool encodes_key,
+                  size_t value_capacity);
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
   uint64_t room() const;

@@ -1,4 +1,11 @@
-import { checkObject, invalidArgument, shown } from '../../arguments';
+import {
+  checkObject,
+  checkOptions,
+  checkTimeout,
+  invalidArgument,
+  optionNames,
+  shown,
+} from '../../arguments';
 import { nameOfServer, type ServerAddress } from '../../cluster/connection-string';
 import type { FleetPolicy } from '../../cluster/fleet';
 import { checkPlacementName, type PlacedServer, type PlacementName } from '../../cluster/placement/placement';
@@ -17,6 +24,23 @@ export interface FleetOptions {
   readonly deadServer?: 'fail' | 'eject' | undefined;
   /** Default 3. */
   readonly ejectAfter?: number | undefined;
+  /**
+   * true: the url names a configuration endpoint, as ElastiCache and Memorystore have one, which tells what servers there
+   * are. It is asked again every `interval` ms (60000). Default false.
+   */
+  readonly discovery?: boolean | { readonly interval?: number | undefined } | undefined;
+}
+
+const DISCOVERY = optionNames<Exclude<FleetOptions['discovery'], boolean | undefined>>({ interval: true });
+
+/** ms between two questions; undefined: the url names the servers. Throws InvalidArgumentError, which names the option. */
+export function discoveryIntervalOf({ discovery = false, weights }: FleetOptions): number | undefined {
+  if (discovery === false) return undefined;
+  if (discovery !== true) checkOptions(discovery, DISCOVERY, 'discovery');
+  if (weights !== undefined)
+    throw invalidArgument('weights', 'weights: with discovery the url names no servers that could have any');
+  const interval = discovery === true ? undefined : discovery.interval;
+  return checkTimeout(interval === undefined ? 60_000 : interval, 'discovery.interval');
 }
 
 /** Throws InvalidArgumentError, which names the option. */

@@ -1,10 +1,13 @@
+import type { ConnectionOptions } from 'node:tls';
 import { invalidArgument, shown } from '../../arguments';
 import type { ServerAddress } from '../../cluster/connection-string';
 import { type CredentialOptions, checkCredentials } from '../../cluster/credentials';
+import { Discoverer } from '../../cluster/discoverer';
 import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { PlacedServer } from '../../cluster/placement/placement';
 import { Resolver } from '../../cluster/resolver';
 import type { Tls } from '../../cluster/tls';
+import { UnsupportedError } from '../../errors';
 import { EventBase } from '../../event-base/event-base';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { Transcoder } from '../../transactions/transcoder';
@@ -13,7 +16,7 @@ import { Management } from '../management';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
 import { type MemcachedProtocol, memcachedDialect, PROTOCOLS } from './dialect';
-import { type FleetOptions, policyOf, weighted } from './fleet-options';
+import { discoveryIntervalOf, type FleetOptions, policyOf, weighted } from './fleet-options';
 
 export interface MemcachedOptions extends ClientOptions, FleetOptions, CredentialOptions {
   /**
@@ -41,25 +44,47 @@ export interface Bases {
   readonly managementBase: unknown;
 }
 
-export function openMemcached(
+export async function openMemcached(
   servers: readonly ServerAddress[],
   given: MemcachedOptions,
   transcoder: Transcoder,
   bases: Bases,
   slow: SlowOperations | undefined,
-): Engine {
-  const isFleet = servers.length > 1;
+): Promise<Engine> {
+  const interval = discoveryIntervalOf(given);
+  const isFleet = servers.length > 1 || interval !== undefined;
   const options = resolveClientOptions(given, isFleet ? 'until-down' : true);
   const { protocol = 'binary' } = given;
   if (!Object.hasOwn(PROTOCOLS, protocol))
     throw invalidArgument('protocol', `protocol is 'binary' or 'meta', not ${shown(protocol)}`);
   const dialect = memcachedDialect(protocol, checkCredentials(given));
   const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
-  const fleet = new Fleet(named(weighted(servers, given.weights)), policyOf(given));
+  const policy = policyOf(given);
+  const listed = named(weighted(servers, given.weights));
   const where = Management.check(bases.managementBase);
   if (where instanceof EventBase && where.closed)
     throw invalidArgument('managementBase', 'managementBase is closed');
-  const management = new Management(where, bases.eventBase());
+  const eventBase = bases.eventBase();
+  const management = new Management(where, eventBase);
+  const discoverer =
+    interval === undefined
+      ? undefined
+      : new Discoverer(
+          servers,
+          { tls: nodeTlsOf(given.tls), timeout: options.connectTimeout, timers: management },
+          interval,
+        );
+  let fleet: Fleet;
+  eventBase.ref();
+  try {
+    fleet = new Fleet(discoverer === undefined ? listed : named(await discoverer.first()), policy);
+  } catch (error) {
+    await management.close();
+    throw error;
+  } finally {
+    eventBase.unref();
+  }
+  discoverer?.follow((found) => fleet.set(named(found)));
   const resolver = new Resolver(fleet, management, options.resolveInterval);
   return {
     capabilities: capabilitiesOf(protocol),
@@ -67,12 +92,25 @@ export function openMemcached(
     tellsSlowOperations: true,
     createTransport: (base: EventBase): Transport =>
       new NativeTransport(base, fleet, dialect, options, transcoder, management, slow),
-    setServers: (list: readonly (string | Server)[]): void => fleet.set(named(checkServers(list))),
+    setServers: (list: readonly (string | Server)[]): void => {
+      if (discoverer !== undefined)
+        throw new UnsupportedError(
+          'setServers: with discovery the servers are those that the endpoint tells',
+        );
+      fleet.set(named(checkServers(list)));
+    },
     close: () => {
+      discoverer?.close();
       resolver.close();
       return management.close();
     },
   };
+}
+
+/** As node:tls takes them. */
+function nodeTlsOf(given: ClientOptions['tls']): ConnectionOptions | undefined {
+  if (given === undefined || given === false) return undefined;
+  return (given === true ? {} : given) as ConnectionOptions;
 }
 
 /** A socket's path is no name that a certificate could be for. */

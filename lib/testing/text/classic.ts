@@ -12,7 +12,7 @@ import {
 import { MAX_KEY_BYTES, Opcode, Status } from '../protocol';
 import { type Item, itemBytes, type Outcome, type StoreMode } from '../store';
 import { expiry as expiryOf, int32, uint32, uint64 } from './numbers';
-import { BAD_CHUNK, BAD_FORMAT, MAX_BLOCK_BYTES, type Plan, saying, TOO_LARGE } from './plan';
+import { BAD_CHUNK, BAD_FORMAT, MAX_BLOCK_BYTES, NO_COMMAND, type Plan, saying, TOO_LARGE } from './plan';
 
 /** The commands of the classic text protocol: what their words say, and how they answer. */
 
@@ -25,6 +25,25 @@ export function readGet(words: readonly string[], withCas: boolean): Plan {
     opcode: Opcode.get,
     keys,
     run: (context) => answerItems(context, keys, withCas, (key) => get(context, key)),
+  };
+}
+
+/** As managed fleets have it; the value is the item that servers before the command told it by. */
+export function readConfig([, verb, name]: readonly string[]): Plan {
+  if (verb !== 'get' || name !== 'cluster') return saying('ERROR', NO_COMMAND);
+  const key = 'AmazonElastiCache:cluster';
+  return {
+    opcode: Opcode.get,
+    keys: [key],
+    run: (context) => {
+      const { answers } = context;
+      const item = get(context, key);
+      if (item !== undefined) {
+        answers.line(`CONFIG cluster ${item.flags} ${item.value.length}`);
+        answers.block(item.value);
+      }
+      answers.line('END');
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { Opcode } from '../protocol';
 import { VERSION } from '../stats';
 import {
+  readConfig,
   readCounting,
   readDelete,
   readFlush,
@@ -45,6 +46,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     flush_all: { opcode: Opcode.flush, least: 1, most: 3, read: readFlush },
     verbosity: { opcode: Opcode.verbosity, least: 2, most: 3, read: readVerbosity },
     stats: { opcode: Opcode.stat, least: 1, most: ANY, read: readStats },
+    config: { opcode: Opcode.get, least: 3, most: 3, read: readConfig },
     version: {
       opcode: Opcode.version,
       least: 1,

@@ -128,8 +128,7 @@ class Connection {
   void start(uint8_t how) {
     const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
     const uint32_t opaque = uint32_t{how} << layout::kSlotBits | slot;
-    const uint8_t opcode =
-        how / 8 % 8 == 6 ? kStat : (is_meta_ ? kMetaOps : kOpcodes)[how % kOpcodes.size()];
+    const uint8_t opcode = how / 8 % 8 == 6 ? kStat : (is_meta_ ? kMetaOps : kOpcodes)[how % kOpcodes.size()];
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
