@@ -1,4 +1,4 @@
-import { TimeoutError } from '../errors';
+import { BackpressureError, TimeoutError } from '../errors';
 import { clearTimeout, queueMicrotask, setTimeout } from '../platform';
 import { onAbort, reasonOf } from './abort';
 import type { Gathering } from './gathering';
@@ -168,7 +168,18 @@ export class GetMany<R> implements Collector, Waiting {
     for (; this.#started < end && !this.#settled; this.#started += 1) {
       const key = this.keys[this.#started] as string;
       const operation = new Operation(Kind.get, key, undefined, this.#details, this);
-      submitter.submit(operation);
+      try {
+        submitter.submit(operation);
+      } catch (error) {
+        if (!(error instanceof BackpressureError)) throw error;
+        // One server may have all the room that it may have, while there is some for the others.
+        if (this.#gathering.failed !== undefined && submitter.available() > 0) {
+          this.fail(operation, error);
+          continue;
+        }
+        if (this.#started === 0) throw error;
+        return;
+      }
       this.#operations.push(operation);
     }
   }

@@ -123,7 +123,8 @@ pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
                       .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
           .timeout = p[layout::kParamTimeout],
           .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]),
-          .started = p[layout::kParamStarted]};
+          .started = p[layout::kParamStarted],
+          .fits = (code & layout::kCodeFits) != 0};
 }
 
 // Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which

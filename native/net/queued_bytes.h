@@ -1,5 +1,5 @@
-// QueuedBytes: how much of one client's requests has been handed in and not left yet, over all of its
-// connections. Two counts that only grow, each written by one thread, so that nothing is locked for it.
+// QueuedBytes: how much of the requests to one server, or of a whole client, has been handed in and not left
+// yet. Two counts that only grow, each written by one thread, so that nothing is locked for it.
 //
 // Threads: add() and now() on the thread that hands in, subtract() on the loop's.
 #pragma once
@@ -12,13 +12,22 @@ namespace evenkeel::net {
 
 class QueuedBytes {
  public:
-  void add(size_t bytes) { added_ += bytes; }
+  QueuedBytes() = default;
+  // A part, which `whole` counts too.
+  explicit QueuedBytes(QueuedBytes& whole) : whole_(&whole) {}
+
+  void add(size_t bytes) {
+    added_ += bytes;
+    if (whole_ != nullptr) whole_->add(bytes);
+  }
   void subtract(size_t bytes) {
+    if (whole_ != nullptr) whole_->subtract(bytes);
     subtracted_.store(subtracted_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
   }
   uint64_t now() const { return added_ - subtracted_.load(std::memory_order_relaxed); }
 
  private:
+  QueuedBytes* const whole_ = nullptr;
   uint64_t added_ = 0;
   std::atomic<uint64_t> subtracted_{0};
 };

@@ -49,8 +49,7 @@ std::shared_ptr<Client> Client::create(base::EventBase& base, bool threaded, con
                                        Allocator& allocator, ClientListener& listener) {
   std::shared_ptr<Client> client(new Client(base, threaded, options, listener));
   client->run([client, &allocator] {
-    client->pipeline_ =
-        std::make_unique<Pipeline>(client->base_, client->options_, allocator, client->queued_, *client);
+    client->pipeline_ = std::make_unique<Pipeline>(client->base_, client->options_, allocator, *client);
   });
   return client;
 }
@@ -91,8 +90,13 @@ void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps
   protocols_[id] = &protocol;
   meters_[id] = std::make_shared<Meter>();
   most_head_ = std::max(most_head_, protocol.most_head);
-  change([id, &protocol, steps = std::move(steps), host = std::move(host), meter = meters_[id]](
-             Pipeline& pipeline) { pipeline.add_server(id, protocol, steps, host, meter); });
+  ++servers_;
+  if (id >= queued_by_server_.size()) queued_by_server_.resize(size_t{id} + 1);
+  queued_by_server_[id] =
+      std::make_unique<net::QueuedBytes>(queued_);  // the one before has no server any more
+  net::QueuedBytes& queued = *queued_by_server_[id];
+  change([id, &protocol, &queued, steps = std::move(steps), host = std::move(host), meter = meters_[id]](
+             Pipeline& pipeline) { pipeline.add_server(id, protocol, steps, host, queued, meter); });
 }
 
 void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
@@ -101,14 +105,14 @@ void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
 }
 
 void Client::retire_server(uint16_t id) {
+  --servers_;
   change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
 }
 
 void Client::route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
   topology_ = std::move(topology);
   targets_.clear();
-  for (const uint16_t id : servers)
-    targets_.push_back({static_cast<uint16_t>(id * options_.connections), protocols_[id]});
+  for (const uint16_t id : servers) targets_.push_back({id, protocols_[id]});
 }
 
 int32_t Client::check_key(std::span<const std::byte> key) const {
@@ -125,9 +129,9 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   const wire::KeyCheck check = encoder_->check_key(key);
   if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
   // One key always takes one connection, so its operations stay in order.
-  uint16_t connection = target.first_connection;
-  if (options_.connections > 1) connection += static_cast<uint16_t>(route.hash % options_.connections);
-  return reserve(call, connection, key, check.needs_encoding, value_capacity);
+  uint16_t connection = 0;
+  if (options_.connections > 1) connection = static_cast<uint16_t>(route.hash % options_.connections);
+  return reserve(call, target.server, connection, key, check.needs_encoding, value_capacity);
 }
 
 int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument) {
@@ -135,18 +139,33 @@ int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std:
   encoder_ = &protocols_[server]->encoder;
   const wire::KeyFault fault = encoder_->check_argument(argument);
   if (fault != wire::KeyFault::kNone) return refusal(fault);
-  return reserve(call, static_cast<uint16_t>(server * options_.connections), argument, false, 0);
+  return reserve(call, server, 0, argument, false, 0);
 }
 
-int32_t Client::reserve(const Call& call, uint16_t connection, std::span<const std::byte> key,
-                        bool encodes_key, size_t value_capacity) {
+// One server of several may hold as much as it leaves to the others (the dynamic threshold of Choudhury and
+// Hahne for queues that share a memory): n servers that do not answer leave one part of n + 1 to those that
+// do.
+int32_t Client::room_for(const Call& call, uint16_t server) const {
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
-  // What is handed in again has been accepted before.
-  if (call.deadline == 0 && room() == 0) return layout::kRefusedQueuedBytes;
+  if (call.deadline != 0) return 0;  // what is handed in again has been accepted before
+  const uint64_t bytes = room();
+  if (bytes == 0) return layout::kRefusedQueuedBytes;
+  if (servers_ < 2 || call.fits) return 0;
+  const bool has_its_share =
+      slots_.held_by(server) > slots_.available() || queued_by_server_[server]->now() > bytes;
+  return has_its_share ? layout::kRefusedShare : 0;
+}
+
+// `connection`: which one of the server's.
+int32_t Client::reserve(const Call& call, uint16_t server, uint16_t connection,
+                        std::span<const std::byte> key, bool encodes_key, size_t value_capacity) {
+  const int32_t refused = room_for(call, server);
+  if (refused != 0) return refused;
   call_ = call;
   call_.request.encodes_key = encodes_key;
   key_ = key;
-  connection_ = connection;
+  server_ = server;
+  connection_ = static_cast<uint16_t>(server * options_.connections + connection);
   prefix_size_ = encoder_->prefix_size(call_.request, key, value_capacity);
   const size_t suffix_size = encoder_->suffix_size(call.request.op);
   value_ = staged_.bytes_of(connection_).reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
@@ -157,12 +176,12 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
   const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
   const size_t suffix_size = encoder_->suffix_size(call_.request.op);
   const size_t inline_length = prefix_size_ + value_length + suffix_size;
-  const uint32_t opaque = slots_.acquire();
+  const uint32_t opaque = slots_.acquire(server_);
   call_.request.opaque = opaque;
   encoder_->encode(call_.request, key_, value_length + payload_length, {value_ - prefix_size_, prefix_size_},
                    {value_ + value_length, suffix_size});
   staged_.bytes_of(connection_).grow(inline_length);
-  queued_.add(inline_length + payload_length);
+  queued_by_server_[server_]->add(inline_length + payload_length);
   const base::Millis deadline =
       call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
   staged_.add(connection_,

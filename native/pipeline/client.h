@@ -60,6 +60,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
     uint32_t timeout = 0;       // ms from now, unless there is
     base::Millis deadline = 0;  // of a lost operation that is handed in again
     uint32_t started = 0;       // of the same
+    bool fits = false;          // fits() has said so
   };
 
   // 0, or the layout::kRefused… code of the key's fault.
@@ -128,7 +129,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
 
   // Where the requests of a server go.
   struct Target {
-    uint16_t first_connection;
+    uint16_t server;
     const wire::Protocol* protocol;
   };
 
@@ -137,8 +138,9 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void change(Change change);
   void knock();
   void read_mailbox();
-  int32_t reserve(const Call& call, uint16_t connection, std::span<const std::byte> key, bool encodes_key,
-                  size_t value_capacity);
+  int32_t room_for(const Call& call, uint16_t server) const;
+  int32_t reserve(const Call& call, uint16_t server, uint16_t connection, std::span<const std::byte> key,
+                  bool encodes_key, size_t value_capacity);
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
   uint64_t room() const;
@@ -149,17 +151,20 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   ClientListener& listener_;
   std::vector<const wire::Protocol*> protocols_;  // by server
   std::vector<std::shared_ptr<Meter>> meters_;    // by server
+  size_t servers_ = 0;                            // that are not retired
   size_t most_head_ = 0;                          // of them all
   std::unique_ptr<const Topology> topology_;
   std::vector<Target> targets_;  // by the topology's index
   Slots slots_;
   net::QueuedBytes queued_;
+  std::vector<std::unique_ptr<net::QueuedBytes>> queued_by_server_;
   bool closed_ = false;
 
   net::Outgoing staged_;
   // Of the call between begin() and commit().
   Call call_;
   const wire::Encoder* encoder_ = nullptr;
+  uint16_t server_ = 0;
   uint16_t connection_ = 0;
   std::span<const std::byte> key_;
   size_t prefix_size_ = 0;

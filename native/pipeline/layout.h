@@ -114,6 +114,7 @@ inline constexpr int32_t kRefusedValueTooLarge = -9;
 inline constexpr int32_t kRefusedQueuedBytes = -10;  // as much waits to be written as may
 inline constexpr int32_t kRefusedMemory = -11;       // the system has no memory for the value
 inline constexpr int32_t kRefusedNoServer = -12;     // no server is there for keys
+inline constexpr int32_t kRefusedShare = -13;        // of several servers this one has as much as it may
 
 // Protocols.
 inline constexpr uint32_t kProtocolMemcacheBinary = 0;
@@ -169,6 +170,7 @@ inline constexpr uint32_t kFlushAll = 2;
 inline constexpr uint32_t kCodeDiscardsValue = 256;
 inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string
 inline constexpr uint32_t kCodeWantsCas = 1024;    // of a read
+inline constexpr uint32_t kCodeFits = 2048;        // fits() has said that there is room for it
 
 // Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
 inline constexpr uint32_t kLargeValue = 16384;

@@ -2,24 +2,22 @@
 
 namespace evenkeel::pipeline {
 
-Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator,
-                   net::QueuedBytes& queued, CompletionSink& sink)
+Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink)
     : base_(base),
       options_(options),
       allocator_(allocator),
-      queued_(queued),
       sink_(sink),
       flights_(base.refresh_time(), options.slow) {}
 
 Pipeline::~Pipeline() = default;
 
 void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps,
-                          const std::string& host, std::shared_ptr<Meter> meter) {
+                          const std::string& host, net::QueuedBytes& queued, std::shared_ptr<Meter> meter) {
   const size_t first = size_t{id} * options_.connections;
   if (id >= servers_.size()) servers_.resize(size_t{id} + 1);
   if (connections_.size() < first + options_.connections) connections_.resize(first + options_.connections);
   servers_[id] = std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, steps, host,
-                                          options_, flights_, allocator_, queued_, std::move(meter), *this);
+                                          options_, flights_, allocator_, queued, std::move(meter), *this);
   for (size_t i = 0; i < options_.connections; ++i)
     connections_[first + i] = servers_[id]->connections()[i].get();
 }

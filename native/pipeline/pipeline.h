@@ -18,15 +18,13 @@ namespace evenkeel::pipeline {
 
 class Pipeline final : public ServerOwner, private base::Timer {
  public:
-  // `queued` hears of what leaves of the batches that submit() is given.
-  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, net::QueuedBytes& queued,
-           CompletionSink& sink);
+  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);
   ~Pipeline();
 
   // A server's connections have the ids from `id * options.connections` on. It connects as soon as it has
-  // addresses.
+  // addresses. `queued` hears of what leaves of the server's batches that submit() is given.
   void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host,
-                  std::shared_ptr<Meter> meter);
+                  net::QueuedBytes& queued, std::shared_ptr<Meter> meter);
   void set_addresses(uint16_t id, std::vector<net::Address> addresses);
   // It gets no more operations; when those it has are settled it goes, and kOutcomeRetired tells.
   void retire_server(uint16_t id);
@@ -63,7 +61,6 @@ class Pipeline final : public ServerOwner, private base::Timer {
   base::EventBase& base_;
   const Options options_;
   Allocator& allocator_;
-  net::QueuedBytes& queued_;
   CompletionSink& sink_;
   Flights flights_;
   std::vector<std::unique_ptr<Server>> servers_;  // by id

@@ -22,8 +22,11 @@ class Slots {
   // Operations that JavaScript still waits for; abandoned ones keep their slot but are not active.
   uint32_t active() const { return active_; }
 
+  // Those that are not free again, of a server's operations.
+  uint32_t held_by(uint16_t server) const { return server < held_.size() ? held_[server] : 0; }
+
   // available() is not 0. Returns the opaque.
-  uint32_t acquire() {
+  uint32_t acquire(uint16_t server) {
     uint32_t slot;
     if (!free_.empty()) {
       slot = free_.back();
@@ -34,8 +37,11 @@ class Slots {
     }
     ++used_;
     ++active_;
+    if (server >= held_.size()) held_.resize(size_t{server} + 1);
+    ++held_[server];
     State& state = states_[slot];
     state.active = true;
+    state.server = server;
     return uint32_t{state.generation} << layout::kSlotBits | slot;
   }
 
@@ -51,6 +57,7 @@ class Slots {
   void release(uint32_t slot) {
     State& state = states_[slot];
     state.generation = static_cast<uint16_t>((state.generation + 1) & kGenerationMask);
+    --held_[state.server];
     free_.push_back(slot);
     --used_;
   }
@@ -64,6 +71,7 @@ class Slots {
   static constexpr uint32_t kGenerationMask = (1u << (32 - layout::kSlotBits)) - 1;
   struct State {
     uint16_t generation = 0;
+    uint16_t server = 0;
     bool active = false;
   };
 
@@ -72,6 +80,7 @@ class Slots {
   uint32_t active_ = 0;
   std::vector<State> states_;
   std::vector<uint32_t> free_;
+  std::vector<uint32_t> held_;  // by server
 };
 
 }  // namespace evenkeel::pipeline

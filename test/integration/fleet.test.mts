@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { parseServer } from '../../lib/cluster/connection-string.ts';
 import { placeKeys, serverOf } from '../../lib/cluster/placement/placement.ts';
 import {
+  BackpressureError,
   type BaseView,
+  ClosedError,
   ConnectionError,
   connect,
   InvalidArgumentError,
@@ -184,6 +186,43 @@ onBothBases('a fleet', (bases) => {
     await first.stop();
     await until(() => db.topology.nodes[0]?.state === 'disconnected', 'the end of all of them');
     await db.close();
+  });
+
+  test('goes on at the full rate while one server says nothing, and that one has but its share', async () => {
+    await using servers = await startServers(3);
+    const [silent, ...well] = servers as unknown as [TestServer, TestServer, TestServer];
+    const db = await bases.connect(urlOf(servers), {
+      maxInFlight: 16,
+      maxQueued: 112,
+      silenceTimeout: 30_000,
+      timeout: 30_000,
+    });
+    await silent.fault({ opcode: 'get', action: { kind: 'hang' } });
+    const lost = keyOf(silent, servers);
+    const waiting: Promise<unknown>[] = [];
+    let refused: unknown;
+    while (refused === undefined) {
+      const get = db.get(lost);
+      waiting.push(get.catch(() => {}));
+      await Promise.race([get, Promise.resolve()]).catch((error: unknown) => (refused = error));
+    }
+    assert.ok(refused instanceof BackpressureError);
+    assert.match(refused.message, /one server/);
+    assert.ok(waiting.length > 60 && waiting.length < 70, String(waiting.length));
+    const keys = well.map((server) => keyOf(server, servers));
+    for (let round = 0; round < 50; round += 1)
+      await Promise.all(keys.flatMap((key) => [db.upsert(key, round), db.get(key), db.get(key)]));
+    const { values, errors } = await db.getMany([lost, ...keys], { partial: true });
+    assert.deepEqual([...values.values()], [49, 49]);
+    assert.ok(errors.get(lost) instanceof BackpressureError);
+    // What belongs together is accepted together, while there is room for all of it.
+    const ctx = db.enter();
+    const staged = [ctx.get(lost).catch((error: unknown) => error), ctx.get(keys[0] as string)];
+    ctx.leave();
+    assert.equal(await staged[1], 49);
+    await db.close({ timeout: 1 });
+    assert.ok((await staged[0]) instanceof ClosedError);
+    await Promise.all(waiting);
   });
 
   test('whose servers are all dead says so for each key', async () => {

@@ -202,6 +202,52 @@ TEST_P(ClientServers, WhatIsForAServerGoesThereWhateverTheTopologySays) {
   }
 }
 
+TEST_P(ClientServers, OneThatDoesNotAnswerLeavesRoomToTheOthers) {
+  pipeline::Options options = quick();
+  options.max_operations = 12;
+  start_all_connected(options);
+  const auto begin = [this](std::string_view key, bool fits = false) {
+    return client_->client().begin({.request = {.op = Opcode::kGet}, .timeout = kLongTimeout, .fits = fits},
+                                   as_bytes(key), 0);
+  };
+  size_t held = 0;
+  for (; begin("k1") == 0; ++held) client_->send({.key = "k1"});
+  EXPECT_EQ(held, 7u) << "as much as it leaves to the others, and one";
+  EXPECT_EQ(begin("k1"), layout::kRefusedShare);
+  EXPECT_EQ(begin("k1", true), 0) << "what belongs together is accepted together";
+  for (int round = 0; round < 10; ++round) {
+    const size_t first = client_->send({.key = "k0"});
+    const size_t second = client_->send({.key = "k2"});
+    answer_by(*peers_[0], next_of(*peers_[0]), "well");
+    answer_by(*peers_[2], next_of(*peers_[2]), "well");
+    ASSERT_NO_FATAL_FAILURE(wait_for_release(first));
+    ASSERT_NO_FATAL_FAILURE(wait_for_release(second));
+  }
+  // Where there is but one it may have all.
+  client_->client().route_by(std::make_unique<ByDigit>(1), {1});
+  client_->client().retire_server(0);
+  client_->client().retire_server(2);
+  EXPECT_EQ(begin("k1"), 0);
+}
+
+TEST_P(ClientServers, TheBytesOfOneThatIsDownLeaveRoomToTheOthers) {
+  listeners_[1].close();
+  pipeline::Options options = quick();
+  options.max_queued_bytes = 100'000;
+  start_all(options);
+  const auto begin = [this](std::string_view key) {
+    return client_->client().begin({.request = {.op = Opcode::kSet}, .timeout = kLongTimeout}, as_bytes(key),
+                                   0);
+  };
+  for (size_t held = 0; begin("k1") == 0; ++held) {
+    ASSERT_LT(held, 20u);
+    client_->send({.opcode = Opcode::kSet, .key = "k1", .value = std::string(10'000, 'v')});
+  }
+  EXPECT_EQ(begin("k1"), layout::kRefusedShare);
+  EXPECT_EQ(begin("k0"), 0);
+  EXPECT_EQ(begin("k2"), 0);
+}
+
 TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   start_all();
   client_->client().route_by(std::make_unique<ByDigit>(1), {});

@@ -152,7 +152,7 @@ TEST_F(FlightsTest, ADeadRequestIsNotSentThoughItsOpaqueNamesALiveOneOfAnotherNo
   };
   net::Batch batch;
   for (int i = 0; i < 2; ++i) {
-    net::Packet packet = packet_of(slots.acquire());
+    net::Packet packet = packet_of(slots.acquire(0));
     packet.inline_length = 24;
     flights_.start(packet, 0);
     batch.bytes.reserve(24);
@@ -165,12 +165,12 @@ TEST_F(FlightsTest, ADeadRequestIsNotSentThoughItsOpaqueNamesALiveOneOfAnotherNo
   queue.append(batch);
   queue.kill(sequence);
   finish(given_up);
-  uint32_t opaque = slots.acquire();
+  uint32_t opaque = slots.acquire(0);
   for (int i = 1; opaque != given_up; ++i) {
     ASSERT_LE(i, 1 << 16);
     flights_.start(packet_of(opaque), 1);
     finish(opaque);
-    opaque = slots.acquire();
+    opaque = slots.acquire(0);
   }
   flights_.start(packet_of(opaque), 1);
   std::array<iovec, 4> segments;

@@ -17,7 +17,7 @@ void finish(Slots* slots, uint32_t opaque) {
 TEST(Slots, HandsOutUpToItsLimit) {
   Slots slots(3);
   std::set<uint32_t> given;
-  for (int i = 0; i < 3; ++i) given.insert(slot_of(slots.acquire()));
+  for (int i = 0; i < 3; ++i) given.insert(slot_of(slots.acquire(0)));
   EXPECT_EQ(given.size(), 3u);
   EXPECT_EQ(slots.available(), 0u);
   EXPECT_EQ(slots.active(), 3u);
@@ -25,7 +25,7 @@ TEST(Slots, HandsOutUpToItsLimit) {
 
 TEST(Slots, ASettledSlotIsInactiveButNotFree) {
   Slots slots(1);
-  const uint32_t slot = slot_of(slots.acquire());
+  const uint32_t slot = slot_of(slots.acquire(0));
   EXPECT_TRUE(slots.is_active(slot));
   EXPECT_TRUE(slots.settle(slot));
   EXPECT_FALSE(slots.is_active(slot));
@@ -37,8 +37,8 @@ TEST(Slots, ASettledSlotIsInactiveButNotFree) {
 
 TEST(Slots, SettlesOnce) {
   Slots slots(2);
-  const uint32_t slot = slot_of(slots.acquire());
-  slots.acquire();
+  const uint32_t slot = slot_of(slots.acquire(0));
+  slots.acquire(0);
   EXPECT_TRUE(slots.settle(slot));
   EXPECT_FALSE(slots.settle(slot));
   EXPECT_EQ(slots.active(), 1u);
@@ -52,11 +52,11 @@ TEST(Slots, NamesNothingThatWasNeverHandedOut) {
 
 TEST(Slots, TheLastOneFreedIsTheFirstOneReusedUnderAnotherOpaque) {
   Slots slots(8);
-  const uint32_t first = slots.acquire();
-  const uint32_t second = slots.acquire();
+  const uint32_t first = slots.acquire(0);
+  const uint32_t second = slots.acquire(0);
   finish(&slots, first);
   finish(&slots, second);
-  const uint32_t third = slots.acquire();
+  const uint32_t third = slots.acquire(0);
   EXPECT_EQ(slot_of(third), slot_of(second));
   EXPECT_NE(third, second);
   EXPECT_EQ(slots.opaque(slot_of(third)), third);
@@ -67,12 +67,12 @@ TEST(Slots, AnOpaqueComesBackOnlyAfterAllGenerations) {
   Slots slots(1);
   std::set<uint32_t> opaques;
   for (uint32_t i = 0; i < kGenerations; ++i) {
-    const uint32_t opaque = slots.acquire();
+    const uint32_t opaque = slots.acquire(0);
     EXPECT_EQ(slot_of(opaque), 0u);
     EXPECT_TRUE(opaques.insert(opaque).second);
     finish(&slots, opaque);
   }
-  EXPECT_TRUE(opaques.contains(slots.acquire()));
+  EXPECT_TRUE(opaques.contains(slots.acquire(0)));
 }
 
 }  // namespace

@@ -32,6 +32,11 @@ export function refusalError(
     const message = `${maxInFlight} operations in flight (maxInFlight) and ${maxQueued} queued (maxQueued) already`;
     return new BackpressureError(message, { context: { op, node } });
   }
+  if (code === layout.REFUSED_SHARE) {
+    const message =
+      'operations of one server have as much of maxInFlight, maxQueued or maxQueuedBytes as they leave to the others';
+    return new BackpressureError(message, { context: { op, node } });
+  }
   if (code === layout.REFUSED_QUEUED_BYTES) {
     const message = `${limits.maxQueuedBytes} bytes (maxQueuedBytes) wait to be written already`;
     return new BackpressureError(message, { context: { op, node } });

@@ -44,6 +44,8 @@ export class NativeTransport implements Transport {
   #closing: Promise<void> | undefined;
   readonly #whenIdle = new Waiters();
   readonly #waiting = new Set<Waiting>();
+  /** While what is submitted has been found to fit: CODE_FITS. */
+  #fits = 0;
   /** While what is submitted continues a call under way. */
   #continuing = false;
   #whenEnded: (() => void)[] = [];
@@ -188,7 +190,12 @@ export class NativeTransport implements Transport {
 
   /** The end of the tick sends it as one run. */
   together(start: () => void): void {
-    start();
+    this.#fits = layout.CODE_FITS;
+    try {
+      start();
+    } finally {
+      this.#fits = 0;
+    }
   }
 
   stats(): TransportStats {
@@ -245,7 +252,7 @@ export class NativeTransport implements Transport {
       if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return undefined;
       this.#parameters.set(operation, detail);
     }
-    const code = this.#codes[operation.kind] as number;
+    const code = (this.#codes[operation.kind] as number) | this.#fits;
     let slot: number;
     if (detail?.server !== undefined) {
       slot = this.#submitTo(detail.server, code, operation.key);
