@@ -26,16 +26,29 @@ export function readAnswer(
         records[at + layout.RECORD_CAS_LOW] as number,
       );
     }
+    case Kind.upsert:
+    case Kind.insert:
+    case Kind.replace:
+    case Kind.append:
+    case Kind.prepend: {
+      const { records } = completions;
+      return new MutationResult(
+        records[at + layout.RECORD_CAS_HIGH] as number,
+        records[at + layout.RECORD_CAS_LOW] as number,
+      );
+    }
+    default:
+      return readOther(operation.kind, completions, native, at);
+  }
+}
+
+// Apart, so that V8 inlines what reads most answers.
+function readOther(kind: Kind, completions: Completions, native: NativeClient, at: number): unknown {
+  switch (kind) {
     case Kind.getDetails:
       return readDetails(completions, native, at);
     case Kind.getOrLoad:
       return readClaim(completions, native, at);
-    case Kind.exists:
-    case Kind.remove:
-    case Kind.touch:
-    case Kind.invalidate:
-    case Kind.flushAll:
-      return true;
     case Kind.serverStats:
       return undefined; // its items have been told
     case Kind.serverVersions:
@@ -46,13 +59,8 @@ export function readAnswer(
       if (counter === undefined) throw new ServerError('the server answered a counter with what is none');
       return counter;
     }
-    default: {
-      const { records } = completions;
-      return new MutationResult(
-        records[at + layout.RECORD_CAS_HIGH] as number,
-        records[at + layout.RECORD_CAS_LOW] as number,
-      );
-    }
+    default:
+      return true; // done, and nothing to tell
   }
 }
 

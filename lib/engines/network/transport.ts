@@ -264,10 +264,7 @@ export class NativeTransport implements Transport {
       slot = this.#native.submitValue(code | form, operation.key, value);
     }
     if (detail !== undefined) this.#parameters.reset();
-    if (slot < 0) {
-      operation.stopListening?.();
-      return this.#refusal(slot, nameOf(operation.kind));
-    }
+    if (slot < 0) return this.#refused(operation, slot);
     if (this.#dialect.mayBeLookedAfter(operation.kind)) this.#settler.keep(operation);
     operation.slot = slot;
     operation.attempts += 1;
@@ -275,6 +272,12 @@ export class NativeTransport implements Transport {
     this.#underWay += 1;
     this.#tick.schedule();
     return undefined;
+  }
+
+  // Apart from #submit(), which would be too long for V8 to inline.
+  #refused(operation: Operation, code: number): EvenkeelError {
+    operation.stopListening?.();
+    return this.#refusal(code, nameOf(operation.kind));
   }
 
   #submitTo(server: string, code: number, argument: string): number {
