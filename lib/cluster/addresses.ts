@@ -3,8 +3,8 @@ import { invalidArgument, shown } from '../arguments';
 // The shortest limit of the platforms, macOS's, without the byte that ends it.
 const LONGEST_SOCKET_PATH = 103;
 const LONGEST_HOST = 253;
-// Each ends or falsifies the name on its way through C, or in a log.
-const FORBIDDEN_IN_HOST = /[\s\p{Cc}\p{Cf}]/u;
+// Each ends or falsifies the name on its way through C, in a url, or in a log.
+const FORBIDDEN_IN_HOST = /[\s\p{Cc}\p{Cf}@/?#,[\]]/u;
 
 /** A name or numeric address, as the resolver takes it. */
 export function isHost(host: unknown): host is string {
@@ -17,7 +17,7 @@ export function checkHost(argument: string, host: unknown): string {
   if (!isHost(host))
     throw invalidArgument(
       argument,
-      `${argument}: a host is a name or an address, without spaces and control characters, not ${shown(host)}`,
+      `${argument}: a host is a name or an address, without spaces, control characters and marks of a url, not ${shown(withoutCredentials(host))}`,
     );
   return host;
 }
@@ -40,3 +40,6 @@ export function checkSocketPath(argument: string, path: unknown): string {
 export function urlOfSocket(path: string): string {
   return `memcached://${path.replace(/[%?#\s\p{Cc}\p{Cf}]/gu, encodeURIComponent)}`;
 }
+
+const withoutCredentials = (host: unknown): unknown =>
+  typeof host === 'string' ? host.replace(/^.*@/s, '…@') : host;

@@ -45,7 +45,7 @@ export function parseConnectionString(url: string): ConnectionString {
   if (rest === undefined)
     throw invalidArgument(
       'url',
-      `url begins with memcached://, memcacheds:// or embedded: and has no query: ${redactUrl(url)}`,
+      `url begins with memcached://, memcacheds:// or embedded: and has no query: ${redactUrl(withoutSecret(url))}`,
     );
   const isEncrypted = secure === 's';
   const { credentials, where } = takeCredentials(rest);
@@ -97,7 +97,7 @@ export function parseServer(text: string, argument: string): HostPort {
 }
 
 /** What is no port may be a password, with its host forgotten. */
-const withoutSecret = (text: string): string => text.replace(/:(?!\d*$)[^:[\]]*$/, ':…');
+const withoutSecret = (text: string): string => text.replace(/:(?!\/\/|\d+(?:[,/?#]|$)|$).*$/s, ':…');
 
 /** A url, or a part of one, as it may be shown: without what may be credentials. */
 export function redactUrl(url: string): string {

@@ -1,5 +1,5 @@
 import { EventBase, type Registration } from '../event-base/event-base';
-import { clearTimeout, setTimeout } from '../platform';
+import { clearTimeout, performanceNow, setTimeout } from '../platform';
 
 /** Where a database is managed: on its own base, on one made for that, or on one of the user's. */
 export type ManagementBase = 'shared' | 'internal' | EventBase;
@@ -21,15 +21,37 @@ export class Management {
     this.base = this.#own ?? (where instanceof EventBase ? where : shared);
   }
 
-  /** Calls back once, in `delay` ms, and keeps no process alive. After the end of its base timers are the thread's. */
+  /**
+   * Calls back once, in `delay` ms, and keeps no process alive. When its base ends, its timers are the thread's from there
+   * on: who waits for one waits for nothing longer.
+   */
   timer(delay: number, callback: () => void): Registration {
-    if (!this.base.closed) return this.base.timer(delay, callback);
-    const timer = setTimeout(callback, delay).unref();
-    const cancel = (): void => clearTimeout(timer);
+    if (this.base.closed) return threadTimer(delay, callback);
+    const due = performanceNow() + delay;
+    let moved: Registration | undefined;
+    const onClosed = (): void => {
+      moved = threadTimer(Math.max(0, due - performanceNow()), callback);
+    };
+    const timer = this.base.timer(delay, () => {
+      this.base.release(onClosed);
+      callback();
+    });
+    this.base.attach(onClosed);
+    const cancel = (): void => {
+      this.base.release(onClosed);
+      timer.cancel();
+      moved?.cancel();
+    };
     return { cancel, [Symbol.dispose]: cancel };
   }
 
   async close(): Promise<void> {
     await this.#own?.close();
   }
+}
+
+function threadTimer(delay: number, callback: () => void): Registration {
+  const timer = setTimeout(callback, delay).unref();
+  const cancel = (): void => clearTimeout(timer);
+  return { cancel, [Symbol.dispose]: cancel };
 }

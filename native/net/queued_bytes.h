@@ -14,7 +14,7 @@ class QueuedBytes {
  public:
   QueuedBytes() = default;
   // A part, which `whole` counts too.
-  explicit QueuedBytes(QueuedBytes& whole) : whole_(&whole) {}
+  explicit QueuedBytes(QueuedBytes* whole) : whole_(whole) {}
 
   void add(size_t bytes) {
     added_ += bytes;

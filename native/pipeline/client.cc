@@ -93,7 +93,7 @@ void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps
   ++servers_;
   if (id >= queued_by_server_.size()) queued_by_server_.resize(size_t{id} + 1);
   queued_by_server_[id] =
-      std::make_unique<net::QueuedBytes>(queued_);  // the one before has no server any more
+      std::make_unique<net::QueuedBytes>(&queued_);  // the one before has no server any more
   net::QueuedBytes& queued = *queued_by_server_[id];
   change([id, &protocol, &queued, steps = std::move(steps), host = std::move(host), meter = meters_[id]](
              Pipeline& pipeline) { pipeline.add_server(id, protocol, steps, host, queued, meter); });

@@ -13,7 +13,7 @@ namespace evenkeel::pipeline {
 inline size_t latency_bucket(uint32_t micros) {
   constexpr int kBits = std::countr_zero(layout::kLatencyBucketsPerOctave);
   if (micros < layout::kLatencyBucketsPerOctave) return micros;
-  const int exponent = std::bit_width(micros) - 1 - kBits;
+  const int exponent = static_cast<int>(std::bit_width(micros)) - 1 - kBits;
   return size_t{layout::kLatencyBucketsPerOctave} * static_cast<size_t>(exponent) + (micros >> exponent);
 }
 

@@ -115,3 +115,12 @@ onBothBases('the addresses of a name', (bases) => {
     await db.close();
   });
 });
+
+test('who waits for a connection does so no longer because the base of the management is closed', async () => {
+  await using server = await startServer();
+  await server.fault({ on: 'connect', action: { kind: 'silent' } });
+  const base = EventBase.create();
+  const connecting = connect(server.url, { managementBase: base, connectTimeout: 50 });
+  await base.close();
+  await assert.rejects(connecting, { code: 'EVENKEEL_CONNECTION' });
+});

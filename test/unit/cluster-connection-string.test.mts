@@ -96,6 +96,13 @@ describe('a memcached url', () => {
 describe('what may be credentials is never shown', () => {
   const urls = [
     'memcached://user:s3cret@h:x',
+    'memcached://user:s3cret:more',
+    'memcached://user:s3cret:more,host',
+    'memcached://[user:s3cret]',
+    'memcached://user:[s3cret',
+    'memcached://user:s3cret]:12',
+    'memcached//user:s3cret',
+    'memcached:/user:s3cret',
     'memcached://user:s3?cret@h',
     'memcached://user:s3#cret@h',
     'memcached://user:s3cret',
