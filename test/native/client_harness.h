@@ -26,7 +26,7 @@ enum class Drive : uint8_t { kSameThread, kThreaded };
 using Opcode = wire::Op;
 
 // No test comes near it; one that waits for what never happens fails instead of hanging.
-inline constexpr std::chrono::seconds kPatience{180};
+inline constexpr std::chrono::seconds kPatience{30};
 inline constexpr uint32_t kLongTimeout = 600'000;
 
 struct Operation {

@@ -38,9 +38,13 @@ class Peer {
 
   // The next request, once it has arrived whole.
   std::optional<Packet> request() {
-    pull();
     Packet packet;
-    if (!decode(&received_, &packet)) return std::nullopt;
+    while (!decode(&received_, &packet)) {
+      // A block at a time: each request is taken off the front of what is here.
+      const size_t before = received_.size();
+      pull(kBlock);
+      if (received_.size() == before) return std::nullopt;
+    }
     return packet;
   }
   // What has arrived of requests that are not whole yet.
@@ -95,8 +99,10 @@ class Peer {
   }
 
  private:
+  static constexpr size_t kBlock = 65536;
+
   void pull(size_t limit = SIZE_MAX) {
-    std::array<char, 65536> block;
+    std::array<char, kBlock> block;
     while (fd_ >= 0 && limit > 0) {
       const ssize_t length = recv(fd_, block.data(), std::min(block.size(), limit), 0);
       if (length > 0) {
