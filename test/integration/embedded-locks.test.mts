@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { defineClass, field } from '../../lib/index.ts';
 import { long } from '../effort.mts';
 import { inProcess, inWorker, messageOf } from '../faults/elsewhere.mts';
+import { until } from '../faults/harness.mts';
 import { Directory } from './embedded.mts';
 
 const Item = defineClass('Item', { key: 'id', fields: { id: field.uint32() } });
@@ -18,16 +19,17 @@ const WORKERS = 2;
 
 const onLinux = { skip: process.platform !== 'linux' && 'needs /proc' };
 
-/** The locks that the kernel knows of on the directory's lock file, of this process or of an open file of it. */
-async function locks(directory: Directory): Promise<string[]> {
+/**
+ * The locks that the kernel knows of on the directory's lock file, of this process or of an open file of it. The kernel
+ * tells them a page at a time: while other processes lock and unlock, one can be told twice, and another one not at all.
+ */
+async function locks(directory: Directory): Promise<Set<string>> {
   const { ino } = await stat(join(directory.path, 'lock.mdb'));
   const lines = (await readFile('/proc/locks', 'latin1')).split('\n').map((line) => line.split(/\s+/));
-  return lines
-    .filter(
-      (parts) => [String(process.pid), '-1'].includes(String(parts[4])) && parts[5]?.endsWith(`:${ino}`),
-    )
-    .map((parts) => parts.slice(1).join(' '))
-    .sort();
+  const own = lines.filter(
+    (parts) => [String(process.pid), '-1'].includes(String(parts[4])) && parts[5]?.endsWith(`:${ino}`),
+  );
+  return new Set(own.map((parts) => parts.slice(1).join(' ')));
 }
 
 async function openElsewhere(directory: Directory, options: object = {}): Promise<void> {
@@ -51,11 +53,23 @@ describe('the locks of a process on a directory', () => {
     await using directory = await Directory.make();
     await using db = await directory.open();
     await db.get('k');
-    const held = await locks(directory);
-    assert.ok(held.length >= 2, String(held)); // that somebody has it open, and that this process reads
+    let held = await locks(directory);
+    // That somebody has it open, and that this process reads.
+    await until(
+      async () => {
+        held = await locks(directory);
+        return held.size >= 2;
+      },
+      () => `two locks, but ${[...held]}`,
+    );
     await openElsewhere(directory);
     await openElsewhere(directory, { readOnly: true });
-    assert.deepEqual(await locks(directory), held);
+    // A lock that is gone does not come back.
+    const areHeld = async (): Promise<boolean> => {
+      const now = await locks(directory);
+      return [...held].every((lock) => now.has(lock));
+    };
+    await until(areHeld, `all of ${[...held]}`);
   });
 
   const disturbances: Record<string, (directory: Directory) => unknown> = {
