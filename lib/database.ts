@@ -9,11 +9,13 @@ import type { Events } from './events/events';
 import type { Hooks } from './events/hooks';
 import type { EventMode } from './events/types';
 import { type IdleOptions, idle } from './idle';
+import type { OperationTrace } from './observability/channels';
 import type { SlowOperations } from './observability/slow-operations';
 import type { DatabaseStats } from './observability/stats';
 import { SchedulingContext } from './scheduling/context';
 import type { ClassDefinition } from './schema/class';
 import {
+  type Ask,
   type AskOptions,
   type FlushAllOptions,
   flushAll,
@@ -123,9 +125,11 @@ export class BaseView<
     fn: (transaction: Transaction) => Promise<R> | R,
     options: TransactionOptions = {},
   ): Promise<R> {
-    checkOptions(options, TRANSACTION_NAMES);
-    const multiRecord = this.#side.multiRecord('transactions');
-    return this.#side.outcome(this.#side.observed('transaction', () => multiRecord.transaction(fn, options)));
+    const start = async (): Promise<R> => {
+      checkOptions(options, TRANSACTION_NAMES);
+      return this.#side.multiRecord('transactions').transaction(fn, options);
+    };
+    return this.#side.outcome(this.#side.observed('transaction', start));
   }
 
   /**
@@ -137,9 +141,11 @@ export class BaseView<
     fn: (transaction: Transaction) => Promise<R> | R,
     options: PrepareOptions = {},
   ): Promise<PreparedTransaction<R>> {
-    checkOptions(options, TRANSACTION_NAMES);
-    const multiRecord = this.#side.multiRecord('transactions');
-    return this.#side.outcome(this.#side.observed('prepare', () => multiRecord.prepare(fn, options)));
+    const start = async (): Promise<PreparedTransaction<R>> => {
+      checkOptions(options, TRANSACTION_NAMES);
+      return this.#side.multiRecord('transactions').prepare(fn, options);
+    };
+    return this.#side.outcome(this.#side.observed('prepare', start));
   }
 
   /**
@@ -147,7 +153,8 @@ export class BaseView<
    * UnsupportedError on engines whose servers do that by themselves.
    */
   async expireNow(): Promise<number> {
-    return this.#side.outcome(this.#side.multiRecord('expireNow').expireNow());
+    const start = async (): Promise<number> => this.#side.multiRecord('expireNow').expireNow();
+    return this.#side.outcome(this.#side.observed('expireNow', start));
   }
 
   /** Opens a scheduling context. Forgotten without leave() or fail(), its promises stay pending. */
@@ -193,14 +200,12 @@ export class BaseView<
    * `signal` only. UnsupportedError on engines that have no servers.
    */
   serverStats(options: ServerStatsOptions = {}): Promise<PartialResult<ServerStats>> {
-    const side = this.#side;
-    return side.outcome(serverStats(side.transport, side.servers, options));
+    return this.#ask('serverStats', serverStats, options);
   }
 
   /** The servers' versions, by their names, asked for now; otherwise as serverStats(). */
   serverVersions(options: AskOptions = {}): Promise<PartialResult<string>> {
-    const side = this.#side;
-    return side.outcome(serverVersions(side.transport, side.servers, options));
+    return this.#ask('serverVersions', serverVersions, options);
   }
 
   /**
@@ -209,8 +214,19 @@ export class BaseView<
    * that have no servers.
    */
   flushAll(options: FlushAllOptions = {}): Promise<PartialResult<true>> {
+    return this.#ask('flushAll', flushAll, options);
+  }
+
+  #ask<O extends AskOptions, T>(op: string, ask: Ask<O, T>, options: O): Promise<PartialResult<T>> {
     const side = this.#side;
-    return side.outcome(flushAll(side.transport, side.servers, options));
+    const start = (trace?: OperationTrace): Promise<PartialResult<T>> => {
+      const { servers } = side;
+      const answers = ask(side.transport, servers, options);
+      const [only, ...others] = options.server === undefined ? servers : [options.server];
+      if (trace !== undefined && others.length === 0) trace.node = only;
+      return answers;
+    };
+    return side.outcome(side.observed(op, start));
   }
 
   /** The server's version as of the last handshake; rejects with ConnectionError when there is no connection in time. */

@@ -33,6 +33,9 @@ const LONGEST_DELAY = 30 * 24 * 60 * 60;
 
 type Servers = readonly string[];
 
+/** Asks the servers that `options` names, of those that there are. Throws what the call should throw. */
+export type Ask<O, T> = (transport: Transport, servers: Servers, options: O) => Promise<PartialResult<T>>;
+
 export function serverStats(
   transport: Transport,
   servers: Servers,

@@ -5,6 +5,7 @@ import type { EventBase } from './event-base/event-base';
 import { Events } from './events/events';
 import { Hooks } from './events/hooks';
 import { Hub } from './events/hub';
+import type { OperationTrace } from './observability/channels';
 import { Observer } from './observability/observer';
 import type { SlowOperations } from './observability/slow-operations';
 import type { DatabaseStats } from './observability/stats';
@@ -58,8 +59,8 @@ export class Side {
     return this.capturesStack ? traced : unchanged;
   }
 
-  /** What `start` starts, as an operation that is observed while somebody looks. */
-  observed<T>(op: string, start: () => Promise<T>, key?: string): Promise<T> {
+  /** What `start` starts, as an operation that is observed while somebody looks; `start` gets its trace then. */
+  observed<T>(op: string, start: (trace?: OperationTrace) => Promise<T>, key?: string): Promise<T> {
     this.observer.count(op);
     return this.observer.isActive ? this.observer.observe({ op, key }, start) : start();
   }

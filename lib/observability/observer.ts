@@ -31,6 +31,19 @@ export class Observer {
     this.#others.set(op, (this.#others.get(op) ?? 0) + 1);
   }
 
+  /** A call that throws `error` before it has begun anything is told like any other. */
+  refused(call: Call, error: unknown): void {
+    this.count(call.op);
+    if (!this.isActive) return;
+    try {
+      void this.observe(call, () => {
+        throw error;
+      });
+    } catch {
+      // It is its caller's to throw.
+    }
+  }
+
   /** How often each method was called; `nameOf`: those of `kinds`. */
   calls(nameOf: (kind: number) => string): Record<string, number> {
     const calls = Object.fromEntries(this.#others);

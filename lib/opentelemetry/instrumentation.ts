@@ -42,6 +42,9 @@ export class EvenkeelInstrumentation implements Disposable {
   readonly #options: EvenkeelInstrumentationOptions;
   readonly #running = new WeakMap<object, Running>();
   readonly #operations = tracingChannel<unknown, Told>('evenkeel:operation');
+  /** How many of `#running` there are. */
+  #underWay = 0;
+  #hearsEnds = false;
   #tracer: Tracer;
   /** Made when it is needed: providers may be registered after this. */
   #duration: Histogram | undefined;
@@ -61,14 +64,20 @@ export class EvenkeelInstrumentation implements Disposable {
   enable(): void {
     if (this.#isEnabled) return;
     this.#isEnabled = true;
-    this.#operations.subscribe(this.#subscribers);
+    const { start, end, asyncEnd } = this.#operations;
+    start.subscribe(this.#onStart);
+    if (this.#hearsEnds) return;
+    this.#hearsEnds = true;
+    end.subscribe(this.#onEnd);
+    asyncEnd.subscribe(this.#onAsyncEnd);
   }
 
-  /** Operations under way are told of no more. */
+  /** Nothing begins any more. Operations under way are told of when they end. */
   disable(): void {
     if (!this.#isEnabled) return;
     this.#isEnabled = false;
-    this.#operations.unsubscribe(this.#subscribers);
+    this.#operations.start.unsubscribe(this.#onStart);
+    this.#leaveWhenOver();
   }
 
   [Symbol.dispose](): void {
@@ -101,16 +110,19 @@ export class EvenkeelInstrumentation implements Disposable {
     });
   }
 
-  readonly #subscribers = {
-    start: (trace: Told): void => this.#start(trace),
-    // What the call has thrown by then has no other end.
-    end: (trace: Told): void => {
-      if ('error' in trace) this.#finish(trace);
-    },
-    asyncStart: (): void => {},
-    asyncEnd: (trace: Told): void => this.#finish(trace),
-    error: (): void => {},
+  readonly #onStart = (trace: unknown): void => this.#start(trace as Told);
+  // What the call has thrown by then has no other end.
+  readonly #onEnd = (trace: unknown): void => {
+    if ('error' in (trace as Told)) this.#finish(trace as Told);
   };
+  readonly #onAsyncEnd = (trace: unknown): void => this.#finish(trace as Told);
+
+  #leaveWhenOver(): void {
+    if (this.#isEnabled || this.#underWay > 0 || !this.#hearsEnds) return;
+    this.#hearsEnds = false;
+    this.#operations.end.unsubscribe(this.#onEnd);
+    this.#operations.asyncEnd.unsubscribe(this.#onAsyncEnd);
+  }
 
   #start(trace: Told): void {
     const { trace: traces, context, SpanKind } = this.#api;
@@ -122,12 +134,15 @@ export class EvenkeelInstrumentation implements Disposable {
     const kind = engine === 'embedded' ? SpanKind.INTERNAL : SpanKind.CLIENT;
     const span = hasSpan ? this.#tracer.startSpan(name, { kind, attributes }, parent) : undefined;
     this.#running.set(trace, { span, since: performanceNow(), attributes });
+    this.#underWay += 1;
   }
 
   #finish(trace: Told): void {
     const running = this.#running.get(trace);
     if (running === undefined) return; // it began before
     this.#running.delete(trace);
+    this.#underWay -= 1;
+    this.#leaveWhenOver();
     const { span, since, attributes } = running;
     const failed = 'error' in trace;
     const fault = failed ? errorAttributesOf(trace.error) : {};

@@ -87,15 +87,23 @@ class Stage implements Target {
     return this.#transport.now();
   }
 
+  refused(op: string, key: unknown, error: unknown): void {
+    this.#observer.refused({ op, key }, error);
+  }
+
   dispatch<T>(operation: Operation): Promise<T> {
-    this.#assertOpen();
-    const bytes = this.#transport.check(operation.key, operation.value);
-    // The caller may use its memory again as soon as the call has returned.
-    if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
     countCall(this.#observer, operation);
-    const settled = (): Promise<T> => operation.promise();
+    const hasEnded = this.#ended;
+    let bytes = 0;
+    const start = (): Promise<T> => {
+      if (hasEnded) throw endedError();
+      bytes = this.#transport.check(operation.key, operation.value);
+      // The caller may use its memory again as soon as the call has returned.
+      if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
+      return operation.promise();
+    };
     const promise = this.#outcome(
-      this.#observer.isActive ? observeOperation(this.#observer, operation, settled) : settled(),
+      this.#observer.isActive ? observeOperation(this.#observer, operation, start) : start(),
     );
     this.#add({
       op: nameOf(operation.kind),
@@ -110,13 +118,16 @@ class Stage implements Target {
   }
 
   dispatchMany<R>(many: GetMany<R>): Promise<R> {
-    this.#assertOpen();
-    let bytes = 0;
-    for (const key of many.keys) bytes += this.#transport.check(key, undefined);
     this.#observer.count('getMany');
-    const settled = (): Promise<R> => many.promise;
+    const hasEnded = this.#ended;
+    let bytes = 0;
+    const start = (): Promise<R> => {
+      if (hasEnded) throw endedError();
+      for (const key of many.keys) bytes += this.#transport.check(key, undefined);
+      return many.promise;
+    };
     const promise = this.#outcome(
-      this.#observer.isActive ? observeMany(this.#observer, many, settled) : settled(),
+      this.#observer.isActive ? observeMany(this.#observer, many, start) : start(),
     );
     this.#add({
       op: 'getMany',
@@ -183,10 +194,6 @@ class Stage implements Target {
       this.#staged.delete(staged);
       staged.reject(reason);
     });
-  }
-
-  #assertOpen(): void {
-    if (this.#ended) throw endedError();
   }
 }
 

@@ -38,6 +38,10 @@ export class ObservedTarget implements Target {
       return observeMany(this.#observer, many, () => this.#target.dispatchMany(many));
     return this.#target.dispatchMany(many);
   }
+
+  refused(op: string, key: unknown, error: unknown): void {
+    this.#observer.refused({ op, key }, error);
+  }
 }
 
 export function countCall({ kinds }: Observer, { kind }: Operation): void {

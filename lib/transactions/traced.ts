@@ -14,6 +14,7 @@ export function tracedTarget(target: Target): Target {
     now: () => target.now(),
     dispatch: <T>(operation: Operation) => traced(target.dispatch<T>(operation)),
     dispatchMany: <R>(many: GetMany<R>) => traced(target.dispatchMany(many)),
+    refused: (op, key, error) => target.refused?.(op, key, error),
   };
 }
 

@@ -45,7 +45,12 @@ export interface Target {
   /** Throws what the call should throw; otherwise the operation settles by itself. */
   dispatch<T>(operation: Operation): Promise<T>;
   dispatchMany<R>(many: GetMany<R>): Promise<R>;
+  /** Hears of a call that throws `error` before there is anything to dispatch. */
+  refused?(op: string, key: unknown, error: unknown): void;
 }
+
+/** What an operation needs besides key and value, from what a call was given. Throws what the call should throw. */
+type Prepare<O> = (options: O, target: Target, value: string | Uint8Array | undefined) => Details | undefined;
 
 // On a missing counter the server fails instead of creating it (memcached's protocol_binary.h).
 const DO_NOT_CREATE = 0xffffffff;
@@ -71,12 +76,12 @@ export class Transactions {
 
   /** The value; undefined when there is none. */
   get<T = unknown>(key: string, options?: OperationOptions): Promise<T | undefined> {
-    return this.#dispatch(Kind.get, key, undefined, timingOf(options));
+    return this.#read(Kind.get, key, options);
   }
 
   /** The value with its version and flags; undefined when there is none. */
   getRecord<T = unknown>(key: string, options?: OperationOptions): Promise<RecordResult<T> | undefined> {
-    return this.#dispatch(Kind.getRecord, key, undefined, timingOf(options));
+    return this.#read(Kind.getRecord, key, options);
   }
 
   /**
@@ -84,8 +89,7 @@ export class Transactions {
    * without memcached's meta protocol.
    */
   getDetails<T = unknown>(key: string, options?: OperationOptions): Promise<DetailedRecord<T> | undefined> {
-    assertMeta(this.#target, Kind.getDetails);
-    return this.#dispatch(Kind.getDetails, key, undefined, timingOf(options));
+    return this.#send(Kind.getDetails, key, undefined, timingWithMeta, options);
   }
 
   /**
@@ -102,20 +106,18 @@ export class Transactions {
     options?: GetManyOptions & { readonly partial?: false | undefined },
   ): Promise<Map<string, T>>;
   getMany<T>(keys: Iterable<string>, options?: GetManyOptions): Promise<Map<string, T> | PartialResult<T>> {
-    if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
-      throw invalidArgument('keys', 'keys is an iterable of strings');
+    let many: GetMany<Map<string, T>> | GetMany<PartialResult<T>>;
+    try {
+      many = manyOf<T>(keys, options);
+    } catch (error) {
+      this.#refuse('getMany', keys, error);
     }
-    const timing = timingOf(options, GET_MANY_NAMES);
-    const isPartial = options?.partial !== undefined && checkFlag('partial', options.partial);
-    const distinct = [...new Set(keys)];
-    return isPartial
-      ? this.#target.dispatchMany(new GetMany(distinct, timing, new HitsAndFailures<T>(distinct)))
-      : this.#target.dispatchMany(new GetMany(distinct, timing, new Hits<T>()));
+    return this.#target.dispatchMany(many as GetMany<Map<string, T> | PartialResult<T>>);
   }
 
   /** Whether the key exists. On memcached this reads the record and drops the value. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#dispatch(Kind.exists, key, undefined, timingOf(options));
+    return this.#read(Kind.exists, key, options);
   }
 
   /** Writes a new record; KeyExistsError when there is one. */
@@ -135,7 +137,7 @@ export class Transactions {
 
   /** Whether there was a record to remove. */
   remove(key: string, options?: ConditionalOptions): Promise<boolean> {
-    return this.#dispatch(Kind.remove, key, undefined, versionOf(options, CONDITIONAL_NAMES, this.#target));
+    return this.#send(Kind.remove, key, undefined, condition, options);
   }
 
   /**
@@ -145,49 +147,57 @@ export class Transactions {
    * memcached's meta protocol.
    */
   invalidate(key: string, options?: InvalidateOptions): Promise<boolean> {
-    assertMeta(this.#target, Kind.invalidate);
-    const detail = versionOf(options, INVALIDATE_NAMES, this.#target);
-    if (detail !== undefined && options?.staleFor !== undefined)
-      detail.expiry = encodeSpan('staleFor', options.staleFor, () => this.#target.now());
-    return this.#dispatch(Kind.invalidate, key, undefined, detail);
+    return this.#send(Kind.invalidate, key, undefined, invalidation, options);
   }
 
   /** Gives the record a new time to live; whether there was one. */
   touch(key: string, options: ExpiryOptions & OperationOptions): Promise<boolean> {
-    return this.#dispatch(Kind.touch, key, undefined, newExpiry(options, this.#target));
+    return this.#send(Kind.touch, key, undefined, newExpiry, options);
   }
 
   /** The value, with a new time to live; undefined when there is none. */
   getAndTouch<T = unknown>(key: string, options: ExpiryOptions & OperationOptions): Promise<T | undefined> {
-    return this.#dispatch(Kind.getAndTouch, key, undefined, newExpiry(options, this.#target));
+    return this.#send(Kind.getAndTouch, key, undefined, newExpiry, options);
   }
 
   /** The counter after adding; it wraps at 2^64. undefined when there is none and no `initial` was given. */
   increment(key: string, options?: CounterOptions): Promise<bigint | undefined> {
-    return this.#count(Kind.increment, key, options);
+    return this.#send(Kind.increment, key, undefined, counting, options);
   }
 
   /** The counter after taking away; it stops at 0. undefined when there is none and no `initial` was given. */
   decrement(key: string, options?: CounterOptions): Promise<bigint | undefined> {
-    return this.#count(Kind.decrement, key, options);
+    return this.#send(Kind.decrement, key, undefined, counting, options);
   }
 
   /** Adds bytes behind the record's value, whose flags stay; KeyNotFoundError when there is none. */
   append(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
-    return this.#extend(Kind.append, key, value, options);
+    return this.#send(Kind.append, key, value, extension, options);
   }
 
   /** Adds bytes before the record's value, whose flags stay; KeyNotFoundError when there is none. */
   prepend(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
-    return this.#extend(Kind.prepend, key, value, options);
+    return this.#send(Kind.prepend, key, value, extension, options);
   }
 
-  #dispatch<T>(
+  #read<T>(kind: Kind, key: string, options: OperationOptions | undefined): Promise<T> {
+    if (options !== undefined) return this.#send(kind, key, undefined, timingOf, options);
+    return this.#target.dispatch(new Operation(kind, key, undefined, undefined, undefined));
+  }
+
+  #send<T, O>(
     kind: Kind,
     key: string,
     value: string | Uint8Array | undefined,
-    detail: Details | undefined,
+    prepare: Prepare<O>,
+    options: O,
   ): Promise<T> {
+    let detail: Details | undefined;
+    try {
+      detail = prepare(options, this.#target, value);
+    } catch (error) {
+      this.#refuse(nameOf(kind), key, error);
+    }
     return this.#target.dispatch(new Operation(kind, key, value, detail, undefined));
   }
 
@@ -198,36 +208,25 @@ export class Transactions {
     options: ConditionalWriteOptions | undefined,
     known: ReadonlySet<string>,
   ): Promise<MutationResult> {
-    const { data, flags } = checkEncoded(this.#target.transcoder.encode(value));
-    const detail = versionOf(options, known, this.#target);
-    if (options !== undefined && detail !== undefined)
-      detail.expiry = encodeExpiry(options, () => this.#target.now());
+    let data: string | Uint8Array;
+    let flags: number;
+    let detail: Details | undefined;
+    try {
+      ({ data, flags } = checkEncoded(this.#target.transcoder.encode(value)));
+      detail = versionOf(options, known, this.#target);
+      if (options !== undefined && detail !== undefined)
+        detail.expiry = encodeExpiry(options, () => this.#target.now());
+    } catch (error) {
+      this.#refuse(nameOf(kind), key, error);
+    }
     const operation = new Operation(kind, key, data, detail, undefined);
     operation.flags = flags;
     return this.#target.dispatch(operation);
   }
 
-  #extend(
-    kind: Kind,
-    key: string,
-    value: string | Uint8Array,
-    options: ConditionalOptions | undefined,
-  ): Promise<MutationResult> {
-    if (typeof value !== 'string' && !isUint8Array(value)) {
-      throw invalidArgument('value', 'value is a string or a Buffer');
-    }
-    checkBytes(value);
-    return this.#dispatch(kind, key, value, versionOf(options, CONDITIONAL_NAMES, this.#target));
-  }
-
-  #count(kind: Kind, key: string, options: CounterOptions = {}): Promise<bigint | undefined> {
-    const detail = timing(options, details(), COUNTER_NAMES);
-    const { delta = 1n, initial } = options;
-    detail.delta = unsigned('delta', delta);
-    detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
-    const expiry = encodeExpiry(options, () => this.#target.now());
-    detail.expiry = initial === undefined ? DO_NOT_CREATE : expiry;
-    return this.#dispatch(kind, key, undefined, detail);
+  #refuse(op: string, key: unknown, error: unknown): never {
+    this.#target.refused?.(op, key, error);
+    throw error;
   }
 }
 
@@ -271,18 +270,66 @@ function isInPlace(view: Uint8Array): boolean {
   }
 }
 
-function newExpiry(options: ExpiryOptions & OperationOptions, target: Target): Details {
+function manyOf<T>(
+  keys: Iterable<string>,
+  options: GetManyOptions | undefined,
+): GetMany<Map<string, T>> | GetMany<PartialResult<T>> {
+  if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
+    throw invalidArgument('keys', 'keys is an iterable of strings');
+  }
+  const detail = options === undefined ? undefined : timing(options, details(), GET_MANY_NAMES);
+  const isPartial = options?.partial !== undefined && checkFlag('partial', options.partial);
+  const distinct = [...new Set(keys)];
+  return isPartial
+    ? new GetMany(distinct, detail, new HitsAndFailures<T>(distinct))
+    : new GetMany(distinct, detail, new Hits<T>());
+}
+
+const condition: Prepare<ConditionalOptions | undefined> = (options, target) =>
+  versionOf(options, CONDITIONAL_NAMES, target);
+
+const invalidation: Prepare<InvalidateOptions | undefined> = (options, target) => {
+  assertMeta(target, Kind.invalidate);
+  const detail = versionOf(options, INVALIDATE_NAMES, target);
+  if (detail !== undefined && options?.staleFor !== undefined)
+    detail.expiry = encodeSpan('staleFor', options.staleFor, () => target.now());
+  return detail;
+};
+
+const extension: Prepare<ConditionalOptions | undefined> = (options, target, value) => {
+  if (typeof value !== 'string' && !isUint8Array(value)) {
+    throw invalidArgument('value', 'value is a string or a Buffer');
+  }
+  checkBytes(value);
+  return versionOf(options, CONDITIONAL_NAMES, target);
+};
+
+const counting: Prepare<CounterOptions | undefined> = (options = {}, target) => {
+  const detail = timing(options, details(), COUNTER_NAMES);
+  const { delta = 1n, initial } = options;
+  detail.delta = unsigned('delta', delta);
+  detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
+  const expiry = encodeExpiry(options, () => target.now());
+  detail.expiry = initial === undefined ? DO_NOT_CREATE : expiry;
+  return detail;
+};
+
+const newExpiry: Prepare<ExpiryOptions & OperationOptions> = (options, target) => {
   if (options?.ttl === undefined && options?.expiresAt === undefined) {
     throw invalidArgument('ttl', 'touch needs ttl or expiresAt');
   }
   const detail = timing(options, details(), TOUCH_NAMES);
   detail.expiry = encodeExpiry(options, () => target.now());
   return detail;
-}
+};
 
-function timingOf(options: OperationOptions | undefined, known = OPERATION_NAMES): Details | undefined {
-  return options === undefined ? undefined : timing(options, details(), known);
-}
+const timingOf: Prepare<OperationOptions | undefined> = (options) =>
+  options === undefined ? undefined : timing(options, details(), OPERATION_NAMES);
+
+const timingWithMeta: Prepare<OperationOptions | undefined> = (options, target, value) => {
+  assertMeta(target, Kind.getDetails);
+  return timingOf(options, target, value);
+};
 
 function versionOf(
   options: ConditionalOptions | undefined,

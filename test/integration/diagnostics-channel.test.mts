@@ -131,6 +131,84 @@ onBothBases('the channel evenkeel:operation', (bases) => {
     assert.deepEqual(notes.kinds.get(notes.last), ['start', 'error', 'end']);
   });
 
+  test('tells of each call that throws, whatever it throws for, and counts it', async () => {
+    await using pair = await startPair(bases);
+    const { db } = pair;
+    using notes = new Notes();
+    const bad = Symbol('bad');
+    const ended = db.enter();
+    ended.fail();
+    const calls: readonly [op: string, code: string, call: () => unknown][] = [
+      ['get', 'INVALID_ARGUMENT', () => db.get(1 as unknown as string)],
+      ['get', 'INVALID_ARGUMENT', () => db.get('k', { timeout: -1 })],
+      ['getDetails', 'UNSUPPORTED', () => db.getDetails('k')],
+      ['getMany', 'INVALID_ARGUMENT', () => db.getMany(1 as unknown as string[])],
+      ['getMany', 'INVALID_ARGUMENT', () => db.getMany(['k', ''])],
+      ['upsert', 'INVALID_ARGUMENT', () => db.upsert('k', bad)],
+      ['upsert', 'INVALID_ARGUMENT', () => db.upsert('k', 1, { ttl: -1 })],
+      ['remove', 'INVALID_ARGUMENT', () => db.remove('k', { cas: -1n })],
+      ['invalidate', 'UNSUPPORTED', () => db.invalidate('k')],
+      ['touch', 'INVALID_ARGUMENT', () => db.touch('k', {})],
+      ['increment', 'INVALID_ARGUMENT', () => db.increment('k', { delta: -1n })],
+      ['append', 'INVALID_ARGUMENT', () => db.append('k', 1 as unknown as string)],
+      ['getOrLoad', 'UNSUPPORTED', () => db.getOrLoad('k', () => 1, { ttl: 1 })],
+      ['serverStats', 'INVALID_ARGUMENT', () => db.serverStats({ group: ' ' })],
+      ['flushAll', 'INVALID_ARGUMENT', () => db.flushAll({ delay: -1 })],
+      ['get', 'INVALID_ARGUMENT', () => db.enter().get('')],
+      ['upsert', 'INVALID_ARGUMENT', () => db.enter().upsert('k', bad)],
+      ['getMany', 'CLOSED', () => ended.getMany(['k'])],
+    ];
+    for (const [i, [op, code, call]] of calls.entries()) {
+      assert.throws(call, { code: `EVENKEEL_${code}` });
+      assert.equal(notes.traces.length, i + 1);
+      const { last } = notes;
+      assert.deepEqual(notes.kinds.get(last), ['start', 'error', 'end'], op);
+      assert.deepEqual([last.op, (last.error as { code: string }).code], [op, `EVENKEEL_${code}`]);
+    }
+    const counts: Record<string, number> = {};
+    for (const [op] of calls) counts[op] = (counts[op] ?? 0) + 1;
+    assert.deepEqual({ ...db.stats().calls }, counts);
+  });
+
+  test('tells of what servers are asked themselves, and of the server where it is one', async () => {
+    await using pair = await startPair(bases);
+    const { db, server } = pair;
+    using notes = new Notes();
+    await db.serverStats();
+    await db.serverVersions({ server: `127.0.0.1:${server.port}` });
+    db.setServers([`127.0.0.1:${server.port}`, '127.0.0.1:1']);
+    await db.flushAll({ timeout: 100 });
+    const told = notes.traces.map(({ op, key, node, size }) => ({ op, key, node, size }));
+    const node = `127.0.0.1:${server.port}`;
+    assert.deepEqual(told, [
+      { op: 'serverStats', key: undefined, node, size: 1 },
+      { op: 'serverVersions', key: undefined, node, size: 1 },
+      { op: 'flushAll', key: undefined, node: undefined, size: 1 },
+    ]);
+    assert.deepEqual([...notes.kinds.values()], [WELL, WELL, WELL]);
+    assert.deepEqual({ ...db.stats().calls }, { serverStats: 1, serverVersions: 1, flushAll: 1 });
+  });
+
+  test('tells of the end to whoever is still there, and to nobody else', async () => {
+    await using pair = await startPair(bases);
+    using stays = new Notes();
+    const leaves = new Notes();
+    const leavesAtTheEnd = new Notes();
+    operations.asyncEnd.subscribe(function leave() {
+      operations.asyncEnd.unsubscribe(leave);
+      leavesAtTheEnd[Symbol.dispose]();
+    });
+    using staysToo = new Notes();
+    const promise = pair.db.get('k');
+    leaves[Symbol.dispose]();
+    using comes = new Notes();
+    await promise;
+    assert.deepEqual([...leaves.kinds.values()], [['start', 'end']]);
+    for (const notes of [stays, staysToo]) assert.deepEqual([...notes.kinds.values()], [WELL]);
+    // It began before, so that its beginning is not known.
+    assert.deepEqual([...comes.kinds.values()], [['asyncStart', 'asyncEnd']]);
+  });
+
   test('tells of what is staged in a context from its call on', async () => {
     await using pair = await startPair(bases);
     using notes = new Notes();

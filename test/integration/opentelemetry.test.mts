@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { tracingChannel } from 'node:diagnostics_channel';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -186,12 +187,36 @@ test('durations are a histogram in seconds, with the advised boundaries', async 
   await meters.shutdown();
 });
 
-test('after disable() there are no spans', async () => {
-  instrumentation.disable();
+test('after disable() no spans begin, and those under way end with their operations', async () => {
   await using db = await connect(server.url);
-  await db.get('k');
-  instrumentation.enable();
+  const before = [db.get('before'), db.insert('before', 1), db.getMany(['before'])];
+  instrumentation.disable();
+  const after = db.get('after');
   assert.deepEqual(spans(), []);
+  await Promise.all([...before, after]);
+  const { start, end, asyncEnd } = tracingChannel('evenkeel:operation');
+  assert.ok([start, end, asyncEnd].every((channel) => !channel.hasSubscribers));
+  instrumentation.enable();
+  const again = db.get('again');
+  instrumentation.disable();
+  instrumentation.enable();
+  await again;
+  assert.deepEqual(
+    spans().map(({ name }) => name),
+    ['get', 'insert', 'BATCH get', 'get'],
+  );
+});
+
+test('what servers are asked themselves is a span as well', async () => {
+  await using db = await connect(server.url);
+  await db.serverStats({ group: 'settings' });
+  await db.flushAll();
+  const told = spans().map(({ name, attributes }) => ({ name, attributes }));
+  const common = { 'db.system.name': 'memcached', ...server0() };
+  assert.deepEqual(told, [
+    { name: 'serverStats', attributes: { ...common, 'db.operation.name': 'serverStats' } },
+    { name: 'flushAll', attributes: { ...common, 'db.operation.name': 'flushAll' } },
+  ]);
 });
 
 test('a server is an address and a port, whatever it is named', () => {
