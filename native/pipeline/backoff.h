@@ -4,6 +4,10 @@
 // A pause counts from the beginning of an attempt that failed: one that got no answer has waited already. So
 // a server that comes back is called within the longest pause, or the time an attempt may take, whichever is
 // longer; the two do not add up.
+//
+// A connection that ends before it was of use counts as a failed attempt, or a server that only shakes hands
+// would be called on again and again. Those that were there when something failed end for the same reason,
+// sooner or later: however many they are, that is one failure.
 #pragma once
 
 #include <algorithm>
@@ -19,29 +23,33 @@ class Backoff {
       : min_(min), max_(max), random_state_(seed | 1) {}
 
   // An attempt begins.
-  void begin(base::Millis now) {
-    began_ = now;
-    is_connected_ = false;
-  }
-  // It has come to a connection; one that fails before it was of use counts as a failed attempt, or a server
-  // that only shakes hands would be called on again and again.
-  void connected(base::Millis now) {
-    connected_since_ = now;
-    is_connected_ = true;
-  }
-  // The connection has been of use.
-  void prove() { failures_ = 0; }
-
-  // The attempt or its connection has failed: how long to wait from now. At least 1.
+  void begin(base::Millis now) { began_ = now; }
+  // It has failed: how long to wait from now. At least 1.
   base::Millis fail(base::Millis now) {
-    if (is_connected_ && now - connected_since_ >= max_) prove();
-    const base::Millis waited = is_connected_ ? 0 : now - began_;
-    const base::Millis pause = spread(std::min(max_, min_ << std::min<uint32_t>(failures_, 16)));
-    ++failures_;
+    const base::Millis waited = now - began_;
+    const base::Millis pause = next_pause(now);
     return std::max(pause - std::min(pause, waited), spread(min_));
   }
 
+  // A connection that there is since then has been of use.
+  void prove(base::Millis since) {
+    if (is_newer(since)) failures_ = 0;
+  }
+  // A connection that there was since then has ended: how long to wait from now. At least 1.
+  base::Millis end(base::Millis now, base::Millis since) {
+    if (!is_newer(since)) return spread(min_);
+    if (now - since >= max_) failures_ = 0;
+    return next_pause(now);
+  }
+  // Than the last failure.
+  bool is_newer(base::Millis since) const { return since > failed_; }
+
  private:
+  base::Millis next_pause(base::Millis now) {
+    failed_ = now;
+    return spread(std::min(max_, min_ << std::min<uint32_t>(failures_++, 16)));
+  }
+
   base::Millis spread(base::Millis ceiling) {
     return std::max<base::Millis>(ceiling / 2 + random() % (ceiling / 2 + 1), 1);
   }
@@ -57,9 +65,8 @@ class Backoff {
   const base::Millis max_;
   uint64_t random_state_;
   uint32_t failures_ = 0;  // in a row
-  bool is_connected_ = false;
   base::Millis began_ = 0;
-  base::Millis connected_since_ = 0;
+  base::Millis failed_ = 0;
 };
 
 }  // namespace evenkeel::pipeline

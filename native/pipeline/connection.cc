@@ -177,7 +177,9 @@ void Connection::fail(uint32_t cause) {
   flights_.control(id_, layout::kOutcomeDisconnected, cause, said);
   inbox_.reset();
   tell_meter();
-  owner_.on_disconnected(std::exchange(state_, State::kIdle) == State::kReady, cause);
+  const bool was_established = is_established();
+  state_ = State::kIdle;
+  owner_.on_disconnected(*this, was_established, cause);
 }
 
 void Connection::drop_waiting() {
@@ -276,8 +278,8 @@ void Connection::continue_handshake() {
 void Connection::finish_handshake() {
   Timer::cancel();
   state_ = State::kReady;
-  waiting_since_ = base_.time();
-  is_suspect_ = false;
+  since_ = waiting_since_ = base_.time();
+  is_suspect_ = is_useful_ = false;
   owner_.on_connected();
   flights_.control(id_, layout::kOutcomeConnected, 0, inbox_.handshake().version());
   write();
@@ -332,7 +334,7 @@ Connection::Received Connection::take_in() {
     waiting_since_ = base_.time();
     is_suspect_ = false;
   }
-  if (progress.answered > 0) owner_.on_useful();
+  if (progress.answered > 0 && !std::exchange(is_useful_, true)) owner_.on_useful(*this);
   return {.bytes = transfer.bytes,
           .more = transfer.bytes == offered,
           .answered = progress.answered > 0,

@@ -23,15 +23,18 @@
 
 namespace evenkeel::pipeline {
 
+class Connection;
+
 // The server's side of its connections.
 class ConnectionOwner {
  public:
   // Operations may be entrusted to it.
   virtual void on_connected() = 0;
-  // An attempt has failed, or an established connection has ended, for `cause`; it is idle now.
-  virtual void on_disconnected(bool was_established, uint32_t cause) = 0;
-  // It has answered an operation.
-  virtual void on_useful() = 0;
+  // An attempt has failed, or a connection established at connection.since() has ended, for `cause`; it is
+  // idle now.
+  virtual void on_disconnected(Connection& connection, bool was_established, uint32_t cause) = 0;
+  // It has answered an operation, for the first time since it is established.
+  virtual void on_useful(Connection& connection) = 0;
   // Completions were added outside of a call from above.
   virtual void on_progress() = 0;
   // Operations may wait for a connection that is not there.
@@ -51,6 +54,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   uint16_t id() const { return id_; }
   bool is_idle() const { return state_ == State::kIdle; }
   bool is_established() const { return state_ == State::kReady; }
+  // When it was established last.
+  base::Millis since() const { return since_; }
   // It is idle. Null: there is no address to try.
   void connect(const net::Address* address);
 
@@ -128,6 +133,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   State state_ = State::kIdle;
   bool is_holding_ = false;         // there may be something in held_
   bool is_suspect_ = false;         // an operation has timed out since then
+  bool is_useful_ = false;          // it has answered an operation
+  base::Millis since_ = 0;          // when it was established
   uint32_t caught_up_ = 0;          // the turn in which it was
   base::Millis waiting_since_ = 0;  // when the server last spoke, or was first owed an answer since
 };

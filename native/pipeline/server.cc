@@ -63,12 +63,11 @@ void Server::try_to_connect() {
 
 void Server::on_connected() {
   is_trying_ = is_down_ = is_refused_ = false;
-  backoff_.connected(base_.time());
-  base_.schedule(this, base_.time());  // for the other connections
+  if (!Timer::scheduled()) base_.schedule(this, base_.time());  // for the other connections
 }
 
 // What was established may have ended for a reason of its own: only an attempt shows that a server is down.
-void Server::on_disconnected(bool was_established, uint32_t cause) {
+void Server::on_disconnected(Connection& connection, bool was_established, uint32_t cause) {
   if (!was_established) {
     is_refused_ = cause == layout::kCauseCredentials || cause == layout::kCauseUnauthenticated;
     is_trying_ = false;
@@ -76,10 +75,14 @@ void Server::on_disconnected(bool was_established, uint32_t cause) {
                             [](const auto& each) { return each->is_established(); });
   }
   if (!lets_wait())
-    for (auto& connection : connections_) connection->drop_waiting();
+    for (auto& each : connections_) each->drop_waiting();
   if (is_closed_) return;
   const base::Millis now = base_.refresh_time();
-  base_.schedule(this, now + backoff_.fail(now));
+  if (!was_established) {
+    base_.schedule(this, now + backoff_.fail(now));
+  } else if (backoff_.is_newer(connection.since()) || !(is_trying_ || Timer::scheduled())) {
+    base_.schedule(this, now + backoff_.end(now, connection.since()));
+  }
 }
 
 void Server::on_timer() {

@@ -48,8 +48,8 @@ class Server final : private ConnectionOwner, private base::Timer {
 
  private:
   void on_connected() override;
-  void on_disconnected(bool was_established, uint32_t cause) override;
-  void on_useful() override { backoff_.prove(); }
+  void on_disconnected(Connection& connection, bool was_established, uint32_t cause) override;
+  void on_useful(Connection& connection) override { backoff_.prove(connection.since()); }
   void on_progress() override { owner_.on_server_progress(); }
   bool lets_wait() const override;
   void on_timer() override;

@@ -51,15 +51,22 @@ TEST(Backoff, ThePauseCountsFromTheBeginningOfAnAttemptThatFailed) {
 
 TEST(Backoff, PausesGrowWhileConnectionsFailBeforeTheyWereOfUse) {
   Backoff backoff(kMin, kMax, kSeed);
-  base::Millis now = 0;
+  base::Millis now = 1;
   for (const base::Millis ceiling : {50, 100, 200, 400, 800, 1600, 2000, 2000}) {
     backoff.begin(now);
-    backoff.connected(now + 1);
+    const base::Millis since = now + 1;
     now += 100;  // what a connection takes to fail is no pause
-    const base::Millis pause = backoff.fail(now);
+    const base::Millis pause = backoff.end(now, since);
     EXPECT_GE(pause, ceiling / 2);
     EXPECT_LE(pause, ceiling);
   }
+}
+
+TEST(Backoff, ConnectionsThatWereThereTogetherEndOnce) {
+  Backoff backoff(kMin, kMax, kSeed);
+  constexpr base::Millis kEnd = 1000;
+  for (base::Millis i = 0; i < 64; ++i) EXPECT_LE(backoff.end(kEnd + i, kEnd - i - 1), kMin);
+  EXPECT_LE(refused(&backoff, 2 * kEnd), 2 * kMin);
 }
 
 TEST(Backoff, AConnectionThatWasOfUseBeginsAnew) {
@@ -67,18 +74,25 @@ TEST(Backoff, AConnectionThatWasOfUseBeginsAnew) {
     Backoff backoff(kMin, kMax, kSeed);
     for (int i = 0; i < 10; ++i) refused(&backoff, 0);
     backoff.begin(0);
-    backoff.connected(1);
-    if (!by_age) backoff.prove();
-    EXPECT_LE(backoff.fail(by_age ? 1 + kMax : 2), kMin);
+    if (!by_age) backoff.prove(1);
+    EXPECT_LE(backoff.end(by_age ? 1 + kMax : 2, 1), kMin);
     EXPECT_LE(refused(&backoff, 5000), 2 * kMin);
   }
+}
+
+TEST(Backoff, AnOldConnectionProvesNothingOfNewOnes) {
+  Backoff backoff(kMin, kMax, kSeed);
+  for (int i = 0; i < 10; ++i) {
+    refused(&backoff, 5000);
+    backoff.prove(1);
+  }
+  EXPECT_GE(refused(&backoff, 5000), kMax / 2);
 }
 
 TEST(Backoff, AnAttemptBehindALongConnectionIsAFailureLikeAnother) {
   Backoff backoff(kMin, kMax, kSeed);
   backoff.begin(0);
-  backoff.connected(1);
-  EXPECT_LE(backoff.fail(100'000), kMin);
+  EXPECT_LE(backoff.end(100'000, 1), kMin);
   for (int i = 0; i < 10; ++i) refused(&backoff, 200'000);
   EXPECT_GE(refused(&backoff, 300'000), kMax / 2);
 }

@@ -380,5 +380,24 @@ TEST_P(ServerConnections, TheEndOfOneIsNothingToTheOthers) {
   EXPECT_EQ(client_->count(layout::kOutcomeDisconnected), 1);
 }
 
+// Their pause would be of a minute otherwise.
+TEST_P(ServerConnections, HoweverManyEndTogetherThePauseIsThatAfterOneFailure) {
+  constexpr uint16_t kMany = 16;
+  pipeline::Options options;
+  options.backoff_min = 1;
+  options.backoff_max = 600'000;
+  start_with(kMany, options);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<Peer>> peers;
+    for (uint16_t i = 0; i < kMany; ++i) peers.push_back(accepted(listener_));
+    if (HasFailure()) return;
+    // The end of one after the other is seen in turns of their own.
+    for (auto& peer : peers) {
+      peer.reset();
+      client_->turn();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace evenkeel::test
