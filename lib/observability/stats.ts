@@ -2,7 +2,11 @@ import type { LatencyStats } from './latency';
 
 /** What is counted of one server where things happen seldom. */
 export interface NodeCounts {
+  /** How often there was a connection to it. */
   connections: number;
+  /** How often there was one again in the place of one that had ended. */
+  reconnects: number;
+  /** Attempts to connect that have failed. */
   connectErrors: number;
   timeouts: number;
   retries: number;
@@ -11,6 +15,7 @@ export interface NodeCounts {
 
 export const nodeCounts = (): NodeCounts => ({
   connections: 0,
+  reconnects: 0,
   connectErrors: 0,
   timeouts: 0,
   retries: 0,
@@ -22,6 +27,8 @@ export interface NodeStats extends Readonly<NodeCounts> {
   /** As in `db.topology`. */
   readonly name: string;
   readonly state: string;
+  /** Connections that there are, now: fewer than `connectionsPerNode` while some do not come about. */
+  readonly openConnections: number;
   /** Operations that are written and not answered, now. */
   readonly inFlight: number;
   /** Operations that wait to be written, now; without those of this tick. */
@@ -32,8 +39,6 @@ export interface NodeStats extends Readonly<NodeCounts> {
   /** Answers to what reads a value (`exists` among them), and those of them that found one. */
   readonly reads: number;
   readonly hits: number;
-  /** How often there was a connection to it again, after the first. */
-  readonly reconnects: number;
   readonly latency: LatencyStats;
 }
 

@@ -92,8 +92,42 @@ void Connection::tidy(net::OutputQueue& queue) {
 }
 
 void Connection::write_enqueued() {
-  if (state_ == State::kReady && !queue_.empty()) write();
+  if (state_ == State::kReady) {
+    if (!queue_.empty()) write();
+  } else if (!queue_.empty() && !is_established()) {
+    owner_.on_stranded(*this);
+  }
   tell_meter();
+}
+
+void Connection::take_over(Connection& other) {
+  queue_.append(other.queue_, [this](uint32_t opaque, uint32_t sequence) {
+    Flight* flight = flights_.find(opaque);
+    flight->connection = id_;
+    flight->sequence = sequence;
+  });
+  tell_meter();
+  other.tell_meter();
+}
+
+void Connection::follow(const Connection& other) {
+  for (const Flight* each = other.due_.first(); each != nullptr; each = each->later)
+    ahead_.push_back(each->opaque);
+  other.queue_.for_each([this](uint32_t opaque) { ahead_.push_back(opaque); });
+  state_ = State::kFollowing;
+  follow_on();
+}
+
+void Connection::follow_on() {
+  while (!ahead_.empty()) {
+    const Flight* flight = flights_.find(ahead_.back());
+    const bool is_ahead = flight != nullptr && !is_settled(flight->state) && flight->connection != id_;
+    if (is_ahead) return base_.schedule(this, base_.time() + 1);
+    ahead_.pop_back();
+  }
+  std::vector<uint32_t>().swap(ahead_);
+  state_ = State::kReady;
+  write_enqueued();
 }
 
 void Connection::give_up(Flight& flight, uint32_t outcome) {
@@ -176,6 +210,7 @@ void Connection::fail(uint32_t cause) {
   if (!fault.empty()) said = std::as_bytes(std::span(fault));
   flights_.control(id_, layout::kOutcomeDisconnected, cause, said);
   inbox_.reset();
+  ahead_.clear();
   tell_meter();
   const bool was_established = is_established();
   state_ = State::kIdle;
@@ -183,7 +218,7 @@ void Connection::fail(uint32_t cause) {
 }
 
 void Connection::drop_waiting() {
-  if (state_ == State::kReady || state_ == State::kClosed) return;
+  if (is_established() || state_ == State::kClosed) return;
   const auto settle = [this](uint32_t opaque) {
     flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
   };
@@ -206,6 +241,8 @@ void Connection::on_timer() {
   flights_.look_at_clock();
   if (state_ == State::kConnecting || state_ == State::kHandshake) {
     fail(ETIMEDOUT);
+  } else if (state_ == State::kFollowing) {
+    follow_on();
   } else if (state_ == State::kReady && is_owed()) {
     watch_peer();
   }
@@ -280,9 +317,9 @@ void Connection::finish_handshake() {
   state_ = State::kReady;
   since_ = waiting_since_ = base_.time();
   is_suspect_ = is_useful_ = false;
-  owner_.on_connected();
   flights_.control(id_, layout::kOutcomeConnected, 0, inbox_.handshake().version());
-  write();
+  owner_.on_connected(*this);
+  write_enqueued();
 }
 
 // What has been answered is delivered before more is read.

@@ -1,8 +1,8 @@
 // Connection: one connection to a server, made anew whenever the server says so, the requests waiting for it,
 // and the operations whose answers it owes.
 //
-//   kIdle -> kConnecting -> kHandshake -> kReady
-//     ^           \___________\___________/  a fault
+//   kIdle -> kConnecting -> kHandshake -> (kFollowing ->) kReady
+//     ^           \___________\_______________\___________/  a fault
 //     |                        |
 //     +------------------------+            kClosed from anywhere, for good
 //
@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/event_base.h"
 #include "net/channel.h"
@@ -28,13 +29,15 @@ class Connection;
 // The server's side of its connections.
 class ConnectionOwner {
  public:
-  // Operations may be entrusted to it.
-  virtual void on_connected() = 0;
+  // It is established: operations may be entrusted to it.
+  virtual void on_connected(Connection& connection) = 0;
   // An attempt has failed, or a connection established at connection.since() has ended, for `cause`; it is
   // idle now.
   virtual void on_disconnected(Connection& connection, bool was_established, uint32_t cause) = 0;
   // It has answered an operation, for the first time since it is established.
   virtual void on_useful(Connection& connection) = 0;
+  // It has requests to write and is not established.
+  virtual void on_stranded(Connection& connection) = 0;
   // Completions were added outside of a call from above.
   virtual void on_progress() = 0;
   // Operations may wait for a connection that is not there.
@@ -53,7 +56,9 @@ class Connection final : private net::ChannelHandler, private base::Timer {
 
   uint16_t id() const { return id_; }
   bool is_idle() const { return state_ == State::kIdle; }
-  bool is_established() const { return state_ == State::kReady; }
+  bool is_established() const { return state_ == State::kReady || state_ == State::kFollowing; }
+  // It is, and what it is given leaves at once.
+  bool is_ready() const { return state_ == State::kReady; }
   // When it was established last.
   base::Millis since() const { return since_; }
   // It is idle. Null: there is no address to try.
@@ -66,6 +71,12 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void release_held();
   // Writes what is enqueued and not held, if there is a connection.
   void write_enqueued();
+  bool has_enqueued() const { return !queue_.empty(); }
+  // It gets what is enqueued and not held of `other`, which has written none of it.
+  void take_over(Connection& other);
+  // It is ready. Writes nothing before what `other` has now is over: its own requests may be among that, and
+  // are not to be overtaken.
+  void follow(const Connection& other);
   // Settles what waits with kOutcomeOffline, unless there is a connection.
   void drop_waiting();
 
@@ -85,7 +96,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void close();
 
  private:
-  enum class State : uint8_t { kIdle, kConnecting, kHandshake, kReady, kClosed };
+  enum class State : uint8_t { kIdle, kConnecting, kHandshake, kFollowing, kReady, kClosed };
 
   void on_channel_ready(bool readable, bool writable) override;
   void on_timer() override;
@@ -94,6 +105,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void finish_connecting();
   void continue_handshake();
   void finish_handshake();
+  void follow_on();
   struct Received {
     size_t bytes = 0;
     bool more = false;  // there may be more to read
@@ -127,8 +139,9 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   FlightList due_;  // written and unanswered
   Inbox inbox_;
   net::OutputQueue queue_;
-  net::OutputQueue held_;      // until Flush::kAll
-  size_t told_in_flight_ = 0;  // to the meter
+  net::OutputQueue held_;        // until Flush::kAll
+  std::vector<uint32_t> ahead_;  // opaques of those that are to be over first, in kFollowing
+  size_t told_in_flight_ = 0;    // to the meter
   size_t told_queued_ = 0;
   State state_ = State::kIdle;
   bool is_holding_ = false;         // there may be something in held_

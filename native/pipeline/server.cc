@@ -14,10 +14,12 @@ Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& prot
       meter_(std::move(meter)),
       backoff_(options.backoff_min, options.backoff_max, base::now_nanos() + first) {
   ConnectionOwner& self = *this;
-  for (uint16_t i = 0; i < options.connections; ++i)
+  for (uint16_t i = 0; i < options.connections; ++i) {
     connections_.push_back(std::make_unique<Connection>(static_cast<uint16_t>(first + i), base, protocol,
                                                         steps, host, options, flights, allocator, queued,
                                                         *meter_, self));
+    carriers_.push_back(i);
+  }
 }
 
 void Server::set_addresses(std::vector<net::Address> addresses) {
@@ -34,12 +36,13 @@ bool Server::lets_wait() const {
       return true;
     case Offline::kFailWhenDown:
       return !is_down_;
-    case Offline::kFail:  // where one connection is there the others come
-      return std::any_of(connections_.begin(), connections_.end(),
-                         [](const auto& each) { return each->is_established(); });
+    case Offline::kFail:
+      return is_any_established();
   }
   return true;
 }
+
+bool Server::is_any_established() const { return !indices_of(&Connection::is_established).empty(); }
 
 bool Server::is_done() const {
   return std::all_of(connections_.begin(), connections_.end(),
@@ -61,22 +64,60 @@ void Server::try_to_connect() {
   (*idle)->connect(addresses_.empty() ? nullptr : &addresses_[next_address_++ % addresses_.size()]);
 }
 
-void Server::on_connected() {
+size_t Server::carrier_of(size_t index) const {
+  while (carriers_[index] != index) index = carriers_[index];
+  return index;
+}
+
+void Server::on_stranded(Connection& connection) {
+  const size_t own = index_of(connection);
+  const size_t last = carrier_of(own);
+  Connection* carrier = connections_[last].get();
+  if (last != own) carrier->take_over(connection);
+  if (!carrier->is_established()) {
+    std::vector<size_t> able = indices_of(&Connection::is_ready);
+    if (able.empty()) able = indices_of(&Connection::is_established);
+    if (able.empty()) return;
+    carriers_[last] = able[last % able.size()];
+    Connection& next = *connections_[carriers_[last]];
+    if (!next.is_ready()) carrier->take_over(next);  // what it has itself came later
+    next.take_over(*carrier);
+    carrier = &next;
+  }
+  carrier->write_enqueued();
+}
+
+std::vector<size_t> Server::indices_of(bool (Connection::*is)() const) const {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < connections_.size(); ++i) {
+    if ((*connections_[i].*is)()) indices.push_back(i);
+  }
+  return indices;
+}
+
+void Server::on_connected(Connection& connection) {
   is_trying_ = is_down_ = is_refused_ = false;
+  const size_t own = index_of(connection);
+  const Connection& carrier = *connections_[carrier_of(own)];
+  carriers_[own] = own;
+  if (&carrier != &connection && carrier.is_established()) connection.follow(carrier);
+  for (auto& each : connections_) {
+    if (!each->is_established() && each->has_enqueued()) on_stranded(*each);
+  }
   if (!Timer::scheduled()) base_.schedule(this, base_.time());  // for the other connections
 }
 
 // What was established may have ended for a reason of its own: only an attempt shows that a server is down.
 void Server::on_disconnected(Connection& connection, bool was_established, uint32_t cause) {
   if (!was_established) {
-    is_refused_ = cause == layout::kCauseCredentials || cause == layout::kCauseUnauthenticated;
     is_trying_ = false;
-    is_down_ = std::none_of(connections_.begin(), connections_.end(),
-                            [](const auto& each) { return each->is_established(); });
+    is_down_ = !is_any_established();
+    is_refused_ = is_down_ && (cause == layout::kCauseCredentials || cause == layout::kCauseUnauthenticated);
   }
   if (!lets_wait())
     for (auto& each : connections_) each->drop_waiting();
   if (is_closed_) return;
+  if (connection.has_enqueued()) on_stranded(connection);
   const base::Millis now = base_.refresh_time();
   if (!was_established) {
     base_.schedule(this, now + backoff_.fail(now));

@@ -2,6 +2,10 @@
 // cannot be reached one connection at a time tries, with back-off and jitter, for as long as the server is
 // wanted; as soon as one has come about the others follow.
 //
+// While some of its connections are there, they carry the requests for those that are not: each of these has
+// one that carries for it, so that the requests for a key are not spread and their order stays. When it is
+// there itself, it follows: it lets what was carried for it go first.
+//
 // Threads: the loop's only.
 #pragma once
 
@@ -47,14 +51,19 @@ class Server final : private ConnectionOwner, private base::Timer {
   void close();
 
  private:
-  void on_connected() override;
+  void on_connected(Connection& connection) override;
   void on_disconnected(Connection& connection, bool was_established, uint32_t cause) override;
   void on_useful(Connection& connection) override { backoff_.prove(connection.since()); }
+  void on_stranded(Connection& connection) override;
   void on_progress() override { owner_.on_server_progress(); }
   bool lets_wait() const override;
   void on_timer() override;
 
   void try_to_connect();
+  bool is_any_established() const;
+  size_t index_of(const Connection& connection) const { return connection.id() - connections_[0]->id(); }
+  size_t carrier_of(size_t index) const;
+  std::vector<size_t> indices_of(bool (Connection::*is)() const) const;
 
   base::EventBase& base_;
   const Options& options_;
@@ -70,6 +79,9 @@ class Server final : private ConnectionOwner, private base::Timer {
   bool is_retired_ = false;
   bool is_closed_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;
+  // By index of a connection: whose are its requests while it is not there. Its own where there is none; one
+  // that is not there any more may have another one itself.
+  std::vector<size_t> carriers_;
 };
 
 }  // namespace evenkeel::pipeline

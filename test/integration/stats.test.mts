@@ -37,6 +37,7 @@ onBothBases('db.stats()', (bases) => {
       {
         name: `127.0.0.1:${server.port}`,
         state: 'connected',
+        openConnections: 1,
         inFlight: 0,
         queued: 0,
         bytesSent: 0,

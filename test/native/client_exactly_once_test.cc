@@ -47,6 +47,7 @@ class ExactlyOnce : public testing::TestWithParam<Drive> {
     std::vector<std::string> keys;
     std::vector<bool> discards;
     ClientHarness client(GetParam(), options);
+    client.client().route_by(pipeline::Modulo::make(pipeline::KeyHash::kOneAtATime, 1), {0});
     client.connect(server.port());
     while (keys.size() < operations) {
       for (size_t burst = random_() % 30; burst-- > 0 && client.client().available() > 0;) {
@@ -108,6 +109,7 @@ TEST_P(ExactlyOnce, UnderRandomFaults) {
     options.max_written = random_() % 2 == 0 ? 1 + static_cast<uint32_t>(random_() % 50) : 16384;
     options.max_operations = random_() % 4 == 0 ? 64 : 4096;
     options.connect_timeout = 50;
+    options.connections = static_cast<uint16_t>(1 + random_() % 3);
     const auto rate = [this] { return random_() % 2 == 0 ? static_cast<uint32_t>(random_() % 200) : 0; };
     run_round(options,
               {.reset = rate(), .cut = rate(), .silence = rate(), .garbage = rate(), .stall = rate()}, 600);

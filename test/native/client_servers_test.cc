@@ -304,7 +304,23 @@ class ServerConnections : public ClientServers {
     client_ = std::make_unique<ClientHarness>(GetParam(), options);
     client_->client().route_by(pipeline::Modulo::make(pipeline::KeyHash::kOneAtATime, 1), {0});
     client_->connect(listener_.port());
+    connections_ = connections;
   }
+  // One more with each call.
+  std::string key_of(uint16_t connection) {
+    std::string key;
+    do key = "key:" + std::to_string(keys_++);
+    while (pipeline::hash_key(pipeline::KeyHash::kOneAtATime, as_bytes(key)) % connections_ != connection);
+    return key;
+  }
+  void answer_next(Peer& peer, const std::string& key) {
+    const Packet request = next_of(peer);
+    EXPECT_EQ(request.key, key);
+    answer_by(peer, request, "well");
+  }
+
+  uint16_t connections_ = 0;
+  size_t keys_ = 0;
 };
 
 INSTANTIATE_TEST_SUITE_P(Drives, ServerConnections, kBothDrives, drive_name);
@@ -378,6 +394,96 @@ TEST_P(ServerConnections, TheEndOfOneIsNothingToTheOthers) {
   const auto again = accepted(listener_);
   EXPECT_FALSE(peers[1]->has_ended());
   EXPECT_EQ(client_->count(layout::kOutcomeDisconnected), 1);
+}
+
+TEST_P(ServerConnections, WhatIsForOneThatDoesNotComeUpGoesOverOneThatIsThere) {
+  start_with(3);
+  std::vector<std::string> keys;
+  for (uint16_t i = 0; i < 3; ++i) client_->submit({.key = keys.emplace_back(key_of(i))});
+  client_->flush(pipeline::Flush::kHold);
+  client_->flush();
+  const auto first = accepted(listener_);  // the others are never spoken to
+  for (const std::string& key : keys) answer_next(*first, key);
+  for (uint16_t i = 0; i < 3; ++i) {
+    const std::string key = key_of(i);
+    const size_t get = client_->send({.key = key});
+    answer_next(*first, key);
+    ASSERT_NO_FATAL_FAILURE(wait_for(get));
+    EXPECT_EQ(outcome(get), layout::kOutcomeAnswered);
+  }
+}
+
+TEST_P(ServerConnections, OneThatComesUpOvertakesNothingThatWasSentForIt) {
+  start_with(2);
+  const auto first = accepted(listener_);
+  const std::string key = key_of(1);
+  const size_t before = client_->send({.opcode = Opcode::kSet, .key = key, .value = "1"});
+  const Packet set = next_of(*first);
+  EXPECT_EQ(set.key, key);
+  const auto second = accepted(listener_);
+  const size_t after = client_->send({.key = key});
+  for (int i = 0; i < 20; ++i) client_->turn();
+  EXPECT_FALSE(second->request());
+  EXPECT_FALSE(first->request());
+  first->answer({.opcode = set.opcode, .opaque = set.opaque});
+  answer_next(*second, key);
+  ASSERT_NO_FATAL_FAILURE(wait_for(before));
+  ASSERT_NO_FATAL_FAILURE(wait_for(after));
+}
+
+TEST_P(ServerConnections, WhatWaitsForOneThatEndsGoesOverAnotherInItsOrder) {
+  pipeline::Options options = quick();
+  options.max_written = 1;
+  start_with(3, options);
+  std::array<std::unique_ptr<Peer>, 3> peers{accepted(listener_), accepted(listener_), accepted(listener_)};
+  listener_.close();
+  const std::string lost = key_of(1);
+  const std::string kept = key_of(1);
+  const size_t written = client_->send({.key = lost});
+  const size_t waiting = client_->send({.key = kept});
+  EXPECT_EQ(next_of(*peers[1]).key, lost);
+  peers[1].reset();
+  ASSERT_NO_FATAL_FAILURE(wait_for(written));
+  EXPECT_EQ(outcome(written), layout::kOutcomeLost);
+  const size_t later = client_->send({.key = kept});
+  Peer* carrier = nullptr;
+  Packet request;
+  ASSERT_TRUE(client_->until([&] {
+    for (const size_t i : {0, 2}) {
+      const auto next = peers[i]->request();
+      if (next) {
+        carrier = peers[i].get();
+        request = *next;
+      }
+    }
+    return carrier != nullptr;
+  }));
+  EXPECT_EQ(request.key, kept);
+  answer_by(*carrier, request, "well");
+  answer_next(*carrier, kept);
+  ASSERT_NO_FATAL_FAILURE(wait_for(waiting));
+  ASSERT_NO_FATAL_FAILURE(wait_for(later));
+}
+
+TEST_P(ServerConnections, WhatACarrierLeavesComesBeforeWhatFollowsIt) {
+  start_with(2);
+  std::unique_ptr<Peer> first = accepted(listener_);
+  const std::string key = key_of(1);
+  // Of those one has been written when the connection ends.
+  const size_t written = client_->send({.key = key});
+  EXPECT_EQ(next_of(*first).key, key);
+  const auto second = accepted(listener_);
+  const size_t waiting = client_->send({.opcode = Opcode::kGet, .key = key});
+  listener_.close();
+  first.reset();
+  ASSERT_NO_FATAL_FAILURE(wait_for(written));
+  EXPECT_EQ(outcome(written), layout::kOutcomeLost);
+  answer_next(*second, key);
+  ASSERT_NO_FATAL_FAILURE(wait_for(waiting));
+  const std::string other = key_of(0);
+  const size_t get = client_->send({.key = other});
+  answer_next(*second, other);
+  ASSERT_NO_FATAL_FAILURE(wait_for(get));
 }
 
 // Their pause would be of a minute otherwise.

@@ -178,13 +178,15 @@ export class Cluster implements ClusterView {
   }
 }
 
-function nodeStats(name: string, state: string, { id, counts }: Connector, native: NativeClient): NodeStats {
+function nodeStats(name: string, state: string, connector: Connector, native: NativeClient): NodeStats {
+  const { id, openConnections, counts } = connector;
   const words = new Float64Array(layout.METER_WORDS);
   native.readMeter(id, words);
   const word = (index: number): number => words[index] as number;
   return {
     name,
     state,
+    openConnections,
     inFlight: word(layout.METER_IN_FLIGHT),
     queued: word(layout.METER_QUEUED),
     bytesSent: word(layout.METER_SENT),
@@ -192,7 +194,6 @@ function nodeStats(name: string, state: string, { id, counts }: Connector, nativ
     reads: word(layout.METER_READS),
     hits: word(layout.METER_HITS),
     ...counts,
-    reconnects: Math.max(0, counts.connections - 1),
     latency: latencyOf(bucketsOf(words)),
   };
 }

@@ -44,6 +44,8 @@ export class Connector {
   readonly #stopFollowing: () => void;
   /** Those that are established, by the ids that native code gives them. */
   readonly #connections = new Set<number>();
+  /** Those that have ever been. */
+  readonly #known = new Set<number>();
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
@@ -75,6 +77,10 @@ export class Connector {
 
   get name(): string {
     return this.#endpoint.name;
+  }
+
+  get openConnections(): number {
+    return this.#connections.size;
   }
 
   /** Why there is no connection; undefined while there is one, or before the first attempt has failed. */
@@ -109,6 +115,8 @@ export class Connector {
   connected(connection: number, version: string): void {
     this.#connections.add(connection);
     this.counts.connections += 1;
+    if (this.#known.has(connection)) this.counts.reconnects += 1;
+    this.#known.add(connection);
     this.#version = version;
     this.#lastFault = undefined;
     this.#failures = this.#proofs = 0;
@@ -124,6 +132,7 @@ export class Connector {
   disconnected(connection: number, cause: number, said: Uint8Array): void {
     const wasConnected = this.#connections.delete(connection);
     const error = causeError(cause, said);
+    if (!wasConnected) this.counts.connectErrors += 1;
     if (this.#connections.size === 0) this.#lost(error, cause, wasConnected);
     if (this.#stopped) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
@@ -148,7 +157,6 @@ export class Connector {
 
   #countFailure(): void {
     this.#failures += 1;
-    this.counts.connectErrors += 1;
     for (const waiter of this.#waiters) if (waiter.isImpatient) waiter.resolve();
     this.#tell();
   }
@@ -202,6 +210,7 @@ export class Connector {
         const ceiling = Math.min(max, min * 2 ** Math.min(this.#failedLookups, 16));
         const pause = (ceiling * (1 + random())) / 2; // half of it random, as between attempts to connect
         this.#failedLookups += 1;
+        this.counts.connectErrors += 1;
         this.#countFailure();
         tellDisconnected({ engine, node: this.name, error: fault }, false);
         // Operations under way keep the process alive, this does not.
