@@ -11,7 +11,7 @@ import { EventBase } from '../../lib/event-base/event-base.ts';
 import { startServer } from '../../lib/testing/index.ts';
 import { startMemcached } from '../conformance/memcached.mts';
 import { skipWithout } from '../conformance/tool.mts';
-import { type Bases, onBothBases } from './harness.mts';
+import { type Bases, onBothBases, until } from './harness.mts';
 
 const withoutMemcached = skipWithout('memcached', 'memcached');
 const withoutIpv6 = !(await canListen('::1')) && 'there is no IPv6 loopback';
@@ -50,6 +50,30 @@ onBothBases('connect()', (bases) => {
     mock.restoreAll();
     mock.method(dns, 'lookup', lookup as typeof dns.lookup);
   }
+
+  test('is not asked what a base has seen that was closed amid a lookup', async () => {
+    await using first = await startServer();
+    await using second = await startServer();
+    const lookups: { resolve: (found: object[]) => void; reject: (error: Error) => void }[] = [];
+    resolverDoes(() => new Promise((resolve, reject) => lookups.push({ resolve, reject })));
+    const url = `memcached://127.0.0.1:${first.port},second.example:${second.port}`;
+    const options = { deadServer: 'eject', ejectAfter: 1, backoff: { min: 1, max: 5 }, lazy: true } as const;
+    await using db = await bases.connect(url, options);
+    const base = EventBase.create();
+    db.via(base);
+    await base.close();
+    const isEjected = () => db.topology.nodes[1]?.isEjected;
+    lookups[0]?.reject(new Error('no resolver'));
+    await until(() => isEjected() === true && lookups.length === 2);
+    lookups[1]?.resolve([{ address: '127.0.0.1', family: 4 }]);
+    await until(() => isEjected() === false);
+    const told: (boolean | undefined)[] = [];
+    db.onTopology(({ nodes }) => told.push(nodes[1]?.isEjected));
+    await second.disconnectAll();
+    await until(() => told.length >= 2); // the loss of the connection, and the next one
+    assert.ok(!told.includes(true));
+    await db.close();
+  });
 
   for (const isReal of [false, true]) {
     const name = isReal ? 'memcached' : 'the test server';

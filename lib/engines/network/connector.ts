@@ -55,6 +55,7 @@ export class Connector {
   #version: string | undefined;
   #lastFault: Error | undefined;
   #stopped = false;
+  #nextLookup: Registration | undefined;
 
   /** `id`: of a server that the client has been told of. */
   constructor(id: number, endpoint: Endpoint, surroundings: Surroundings) {
@@ -173,16 +174,20 @@ export class Connector {
 
   /** It is not one of the client's servers any more. */
   retire(): void {
-    this.#stopped = true;
-    this.#stopFollowing();
+    this.#end();
     this.refuse(this.#error('it was taken out of the servers'));
   }
 
   /** The client has ended. */
   stop(): void {
     if (!this.#stopped) this.#surroundings.monitor.update(this.#endpoint.name, { state: 'closed' });
+    this.#end();
+  }
+
+  #end(): void {
     this.#stopped = true;
     this.#stopFollowing();
+    this.#nextLookup?.cancel();
   }
 
   #failed(lastFault: Error): void {
@@ -198,10 +203,10 @@ export class Connector {
 
   /** Asks until the name stands for something; who waits for the connection hears of the first failure. */
   #resolveFirst(): void {
-    if (this.#stopped) return;
     this.#endpoint.resolve().then(
       () => {}, // the endpoint has told
       (error) => {
+        if (this.#stopped) return;
         const fault = isError(error) ? error : new Error(String(error));
         this.#failed(fault);
         this.refuse(this.#error('its name is unknown'));
@@ -214,7 +219,7 @@ export class Connector {
         this.#countFailure();
         tellDisconnected({ engine, node: this.name, error: fault }, false);
         // Operations under way keep the process alive, this does not.
-        timers.timer(pause, () => this.#resolveFirst());
+        this.#nextLookup = timers.timer(pause, () => this.#resolveFirst());
       },
     );
   }
