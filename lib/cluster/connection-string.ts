@@ -50,6 +50,11 @@ export function parseConnectionString(url: string): ConnectionString {
   const isEncrypted = secure === 's';
   const { credentials, where } = takeCredentials(rest);
   if (where.startsWith('/')) {
+    if (credentials === undefined && /:.*@/s.test(where))
+      throw invalidArgument(
+        'url',
+        `url: a user and a password stand before the path (an @ in a path is written %40): ${redactUrl(url)}`,
+      );
     const path = checkSocketPath('url', decodePath(where));
     return { engine: 'memcached', servers: [{ path }], isEncrypted, credentials };
   }

@@ -28,6 +28,8 @@ describe('a memcached url', () => {
     ['memcached:///run/cache.sock', { path: '/run/cache.sock' }, '/run/cache.sock'],
     ['memcached:///run/my%20cache.sock', { path: '/run/my cache.sock' }, '/run/my cache.sock'],
     ['memcached:///run/100%', { path: '/run/100%' }, '/run/100%'],
+    ['memcached:///run/user@1:2', { path: '/run/user@1:2' }, '/run/user@1:2'],
+    ['memcached:///run/1:user%402', { path: '/run/1:user@2' }, '/run/1:user@2'],
   ];
   for (const [url, server, name] of good) {
     test(`${url} names ${name}`, () => {
@@ -112,6 +114,9 @@ describe('what may be credentials is never shown', () => {
     'memcached://user:s3cret@a,user:s3cret@b',
     'memcached://user:s3/cret@h',
     'memcached://user:p@s3cret@h',
+    'memcached:///user:s3cret@h/path',
+    'memcached:///user:s3/cret@h',
+    'memcacheds:////user:s3cret@/path',
     'http://user:s3cret@h',
     'user:s3cret@h',
     'memcached://h?password=s3cret',
