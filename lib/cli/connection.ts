@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { invalidArgument } from '../arguments';
 import { nameOfServer, parseConnectionString, redactUrl } from '../cluster/connection-string';
 import type { ConnectOptions, TlsOptions } from '../index';
 
@@ -21,7 +22,7 @@ export function addConnectionOptions(command: Command): Command {
     .option('--cert <file>', 'certificate of this client, in PEM form')
     .option('--key <file>', 'its key, in PEM form')
     .option('--servername <name>', 'that the certificates of all servers have to be for')
-    .option('--insecure', 'take whoever answers for the server')
+    .option('--insecure', 'with encryption, take whoever answers for the server')
     .option(
       '--username <name>',
       'who this is (default: $EVENKEEL_USERNAME); the password is $EVENKEEL_PASSWORD',
@@ -34,13 +35,23 @@ export function connectionOf(
   options: ConnectionOptions,
 ): Pick<ConnectOptions, 'tls' | 'username' | 'password'> {
   const target = parseConnectionString(url);
+  const isEncrypted = target.engine === 'memcached' && target.isEncrypted;
+  if (options.insecure && !isEncrypted && !asksForTls(options))
+    throw invalidArgument(
+      '--insecure',
+      '--insecure is for encrypted connections (--tls or memcacheds://): their servers may then have any certificate',
+    );
   if (target.engine === 'embedded' || target.credentials !== undefined) return tlsOf(options);
   const { EVENKEEL_USERNAME, EVENKEEL_PASSWORD } = process.env;
   const username = options.username ?? EVENKEEL_USERNAME;
   return { ...tlsOf(options), ...(username !== undefined && { username, password: EVENKEEL_PASSWORD }) };
 }
 
-/** The option `tls`, as far as it was given: each of these options asks for encryption. */
+/** Each of these options asks for encryption; --insecure only weakens it. */
+const asksForTls = ({ tls, ca, cert, key, servername }: ConnectionOptions): boolean =>
+  tls === true || [ca, cert, key, servername].some((each) => each !== undefined);
+
+/** The option `tls`, as far as it was given. */
 function tlsOf(options: ConnectionOptions): { readonly tls?: true | TlsOptions } {
   const { ca, cert, key, servername, insecure } = options;
   if ([ca, cert, key, servername, insecure].every((each) => each === undefined))

@@ -91,8 +91,12 @@ test('ping, bench and replay take authorities, or do without', async () => {
     [url, '--insecure'],
     [plain, '--tls', '--ca', ca],
     [plain, '--ca', ca],
+    [plain, '--tls', '--insecure'],
   ])
     assert.equal((await evenkeel('ping', ...args, ...once)).code, 0, args.join(' '));
+  const unencrypted = await evenkeel('ping', plain, '--insecure', ...once);
+  assert.notEqual(unencrypted.code, 0);
+  assert.match(unencrypted.stderr, /--insecure is for encrypted connections \(--tls or memcacheds:/);
   const short = ['--duration', '0.05', '--json'];
   const bench = await evenkeel('bench', url, '--ca', ca, '--runs', '1', '--warm-up', '0', ...short);
   assert.equal(bench.code, 0, bench.stderr);
