@@ -1,22 +1,28 @@
 import { messageOf } from '../arguments';
-import { ConnectionError } from '../errors';
+import { AuthenticationError, ClosedError, ConnectionError } from '../errors';
 import type { Registration } from '../event-base/event-base';
-import { type ConfigRequest, namesOf, requestConfig } from './config-request';
+import { escapeControls } from '../text';
+import { askConfig, type ConfigRequest, namesOf, type Question } from './config-request';
 import type { HostPort, ServerAddress } from './connection-string';
+import type { ClusterConfig } from './discovery';
 
 /** Whom it tells of other servers; what it throws leaves all as it is. */
 export type Follower = (servers: readonly HostPort[]) => void;
 
-/** Learns from a configuration endpoint which servers there are, and asks again now and then. */
+/** Servers that are asked at a time, should no endpoint answer. */
+const TOGETHER = 16;
+
+/** Learns from configuration endpoints which servers there are, and asks again now and then. */
 export class Discoverer {
   readonly #endpoints: readonly ServerAddress[];
   readonly #request: ConfigRequest;
   readonly #interval: number;
-  /** Of the list that holds. */
+  /** Of the newest list; the servers are those of the list that holds. */
   #version = -1;
   #servers: readonly HostPort[] = [];
   #timer: Registration | undefined;
-  #isClosed = false;
+  readonly #questions = new Set<Question>();
+  #closedFor: Error | undefined;
 
   /** `interval`: ms from one answer to the next question. */
   constructor(endpoints: readonly ServerAddress[], request: ConfigRequest, interval: number) {
@@ -25,48 +31,84 @@ export class Discoverer {
     this.#interval = interval;
   }
 
-  /** The servers there are by now. Rejects with ConnectionError when nobody says. */
+  /** The servers there are by now. Rejects when nobody says: with ConnectionError, or AuthenticationError when that is why. */
   async first(): Promise<readonly HostPort[]> {
-    await this.#ask(this.#endpoints);
+    const { version, servers } = await this.#ask(this.#endpoints);
+    this.#version = version;
+    this.#servers = servers.map(({ host, port }) => ({ host, port }));
     return this.#servers;
   }
 
   /** From here on, until close(). */
   follow(follower: Follower): void {
-    if (this.#isClosed) return;
+    if (this.#closedFor !== undefined) return;
     this.#timer = this.#request.timers.timer(this.#interval, () => {
-      // A server knows the others too, should the endpoint be away.
-      this.#ask([...this.#endpoints, ...this.#servers])
-        .then((isNews) => {
-          if (isNews && !this.#isClosed) follower(this.#servers);
-        })
+      this.#askAll()
+        .then((config) => this.#take(config, follower))
         .catch(() => {}) // the list that there is holds
         .finally(() => this.follow(follower));
     });
   }
 
-  close(): void {
-    this.#isClosed = true;
+  /** Who waits for first() waits in vain, for this reason. */
+  close(reason: Error = new ClosedError('the database is closed')): void {
+    this.#closedFor ??= reason;
     this.#timer?.cancel();
+    for (const question of this.#questions) question.cancel(reason);
   }
 
-  /** Whether there is another list: an answer may be older than the one before, of a server that has not heard of it. */
-  async #ask(whom: readonly ServerAddress[]): Promise<boolean> {
-    let fault: unknown;
-    for (const server of whom) {
-      try {
-        const { version, servers } = await requestConfig(server, this.#request);
-        if (version <= this.#version) return false;
-        this.#version = version;
-        this.#servers = servers.map(({ host, port }) => ({ host, port }));
-        return true;
-      } catch (error) {
-        fault = error;
+  /** An answer may be older than the one before, of a server that has not heard of it. */
+  #take({ version, servers }: ClusterConfig, follower: Follower): void {
+    if (this.#closedFor !== undefined || version <= this.#version) return;
+    this.#version = version;
+    const found = servers.map(({ host, port }) => ({ host, port }));
+    try {
+      follower(found);
+      this.#servers = found;
+    } catch (error) {
+      const text = `discovery: version ${version} of the list of servers is not followed: ${messageOf(error)}`;
+      process.emitWarning(escapeControls(text), { type: 'EvenkeelWarning', code: 'EVENKEEL_DISCOVERY' });
+    }
+  }
+
+  /** A server knows the others too, should the endpoints be away. */
+  async #askAll(): Promise<ClusterConfig> {
+    try {
+      return await this.#ask(this.#endpoints);
+    } catch (error) {
+      for (let from = 0; from < this.#servers.length; from += TOGETHER) {
+        const some = this.#servers.slice(from, from + TOGETHER);
+        const config = await this.#ask(some).catch(() => undefined);
+        if (config !== undefined) return config;
+      }
+      throw error;
+    }
+  }
+
+  /** All of them at once, so that nobody waits for those that are silent: the first list counts. */
+  async #ask(whom: readonly ServerAddress[]): Promise<ClusterConfig> {
+    if (this.#closedFor !== undefined) throw this.#closedFor;
+    const questions = whom.map((server) => askConfig(server, this.#request));
+    for (const question of questions) this.#questions.add(question);
+    try {
+      return await Promise.any(questions.map(({ answer }) => answer));
+    } catch (error) {
+      if (this.#closedFor !== undefined) throw this.#closedFor;
+      throw faultOf(whom, (error as AggregateError).errors);
+    } finally {
+      for (const question of questions) {
+        this.#questions.delete(question);
+        question.cancel(new ClosedError('another one has answered'));
       }
     }
-    throw new ConnectionError(`discovery: ${namesOf(whom)}: ${messageOf(fault)}`, {
-      cause: fault,
-      context: { op: 'connect' },
-    });
   }
+}
+
+function faultOf(whom: readonly ServerAddress[], faults: readonly unknown[]): Error {
+  const isRefused = faults.every((fault) => fault instanceof AuthenticationError);
+  const Kind = isRefused ? AuthenticationError : ConnectionError;
+  return new Kind(`discovery: ${namesOf(whom)}: ${messageOf(faults[0])}`, {
+    cause: faults.length === 1 ? faults[0] : new AggregateError(faults),
+    context: { op: 'connect' },
+  });
 }

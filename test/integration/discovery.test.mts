@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { connect } from '../../lib/connect.ts';
-import { UnsupportedError } from '../../lib/errors.ts';
+import { AuthenticationError, ClosedError, UnsupportedError } from '../../lib/errors.ts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
 import { type Bases, nothingIsLeft, onBothBases, until } from './harness.mts';
 
@@ -61,18 +61,23 @@ onBothBases('discovery', (bases) => {
 });
 
 /** Answers each line by `answer`, in pieces of one byte. */
-async function startOld(answer: (line: string) => string): Promise<{ url: string } & AsyncDisposable> {
+async function startOld(
+  answer: (line: string) => string,
+): Promise<{ url: string; port: number; sockets: ReadonlySet<Socket> } & AsyncDisposable> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    socket.on('error', () => {});
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
     socket.on('data', (bytes) => {
       for (const byte of answer(bytes.toString().trim())) socket.write(byte);
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
   return {
-    url: `memcached://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `memcached://127.0.0.1:${port}`,
+    port,
+    sockets,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -110,6 +115,120 @@ test('an endpoint that says nothing of use rejects connect(), and nothing is lef
   }
   await assert.rejects(connect('memcached://127.0.0.1:1', { discovery: true }), /ECONNREFUSED/);
   await nothingIsLeft();
+});
+
+test('several endpoints are asked at once, and one that answers is enough', async () => {
+  await using server = await startServer();
+  const text = listOf(1, [server]);
+  await using silent = await startOld(() => '');
+  await using other = await startOld(() => '');
+  await using endpoint = await startOld(() => `CONFIG cluster 0 ${text.length}\r\n${text}\r\nEND\r\n`);
+  const url = `memcached://127.0.0.1:${silent.port},127.0.0.1:${other.port},127.0.0.1:${endpoint.port}`;
+  await using db = await connect(url, { discovery: true, connectTimeout: 600_000 });
+  assert.deepEqual(
+    db.topology.nodes.map(({ name }) => name),
+    [`localhost:${server.port}`],
+  );
+  await until(() => silent.sockets.size + other.sockets.size + endpoint.sockets.size === 0);
+  await db.close();
+});
+
+test('a list that cannot be followed is told of, once', async () => {
+  await using server = await startServer();
+  let text = listOf(1, [server]);
+  await using endpoint = await startOld(() => `CONFIG cluster 0 ${text.length}\r\n${text}\r\nEND\r\n`);
+  const warnings: (Error & { code?: string })[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  await using db = await connect(endpoint.url, { discovery: { interval: 1 } });
+  const hosts = Array.from({ length: 1025 }, (_, index) => `h${index}||1`);
+  text = `2\n${hosts.join(' ')}\n`;
+  await until(() => warnings.length > 0);
+  assert.equal(db.topology.nodes.length, 1);
+  text = `3\n${hosts.join(' ')} more||1\n`;
+  await until(() => warnings.length > 1);
+  process.off('warning', onWarning);
+  assert.deepEqual(
+    warnings.map(({ code, message }) => [code, message]),
+    [1025, 1026].map((count, index) => [
+      'EVENKEEL_DISCOVERY',
+      `discovery: version ${index + 2} of the list of servers is not followed: servers: from 1 to 1024, not ${count}`,
+    ]),
+  );
+  await db.close();
+  await assert.rejects(connect(endpoint.url, { discovery: true }), /from 1 to 1024, not 1026/);
+});
+
+test('who has a password says it to an endpoint that asks, and to no other', async () => {
+  const credentials = { username: 'ada', password: 'love' };
+  await using server = await startServer();
+  const list = listOf(1, [server]);
+  const answer = `CONFIG cluster 0 ${list.length}\r\n${list}\r\nEND\r\n`;
+  let isLoggedIn = false;
+  const heard: string[] = [];
+  await using endpoint = await startOld((lines) => {
+    heard.push(lines);
+    if (isLoggedIn) return answer;
+    isLoggedIn = /^set \w+ 0 0 8\r\nada love$/.test(lines);
+    if (isLoggedIn) return 'STORED\r\n';
+    return lines.startsWith('set')
+      ? 'CLIENT_ERROR authentication failure\r\n'
+      : 'CLIENT_ERROR unauthenticated\r\n';
+  });
+  const options = { discovery: true, lazy: true, protocol: 'meta' } as const;
+  await assert.rejects(connect(endpoint.url, options), AuthenticationError);
+  const wrong = { username: 'ada', password: 'hate' };
+  await assert.rejects(connect(endpoint.url, { ...options, ...wrong }), (error: Error) => {
+    assert.ok(error instanceof AuthenticationError);
+    assert.match(error.message, /refuses the credentials$/);
+    return true;
+  });
+  const db = await connect(endpoint.url, { ...options, ...credentials });
+  await db.close();
+  heard.length = 0;
+  const again = await connect(endpoint.url, { ...options, ...credentials });
+  await again.close();
+  assert.deepEqual(heard, ['config get cluster']);
+});
+
+for (const managementBase of ['shared', 'internal'] as const)
+  onBothBases(`a question of discovery, timed on a base that is ${managementBase}`, (bases) => {
+    test('ends with the database', async () => {
+      await using server = await startServer();
+      const list = listOf(1, [server]);
+      let isSilent = false;
+      await using endpoint = await startOld(() =>
+        isSilent ? '' : `CONFIG cluster 0 ${list.length}\r\n${list}\r\nEND\r\n`,
+      );
+      const options = { discovery: { interval: 1 }, connectTimeout: 600_000, managementBase };
+      const db = await bases.connect(endpoint.url, options);
+      isSilent = true;
+      await until(() => endpoint.sockets.size > 0);
+      await db.close();
+      await until(() => endpoint.sockets.size === 0);
+    });
+
+    test('ends with the base that connect() was given', async () => {
+      await using endpoint = await startOld(() => '');
+      const options = { discovery: true, managementBase } as const;
+      const ended = assert.rejects(bases.connect(endpoint.url, options), ClosedError);
+      await until(() => endpoint.sockets.size > 0);
+      await bases.base.close();
+      await ended;
+      await until(() => endpoint.sockets.size === 0);
+    });
+  });
+
+onBothBases('connect() to several servers', (bases) => {
+  test('ends with its base, whatever they are at', async () => {
+    await using one = await startOld(() => '');
+    await using other = await startOld(() => '');
+    const url = `${one.url},127.0.0.1:${other.port}`;
+    const ended = assert.rejects(bases.connect(url, { connectTimeout: 600_000 }), ClosedError);
+    await until(() => one.sockets.size > 0 && other.sockets.size > 0);
+    await bases.base.close();
+    await ended;
+  });
 });
 
 test('bad options of it are refused', async () => {

@@ -7,7 +7,7 @@ import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { PlacedServer } from '../../cluster/placement/placement';
 import { Resolver } from '../../cluster/resolver';
 import type { Tls } from '../../cluster/tls';
-import { UnsupportedError } from '../../errors';
+import { ClosedError, UnsupportedError } from '../../errors';
 import { EventBase } from '../../event-base/event-base';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { Transcoder } from '../../transactions/transcoder';
@@ -57,7 +57,8 @@ export async function openMemcached(
   const { protocol = 'binary' } = given;
   if (!Object.hasOwn(PROTOCOLS, protocol))
     throw invalidArgument('protocol', `protocol is 'binary' or 'meta', not ${shown(protocol)}`);
-  const dialect = memcachedDialect(protocol, checkCredentials(given));
+  const credentials = checkCredentials(given);
+  const dialect = memcachedDialect(protocol, credentials);
   const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
   const policy = policyOf(given);
   const listed = named(weighted(servers, given.weights));
@@ -71,17 +72,20 @@ export async function openMemcached(
       ? undefined
       : new Discoverer(
           servers,
-          { tls: nodeTlsOf(given.tls), timeout: options.connectTimeout, timers: management },
+          { tls: nodeTlsOf(given.tls), credentials, timeout: options.connectTimeout, timers: management },
           interval,
         );
   let fleet: Fleet;
+  const onBaseClosed = (): void => discoverer?.close(new ClosedError('the event base is closed'));
   eventBase.ref();
   try {
+    eventBase.attach(onBaseClosed);
     fleet = new Fleet(discoverer === undefined ? listed : named(await discoverer.first()), policy);
   } catch (error) {
     await management.close();
     throw error;
   } finally {
+    eventBase.release(onBaseClosed);
     eventBase.unref();
   }
   discoverer?.follow((found) => fleet.set(named(found)));

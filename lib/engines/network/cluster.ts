@@ -36,6 +36,8 @@ export class Cluster implements ClusterView {
   readonly #current = new Map<string, Connector>();
   /** By id: those, and the ones that still end what they have. */
   readonly #known: (Connector | undefined)[] = [];
+  /** Why nobody gets a connection any more. */
+  #refusal: EvenkeelError | undefined;
   /** Of servers that are gone. */
   readonly #ofOthers = nodeCounts();
 
@@ -106,6 +108,7 @@ export class Cluster implements ClusterView {
     const connectors = this.#connectors;
     if (connectors.length > 1) await Promise.allSettled(connectors.map((each) => each.ready(true)));
     if (this.version !== undefined) return;
+    if (this.#refusal !== undefined) throw this.#refusal;
     const outcomes = await Promise.allSettled(connectors.map((each) => each.ready()));
     const faults = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
     if (faults.length < outcomes.length) return;
@@ -138,6 +141,7 @@ export class Cluster implements ClusterView {
   /** Who still waits for a connection waits in vain. */
   refuse(error: EvenkeelError): void {
     this.#stopListening();
+    this.#refusal ??= error;
     for (const connector of this.#connectors) connector.refuse(error);
   }
 
