@@ -80,7 +80,8 @@ const VERIFIED_AN_MS = 20_000;
 
 /**
  * Pages that the file ought to have and has not would be touched through the map, which ends the process. Some that
- * nothing refers to may rightly be missing at its end: whether it is those, another process finds out.
+ * nothing refers to may rightly be missing at its end: whether it is those, another process finds out. It cannot of a page
+ * that is there in part: what is missing of it reads as zeros.
  */
 export function checkFile(root: Root, path: string, readOnly: boolean, pageSize: number): void {
   const { env } = root as unknown as { readonly env: { info(): { readonly lastPageNumber: number } } };
@@ -89,6 +90,7 @@ export function checkFile(root: Root, path: string, readOnly: boolean, pageSize:
   const { size } = statSync(file);
   const wanted = (lastPageNumber + 1) * pageSize;
   if (size === 0 || size >= wanted) return;
+  if (size % pageSize !== 0) throw new StorageError(`${path}: the file is corrupt: it ends amid a page`);
   const args = [join(__dirname, 'verify.js'), path, ...(readOnly ? [] : ['write'])];
   // Where LMDB goes round in circles it comes to no end, either.
   const timeout = Math.ceil(VERIFY_MS + size / VERIFIED_AN_MS);
