@@ -13,7 +13,10 @@ export interface AskOptions extends OperationOptions {
 }
 
 export interface ServerStatsOptions extends AskOptions {
-  /** A group of memcached's statistics: 'items', 'slabs', 'settings', … Default: the general ones. */
+  /**
+   * A group of memcached's statistics: 'items', 'slabs', 'settings', … Default: the general ones. What memcached takes for
+   * commands ('reset', 'detail', 'sizes_enable', 'sizes_disable') is refused.
+   */
   readonly group?: string | undefined;
 }
 
@@ -29,6 +32,8 @@ const ASK = { timeout: true, signal: true, server: true } as const;
 const ASK_NAMES = optionNames<AskOptions>(ASK);
 const STATS_NAMES = optionNames<ServerStatsOptions>({ ...ASK, group: true });
 const FLUSH_NAMES = optionNames<FlushAllOptions>({ ...ASK, delay: true });
+// memcached's process_bin_stat() compares no more than these characters.
+const COMMAND = /^(reset|detail|sizes_enable|sizes_disable)/;
 const LONGEST_DELAY = 30 * 24 * 60 * 60;
 
 type Servers = readonly string[];
@@ -45,6 +50,8 @@ export function serverStats(
   const { group = '' } = options;
   if (typeof group !== 'string' || !/^[\w:.-]{0,100}$/.test(group))
     throw invalidArgument('group', `group is a word, not ${shown(group)}`);
+  if (COMMAND.test(group))
+    throw invalidArgument('group', `group ${shown(group)} is a command that changes the server`);
   return ask(transport, servers, options, Kind.serverStats, group);
 }
 

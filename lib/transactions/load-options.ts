@@ -20,7 +20,10 @@ export interface Load {
 export type Loader<T> = (load: Load) => T | undefined | PromiseLike<T | undefined>;
 
 export interface LoadOptions<T = unknown> extends OperationOptions {
-  /** Seconds for which a value is fresh, 0 or more; 0 means for ever. A function is asked about each value that was loaded. */
+  /**
+   * Seconds for which a value is fresh, 0 or more; 0 means for ever, and excludes `staleFor`. A function is asked about each
+   * value that was loaded.
+   */
   readonly ttl: number | ((value: T) => number);
   /** Seconds after those in which the old value is given while one caller loads a new one. Default 0. */
   readonly staleFor?: number | undefined;
@@ -77,6 +80,8 @@ export function checkLoad<T>(
     return encodeExpiry({ ttl: seconds === 0 ? 0 : seconds + staleFor }, now);
   };
   if (typeof ttl !== 'function') expiryOf(ttl);
+  if (ttl === 0 && staleFor > 0)
+    throw invalidArgument('staleFor', 'staleFor is for values that get stale: with a ttl of 0 they never do');
   return {
     key,
     loader,

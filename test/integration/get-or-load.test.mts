@@ -474,6 +474,7 @@ onBothBases('getOrLoad', (bases) => {
       ['ttl', () => db.getOrLoad('k', load, { ttl: '1' as never })],
       ['staleFor', () => db.getOrLoad('k', load, { ttl: 1, staleFor: -1 })],
       ['staleFor', () => db.getOrLoad('k', load, { ttl: 1, staleFor: Number.NaN })],
+      ['staleFor', () => db.getOrLoad('k', load, { ttl: 0, staleFor: 5 })],
       ['lease', () => db.getOrLoad('k', load, { ttl: 1, lease: 0 })],
       ['lease', () => db.getOrLoad('k', load, { ttl: 1, lease: 0.5 })],
       ['lease', () => db.getOrLoad('k', load, { ttl: 1, lease: 86_401 })],

@@ -33,6 +33,17 @@ everywhere(
       assert.equal(await db.get('behind'), undefined);
     });
 
+    test('tells every group that it has, and counts on as before', async () => {
+      await using db = await site.open();
+      await db.get(site.key());
+      for (const group of ['items', 'slabs', 'sizes', 'settings', 'conns', 'extstore', 'Reset']) {
+        const { errors } = await db.serverStats({ group });
+        assert.notEqual(errors.get(site.node)?.code, 'EVENKEEL_TIMEOUT', group);
+      }
+      const { values } = await db.serverStats();
+      assert.match(values.get(site.node)?.['cmd_get'] ?? '', /^[1-9]/);
+    });
+
     test('forgets its records, at once or later', async () => {
       await using db = await site.open();
       const key = site.key();
@@ -124,6 +135,8 @@ test('bad arguments throw, which name them, and an engine without servers says s
   const isBad = (argument: string) => ({ code: 'EVENKEEL_INVALID_ARGUMENT', context: { argument } });
   for (const group of ['items\r\nflush_all', 'a b', 1, null, 'x'.repeat(101)])
     assert.throws(() => db.serverStats({ group: group as string }), isBad('group'));
+  for (const group of ['reset', 'resets', 'reset.', 'detail', 'sizes_enable', 'sizes_disable'])
+    assert.throws(() => db.serverStats({ group }), isBad('group'));
   for (const delay of [-1, 1.5, Number.NaN, 30 * 86400 + 1, '1', null])
     assert.throws(() => db.flushAll({ delay: delay as number }), isBad('delay'));
   for (const name of ['127.0.0.1:1', '', 1, null])
