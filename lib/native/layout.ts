@@ -76,6 +76,7 @@ export const CAUSE_UNTRUSTED = 65545;
 export const CAUSE_TLS = 65546;
 export const CAUSE_CREDENTIALS = 65547;
 export const CAUSE_UNAUTHENTICATED = 65548;
+export const CAUSE_BUSY = 65549;
 export const REFUSED_CLOSED = -1;
 export const REFUSED_BACKPRESSURE = -2;
 export const REFUSED_KEY_TYPE = -3;

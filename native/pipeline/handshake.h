@@ -70,10 +70,18 @@ class Handshake {
 
  private:
   static constexpr uint16_t kStatusAuthentication = 0x20;
+  static constexpr uint16_t kStatusOutOfMemory = 0x82;
+  static constexpr uint16_t kStatusBusy = 0x85;
+  static constexpr uint16_t kStatusTemporaryFailure = 0x86;
 
-  static uint32_t refusal(const Step& step, uint16_t status) {
+  uint32_t refusal(const Step& step, uint16_t status) const {
+    if (status == kStatusOutOfMemory || status == kStatusBusy || status == kStatusTemporaryFailure)
+      return layout::kCauseBusy;
     if (step.authenticates) return layout::kCauseCredentials;
-    return status == kStatusAuthentication ? layout::kCauseUnauthenticated : layout::kCauseHandshake;
+    if (status != kStatusAuthentication) return layout::kCauseHandshake;
+    const bool has_credentials =
+        std::any_of(steps_->begin(), steps_->end(), [](const Step& each) { return each.authenticates; });
+    return has_credentials ? layout::kCauseCredentials : layout::kCauseUnauthenticated;
   }
 
   Steps steps_;

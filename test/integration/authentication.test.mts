@@ -91,6 +91,38 @@ onBothBases('a client of a server that wants authentication', (bases) => {
     });
   }
 
+  test('waits for a server that is too busy to authenticate it', async () => {
+    await using server = await startServer({ credentials });
+    for (const status of [0x82, 0x85, 0x86])
+      await server.fault({ opcode: 'saslAuth', action: { kind: 'status', status }, times: 1 });
+    await using db = await bases.connect(server.url, { ...credentials, ...quick });
+    assert.equal(db.stats().nodes[0]?.connectErrors, 3);
+    await db.upsert('a', 'b');
+  });
+
+  test('does not take one for a refusal', async () => {
+    await using server = await startServer({ credentials });
+    await server.fault({ opcode: 'saslAuth', action: { kind: 'status', status: 0x85, body: 'se:cret' } });
+    await using db = await bases.connect(server.url, { ...credentials, ...quick, lazy: true });
+    await until(() => db.topology.nodes[0]?.lastFault !== undefined, 'the fault');
+    const { lastFault } = db.topology.nodes[0] ?? {};
+    assert.ok(!(lastFault instanceof AuthenticationError));
+    assert.equal(lastFault?.message, 'the server has no resources for the handshake, for now');
+    assert.doesNotMatch(inspect(lastFault, { depth: 10, showHidden: true }), /cret/);
+    const waiting = db.upsert('a', 'b');
+    await server.clearFaults();
+    await waiting;
+  });
+
+  test('is refused where its credentials are taken and do not suffice', async () => {
+    await using server = await startServer({ credentials });
+    await server.fault({ opcode: 'noop', action: { kind: 'status', status: 0x20 } });
+    await assert.rejects(
+      bases.connect(server.url, credentials),
+      refused(/^connect: 127\.0\.0\.1:\d+: the server refuses the credentials$/),
+    );
+  });
+
   test('tries a server that refuses with back-off only', async () => {
     await using server = await startServer({ credentials });
     await using db = await bases.connect(server.url, {

@@ -18,6 +18,9 @@ constexpr uint8_t kVersion = 0x0b;
 constexpr uint8_t kLogin = 0x21;
 constexpr uint16_t kRefused = 0x20;
 constexpr uint16_t kUnknown = 0x81;
+constexpr uint16_t kOutOfMemory = 0x82;
+constexpr uint16_t kBusy = 0x85;
+constexpr uint16_t kTemporaryFailure = 0x86;
 
 std::string leaving(Handshake& handshake) {
   std::string bytes;
@@ -121,6 +124,30 @@ TEST(Handshake, ARefusalSaysWhatWasRefused) {
   }
 }
 
+TEST(Handshake, WhatAServerCannotDoForNowIsNoRefusal) {
+  for (const uint16_t status : {kOutOfMemory, kBusy, kTemporaryFailure}) {
+    Step login = step("login", 1);
+    login.authenticates = true;
+    for (const Step& each : {step("a", 1), login}) {
+      Handshake handshake(steps({each}));
+      leaving(handshake);
+      EXPECT_EQ(refuse(handshake, status), layout::kCauseBusy);
+    }
+  }
+}
+
+TEST(Handshake, CredentialsThatDoNotSufficeAreRefused) {
+  Step login = step("login", 1);
+  login.authenticates = true;
+  login.tolerated = kUnknown;
+  for (const bool is_known : {true, false}) {
+    Handshake handshake(steps({login, step("again", 2)}));
+    leaving(handshake);
+    EXPECT_EQ(is_known ? grant(handshake, 1) : refuse(handshake, kUnknown), 0u);
+    EXPECT_EQ(refuse(handshake, kRefused), layout::kCauseCredentials);
+  }
+}
+
 class Authentication : public ClientTest {
  protected:
   void start_authenticating(const pipeline::Options& options) {
@@ -172,6 +199,18 @@ TEST_P(Authentication, ARefusalFailsWhatWaitsAndIsTriedAgain) {
   ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeConnected) == 1; }));
   client_->send({.key = "granted"});
   ASSERT_NO_FATAL_FAILURE(expect_key("granted"));
+}
+
+TEST_P(Authentication, ABusyServerIsWaitedFor) {
+  start_authenticating(quick());
+  const size_t get = client_->send({});
+  ASSERT_NO_FATAL_FAILURE(answer_login(kBusy, "secret"));
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > 0; }));
+  EXPECT_EQ(client_->last_cause(), layout::kCauseBusy);
+  for (const Event& event : client_->events()) EXPECT_EQ(event.value, "");
+  ASSERT_NO_FATAL_FAILURE(answer_login(0, "welcome"));
+  ASSERT_NO_FATAL_FAILURE(expect_key("key"));
+  EXPECT_FALSE(client_->settled(get));
 }
 
 TEST_P(Authentication, WhatAStrangerSaysToCredentialsIsNotTold) {
