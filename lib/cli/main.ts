@@ -10,12 +10,13 @@ import { addPing } from './ping';
 import { addReplay } from './replay';
 import { oneLine } from './report';
 import { addServe } from './serve';
+import { addTop } from './top';
 import { addVerify } from './verify';
 import { addWatch } from './watch';
 
 const program = new Command('evenkeel')
   .description(
-    'Replays, measures, serves and probes memcached; shows, follows and translates embedded databases.',
+    'Replays, measures, serves, probes and watches memcached; shows, follows and translates embedded databases.',
   )
   .version(packageVersion(), '-V, --version')
   .option('--verbose', 'print stacks of errors')
@@ -27,6 +28,7 @@ addReplay(program);
 addBench(program);
 addServe(program);
 addPing(program);
+addTop(program);
 addDdl(program);
 addDemo(program);
 addWatch(program);

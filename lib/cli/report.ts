@@ -127,12 +127,14 @@ function ratio(share: number | undefined): string {
   return share === undefined ? '-' : percent(share);
 }
 
-function rate(perSecond: number): string {
+/** A number of things, a second or not, for people. */
+export function rate(perSecond: number): string {
+  if (perSecond >= 1_000_000) return `${(perSecond / 1_000_000).toFixed(1)}M`;
   if (perSecond >= 100_000) return `${(perSecond / 1000).toFixed(0)}k`;
   return perSecond >= 1000 ? `${(perSecond / 1000).toFixed(1)}k` : perSecond.toFixed(0);
 }
 
-function percent(ratio: number): string {
+export function percent(ratio: number): string {
   return `${(ratio * 100).toFixed(2)}%`;
 }
 

@@ -14,7 +14,7 @@ import { long } from '../effort.mts';
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
-const COMMANDS = ['replay', 'bench', 'serve', 'ping', 'ddl', 'demo', 'watch', 'verify'];
+const COMMANDS = ['replay', 'bench', 'serve', 'ping', 'top', 'ddl', 'demo', 'watch', 'verify'];
 const npmStart = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
 
 interface Ended {

@@ -78,7 +78,7 @@ test('ping makes round trips: what a server does not answer is no success', asyn
   assert.match(stderr, /^evenkeel: EVENKEEL_TIMEOUT: /);
 });
 
-test('ping, bench and replay take authorities, or do without', async () => {
+test('ping, top, bench and replay take authorities, or do without', async () => {
   await using server = await startServer({ tls: { cert: SERVER, key: SERVER_KEY } });
   const url = `memcacheds://127.0.0.1:${server.port}`;
   const once = ['--count', '1', '--timeout', '1000'];
@@ -97,6 +97,8 @@ test('ping, bench and replay take authorities, or do without', async () => {
   const unencrypted = await evenkeel('ping', plain, '--insecure', ...once);
   assert.notEqual(unencrypted.code, 0);
   assert.match(unencrypted.stderr, /--insecure is for encrypted connections \(--tls or memcacheds:/);
+  const top = await evenkeel('top', url, '--ca', ca, '--once', '--interval', '0.1', '--timeout', '10000');
+  assert.equal(top.code, 0, top.stdout);
   const short = ['--duration', '0.05', '--json'];
   const bench = await evenkeel('bench', url, '--ca', ca, '--runs', '1', '--warm-up', '0', ...short);
   assert.equal(bench.code, 0, bench.stderr);
@@ -126,6 +128,16 @@ test('a user comes from the url or the environment, and neither is shown', async
     await evenkeel('ping', `memcached://${user}127.0.0.1:${one.port}`, ...once),
     await evenkeelWith(env, 'ping', `memcached://${hosts}`, ...once),
     await evenkeelWith({ EVENKEEL_PASSWORD: 'love/lace' }, 'ping', one.url, '--username', 'ada', ...once),
+    await evenkeelWith(
+      env,
+      'top',
+      `memcached://${hosts}`,
+      '--once',
+      '--interval',
+      '0.1',
+      '--timeout',
+      '10000',
+    ),
     await evenkeel('bench', `memcached://${user}${hosts}`, '-d', '0.05', '--runs', '1', '--warm-up', '0'),
   ];
   for (const { code, stdout, stderr } of ended) {

@@ -59,6 +59,7 @@ describe('the command sends nothing to the terminal that a stranger chose to:', 
     const action = { kind: 'status', status: 0, body: ESCAPES } as const;
     await server.fault({ opcode: 'version', action });
     await assertHarmless(['ping', server.url, '-n', '1'], /version \\u001b\]0;title/);
+    await assertHarmless(['top', server.url, '--once', '--interval', '0.1'], / up .* \\u001b\]0;title/);
     await server.fault({ opcode: ['set', 'setq'], action: { ...action, status: 0x99 } });
     await assertHarmless(['bench', server.url, '-d', '0.05', '--runs', '1'], /status 0x99: \\u001b/);
   });
@@ -98,11 +99,13 @@ describe('the command sends nothing to the terminal that a stranger chose to:', 
     await Promise.all(
       [
         ['ping', right, '-n', '1'],
+        ['top', `${right},127.0.0.1:1`, '--once', '--interval', '0.1'],
         ['bench', right, '-d', '0.05', '--runs', '1'],
         ['bench', right, '-d', '0.05', '--runs', '1', '--json'],
       ].map(async (args) => {
         const output = await outputOf(args);
-        assert.match(output, /memcached:\/\/…@127/);
+        if (args[0] === 'top') assert.match(output, /^127\.0\.0\.1:\d+ +up /m);
+        else assert.match(output, /memcached:\/\/…@127/);
         assert.doesNotMatch(output, /s3cret/);
       }),
     );

@@ -1,0 +1,52 @@
+import { escapeControls } from '../text';
+import { command, print } from './output';
+
+/** Ctrl-C is a key like others while the terminal is taken. */
+const QUIT = ['q', 'Q', '\u0003'];
+
+/**
+ * The terminal, taken for pages that follow each other in place. When it is closed, or the process ends, it is as it was.
+ * `onQuit`: q or Ctrl-C has been pressed.
+ */
+export class Screen {
+  readonly #onQuit: () => void;
+  #page = (_width: number): string => '';
+  #isOpen = true;
+  readonly #draw = (): void => {
+    const { columns = 80, rows = 24 } = process.stdout;
+    const lines = escapeControls(this.#page(columns)).split('\n').slice(0, rows);
+    command('toStart');
+    for (const [row, line] of lines.entries()) {
+      print(`${row === 0 ? '' : '\n'}${line.slice(0, columns)}`);
+      if (line.length < columns) command('clearLine');
+    }
+    command('clearBelow');
+  };
+  readonly #onKey = (keys: Buffer): void => {
+    if (QUIT.some((key) => keys.includes(key))) this.#onQuit();
+  };
+  readonly #onExit = (): void => this.close();
+
+  constructor(onQuit: () => void) {
+    this.#onQuit = onQuit;
+    command('enter');
+    process.once('exit', this.#onExit);
+    process.stdout.on('resize', this.#draw);
+    if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', this.#onKey);
+  }
+
+  /** Now, and again when the terminal gets another size. */
+  show(page: (width: number) => string): void {
+    this.#page = page;
+    this.#draw();
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    process.off('exit', this.#onExit);
+    process.stdout.off('resize', this.#draw);
+    if (process.stdin.isTTY) process.stdin.setRawMode(false).off('data', this.#onKey).pause();
+    command('leave');
+  }
+}
