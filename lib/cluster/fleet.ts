@@ -55,6 +55,8 @@ export class Fleet {
   readonly #listeners = new Set<FleetListener>();
   /** Names. */
   readonly #ejected = new Set<string>();
+  /** By name of the server, the protocol that it spoke last. */
+  readonly #wires = new Map<string, string>();
   /** By name, what each of the event bases sees of a server. */
   readonly #sights = new Map<string, Map<object, Sight>>();
   #map: FleetMap;
@@ -74,7 +76,8 @@ export class Fleet {
     const members = membersOf(servers, this.#map.members);
     const map = mapOf(members, this.#ejected, this.#policy);
     for (const name of this.#ejected) if (!isThere(members, name)) this.#ejected.delete(name);
-    for (const name of this.#sights.keys()) if (!isThere(members, name)) this.#sights.delete(name);
+    for (const known of [this.#sights, this.#wires])
+      for (const name of known.keys()) if (!isThere(members, name)) known.delete(name);
     this.#publish(map);
   }
 
@@ -84,6 +87,16 @@ export class Fleet {
     const sights = this.#sights.get(name) ?? new Map<object, Sight>();
     this.#sights.set(name, sights.set(viewer, sight));
     this.#judge([name]);
+  }
+
+  /** A connection to the server speaks this protocol. */
+  speaks(name: string, wire: string): void {
+    if (isThere(this.#map.members, name)) this.#wires.set(name, wire);
+  }
+
+  /** The protocol that a server spoke last, be it with another event base; undefined where there has been no connection. */
+  wireOf(name: string): string | undefined {
+    return this.#wires.get(name);
   }
 
   /** The event base is not one of the database's any more. */

@@ -24,9 +24,9 @@ export interface Capabilities {
   readonly backup: boolean;
   /** Servers, whose state is known. */
   readonly topology: boolean;
-  /** getOrLoad(), and records that invalidate() marks as stale. */
+  /** getOrLoad(), and records that invalidate() marks as stale: at all servers, as far as they are known by now. */
   readonly staleWhileRevalidate: boolean;
-  /** getDetails(). */
+  /** getDetails(), likewise. */
   readonly recordDetails: boolean;
 }
 

@@ -139,6 +139,8 @@ export interface NativeStep {
   readonly authenticates?: boolean;
   /** The value that grants it is the server's version. */
   readonly tellsVersion?: boolean;
+  /** And this one, three bytes in a number, or a newer one. */
+  readonly oldestVersion?: number;
 }
 
 export interface NativeClient {
@@ -155,12 +157,19 @@ export interface NativeClient {
   take(slabOffset: number): number;
   takeLarge(index: number): Buffer | undefined;
   setSlab(slab: Uint8Array): void;
-  /** `protocol`: a PROTOCOL_…; `steps`: what is said first on each connection. An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
-  addServer(id: number, protocol: number, steps: readonly NativeStep[], host: string): void;
+  /** `protocol`: a PROTOCOL_…; `steps`: what is said first on each connection; `isGuess`: that it speaks the protocol is not known before there is one. An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
+  addServer(id: number, protocol: number, steps: readonly NativeStep[], host: string, isGuess: boolean): void;
   /** The first ones begin the first attempt to connect. */
   setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
   /** What it has is brought to its end. No key may be routed to it any more. */
   retireServer(id: number): void;
+  /**
+   * The same, and what waits for a connection is there to be taken when it returns: as lost and not written while the protocol
+   * is a guess, as offline otherwise.
+   */
+  abandonServer(id: number): void;
+  /** Of the server that a key goes to; -1: there is none, or the key cannot be one. */
+  serverOf(key: string): number;
   /**
    * From here on keys go to these servers: by a KEY_HASH_… and a ring's points and their owners (indices into `ids`), or
    * without a ring by the remainder of the hash. None: keys are refused. false: the arguments make no topology.

@@ -9,7 +9,7 @@ import {
 } from '../arguments';
 import { checkHost, checkSocketPath } from '../cluster/addresses';
 import type { Credentials } from './credentials';
-import type { RestartOptions, ServerOptions, StopOptions } from './operations';
+import type { RestartOptions, ServerAge, ServerOptions, ServerProtocol, StopOptions } from './operations';
 
 const SERVER_NAMES = optionNames<ServerOptions>({
   port: true,
@@ -23,10 +23,18 @@ const SERVER_NAMES = optionNames<ServerOptions>({
   credentials: true,
   tls: true,
   clock: true,
+  version: true,
+  protocols: true,
 });
 const CREDENTIAL_NAMES = optionNames<Credentials>({ username: true, password: true });
 const STOP_NAMES = optionNames<StopOptions>({ reset: true });
-const RESTART_NAMES = optionNames<RestartOptions>({ reset: true, keepData: true });
+const RESTART_NAMES = optionNames<RestartOptions>({
+  reset: true,
+  keepData: true,
+  version: true,
+  protocols: true,
+});
+const PROTOCOLS: ReadonlySet<unknown> = new Set<ServerProtocol>(['binary', 'text', 'meta']);
 
 /** Types alone do not stop a test in JavaScript: InvalidArgumentError for options that say nothing or something else. */
 export function checkServerOptions(options: ServerOptions): void {
@@ -57,6 +65,20 @@ export function checkServerOptions(options: ServerOptions): void {
   if (tls !== undefined && path !== undefined)
     throw invalidArgument('tls', 'tls is for TCP, not for a server on the socket of a path');
   if (clock !== undefined) checkFunction('clock', clock);
+  checkAge(options);
+}
+
+function checkAge({ version, protocols }: ServerAge): void {
+  if (version !== undefined && (typeof version !== 'string' || !/^[!-~]+$/.test(version)))
+    throw invalidArgument('version', `version is a word of ASCII, not ${shown(version)}`);
+  if (protocols === undefined) return;
+  if (!Array.isArray(protocols) || protocols.length === 0 || !protocols.every((each) => PROTOCOLS.has(each)))
+    throw invalidArgument(
+      'protocols',
+      `protocols is some of 'binary', 'text' and 'meta', not ${shown(protocols)}`,
+    );
+  if (protocols.includes('meta') && !protocols.includes('text'))
+    throw invalidArgument('protocols', "protocols: a server that speaks 'meta' speaks 'text'");
 }
 
 export function checkStopOptions(options: StopOptions): void {
@@ -68,6 +90,7 @@ export function checkRestartOptions(options: RestartOptions): void {
   checkOptions(options, RESTART_NAMES);
   if (options.reset !== undefined) checkFlag('reset', options.reset);
   if (options.keepData !== undefined) checkFlag('keepData', options.keepData);
+  checkAge(options);
 }
 
 function checkCredentials(given: Credentials): void {

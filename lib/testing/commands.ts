@@ -11,6 +11,7 @@ export interface CommandContext {
   readonly counters: Counters;
   readonly answers: AnswerBuffer;
   readonly prefixes: PrefixCounters;
+  readonly version: string;
   /** Whom commands are for; undefined: for everybody. */
   readonly credentials: Credentials | undefined;
   /** A group of STAT by its name, the general one without; undefined for one that there is not. */

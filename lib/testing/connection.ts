@@ -7,8 +7,9 @@ import type { Dialect } from './dialect';
 import { executes, faultSteps } from './fault-actions';
 import type { FaultBook } from './fault-book';
 import type { RequestAction } from './faults';
+import type { ServerProtocol } from './operations';
 import { Outbox, reset } from './outbox';
-import { MAX_KEY_BYTES, REQUEST_MAGIC, Status } from './protocol';
+import { HEADER_BYTES, MAX_KEY_BYTES, REQUEST_MAGIC, Status } from './protocol';
 import type { Recording } from './recording';
 import type { AnyRequest, Session, Verdict } from './requests';
 import { textDialect } from './text/dialect';
@@ -19,6 +20,7 @@ export interface ConnectionHost extends CommandContext {
   readonly faults: FaultBook;
   readonly recording: Recording | undefined;
   readonly maxItemBytes: number;
+  readonly protocols: readonly ServerProtocol[];
   /** A read has been dealt with, in which this many requests arrived. */
   handled(requests: number): void;
   closed(connection: Connection): void;
@@ -63,7 +65,11 @@ export class Connection {
       },
       reset: () => this.end('reset'),
     });
-    this.#session = { authenticated: host.credentials === undefined, saslStarted: false };
+    this.#session = {
+      speaksMeta: host.protocols.includes('meta'),
+      authenticated: host.credentials === undefined,
+      saslStarted: false,
+    };
     socket.setNoDelay(true);
     socket.on('error', () => undefined);
     socket.on('close', () => host.closed(this));
@@ -110,10 +116,26 @@ export class Connection {
     host.counters.bytes_read += chunk.length;
     host.recording?.chunk(this.index, chunk);
     this.#requests = 0;
-    this.#parser ??= chunk[0] === REQUEST_MAGIC ? this.#binary() : this.#text();
+    this.#parser ??= this.#parserOf(chunk[0] === REQUEST_MAGIC ? 'binary' : 'text');
     this.#parser.feed(chunk);
     this.#outbox.send(host.answers.take());
     host.handled(this.#requests);
+  }
+
+  #parserOf(protocol: 'binary' | 'text'): Parser {
+    if (!this.#host.protocols.includes(protocol)) return this.#stranger(protocol);
+    return protocol === 'binary' ? this.#binary() : this.#text();
+  }
+
+  /** Of the protocol that the server does not understand. A header of the binary one is waited for before it is looked at. */
+  #stranger(protocol: 'binary' | 'text'): Parser {
+    let missing = protocol === 'binary' ? 0 : HEADER_BYTES;
+    return {
+      feed: ({ length }) => {
+        missing -= length;
+        if (missing <= 0) this.#afterwards('stop');
+      },
+    };
   }
 
   #binary(): Parser {

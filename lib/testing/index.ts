@@ -8,7 +8,7 @@ export type {
   RequestAction,
   RequestFault,
 } from './faults';
-export type { RestartOptions, ServerOptions, StopOptions } from './operations';
+export type { RestartOptions, ServerAge, ServerOptions, ServerProtocol, StopOptions } from './operations';
 export { Opcode, type OpcodeName, Status } from './protocol';
 export type { ReceivedChunk, ReceivedCommand } from './recording';
 export type { FaultHandle, TestServer } from './test-server';

@@ -3,8 +3,22 @@ import type { Credentials } from './credentials';
 import type { FaultRule } from './faults';
 import type { ReceivedChunk, ReceivedCommand } from './recording';
 
+export type ServerProtocol = 'binary' | 'text' | 'meta';
+
+/** How old a server is, or seems. */
+export interface ServerAge {
+  /** What it says of itself; at first '1.6.18-evenkeel'. */
+  readonly version?: string | undefined;
+  /**
+   * What it understands; at first all three, 'meta' only with 'text'. Without 'meta' it is as memcached before 1.6, of 'binary'
+   * alone as with `-S` (text is met with silence, or with the end of the connection from 24 bytes on), without it as with
+   * `-B ascii`.
+   */
+  readonly protocols?: readonly ServerProtocol[] | undefined;
+}
+
 /** How a server is started. Times are milliseconds, sizes bytes. */
-export interface ServerOptions {
+export interface ServerOptions extends ServerAge {
   /** TCP port; default: a free one. */
   readonly port?: number | undefined;
   /** Address to bind to; default `127.0.0.1`. */
@@ -40,7 +54,7 @@ export interface StopOptions {
   readonly reset?: boolean | undefined;
 }
 
-export interface RestartOptions extends StopOptions {
+export interface RestartOptions extends StopOptions, ServerAge {
   /** The items survive, as if the network had been cut instead of the server killed; default false. */
   readonly keepData?: boolean | undefined;
 }

@@ -14,6 +14,7 @@ export interface AnyRequest {
 
 /** What a connection is allowed to do. */
 export interface Session {
+  readonly speaksMeta: boolean;
   authenticated: boolean;
   /** SASL: a mechanism has been chosen, and what proves the user is still to come. */
   saslStarted: boolean;

@@ -10,10 +10,18 @@ import { FaultBook } from './fault-book';
 import type { ConnectAction, FaultRule } from './faults';
 import { Handshakes } from './handshakes';
 import { Listener } from './listener';
-import type { Address, RestartOptions, ServerOperations, ServerOptions, StopOptions } from './operations';
+import type {
+  Address,
+  RestartOptions,
+  ServerAge,
+  ServerOperations,
+  ServerOptions,
+  ServerProtocol,
+  StopOptions,
+} from './operations';
 import { type ReceivedChunk, type ReceivedCommand, Recording } from './recording';
 import { PrefixCounters, statGroup } from './stat-groups';
-import { Counters, generalStats } from './stats';
+import { Counters, generalStats, VERSION } from './stats';
 import { Store } from './store';
 
 const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
@@ -32,6 +40,8 @@ export class LocalServer implements ServerOperations, ConnectionHost {
   readonly maxConnections: number;
   readonly prefixes = new PrefixCounters();
   readonly credentials: Credentials | undefined;
+  version = VERSION;
+  protocols: readonly ServerProtocol[] = ['binary', 'text', 'meta'];
   store: Store;
   readonly #maxBytes: number;
   readonly #clock: () => number;
@@ -51,6 +61,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#clock = options.clock ?? dateNow;
     this.credentials = options.credentials;
+    this.#age(options);
     this.recording = options.record ? new Recording() : undefined;
     this.store = this.#emptyStore();
     const address = {
@@ -145,8 +156,15 @@ export class LocalServer implements ServerOperations, ConnectionHost {
 
   async restart(options: RestartOptions): Promise<void> {
     await this.stop(options);
+    this.#age(options);
     if (!options.keepData) this.store = this.#emptyStore();
     await this.#start();
+  }
+
+  /** What is not said stays. */
+  #age({ version = this.version, protocols = this.protocols }: ServerAge): void {
+    this.version = version;
+    this.protocols = protocols;
   }
 
   async flush(): Promise<void> {
@@ -182,6 +200,7 @@ export class LocalServer implements ServerOperations, ConnectionHost {
     return generalStats({
       counters: this.counters,
       store: this.store,
+      version: this.version,
       connections: this.#connections.size,
       startedAt: this.#startedAt,
       now: this.#clock(),

@@ -1,6 +1,6 @@
 import type { Store } from './store';
 
-/** Sent as the answer to VERSION and as the `version` of the statistics. */
+/** Of a server that is not told to say another. */
 export const VERSION = '1.6.18-evenkeel';
 
 /** Counters by memcached's own names (memcached's `doc/protocol.txt`, general-purpose statistics). */
@@ -37,6 +37,7 @@ export class Counters {
 export interface StatSources {
   readonly counters: Counters;
   readonly store: Store;
+  readonly version: string;
   readonly connections: number;
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number;
@@ -61,7 +62,7 @@ export function generalStats(sources: StatSources): Record<string, string> {
     pid: String(process.pid),
     uptime: String(Math.floor((sources.now - sources.startedAt) / 1000)),
     time: String(Math.floor(sources.now / 1000)),
-    version: VERSION,
+    version: sources.version,
     pointer_size: '64',
   };
   for (const [name, value] of Object.entries(numbers)) stats[name] = String(value);

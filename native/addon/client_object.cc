@@ -103,7 +103,8 @@ pipeline::Steps read_steps(napi_env env, napi_value list) {
                      .skips = static_cast<uint8_t>(number_property(env, given, "skips")),
                      .waits = flag_property(env, given, "waits"),
                      .authenticates = flag_property(env, given, "authenticates"),
-                     .tells_version = flag_property(env, given, "tellsVersion")});
+                     .tells_version = flag_property(env, given, "tellsVersion"),
+                     .oldest_version = number_property(env, given, "oldestVersion")});
   }
   return std::make_shared<const std::vector<pipeline::Step>>(std::move(steps));
 }
@@ -272,7 +273,19 @@ void ClientObject::set_slab(napi_value slab) {
   slab_ = {data, length};
 }
 
-void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host) {
+// What has come back is to be taken in the same turn, before somebody starts something new.
+void ClientObject::abandon_server(uint16_t id) {
+  client_->abandon_server(id);
+  budget_ = UINT32_MAX;
+}
+
+int32_t ClientObject::server_of(napi_value key) const {
+  const Key checked(driver_->env(), key);
+  return checked.refused != 0 ? -1 : client_->server_of(checked.bytes);
+}
+
+void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host,
+                              bool is_guess) {
   static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
   static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
   static_assert(layout::kMarkClaimWon == wire::kClaimWon && layout::kMarkClaimTaken == wire::kClaimIsTaken);
@@ -283,7 +296,7 @@ void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, 
   static_assert(layout::kMetaAnswerVersion == wire::memcache_meta::kAnswerVersion);
   static_assert(layout::kMetaAnswerStored == wire::memcache_meta::kAnswerStored);
   const napi_env env = driver_->env();
-  client_->add_server(id, *kProtocols[protocol], read_steps(env, steps), text(env, host));
+  client_->add_server(id, *kProtocols[protocol], read_steps(env, steps), text(env, host), is_guess);
 }
 
 // Each entry is [host, port], with a numeric address, or [path].
@@ -425,7 +438,8 @@ static napi_value set_slab(napi_env, Arguments arguments, const Self& self) {
 }
 
 static napi_value add_server(napi_env, Arguments arguments, const Self& self) {
-  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2], arguments[3]);
+  self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2], arguments[3],
+                   arguments.flag(4));
   return nullptr;
 }
 
@@ -437,6 +451,15 @@ static napi_value set_addresses(napi_env, Arguments arguments, const Self& self)
 static napi_value retire_server(napi_env, Arguments arguments, const Self& self) {
   self->retire_server(static_cast<uint16_t>(arguments.u32(0)));
   return nullptr;
+}
+
+static napi_value abandon_server(napi_env, Arguments arguments, const Self& self) {
+  self->abandon_server(static_cast<uint16_t>(arguments.u32(0)));
+  return nullptr;
+}
+
+static napi_value server_of(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(self->server_of(arguments[0]));
 }
 
 static napi_value route_by(napi_env, Arguments arguments, const Self& self) {
@@ -514,6 +537,8 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::add_server>(env, object, "addServer", self);
   define<ClientObject, calls::set_addresses>(env, object, "setAddresses", self);
   define<ClientObject, calls::retire_server>(env, object, "retireServer", self);
+  define<ClientObject, calls::abandon_server>(env, object, "abandonServer", self);
+  define<ClientObject, calls::server_of>(env, object, "serverOf", self);
   define<ClientObject, calls::route_by>(env, object, "routeBy", self);
   define<ClientObject, calls::cancel>(env, object, "cancel", self);
   define<ClientObject, calls::close>(env, object, "close", self);

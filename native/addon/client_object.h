@@ -36,9 +36,12 @@ class ClientObject final : public Messenger,
   napi_value take_large(uint32_t index);
   void set_slab(napi_value slab);
   // `protocol`: a layout::kProtocol….
-  void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host);
+  void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host, bool is_guess);
   void set_addresses(uint16_t id, napi_value list);
   void retire_server(uint16_t id) { client_->retire_server(id); }
+  void abandon_server(uint16_t id);
+  // -1 when there is none, or the key cannot be one.
+  int32_t server_of(napi_value key) const;
   // Arguments: the servers' ids, a layout::kKeyHash…, and of a ring its points and their owners. False when
   // they make no topology.
   bool route_by(Arguments arguments);

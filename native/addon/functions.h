@@ -10,7 +10,7 @@
 
 namespace evenkeel::addon {
 
-inline constexpr size_t kMaxArguments = 4;
+inline constexpr size_t kMaxArguments = 5;
 
 class Arguments {
  public:
@@ -31,6 +31,12 @@ class Arguments {
   double f64(size_t index) const {
     double value = 0;
     napi_get_value_double(env_, values_[index], &value);
+    return value;
+  }
+  // false for what is none.
+  bool flag(size_t index) const {
+    bool value = false;
+    napi_get_value_bool(env_, values_[index], &value);
     return value;
   }
   napi_value boolean(bool value) const {

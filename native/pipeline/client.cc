@@ -1,6 +1,7 @@
 #include "pipeline/client.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
 #include <utility>
 
@@ -82,7 +83,8 @@ void Client::change(Change change) {
   knock();
 }
 
-void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host) {
+void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host,
+                        bool is_guess) {
   if (id >= protocols_.size()) {
     protocols_.resize(size_t{id} + 1);
     meters_.resize(size_t{id} + 1);
@@ -95,8 +97,10 @@ void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps
   queued_by_server_[id] =
       std::make_unique<net::QueuedBytes>(&queued_);  // the one before has no server any more
   net::QueuedBytes& queued = *queued_by_server_[id];
-  change([id, &protocol, &queued, steps = std::move(steps), host = std::move(host), meter = meters_[id]](
-             Pipeline& pipeline) { pipeline.add_server(id, protocol, steps, host, queued, meter); });
+  change([id, &protocol, &queued, steps = std::move(steps), host = std::move(host), meter = meters_[id],
+          is_guess](Pipeline& pipeline) {
+    pipeline.add_server(id, protocol, steps, host, queued, meter, is_guess);
+  });
 }
 
 void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
@@ -109,10 +113,42 @@ void Client::retire_server(uint16_t id) {
   change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
 }
 
+void Client::abandon_server(uint16_t id) {
+  --servers_;
+  flush(Flush::kHold);
+  wait_for_thread();  // a change overtakes what is handed over with it
+  change([id](Pipeline& pipeline) { pipeline.abandon_server(id); });
+  wait_for_thread();
+}
+
+// Until the base's thread has done all it was told so far.
+void Client::wait_for_thread() {
+  if (!threaded_ || closed_) return;
+  struct Arrival {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_there = false;
+  };
+  const auto arrival = std::make_shared<Arrival>();
+  // A base that ends drops its tasks, which is as good.
+  std::shared_ptr<void> token(nullptr, [arrival](void*) {
+    const std::lock_guard guard(arrival->mutex);
+    arrival->is_there = true;
+    arrival->changed.notify_one();
+  });
+  base_.post([token = std::move(token)] {});
+  std::unique_lock guard(arrival->mutex);
+  arrival->changed.wait(guard, [&arrival] { return arrival->is_there; });
+}
+
 void Client::route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
   topology_ = std::move(topology);
   targets_.clear();
   for (const uint16_t id : servers) targets_.push_back({id, protocols_[id]});
+}
+
+int32_t Client::server_of(std::span<const std::byte> key) const {
+  return targets_.empty() ? -1 : targets_[topology_->route(key).server].server;
 }
 
 int32_t Client::check_key(std::span<const std::byte> key) const {
@@ -128,6 +164,7 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   encoder_ = &target.protocol->encoder;
   const wire::KeyCheck check = encoder_->check_key(key);
   if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
+  if (!target.protocol->can_say(call.request.op)) return layout::kRefusedOperation;
   // One key always takes one connection, so its operations stay in order.
   uint16_t connection = 0;
   if (options_.connections > 1) connection = static_cast<uint16_t>(route.hash % options_.connections);

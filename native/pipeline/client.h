@@ -46,12 +46,17 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
 
   // The servers that there are, whether or not keys are routed to them. Ids are the caller's choice, as small
   // as possible; one may be used again when kOutcomeRetired has told that its server is gone.
-  // `steps`: what is said first on each of its connections.
-  void add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host = {});
+  // `steps`: what is said first on each of its connections. `is_guess`: that it speaks the protocol is not
+  // known until there has been a connection; who finds otherwise abandons it.
+  void add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host = {},
+                  bool is_guess = false);
   // The first ones begin the first attempt to connect.
   void set_addresses(uint16_t id, std::vector<net::Address> addresses);
   // No key may be routed to it any more.
   void retire_server(uint16_t id);
+  // The same, and at the return what waits for a connection has come back: as lost and not written where the
+  // protocol is a guess still, as offline otherwise.
+  void abandon_server(uint16_t id);
   // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused.
   void route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
 
@@ -63,6 +68,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
     bool fits = false;          // fits() has said so
   };
 
+  // The server that a key goes to; -1 when there is none.
+  int32_t server_of(std::span<const std::byte> key) const;
   // 0, or the layout::kRefused… code of the key's fault.
   int32_t check_key(std::span<const std::byte> key) const;
 
@@ -136,6 +143,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   Client(base::EventBase& base, bool threaded, const Options& options, ClientListener& listener);
   void run(std::function<void()> task);
   void change(Change change);
+  void wait_for_thread();
   void knock();
   void read_mailbox();
   int32_t room_for(const Call& call, uint16_t server) const;

@@ -30,6 +30,12 @@ uint32_t cause_of(const net::Channel::Transfer& transfer) {
 // What was received is no answer, or not to what was asked.
 bool is_breach(uint32_t cause) { return cause > layout::kCauseProtocol && cause <= layout::kCauseTooLarge; }
 
+// It has understood who the client is, or has not been asked yet.
+bool is_understood(uint32_t cause) {
+  return cause == layout::kCauseTls || cause == layout::kCauseCredentials ||
+         cause == layout::kCauseUnauthenticated || cause == layout::kCauseBusy;
+}
+
 }  // namespace
 
 Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
@@ -180,11 +186,14 @@ void Connection::close() {
     flights_.settle(flight, layout::kOutcomeClosed | layout::kOutcomeWrittenBit);
   });
   inbox_.reset();
-  const auto settle = [this](uint32_t opaque) {
-    flights_.settle(*flights_.find(opaque), layout::kOutcomeClosed);
-  };
-  queue_.for_each(settle);
-  held_.for_each(settle);
+  end_waiting([this](Flight& flight) { flights_.settle(flight, layout::kOutcomeClosed); });
+}
+
+template <typename End>
+void Connection::end_waiting(End end) {
+  const auto each = [this, end](uint32_t opaque) { end(*flights_.find(opaque)); };
+  queue_.for_each(each);
+  held_.for_each(each);
   queue_.reset();
   held_.reset();
   tell_meter();
@@ -208,25 +217,27 @@ void Connection::fail(uint32_t cause) {
   std::span<const std::byte> said = is_stranger ? inbox_.unread() : std::span<const std::byte>();
   said = said.first(std::min(said.size(), kWordsTold));
   if (!fault.empty()) said = std::as_bytes(std::span(fault));
-  flights_.control(id_, layout::kOutcomeDisconnected, cause, said);
+  const bool was_established = is_established();
+  const bool may_speak_otherwise = state_ == State::kHandshake && !is_understood(cause);
+  state_ = State::kIdle;
+  flights_.control(id_, layout::kOutcomeDisconnected, cause, said, may_speak_otherwise ? 1 : 0);
   inbox_.reset();
   ahead_.clear();
   tell_meter();
-  const bool was_established = is_established();
-  state_ = State::kIdle;
-  owner_.on_disconnected(*this, was_established, cause);
+  owner_.on_disconnected(*this, {was_established, may_speak_otherwise, cause});
 }
 
 void Connection::drop_waiting() {
   if (is_established() || state_ == State::kClosed) return;
-  const auto settle = [this](uint32_t opaque) {
-    flights_.settle(*flights_.find(opaque), layout::kOutcomeOffline);
-  };
-  queue_.for_each(settle);
-  held_.for_each(settle);
-  queue_.reset();
-  held_.reset();
-  tell_meter();
+  end_waiting([this](Flight& flight) { flights_.settle(flight, layout::kOutcomeOffline); });
+}
+
+void Connection::return_waiting() {
+  if (is_established() || state_ == State::kClosed) return;
+  flights_.look_at_clock();
+  end_waiting([this](Flight& flight) {
+    flights_.return_unwritten(flight, layout::kCauseOtherProtocol, base_.time());
+  });
 }
 
 void Connection::connect(const net::Address* address) {
@@ -294,6 +305,8 @@ void Connection::finish_connecting() {
   if (connected.would_block) return;
   if (connected.end_of_stream || !connected.status.is_ok()) return fail(cause_of(connected));
   state_ = State::kHandshake;
+  // Who listens and says nothing leaves time to be spoken to otherwise.
+  if (owner_.is_guess()) base_.schedule(this, base_.time() + options_.connect_timeout / 2);
   channel_->want_writable(false);
   continue_handshake();
 }

@@ -26,14 +26,20 @@ namespace evenkeel::pipeline {
 
 class Connection;
 
+// How an attempt to connect, or an established connection, has ended.
+struct Ending {
+  bool was_established;
+  bool may_speak_otherwise;  // who listens has not shaken hands: perhaps it speaks another protocol
+  uint32_t cause;
+};
+
 // The server's side of its connections.
 class ConnectionOwner {
  public:
   // It is established: operations may be entrusted to it.
   virtual void on_connected(Connection& connection) = 0;
-  // An attempt has failed, or a connection established at connection.since() has ended, for `cause`; it is
-  // idle now.
-  virtual void on_disconnected(Connection& connection, bool was_established, uint32_t cause) = 0;
+  // It is idle now; what was established was so at connection.since().
+  virtual void on_disconnected(Connection& connection, const Ending& ending) = 0;
   // It has answered an operation, for the first time since it is established.
   virtual void on_useful(Connection& connection) = 0;
   // It has requests to write and is not established.
@@ -42,6 +48,8 @@ class ConnectionOwner {
   virtual void on_progress() = 0;
   // Operations may wait for a connection that is not there.
   virtual bool lets_wait() const = 0;
+  // Whether the server speaks the protocol is not known.
+  virtual bool is_guess() const = 0;
 
  protected:
   ~ConnectionOwner() = default;
@@ -79,6 +87,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void follow(const Connection& other);
   // Settles what waits with kOutcomeOffline, unless there is a connection.
   void drop_waiting();
+  // The same, as lost and not written, for kCauseOtherProtocol.
+  void return_waiting();
 
   // Reads what has arrived, however much that is: before deadlines are settled, so that none is missed whose
   // answer was there in time.
@@ -125,6 +135,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void fail_writing(uint32_t cause);
   template <typename End>
   void end_due(End end);
+  template <typename End>
+  void end_waiting(End end);
   // The server has something to do for us: to answer, or to read on.
   bool is_owed() const { return !due_.empty() || queue_.head_partly_written(); }
 

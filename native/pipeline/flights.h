@@ -68,22 +68,21 @@ class Flights {
 
   // `blamed`: the connection ended on the very answer to this operation.
   void lose(Flight& flight, uint32_t cause, base::Millis now, bool blamed) {
-    const base::Millis deadline = flight.deadline();
-    const uint32_t started = flight.started;
-    const uint32_t bits = layout::kOutcomeWrittenBit | (blamed ? layout::kOutcomeBlamedBit : 0);
-    Completion& completion = settle(flight, layout::kOutcomeLost | bits);
-    completion.detail = cause;
-    completion.late = deadline <= now;
-    completion.started = started;
-    completion.deadline = deadline;
+    end_unanswered(flight, cause, now, layout::kOutcomeWrittenBit | (blamed ? layout::kOutcomeBlamedBit : 0));
   }
 
-  void control(uint16_t connection, uint32_t outcome, uint32_t detail,
-               std::span<const std::byte> value = {}) {
+  // Nothing of it was written, nor will be.
+  void return_unwritten(Flight& flight, uint32_t cause, base::Millis now) {
+    const bool is_held = flight.is_held;
+    end_unanswered(flight, cause, now, 0).flags = is_held ? 1 : 0;
+  }
+  void control(uint16_t connection, uint32_t outcome, uint32_t detail, std::span<const std::byte> value = {},
+               uint32_t flags = 0) {
     Completion& completion = completions_.records.emplace_back();
     completion.slot = layout::kControlSlot;
     completion.outcome = outcome;
     completion.connection = connection;
+    completion.flags = flags;
     completion.detail = detail;
     completion.value_length = static_cast<uint32_t>(value.size());
     completions_.values.append(value);
@@ -94,6 +93,17 @@ class Flights {
   size_t size() const { return table_.size(); }
 
  private:
+  Completion& end_unanswered(Flight& flight, uint32_t cause, base::Millis now, uint32_t bits) {
+    const base::Millis deadline = flight.deadline();
+    const uint32_t started = flight.started;
+    Completion& completion = settle(flight, layout::kOutcomeLost | bits);
+    completion.detail = cause;
+    completion.late = deadline <= now;
+    completion.started = started;
+    completion.deadline = deadline;
+    return completion;
+  }
+
   Completion& add(const Flight& flight, uint32_t outcome) {
     Completion& completion = completions_.records.emplace_back();
     completion.slot = flight.slot();

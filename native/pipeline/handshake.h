@@ -28,7 +28,24 @@ struct Step {
   bool waits = false;              // it leaves when those before it are answered, and otherwise with them
   bool authenticates = false;      // there are credentials in it
   bool tells_version = false;      // the value that grants it is the server's version
+  uint32_t oldest_version = 0;     // and this one, as pack_version() has it, or a newer one
 };
+
+// Three numbers, of a byte each; 0: it is no such version.
+inline uint32_t pack_version(std::span<const std::byte> text) {
+  uint32_t packed = 0;
+  size_t at = 0;
+  for (int i = 0; i < 3; ++i) {
+    if (i > 0 && (at == text.size() || text[at++] != std::byte{'.'})) return 0;
+    uint32_t number = 0;
+    const size_t first = at;
+    for (; at < text.size() && text[at] >= std::byte{'0'} && text[at] <= std::byte{'9'}; ++at)
+      number = std::min(number * 10 + (std::to_integer<uint32_t>(text[at]) - '0'), 255u);
+    if (at == first) return 0;
+    packed = packed << 8 | number;
+  }
+  return packed;
+}
 
 using Steps = std::shared_ptr<const std::vector<Step>>;
 
@@ -53,6 +70,7 @@ class Handshake {
     if (!answer.is_success && (answer.status == 0 || answer.status != step.tolerated))
       return refusal(step, answer.status);
     if (step.tells_version) version_.assign(reinterpret_cast<const char*>(value.data()), value.size());
+    if (step.oldest_version > pack_version(version())) return layout::kCauseOutdated;
     answered_ += 1 + (answer.is_success ? step.skips : 0);
     answered_ = std::min(answered_, steps_->size());
     sent_ = std::max(sent_, answered_);

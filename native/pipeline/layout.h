@@ -33,7 +33,9 @@ inline constexpr uint32_t kParamWords = 13;
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
 inline constexpr uint32_t kRecordOutcome = 1;  // outcome | kOutcome… bits | status << kOutcomeStatusShift
-inline constexpr uint32_t kRecordFlags = 2;    // the value's memcached flags; of kOutcomeRefused its length
+// Flags: those of the value; of kOutcomeRefused its length; of kOutcomeDisconnected 1 when who listens may
+// speak another protocol; of kCauseOtherProtocol 1 when the operation waits for a kFlushAll.
+inline constexpr uint32_t kRecordFlags = 2;
 inline constexpr uint32_t kRecordValueOffset =
     3;  // into the slab; with kOutcomeLargeBit an index for takeLarge()
 inline constexpr uint32_t kRecordValueLength = 4;
@@ -101,6 +103,8 @@ inline constexpr uint32_t kCauseTls = 65546;              // the record's value 
 inline constexpr uint32_t kCauseCredentials = 65547;      // the server refuses those that it was given
 inline constexpr uint32_t kCauseUnauthenticated = 65548;  // it wants some
 inline constexpr uint32_t kCauseBusy = 65549;             // it has refused the handshake for now
+inline constexpr uint32_t kCauseOutdated = 65550;         // it is too old for what it was asked
+inline constexpr uint32_t kCauseOtherProtocol = 65551;    // nothing was sent: the server speaks another
 
 // What submit() returns instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;
@@ -116,6 +120,7 @@ inline constexpr int32_t kRefusedQueuedBytes = -10;  // as much waits to be writ
 inline constexpr int32_t kRefusedMemory = -11;       // the system has no memory for the value
 inline constexpr int32_t kRefusedNoServer = -12;     // no server is there for keys
 inline constexpr int32_t kRefusedShare = -13;        // of several servers this one has as much as it may
+inline constexpr int32_t kRefusedOperation = -14;    // the protocol of the key's server has no such operation
 
 // Protocols.
 inline constexpr uint32_t kProtocolMemcacheBinary = 0;

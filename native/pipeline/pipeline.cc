@@ -12,12 +12,14 @@ Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& all
 Pipeline::~Pipeline() = default;
 
 void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps,
-                          const std::string& host, net::QueuedBytes& queued, std::shared_ptr<Meter> meter) {
+                          const std::string& host, net::QueuedBytes& queued, std::shared_ptr<Meter> meter,
+                          bool is_guess) {
   const size_t first = size_t{id} * options_.connections;
   if (id >= servers_.size()) servers_.resize(size_t{id} + 1);
   if (connections_.size() < first + options_.connections) connections_.resize(first + options_.connections);
-  servers_[id] = std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, steps, host,
-                                          options_, flights_, allocator_, queued, std::move(meter), *this);
+  servers_[id] =
+      std::make_unique<Server>(static_cast<uint16_t>(first), base_, protocol, steps, host, options_, flights_,
+                               allocator_, queued, std::move(meter), is_guess, *this);
   for (size_t i = 0; i < options_.connections; ++i)
     connections_[first + i] = servers_[id]->connections()[i].get();
 }
@@ -30,6 +32,12 @@ void Pipeline::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
 
 void Pipeline::retire_server(uint16_t id) {
   servers_[id]->retire();
+  ++retiring_;
+  publish();
+}
+
+void Pipeline::abandon_server(uint16_t id) {
+  servers_[id]->abandon();
   ++retiring_;
   publish();
 }
@@ -122,7 +130,8 @@ void Pipeline::reap() {
     server.reset();
     --retiring_;
   }
-  publish();
+  // Not publish(): whoever is not done yet is looked at again when something has happened.
+  if (!flights_.completions().empty()) sink_.on_completions(flights_.completions());
 }
 
 }  // namespace evenkeel::pipeline

@@ -22,12 +22,15 @@ class Pipeline final : public ServerOwner, private base::Timer {
   ~Pipeline();
 
   // A server's connections have the ids from `id * options.connections` on. It connects as soon as it has
-  // addresses. `queued` hears of what leaves of the server's batches that submit() is given.
+  // addresses. `queued` hears of what leaves of the server's batches that submit() is given. `is_guess` as in
+  // Server.
   void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host,
-                  net::QueuedBytes& queued, std::shared_ptr<Meter> meter);
+                  net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess = false);
   void set_addresses(uint16_t id, std::vector<net::Address> addresses);
   // It gets no more operations; when those it has are settled it goes, and kOutcomeRetired tells.
   void retire_server(uint16_t id);
+  // The same, and what waits for a connection comes back at once.
+  void abandon_server(uint16_t id);
 
   // Takes what is in the batches; write() sends it.
   void submit(net::Outgoing& outgoing, Flush flush);

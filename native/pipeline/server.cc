@@ -7,12 +7,13 @@ namespace evenkeel::pipeline {
 
 Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
                const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
-               net::QueuedBytes& queued, std::shared_ptr<Meter> meter, ServerOwner& owner)
+               net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess, ServerOwner& owner)
     : base_(base),
       options_(options),
       owner_(owner),
       meter_(std::move(meter)),
-      backoff_(options.backoff_min, options.backoff_max, base::now_nanos() + first) {
+      backoff_(options.backoff_min, options.backoff_max, base::now_nanos() + first),
+      is_guess_(is_guess) {
   ConnectionOwner& self = *this;
   for (uint16_t i = 0; i < options.connections; ++i) {
     connections_.push_back(std::make_unique<Connection>(static_cast<uint16_t>(first + i), base, protocol,
@@ -43,6 +44,11 @@ bool Server::lets_wait() const {
 }
 
 bool Server::is_any_established() const { return !indices_of(&Connection::is_established).empty(); }
+
+void Server::abandon() {
+  retire();
+  for (auto& connection : connections_) is_guess_ ? connection->return_waiting() : connection->drop_waiting();
+}
 
 bool Server::is_done() const {
   return std::all_of(connections_.begin(), connections_.end(),
@@ -96,7 +102,7 @@ std::vector<size_t> Server::indices_of(bool (Connection::*is)() const) const {
 }
 
 void Server::on_connected(Connection& connection) {
-  is_trying_ = is_down_ = is_refused_ = false;
+  is_trying_ = is_down_ = is_refused_ = is_guess_ = false;
   const size_t own = index_of(connection);
   const Connection& carrier = *connections_[carrier_of(own)];
   carriers_[own] = own;
@@ -108,18 +114,20 @@ void Server::on_connected(Connection& connection) {
 }
 
 // What was established may have ended for a reason of its own: only an attempt shows that a server is down.
-void Server::on_disconnected(Connection& connection, bool was_established, uint32_t cause) {
-  if (!was_established) {
+// One in a protocol that was a guess shows nothing where somebody listens.
+void Server::on_disconnected(Connection& connection, const Ending& ending) {
+  if (!ending.was_established) {
     is_trying_ = false;
-    is_down_ = !is_any_established();
-    is_refused_ = is_down_ && (cause == layout::kCauseCredentials || cause == layout::kCauseUnauthenticated);
+    is_down_ = !is_any_established() && !(is_guess_ && ending.may_speak_otherwise);
+    is_refused_ = is_down_ && (ending.cause == layout::kCauseCredentials ||
+                               ending.cause == layout::kCauseUnauthenticated);
   }
   if (!lets_wait())
     for (auto& each : connections_) each->drop_waiting();
   if (is_closed_) return;
   if (connection.has_enqueued()) on_stranded(connection);
   const base::Millis now = base_.refresh_time();
-  if (!was_established) {
+  if (!ending.was_established) {
     base_.schedule(this, now + backoff_.fail(now));
   } else if (backoff_.is_newer(connection.since()) || !(is_trying_ || Timer::scheduled())) {
     base_.schedule(this, now + backoff_.end(now, connection.since()));

@@ -31,10 +31,11 @@ class ServerOwner {
 
 class Server final : private ConnectionOwner, private base::Timer {
  public:
-  // Its connections have the ids from `first` on, options.connections of them.
+  // Its connections have the ids from `first` on, options.connections of them. `is_guess`: who finds that it
+  // does not speak the protocol abandons it.
   Server(uint16_t first, base::EventBase& base, const wire::Protocol& protocol, const Steps& steps,
          const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
-         net::QueuedBytes& queued, std::shared_ptr<Meter> meter, ServerOwner& owner);
+         net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess, ServerOwner& owner);
 
   // Tried in turn, from the next attempt on. The first call begins the first attempt.
   void set_addresses(std::vector<net::Address> addresses);
@@ -43,6 +44,9 @@ class Server final : private ConnectionOwner, private base::Timer {
 
   // It gets no more operations; those it has are brought to their end.
   void retire() { is_retired_ = true; }
+  // The same, and what waits for a connection comes back at once: as lost and not written where the protocol
+  // was a guess, as offline otherwise.
+  void abandon();
   bool is_retired() const { return is_retired_; }
   // Of a retired server: nobody waits for anything of it any more.
   bool is_done() const;
@@ -52,11 +56,12 @@ class Server final : private ConnectionOwner, private base::Timer {
 
  private:
   void on_connected(Connection& connection) override;
-  void on_disconnected(Connection& connection, bool was_established, uint32_t cause) override;
+  void on_disconnected(Connection& connection, const Ending& ending) override;
   void on_useful(Connection& connection) override { backoff_.prove(connection.since()); }
   void on_stranded(Connection& connection) override;
   void on_progress() override { owner_.on_server_progress(); }
   bool lets_wait() const override;
+  bool is_guess() const override { return is_guess_; }
   void on_timer() override;
 
   void try_to_connect();
@@ -72,6 +77,7 @@ class Server final : private ConnectionOwner, private base::Timer {
   std::vector<net::Address> addresses_;
   size_t next_address_ = 0;
   Backoff backoff_;
+  bool is_guess_;            // there has been no connection in this protocol
   bool is_wanted_ = false;   // addresses have been set
   bool is_trying_ = false;   // an attempt to connect is under way
   bool is_down_ = false;     // the last one failed, and there is no connection

@@ -99,6 +99,10 @@ struct Protocol {
   size_t most_head;
   // Answers come in the order of the requests. Otherwise each one has the opaque of its own.
   bool in_order;
+  // Requests of operations above it cannot be said.
+  Op last_op;
+
+  bool can_say(Op op) const { return op <= last_op; }
 };
 
 // Of the requests of a handshake, which belong to no operation.

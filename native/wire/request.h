@@ -5,7 +5,8 @@
 
 namespace evenkeel::wire {
 
-// The numbers are the opcodes of memcached's binary protocol, which so needs no table.
+// The numbers are the opcodes of memcached's binary protocol, which so needs no table, and above
+// kLastBinaryOp others.
 enum class Op : uint8_t {
   kGet = 0x00,
   kSet = 0x01,
@@ -27,6 +28,9 @@ enum class Op : uint8_t {
   kVersion = 0x0b,
   kStat = 0x10,  // argument: the group
 };
+
+inline constexpr Op kLastBinaryOp = static_cast<Op>(0xdf);
+inline constexpr Op kLastOp = static_cast<Op>(0xff);
 
 // The answer to it tells a record's time to live and its marks.
 constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGetDetails; }

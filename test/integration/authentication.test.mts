@@ -186,6 +186,8 @@ onBothBases('a client of a server that wants authentication', (bases) => {
 for (const [how, protocol] of [
   ['-S', 'binary'],
   ['-Y', 'meta'],
+  ['-S', 'auto'],
+  ['-Y', 'auto'],
 ] as const)
   test(`a real memcached ${how} over the ${protocol} protocol`, {
     skip: skipWithout('memcached', 'memcached') || (how === '-S' && skipWithout('saslpasswd2', 'sasl2-bin')),

@@ -17,10 +17,11 @@ const MODELS: readonly Model[] = ['host', 'thread'];
 const PATIENT = { timeout: 30_000, connectTimeout: 30_000 };
 const SILENCE = 2500;
 
-type Protocol = 'binary' | 'meta';
+type Protocol = 'binary' | 'meta' | 'auto';
 export const BOTH_PROTOCOLS: readonly Protocol[] = ['binary', 'meta'];
+export const ALL_PROTOCOLS: readonly Protocol[] = [...BOTH_PROTOCOLS, 'auto'];
 
-/** A base of one of the two models, from which servers are spoken to in one protocol, for the tests of one describe(). */
+/** A base of one of the two models, from which servers are spoken to in one way, for the tests of one describe(). */
 export class Bases {
   readonly model: Model;
   readonly protocol: Protocol;
@@ -111,7 +112,7 @@ export class Site extends Bases {
   }
 }
 
-/** Runs the tests against both kinds of server from both models of base, in each of the protocols. */
+/** Runs the tests against both kinds of server from both models of base, by each of the protocols. */
 export function everywhere(
   title: string,
   tests: (site: Site) => void,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { CasMismatchError, KeyExistsError, KeyNotFoundError } from '../../lib/errors.ts';
 import { succeedsAtTimes } from '../loop-time.mts';
-import { BOTH_PROTOCOLS, everywhere, until } from './harness.mts';
+import { ALL_PROTOCOLS, everywhere, until } from './harness.mts';
 
 everywhere(
   'single records',
@@ -192,5 +192,5 @@ everywhere(
       }
     });
   },
-  BOTH_PROTOCOLS,
+  ALL_PROTOCOLS,
 );

@@ -114,6 +114,7 @@ class ClientHarness final : private pipeline::ClientListener {
     flush();
     return number;
   }
+  void take_now() { take(); }
   void flush(pipeline::Flush how = pipeline::Flush::kAll) { client_->flush(how); }
   void cancel(size_t number) {
     Operation& operation = operations_[number];

@@ -1,6 +1,7 @@
 // The steps of a handshake: what leaves when, what each answer means, and what is told of a refusal.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,29 @@ TEST(Handshake, WhatIsGrantedMayMakeOthersUnnecessary) {
   EXPECT_EQ(grant(handshake, 1, "1.6.18"), 0u);
   EXPECT_TRUE(handshake.is_over());
   EXPECT_EQ(as_text(handshake.version()), "1.6.18");
+}
+
+TEST(Handshake, AServerMayBeTooOld) {
+  for (const auto& [version, cause] :
+       std::map<std::string, uint32_t>{{"1.6.18", 0},
+                                       {"1.6.18_beta-1", 0},
+                                       {"1.10.0", 0},
+                                       {"2.0.0", 0},
+                                       {"1.6.999999999999", 0},
+                                       {"1.6.17", layout::kCauseOutdated},
+                                       {"1.5.22", layout::kCauseOutdated},
+                                       {"1.6", layout::kCauseOutdated},
+                                       {"1.6.", layout::kCauseOutdated},
+                                       {"1..6.18", layout::kCauseOutdated},
+                                       {"mcrouter 1.6.18", layout::kCauseOutdated},
+                                       {"", layout::kCauseOutdated}}) {
+    Step asking = step("version", 1);
+    asking.tells_version = true;
+    asking.oldest_version = 0x010612;
+    Handshake handshake(steps({asking}));
+    leaving(handshake);
+    EXPECT_EQ(grant(handshake, 1, version), cause) << version;
+  }
 }
 
 TEST(Handshake, WhatIsToleratedIsNot) {

@@ -17,12 +17,14 @@ const ASK = 9;
 
 /** An engine that nobody has, whose get is told of misses by 7, and by 9 to ask whether the key exists. */
 const dialect: Dialect = {
-  protocol: layout.PROTOCOL_MEMCACHE_BINARY,
-  handshake: [],
+  wires: [{ name: 'binary', protocol: layout.PROTOCOL_MEMCACHE_BINARY, handshake: [] }],
+  isBetterSpokenTo: () => false,
+  isFull: () => false,
   engine: 'nobody',
   longestKey: 10,
   mayBeUnversioned: false,
   withoutMeta: undefined,
+  noSuchOperation: '',
   codes: [],
   isIdempotent: (kind) => kind === Kind.get,
   mayBeLookedAfter: (kind) => kind === Kind.get,

@@ -18,8 +18,16 @@ function answersTo(pieces: readonly Buffer[]): string {
   const answers = new AnswerBuffer();
   const prefixes = new PrefixCounters();
   const statistics = () => undefined;
-  const context = { store, answers, prefixes, statistics, counters: new Counters(), credentials: undefined };
-  const session = { authenticated: true, saslStarted: false };
+  const context = {
+    store,
+    answers,
+    prefixes,
+    statistics,
+    counters: new Counters(),
+    version: '1.6.18',
+    credentials: undefined,
+  };
+  const session = { speaksMeta: true, authenticated: true, saslStarted: false };
   let text = '';
   const parser = new TextParser(LIMIT, session, {
     request: (request) => textDialect.execute(request, context, session),

@@ -1,25 +1,50 @@
 import type { Credentials } from '../../cluster/credentials';
-import type { NativeStep } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { Kind, Operation } from '../../transactions/operation';
-import type { Dialect, Look } from '../network/dialect';
+import type { Dialect, Look, Wire } from '../network/dialect';
 import { readAnswer } from './answers';
-import { binaryHandshake, metaHandshake } from './handshake';
+import { binaryHandshake, carefulMetaHandshake, metaHandshake, OLDEST_META } from './handshake';
 import { isExtension, lookForRecord } from './not-stored';
 import { CODES, isIdempotent } from './operations';
 import { missOf, Status, statusError } from './statuses';
+import { packVersion } from './version';
 
 /** How its servers are spoken to: the option `protocol`. */
-export type MemcachedProtocol = 'binary' | 'meta';
+export type MemcachedProtocol = 'binary' | 'meta' | 'auto';
 
-export const PROTOCOLS: Readonly<Record<MemcachedProtocol, number>> = {
-  binary: layout.PROTOCOL_MEMCACHE_BINARY,
-  meta: layout.PROTOCOL_MEMCACHE_META,
+type Wires = (credentials: Credentials | undefined) => readonly Wire[];
+
+export const WIRES: Readonly<Record<MemcachedProtocol, Wires>> = {
+  binary: (credentials) => [binary(credentials)],
+  meta: (credentials) => [meta(metaHandshake(credentials))],
+  auto: (credentials) =>
+    credentials === undefined
+      ? [meta(carefulMetaHandshake(undefined)), binary(undefined)]
+      : [binary(credentials), ...metaIfPossible(credentials)],
 };
 
-const HANDSHAKES: Readonly<
-  Record<MemcachedProtocol, (credentials: Credentials | undefined) => readonly NativeStep[]>
-> = { binary: binaryHandshake, meta: metaHandshake };
+const binary = (credentials: Credentials | undefined): Wire => ({
+  name: 'binary',
+  protocol: layout.PROTOCOL_MEMCACHE_BINARY,
+  handshake: binaryHandshake(credentials),
+});
+
+const meta = (handshake: Wire['handshake']): Wire => ({
+  name: 'meta',
+  protocol: layout.PROTOCOL_MEMCACHE_META,
+  handshake,
+});
+
+/** Credentials that it cannot carry are for SASL. */
+function metaIfPossible(credentials: Credentials): readonly Wire[] {
+  try {
+    return [meta(carefulMetaHandshake(credentials))];
+  } catch {
+    return [];
+  }
+}
+
+const ONLY_META = 'only the meta protocol has it';
 
 /**
  * Both protocols have the same answers by then. Throws InvalidArgumentError (`username` or `password`) for what the protocol
@@ -29,13 +54,14 @@ export const memcachedDialect = (
   protocol: MemcachedProtocol,
   credentials: Credentials | undefined,
 ): Dialect => ({
-  protocol: PROTOCOLS[protocol],
-  handshake: HANDSHAKES[protocol](credentials),
+  wires: WIRES[protocol](credentials),
+  isBetterSpokenTo: (version) => credentials === undefined && packVersion(version) >= OLDEST_META,
+  isFull: (said) => Buffer.from(said).includes('Too many open connections'),
   engine: 'memcached',
   longestKey: 250,
   mayBeUnversioned: true,
-  withoutMeta:
-    protocol === 'meta' ? undefined : "only the meta protocol has it: connect() with protocol: 'meta'",
+  withoutMeta: protocol === 'binary' ? `${ONLY_META}: connect() with protocol: 'meta'` : undefined,
+  noSuchOperation: ONLY_META,
   codes: CODES,
   isIdempotent,
   mayBeLookedAfter: isExtension,

@@ -36,7 +36,12 @@ function binaryStep(opcode: number, key = '', value = ''): NativeStep {
   return { request: Buffer.concat([header, body]), code: opcode };
 }
 
+/** From it on misses have the opaque too. */
+export const OLDEST_META = 0x010612; // 1.6.18
+
 const META_NO_OP = textStep('mn\r\n', layout.META_ANSWER_NO_OP);
+/** So that all of it is no shorter than a request of the binary protocol: for less a server of that alone waits in silence. */
+const FILLING = [META_NO_OP, META_NO_OP, META_NO_OP];
 const META_VERSION = { ...textStep('version\r\n', layout.META_ANSWER_VERSION), tellsVersion: true };
 
 /**
@@ -46,7 +51,7 @@ const META_VERSION = { ...textStep('version\r\n', layout.META_ANSWER_VERSION), t
  * Throws InvalidArgumentError (`username` or `password`) for what the login cannot carry.
  */
 export function metaHandshake(credentials: Credentials | undefined): readonly NativeStep[] {
-  if (credentials === undefined) return [META_NO_OP, META_VERSION];
+  if (credentials === undefined) return [META_NO_OP, ...FILLING, META_VERSION];
   for (const argument of ['username', 'password'] as const)
     if (/[ \r\n]/.test(credentials[argument]))
       throw invalidArgument(
@@ -65,6 +70,13 @@ export function metaHandshake(credentials: Credentials | undefined): readonly Na
     { ...META_NO_OP, waits: true },
     { ...META_VERSION, waits: true },
   ];
+}
+
+/** Of a server that may be too old for what the meta protocol is used for here. */
+export function carefulMetaHandshake(credentials: Credentials | undefined): readonly NativeStep[] {
+  return metaHandshake(credentials).map((step) =>
+    step.tellsVersion ? { ...step, oldestVersion: OLDEST_META } : step,
+  );
 }
 
 function textStep(request: string, code: number): NativeStep {

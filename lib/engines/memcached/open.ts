@@ -15,18 +15,20 @@ import type { Capabilities, Engine, Transport } from '../engine';
 import { Management } from '../management';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
-import { type MemcachedProtocol, memcachedDialect, PROTOCOLS } from './dialect';
+import { type MemcachedProtocol, memcachedDialect, WIRES } from './dialect';
 import { discoveryIntervalOf, type FleetOptions, policyOf, weighted } from './fleet-options';
 
 export interface MemcachedOptions extends ClientOptions, FleetOptions, CredentialOptions {
   /**
-   * What the server is spoken to in. 'binary' is understood by all servers; 'meta' is text, by memcached from 1.6.18, and
-   * takes keys with spaces and control characters of up to 186 bytes. Default 'binary'.
+   * What the servers are spoken to in. 'binary' is understood by almost all of them; 'meta' is text, by memcached from 1.6.18,
+   * and takes keys with spaces and control characters of up to 186 bytes. 'auto' finds out of each server: 'meta' where it
+   * can be, and 'binary' otherwise; with a password the other way round. Default 'binary'.
    */
   readonly protocol?: MemcachedProtocol | undefined;
 }
 
-const capabilitiesOf = (protocol: MemcachedProtocol): Capabilities => ({
+/** `hasMeta`: now, which may change with the servers. */
+const capabilitiesOf = (hasMeta: () => boolean): Capabilities => ({
   engine: 'memcached',
   transactions: false,
   events: false,
@@ -34,8 +36,12 @@ const capabilitiesOf = (protocol: MemcachedProtocol): Capabilities => ({
   subDocument: false,
   backup: false,
   topology: true,
-  staleWhileRevalidate: protocol === 'meta',
-  recordDetails: protocol === 'meta',
+  get staleWhileRevalidate() {
+    return hasMeta();
+  },
+  get recordDetails() {
+    return hasMeta();
+  },
 });
 
 /** The base that operations are on which name none is made when it is first asked for: when nothing can be refused any more. */
@@ -55,8 +61,8 @@ export async function openMemcached(
   const isFleet = servers.length > 1 || interval !== undefined;
   const options = resolveClientOptions(given, isFleet ? 'until-down' : true);
   const { protocol = 'binary' } = given;
-  if (!Object.hasOwn(PROTOCOLS, protocol))
-    throw invalidArgument('protocol', `protocol is 'binary' or 'meta', not ${shown(protocol)}`);
+  if (!Object.hasOwn(WIRES, protocol))
+    throw invalidArgument('protocol', `protocol is 'auto', 'binary' or 'meta', not ${shown(protocol)}`);
   const credentials = checkCredentials(given);
   const dialect = memcachedDialect(protocol, credentials);
   const named = (list: readonly PlacedServer[]): readonly PlacedServer[] => checkNames(list, options.tls);
@@ -91,7 +97,9 @@ export async function openMemcached(
   discoverer?.follow((found) => fleet.set(named(found)));
   const resolver = new Resolver(fleet, management, options.resolveInterval);
   return {
-    capabilities: capabilitiesOf(protocol),
+    capabilities: capabilitiesOf(
+      () => protocol === 'meta' || fleet.map.members.every(({ name }) => fleet.wireOf(name) === 'meta'),
+    ),
     drainTimeout: options.timeout,
     tellsSlowOperations: true,
     createTransport: (base: EventBase): Transport =>

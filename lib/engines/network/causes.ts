@@ -17,6 +17,8 @@ const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_END_OF_STREAM]: 'the server closed the connection',
   [layout.CAUSE_HANDSHAKE]: 'the server refused the handshake',
   [layout.CAUSE_BUSY]: 'the server has no resources for the handshake, for now',
+  [layout.CAUSE_OUTDATED]: 'the server is too old for the protocol',
+  [layout.CAUSE_OTHER_PROTOCOL]: 'the server speaks another protocol',
   [layout.CAUSE_UNTRUSTED]:
     'the server did not understand a request whose value it may have taken for others',
 };
@@ -30,6 +32,7 @@ const PROOFS: ReadonlySet<number> = new Set([
   layout.CAUSE_TOO_LARGE,
   layout.CAUSE_END_OF_STREAM,
   layout.CAUSE_HANDSHAKE,
+  layout.CAUSE_OUTDATED,
   layout.CAUSE_CREDENTIALS,
   layout.CAUSE_UNAUTHENTICATED,
   layout.CAUSE_TLS,

@@ -11,6 +11,7 @@ import { type NodeCounts, type NodeStats, nodeCounts } from '../../observability
 import type { ClusterView } from './cluster-view';
 import { Connector, type ConnectorOptions, type Surroundings } from './connector';
 import type { Dialect } from './dialect';
+import { WireChoice } from './wire-choice';
 
 const KEY_HASHES: Readonly<Record<KeyHash, number>> = {
   md5: layout.KEY_HASH_MD5,
@@ -40,6 +41,7 @@ export class Cluster implements ClusterView {
   #refusal: EvenkeelError | undefined;
   /** Of servers that are gone. */
   readonly #ofOthers = nodeCounts();
+  #hasGuesses = false;
 
   /** `timers`: where those are that belong to no operation. */
   constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect, timers: Timers) {
@@ -91,6 +93,16 @@ export class Cluster implements ClusterView {
     return others.length === 0 ? name : undefined;
   }
 
+  /** There are servers of which it is not known whether they speak the protocol in which operations for them wait. */
+  get hasGuesses(): boolean {
+    return this.#hasGuesses;
+  }
+
+  /** The server that a key goes to. */
+  serverOf(key: string): Connector | undefined {
+    return this.#known[this.#native.serverOf(key)];
+  }
+
   /** Of a server to which there is a connection. */
   get version(): string | undefined {
     return this.#connectors.find(({ version }) => version !== undefined)?.version;
@@ -120,17 +132,68 @@ export class Cluster implements ClusterView {
   }
 
   connected(connection: number, version: string): void {
-    this.#known[this.#serverOf(connection)]?.connected(connection, version);
+    const connector = this.#connectorOf(connection);
+    if (connector === undefined) return;
+    if (connector.choice.connected(version) && this.#isCurrent(connector)) {
+      this.#speakOtherwise(connector, true);
+    } else {
+      this.#fleet.speaks(connector.name, connector.choice.wire.name);
+      connector.connected(connection, version);
+    }
+    this.#lookForGuesses();
   }
 
-  /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
-  disconnected(connection: number, cause: number, said: Uint8Array): void {
-    this.#known[this.#serverOf(connection)]?.disconnected(connection, cause, said);
+  /**
+   * `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands; `maySpeakOtherwise`: who is perhaps a
+   * server that speaks another protocol.
+   */
+  disconnected(connection: number, cause: number, said: Uint8Array, maySpeakOtherwise: boolean): void {
+    const connector = this.#connectorOf(connection);
+    if (connector === undefined) return;
+    const isRefusal = maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(said);
+    if (isRefusal && this.#isCurrent(connector) && connector.choice.refused(cause)) {
+      this.#speakOtherwise(connector, false);
+      this.#lookForGuesses();
+    } else {
+      connector.disconnected(connection, cause, said);
+    }
   }
 
   /** What the server of the connection had is over: its id is free. */
   retired(connection: number): void {
-    this.#known[this.#serverOf(connection)] = undefined;
+    const id = this.#serverOf(connection);
+    const connector = this.#known[id];
+    this.#known[id] = undefined;
+    connector?.follow(id);
+  }
+
+  /** undefined: the connection is one to a server that is spoken to in another protocol by now. */
+  #connectorOf(connection: number): Connector | undefined {
+    const id = this.#serverOf(connection);
+    const connector = this.#known[id];
+    return connector?.id === id ? connector : undefined;
+  }
+
+  #isCurrent(connector: Connector): boolean {
+    return this.#current.get(connector.name) === connector;
+  }
+
+  /**
+   * Operations go to it under another id. `isUnderstood`: what it has of them is brought to its end before; otherwise it comes
+   * back at once.
+   */
+  #speakOtherwise(connector: Connector, isUnderstood: boolean): void {
+    const { id: before, choice } = connector;
+    const id = this.#addServer(connector.host, choice);
+    this.#known[id] = connector;
+    connector.moveTo(id, isUnderstood);
+    this.#route();
+    if (isUnderstood) this.#native.retireServer(before);
+    else this.#native.abandonServer(before);
+  }
+
+  #lookForGuesses(): void {
+    this.#hasGuesses = this.#connectors.some(({ choice }) => choice.isGuess);
   }
 
   /** The id of the server that a connection is one to. */
@@ -152,28 +215,42 @@ export class Cluster implements ClusterView {
     this.#fleet.forget(this);
   }
 
-  #apply({ members, placed, placement }: FleetMap): void {
+  #apply({ members, placed }: FleetMap): void {
     const names = new Set(members.map(({ name }) => name));
     const withKeys = new Set(placed.map(({ name }) => name));
     this.topology.replace([...names], new Set([...names].filter((name) => !withKeys.has(name))));
     for (const { name, endpoint, server } of members) {
       if (this.#current.has(name)) continue;
-      const id = this.#freeId();
       const host = this.#options.tls?.servername ?? ('path' in server ? '' : server.host);
-      this.#native.addServer(id, this.#dialect.protocol, this.#dialect.handshake, host);
-      const connector = new Connector(id, endpoint, this.#surroundings);
+      const { wires, isBetterSpokenTo } = this.#dialect;
+      const choice = new WireChoice(wires, isBetterSpokenTo, this.#fleet.wireOf(name));
+      const id = this.#addServer(host, choice);
+      const connector = new Connector(id, host, endpoint, choice, this.#surroundings);
       this.#current.set(name, connector);
       this.#known[id] = connector;
     }
-    const ids = Uint16Array.from(placed, ({ name }) => this.#current.get(name)?.id ?? 0);
-    const ring = placement.kind === 'ring' ? placement : undefined;
-    this.#native.routeBy(ids, KEY_HASHES[placement.keyHash], ring?.points, ring?.owners);
+    this.#lookForGuesses();
+    this.#route();
     for (const connector of this.#connectors) {
       if (names.has(connector.name)) continue;
       this.#current.delete(connector.name);
       connector.retire();
       this.#native.retireServer(connector.id);
     }
+  }
+
+  #route(): void {
+    const { placed, placement } = this.#fleet.map;
+    const ids = Uint16Array.from(placed, ({ name }) => this.#current.get(name)?.id ?? 0);
+    const ring = placement.kind === 'ring' ? placement : undefined;
+    this.#native.routeBy(ids, KEY_HASHES[placement.keyHash], ring?.points, ring?.owners);
+  }
+
+  /** Its id. */
+  #addServer(host: string, { wire, isGuess }: WireChoice): number {
+    const id = this.#freeId();
+    this.#native.addServer(id, wire.protocol, wire.handshake, host, isGuess);
+    return id;
   }
 
   #freeId(): number {

@@ -10,6 +10,7 @@ import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
 import { random } from '../../platform';
 import { causeError, isProof } from './causes';
+import type { WireChoice } from './wire-choice';
 
 interface Waiter {
   /** The first failure is an answer, too. */
@@ -37,7 +38,12 @@ export interface ConnectorOptions {
 
 /** Gives a client the addresses of one server, keeps them current, and knows whether there are connections. */
 export class Connector {
-  readonly #id: number;
+  /** Whom its certificate has to be for. */
+  readonly host: string;
+  readonly choice: WireChoice;
+  #id: number;
+  /** The server's id until then, while what that has is brought to its end before there is a connection under the new one. */
+  #follows: number | undefined;
   readonly #endpoint: Endpoint;
   readonly counts = nodeCounts();
   readonly #surroundings: Surroundings;
@@ -58,8 +64,10 @@ export class Connector {
   #nextLookup: Registration | undefined;
 
   /** `id`: of a server that the client has been told of. */
-  constructor(id: number, endpoint: Endpoint, surroundings: Surroundings) {
+  constructor(id: number, host: string, endpoint: Endpoint, choice: WireChoice, surroundings: Surroundings) {
     this.#id = id;
+    this.host = host;
+    this.choice = choice;
     this.#endpoint = endpoint;
     this.#surroundings = surroundings;
     this.#stopFollowing = endpoint.listen((addresses) => this.#connectTo(addresses));
@@ -74,6 +82,21 @@ export class Connector {
 
   get id(): number {
     return this.#id;
+  }
+
+  /** The client knows the server by another id from here on. `follows`: it is told its addresses by follow(). */
+  moveTo(id: number, follows: boolean): void {
+    this.#follows = follows ? this.#id : undefined;
+    this.#id = id;
+    this.#connections.clear();
+    if (!follows) this.#begin();
+  }
+
+  /** What the server had under another id is over. */
+  follow(id: number): void {
+    if (this.#follows !== id) return;
+    this.#follows = undefined;
+    this.#begin();
   }
 
   get name(): string {
@@ -144,6 +167,7 @@ export class Connector {
   #lost(error: Error, cause: number, wasConnected: boolean): void {
     this.#version = undefined;
     this.#failed(error);
+    if (wasConnected) this.choice.lost();
     if (this.#stopped) return;
     if (wasConnected) this.#tell();
     else this.#attemptFailed(cause);
@@ -198,7 +222,11 @@ export class Connector {
 
   #connectTo(addresses: readonly SocketAddress[]): void {
     this.#addresses = addresses;
-    this.#surroundings.native.setAddresses(this.#id, addresses);
+    if (this.#follows === undefined) this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#addresses !== undefined) this.#surroundings.native.setAddresses(this.#id, this.#addresses);
   }
 
   /** Asks until the name stands for something; who waits for the connection hears of the first failure. */

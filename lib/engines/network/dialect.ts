@@ -6,20 +6,33 @@ import type { Completions } from './completions';
 /** The status of an answer that is what was asked for, in every protocol. */
 export const SUCCESS = 0;
 
+/** A protocol that a server may speak. */
+export interface Wire {
+  readonly name: string;
+  /** A PROTOCOL_… of the layout. */
+  readonly protocol: number;
+  /** What is said first on each connection. */
+  readonly handshake: readonly NativeStep[];
+}
+
 /** How one engine says operations to its servers and understands what they answer. It keeps nothing of either. */
 export interface Dialect {
-  /** What its servers speak: a PROTOCOL_… of the layout. */
-  readonly protocol: number;
-  /** What is said first on each connection to them. */
-  readonly handshake: readonly NativeStep[];
+  /** What its servers may speak, one or two; the one to be tried first comes first. */
+  readonly wires: readonly Wire[];
+  /** Whether a server of this version is to be spoken to in the first of two, and not in the other. */
+  isBetterSpokenTo(version: string): boolean;
+  /** Whether that is what one of its servers says which takes no further connection, whatever is spoken on it. */
+  isFull(said: Uint8Array): boolean;
   /** As messages call its servers. */
   readonly engine: string;
   /** The longest key, in bytes. */
   readonly longestKey: number;
   /** Whether there are servers that keep no versions of records, and give 0n for one. */
   readonly mayBeUnversioned: boolean;
-  /** Why there is none of what only memcached's meta protocol can do; undefined where there is. */
+  /** Why there is none of what only memcached's meta protocol can do; undefined where there is, or the server decides. */
   readonly withoutMeta: string | undefined;
+  /** Why a server that is not spoken to in the first of two protocols has no such operation. */
+  readonly noSuchOperation: string;
   /** How native code is told what to do, by Kind. */
   readonly codes: readonly number[];
 

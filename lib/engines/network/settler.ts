@@ -4,7 +4,7 @@ import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
 import { performanceNow } from '../../platform';
 import { withoutStack } from '../../stacks';
-import { details, isCounter, nameOf, type Operation } from '../../transactions/operation';
+import { type Details, details, isCounter, nameOf, type Operation } from '../../transactions/operation';
 import { causeError } from './causes';
 import type { ClusterView } from './cluster-view';
 import type { Completions } from './completions';
@@ -27,6 +27,8 @@ export class Settler {
   /** When operations that may be looked after were handed in. */
   readonly #since = new WeakMap<Operation, number>();
   #again: Operation[] = [];
+  /** Those that wait for a flush() of the user's. */
+  #withheld: Operation[] = [];
 
   constructor(
     dialect: Dialect,
@@ -46,7 +48,7 @@ export class Settler {
 
   /** Whether there are operations to be handed in again. */
   get hasAgain(): boolean {
-    return this.#again.length > 0;
+    return this.#again.length > 0 || this.#withheld.length > 0;
   }
 
   /** Reads whose connection broke, and operations that others depend on: they are to be handed in, under their old deadlines. */
@@ -56,11 +58,22 @@ export class Settler {
     return again;
   }
 
+  /** Behind those: what waits for a flush() of the user's. */
+  takeWithheld(): Operation[] {
+    const withheld = this.#withheld;
+    this.#withheld = [];
+    return withheld;
+  }
+
   /** It is being handed in, and the dialect may look after it. */
   keep(operation: Operation): void {
     this.#since.set(operation, performanceNow());
+    this.keepValue(operation);
+  }
+
+  /** It may have to be handed in again. The caller may use its memory again as soon as the call has returned, unless it is large. */
+  keepValue(operation: Operation): void {
     const { value, attempts } = operation;
-    // The caller may use its memory again as soon as the call has returned, unless it is large.
     if (attempts === 0 && typeof value === 'object' && value.length <= layout.LARGE_VALUE)
       operation.value = Buffer.from(value);
   }
@@ -155,8 +168,15 @@ export class Settler {
   #settleUnanswered(operation: Operation, outcome: number, at: number): void {
     const { records } = this.#completions;
     const before = operation.details;
-    const blamed = (before?.blamed ?? 0) + (outcome & layout.OUTCOME_BLAMED_BIT ? 1 : 0);
     const cause = records[at + layout.RECORD_DETAIL] as number;
+    const wasReturned =
+      cause === layout.CAUSE_OTHER_PROTOCOL && (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_LOST;
+    if (wasReturned && records[at + layout.RECORD_LATE] === 0) {
+      const isHeld = records[at + layout.RECORD_FLAGS] === 1;
+      this.#handInAt(operation, at, before ?? details(), isHeld ? this.#withheld : this.#again);
+      return;
+    }
+    const blamed = (before?.blamed ?? 0) + (outcome & layout.OUTCOME_BLAMED_BIT ? 1 : 0);
     const unanswered = {
       outcome: outcome & layout.OUTCOME_MASK,
       written: (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0,
@@ -183,16 +203,21 @@ export class Settler {
       return;
     }
     counts.retries += 1;
+    const after = { ...(before ?? details()), blamed, lostTo: causeError(cause) };
+    this.#handInAt(operation, at, after, this.#again);
+  }
+
+  /** Under its old deadline. */
+  #handInAt(operation: Operation, at: number, before: Details, list: Operation[]): void {
+    const { records } = this.#completions;
     operation.stopListening?.();
     operation.details = {
-      ...(before ?? details()),
+      ...before,
       deadlineHigh: records[at + layout.RECORD_DEADLINE_HIGH] as number,
       deadlineLow: records[at + layout.RECORD_DEADLINE_LOW] as number,
       started: records[at + layout.RECORD_STARTED] as number,
-      blamed,
-      lostTo: causeError(cause),
     };
-    this.#again.push(operation);
+    list.push(operation);
   }
 
   /** Errors of ours that were made where the operation was not known learn of it; a transcoder's stay as they are. */

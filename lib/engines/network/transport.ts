@@ -1,7 +1,7 @@
 import type { Fleet } from '../../cluster/fleet';
 import type { Timers } from '../../cluster/resolver';
 import type { TopologyMonitor } from '../../cluster/topology';
-import { BackpressureError, ClosedError, type EvenkeelError } from '../../errors';
+import { BackpressureError, ClosedError, type EvenkeelError, UnsupportedError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
@@ -262,6 +262,7 @@ export class NativeTransport implements Transport {
       this.#parameters.words[layout.PARAM_FLAGS] = operation.flags;
       const form = typeof value === 'string' ? layout.CODE_STRING_VALUE : 0;
       slot = this.#native.submitValue(code | form, operation.key, value);
+      if (this.#cluster.hasGuesses) this.#settler.keepValue(operation);
     }
     if (detail !== undefined) this.#parameters.reset();
     if (slot < 0) return this.#refused(operation, slot);
@@ -277,7 +278,19 @@ export class NativeTransport implements Transport {
   // Apart from #submit(), which would be too long for V8 to inline.
   #refused(operation: Operation, code: number): EvenkeelError {
     operation.stopListening?.();
+    if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation);
     return this.#refusal(code, nameOf(operation.kind));
+  }
+
+  #unsupported({ kind, key }: Operation): UnsupportedError {
+    const op = nameOf(kind);
+    const server = this.#cluster.serverOf(key);
+    const node = server?.name;
+    const version = server?.version === undefined ? '' : ` (${server.version})`;
+    const wire = `${node}${version} is spoken to in the ${server?.choice.wire.name} protocol`;
+    return new UnsupportedError(`${op}: ${this.#dialect.noSuchOperation}, and ${wire}`, {
+      context: { op, key, node },
+    });
   }
 
   #submitTo(server: string, code: number, argument: string): number {
@@ -358,16 +371,21 @@ export class NativeTransport implements Transport {
   /** Hands in again what was lost, under its old deadline; it waits for the next connection like any other. */
   #handInAgain(): void {
     this.#continuing = true;
-    for (const operation of this.#settler.takeAgain()) {
+    this.#submitAll(this.#settler.takeAgain());
+    this.#tick.flushContinued();
+    this.#submitAll(this.#settler.takeWithheld());
+    this.#continuing = false;
+    this.#checkIdle();
+  }
+
+  #submitAll(operations: readonly Operation[]): void {
+    for (const operation of operations) {
       try {
         this.submit(operation);
       } catch (error) {
         operation.fail(error);
       }
     }
-    this.#continuing = false;
-    this.#tick.flushContinued();
-    this.#checkIdle();
   }
 
   #onControl(outcome: number, at: number): void {
@@ -375,8 +393,11 @@ export class NativeTransport implements Transport {
     if (outcome === layout.OUTCOME_CONNECTED) {
       this.#cluster.connected(connection, this.#completions.text(at));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
-      const cause = this.#completions.records[at + layout.RECORD_DETAIL] as number;
-      this.#cluster.disconnected(connection, cause, this.#completions.bytes(this.#native, at));
+      const { records } = this.#completions;
+      const cause = records[at + layout.RECORD_DETAIL] as number;
+      const maySpeakOtherwise = records[at + layout.RECORD_FLAGS] === 1;
+      const said = this.#completions.bytes(this.#native, at);
+      this.#cluster.disconnected(connection, cause, said, maySpeakOtherwise);
     } else if (outcome === layout.OUTCOME_RETIRED) {
       this.#cluster.retired(connection);
     } else if (outcome === layout.OUTCOME_ENDED) {
@@ -395,6 +416,7 @@ export class NativeTransport implements Transport {
 
   #endWithBase(): void {
     for (const operation of this.#settler.takeAgain()) this.#failWithBase(operation);
+    for (const operation of this.#settler.takeWithheld()) this.#failWithBase(operation);
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
       // The base has never seen it.

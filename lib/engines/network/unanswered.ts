@@ -49,7 +49,8 @@ export function unansweredError(
   const ambiguous = it.written && !it.idempotent;
   const isLost = it.outcome === layout.OUTCOME_LOST;
   // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
-  if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && it.written && it.late)) {
+  const isDue = it.late && (it.written || it.cause === layout.CAUSE_OTHER_PROTOCOL);
+  if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && isDue)) {
     const broken = isLost ? causeError(it.cause) : it.lostTo;
     let why = 'no answer within its deadline';
     if (it.fault !== undefined) why = `not connected: ${it.fault.message}`;

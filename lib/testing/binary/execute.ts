@@ -12,12 +12,9 @@ import {
 } from '../commands';
 import { MAX_KEY_BYTES, NO_CREATE, Opcode, Status } from '../protocol';
 import type { Session, Verdict } from '../requests';
-import { VERSION } from '../stats';
 import type { Item, Outcome, StoreMode } from '../store';
 import type { Request } from './parser';
 import { isOpenToAll, sasl } from './sasl';
-
-const versionText = Buffer.from(VERSION, 'latin1');
 
 /**
  * Executes one request and adds its answer, if it has one, to `context.answers`. Lengths that do not suit the command
@@ -77,7 +74,7 @@ export function execute(request: Request, context: CommandContext, session: Sess
       return 'continue';
     case Opcode.version:
       if (request.totalBody !== 0) return refuse(request, context);
-      context.answers.text(request, versionText);
+      context.answers.text(request, Buffer.from(context.version, 'latin1'));
       return 'continue';
     case Opcode.quit:
     case Opcode.quitq:

@@ -89,7 +89,9 @@ export class TextParser {
     if (this.#isTooLong(bytes)) return;
     const text = bytes.toString('latin1');
     const [line = ''] = (text.length > 1 && text.endsWith('\r') ? text.slice(0, -1) : text).split('\0', 1);
-    const plan = this.#session.authenticated ? readCommand(line, this.#maxItemBytes) : readLogin(line);
+    const plan = this.#session.authenticated
+      ? readCommand(line, this.#maxItemBytes, this.#session.speaksMeta)
+      : readLogin(line);
     this.#begin(new TextRequest(line, plan), plan);
   }
 

@@ -1,5 +1,4 @@
 import { Opcode } from '../protocol';
-import { VERSION } from '../stats';
 import {
   readConfig,
   readCounting,
@@ -51,7 +50,11 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
       opcode: Opcode.version,
       least: 1,
       most: ANY,
-      read: () => saying(`VERSION ${VERSION}`, Opcode.version),
+      read: () => ({
+        opcode: Opcode.version,
+        keys: [],
+        run: ({ answers, version }) => answers.line(`VERSION ${version}`),
+      }),
     },
     quit: {
       opcode: Opcode.quit,
@@ -77,10 +80,12 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
 /** Most words that memcached looks at. */
 const MOST_WORDS = 23;
 
-export function readCommand(line: string, maxItemBytes: number): Plan {
+const META: ReadonlySet<string> = new Set(['mg', 'ms', 'md', 'ma', 'me', 'mn']);
+
+export function readCommand(line: string, maxItemBytes: number, speaksMeta: boolean): Plan {
   const words = wordsOf(line);
   const [name = ''] = words;
-  const command = COMMANDS.get(name);
+  const command = speaksMeta || !META.has(name) ? COMMANDS.get(name) : undefined;
   if (command === undefined) {
     const isHttp = words[Math.min(words.length, MOST_WORDS) - 1]?.startsWith('HTTP/') && name.length >= 2;
     // A browser has no use for answers. (memcached looks for it behind its own commands.)

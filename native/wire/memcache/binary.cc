@@ -67,7 +67,10 @@ constexpr BinaryDecoder kDecoder;
 
 }  // namespace
 
-const Protocol kBinary{
-    .encoder = kEncoder, .decoder = kDecoder, .most_head = kMaxHeadSize, .in_order = false};
+const Protocol kBinary{.encoder = kEncoder,
+                       .decoder = kDecoder,
+                       .most_head = kMaxHeadSize,
+                       .in_order = false,
+                       .last_op = kLastBinaryOp};
 
 }  // namespace evenkeel::wire::memcache

@@ -12,7 +12,10 @@ constexpr MetaDecoder kDecoder;
 
 }  // namespace
 
-const Protocol kMeta{
-    .encoder = kEncoder, .decoder = kDecoder, .most_head = MetaEncoder::kMostHead, .in_order = true};
+const Protocol kMeta{.encoder = kEncoder,
+                     .decoder = kDecoder,
+                     .most_head = MetaEncoder::kMostHead,
+                     .in_order = true,
+                     .last_op = kLastOp};
 
 }  // namespace evenkeel::wire::memcache_meta

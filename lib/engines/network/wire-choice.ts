@@ -1,0 +1,64 @@
+import * as layout from '../../native/layout';
+import type { Wire } from './dialect';
+
+/** After both have been refused: so many attempts in one before the other is tried again. */
+const MOST_REFUSALS = 8;
+
+/**
+ * In which of the protocols that its server may speak, at most two, a client speaks to it: what the first connection shows, and
+ * every later one. `isBetter` tells by its version whether a server is to be spoken to in the first.
+ */
+export class WireChoice {
+  /** No connection has shown yet that the server speaks it, and there is another one to try. */
+  isGuess: boolean;
+  readonly #wires: readonly Wire[];
+  readonly #isBetter: (version: string) => boolean;
+  #index: number;
+  /** Of one that was connected, or is new: none of its connections has been refused since. */
+  #isTrusted = true;
+  #refusals = 0;
+
+  /** `hint`: the name of the one that it was last seen to speak. */
+  constructor(wires: readonly Wire[], isBetter: (version: string) => boolean, hint: string | undefined) {
+    this.#wires = wires;
+    this.#isBetter = isBetter;
+    this.#index = Math.max(
+      0,
+      wires.findIndex(({ name }) => name === hint),
+    );
+    this.isGuess = wires.length > 1;
+  }
+
+  get wire(): Wire {
+    return this.#wires[this.#index] as Wire;
+  }
+
+  /** Who listens did not shake hands, for `cause`. true: the other one is to be tried, at once. */
+  refused(cause: number): boolean {
+    if (this.#wires.length === 1) return false;
+    this.#refusals += 1;
+    const patience = this.#isTrusted && (this.isGuess || isAnswer(cause)) ? 1 : MOST_REFUSALS;
+    if (this.#refusals < patience) return false;
+    this.#index = 1 - this.#index;
+    this.#refusals = 0;
+    this.isGuess = this.#isTrusted = false;
+    return true;
+  }
+
+  /** There is a connection. true: the other one is to be tried. */
+  connected(version: string): boolean {
+    this.#refusals = 0;
+    this.isGuess = this.#index !== 0 && this.#isTrusted && this.#isBetter(version);
+    if (this.isGuess) this.#index = 0;
+    return this.isGuess;
+  }
+
+  /** The last connection has ended: the next may be one to another version of the server. */
+  lost(): void {
+    this.#isTrusted = true;
+  }
+}
+
+/** It said something, and did not merely hang up or say nothing. */
+const isAnswer = (cause: number): boolean =>
+  cause > layout.CAUSE_PROTOCOL && cause !== layout.CAUSE_END_OF_STREAM && cause !== layout.CAUSE_SILENCE;
