@@ -89,12 +89,18 @@ class Handshake {
  private:
   static constexpr uint16_t kStatusAuthentication = 0x20;
   static constexpr uint16_t kStatusOutOfMemory = 0x82;
+  static constexpr uint16_t kStatusInternalError = 0x84;
   static constexpr uint16_t kStatusBusy = 0x85;
   static constexpr uint16_t kStatusTemporaryFailure = 0x86;
 
+  // It says nothing of what was asked, and may be over at the next attempt.
+  static bool is_passing(uint16_t status) {
+    return status == kStatusOutOfMemory || status == kStatusInternalError || status == kStatusBusy ||
+           status == kStatusTemporaryFailure;
+  }
+
   uint32_t refusal(const Step& step, uint16_t status) const {
-    if (status == kStatusOutOfMemory || status == kStatusBusy || status == kStatusTemporaryFailure)
-      return layout::kCauseBusy;
+    if (is_passing(status)) return layout::kCauseBusy;
     if (step.authenticates) return layout::kCauseCredentials;
     if (status != kStatusAuthentication) return layout::kCauseHandshake;
     const bool has_credentials =

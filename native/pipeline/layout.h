@@ -102,7 +102,7 @@ inline constexpr uint32_t kCauseUntrusted = 65545;        // it may have taken a
 inline constexpr uint32_t kCauseTls = 65546;              // the record's value says what
 inline constexpr uint32_t kCauseCredentials = 65547;      // the server refuses those that it was given
 inline constexpr uint32_t kCauseUnauthenticated = 65548;  // it wants some
-inline constexpr uint32_t kCauseBusy = 65549;             // it has refused the handshake for now
+inline constexpr uint32_t kCauseBusy = 65549;             // it cannot shake hands for now
 inline constexpr uint32_t kCauseOutdated = 65550;         // it is too old for what it was asked
 inline constexpr uint32_t kCauseOtherProtocol = 65551;    // nothing was sent: the server speaks another
 

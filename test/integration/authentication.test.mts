@@ -91,14 +91,19 @@ onBothBases('a client of a server that wants authentication', (bases) => {
     });
   }
 
-  test('waits for a server that is too busy to authenticate it', async () => {
-    await using server = await startServer({ credentials });
-    for (const status of [0x82, 0x85, 0x86])
-      await server.fault({ opcode: 'saslAuth', action: { kind: 'status', status }, times: 1 });
-    await using db = await bases.connect(server.url, { ...credentials, ...quick });
-    assert.equal(db.stats().nodes[0]?.connectErrors, 3);
-    await db.upsert('a', 'b');
-  });
+  for (const [protocol, opcode] of [
+    ['binary', 'saslAuth'],
+    ['meta', 'noop'],
+  ] as const)
+    test(`waits for a server that is too busy to authenticate it, over the ${protocol} protocol`, async () => {
+      await using server = await startServer({ credentials });
+      const statuses = protocol === 'binary' ? [0x82, 0x84, 0x85, 0x86] : [0x82, 0x84];
+      for (const status of statuses)
+        await server.fault({ opcode, action: { kind: 'status', status }, times: 1 });
+      await using db = await bases.connect(server.url, { ...credentials, ...quick, protocol });
+      assert.equal(db.stats().nodes[0]?.connectErrors, statuses.length);
+      await db.upsert('a', 'b');
+    });
 
   test('does not take one for a refusal', async () => {
     await using server = await startServer({ credentials });
@@ -107,7 +112,7 @@ onBothBases('a client of a server that wants authentication', (bases) => {
     await until(() => db.topology.nodes[0]?.lastFault !== undefined, 'the fault');
     const { lastFault } = db.topology.nodes[0] ?? {};
     assert.ok(!(lastFault instanceof AuthenticationError));
-    assert.equal(lastFault?.message, 'the server has no resources for the handshake, for now');
+    assert.equal(lastFault?.message, 'the server cannot shake hands for now');
     assert.doesNotMatch(inspect(lastFault, { depth: 10, showHidden: true }), /cret/);
     const waiting = db.upsert('a', 'b');
     await server.clearFaults();

@@ -20,6 +20,7 @@ constexpr uint8_t kLogin = 0x21;
 constexpr uint16_t kRefused = 0x20;
 constexpr uint16_t kUnknown = 0x81;
 constexpr uint16_t kOutOfMemory = 0x82;
+constexpr uint16_t kInternalError = 0x84;
 constexpr uint16_t kBusy = 0x85;
 constexpr uint16_t kTemporaryFailure = 0x86;
 
@@ -149,7 +150,7 @@ TEST(Handshake, ARefusalSaysWhatWasRefused) {
 }
 
 TEST(Handshake, WhatAServerCannotDoForNowIsNoRefusal) {
-  for (const uint16_t status : {kOutOfMemory, kBusy, kTemporaryFailure}) {
+  for (const uint16_t status : {kOutOfMemory, kInternalError, kBusy, kTemporaryFailure}) {
     Step login = step("login", 1);
     login.authenticates = true;
     for (const Step& each : {step("a", 1), login}) {

@@ -16,7 +16,7 @@ const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_SILENCE]: 'the server owed answers and said nothing for too long',
   [layout.CAUSE_END_OF_STREAM]: 'the server closed the connection',
   [layout.CAUSE_HANDSHAKE]: 'the server refused the handshake',
-  [layout.CAUSE_BUSY]: 'the server has no resources for the handshake, for now',
+  [layout.CAUSE_BUSY]: 'the server cannot shake hands for now',
   [layout.CAUSE_OUTDATED]: 'the server is too old for the protocol',
   [layout.CAUSE_OTHER_PROTOCOL]: 'the server speaks another protocol',
   [layout.CAUSE_UNTRUSTED]:
