@@ -14,7 +14,9 @@ export class Screen {
   #isOpen = true;
   readonly #draw = (): void => {
     const { columns = 80, rows = 24 } = process.stdout;
-    const lines = escapeControls(this.#page(columns)).split('\n').slice(0, rows);
+    const lines = escapeControls(this.#page(columns)).split('\n');
+    if (lines.length > rows)
+      lines.splice(rows - 1, Number.POSITIVE_INFINITY, '… a larger terminal shows more');
     command('toStart');
     for (const [row, line] of lines.entries()) {
       print(`${row === 0 ? '' : '\n'}${line.slice(0, columns)}`);

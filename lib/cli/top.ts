@@ -84,7 +84,7 @@ async function showAll(
   try {
     for await (const servers of tables) {
       const up = servers.filter(({ fault }) => fault === undefined).length;
-      const heading = `${where}: ${up} of ${servers.length} servers answer; rates of ${interval} s; q ends`;
+      const heading = `${up} of ${servers.length} servers answer; rates of ${interval} s; q ends: ${where}`;
       screen.show((width) => `${heading}\n\n${topTable(servers, width)}`);
     }
   } finally {

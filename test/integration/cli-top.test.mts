@@ -122,16 +122,17 @@ const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
 const PTY = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
 
-for (const [key, name] of [
-  ['q', 'q'],
-  ['\u0003', 'Ctrl-C'],
+for (const [key, name, rows] of [
+  ['q', 'q', 10],
+  ['\u0003', 'Ctrl-C', 5],
 ] as const)
   test(`top draws in a terminal, and gives it back after ${name}`, {
     skip: skipWithout('python3', 'python3'),
   }, async () => {
-    await using server = await startServer();
-    const script = 'stty cols 60 rows 10; "$@"; code=$?; echo "ended with $code"; stty -a';
-    const command = [process.execPath, main, 'top', server.url, '--interval', '0.1', '--timeout', '10000'];
+    const servers = await Promise.all([startServer(), startServer(), startServer()]);
+    const url = `memcached://${servers.map(({ port }) => `127.0.0.1:${port}`)}`;
+    const script = `stty cols 60 rows ${rows}; "$@"; code=$?; echo "ended with $code"; stty -a`;
+    const command = [process.execPath, main, 'top', url, '--interval', '0.1', '--timeout', '10000'];
     const child = spawn('python3', ['-c', PTY, 'sh', '-c', script, 'sh', ...command]);
     let isPressed = false;
     const { stdout } = await ended(child, (text) => {
@@ -153,7 +154,10 @@ for (const [key, name] of [
         lines.every((line) => line.length <= 60 && !/\p{Cc}/u.test(line)),
         JSON.stringify(page),
       );
-      assert.match(lines[0] ?? '', /^memcached:.*: 1 of 1 servers answer/);
+      assert.match(lines[0] ?? '', /^3 of 3 servers answer; rates of 0.1 s; q ends: memcached:/);
       assert.match(lines[2] ?? '', /^server +state +gets\/s +sets\/s/);
+      if (rows === 5) assert.deepEqual([lines.length, lines[4]], [5, '… a larger terminal shows more']);
+      else assert.equal(lines.length, 6);
     }
+    await Promise.all(servers.map((server) => server.close()));
   });
