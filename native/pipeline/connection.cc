@@ -127,13 +127,18 @@ void Connection::follow(const Connection& other) {
 void Connection::follow_on() {
   while (!ahead_.empty()) {
     const Flight* flight = flights_.find(ahead_.back());
-    const bool is_ahead = flight != nullptr && !is_settled(flight->state) && flight->connection != id_;
-    if (is_ahead) return base_.schedule(this, base_.time() + 1);
+    if (flight != nullptr && !is_settled(flight->state)) return base_.schedule(this, base_.time() + 1);
     ahead_.pop_back();
   }
+  lead();
+  owner_.on_caught_up(*this);
+  write_enqueued();
+}
+
+void Connection::lead() {
+  Timer::cancel();
   std::vector<uint32_t>().swap(ahead_);
   state_ = State::kReady;
-  write_enqueued();
 }
 
 void Connection::give_up(Flight& flight, uint32_t outcome) {

@@ -44,6 +44,8 @@ class ConnectionOwner {
   virtual void on_useful(Connection& connection) = 0;
   // It has requests to write and is not established.
   virtual void on_stranded(Connection& connection) = 0;
+  // It follows no longer: what it is given leaves at once.
+  virtual void on_caught_up(Connection& connection) = 0;
   // Completions were added outside of a call from above.
   virtual void on_progress() = 0;
   // Operations may wait for a connection that is not there.
@@ -85,6 +87,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   // It is ready. Writes nothing before what `other` has now is over: its own requests may be among that, and
   // are not to be overtaken.
   void follow(const Connection& other);
+  // It follows, and has all of that itself now.
+  void lead();
   // Settles what waits with kOutcomeOffline, unless there is a connection.
   void drop_waiting();
   // The same, as lost and not written, for kCauseOtherProtocol.

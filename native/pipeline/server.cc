@@ -70,27 +70,28 @@ void Server::try_to_connect() {
   (*idle)->connect(addresses_.empty() ? nullptr : &addresses_[next_address_++ % addresses_.size()]);
 }
 
-size_t Server::carrier_of(size_t index) const {
-  while (carriers_[index] != index) index = carriers_[index];
-  return index;
+void Server::hand_over(size_t from, size_t to) {
+  connections_[to]->take_over(*connections_[from]);
+  std::replace(carriers_.begin(), carriers_.end(), from, to);
 }
 
 void Server::on_stranded(Connection& connection) {
   const size_t own = index_of(connection);
-  const size_t last = carrier_of(own);
-  Connection* carrier = connections_[last].get();
-  if (last != own) carrier->take_over(connection);
-  if (!carrier->is_established()) {
-    std::vector<size_t> able = indices_of(&Connection::is_ready);
-    if (able.empty()) able = indices_of(&Connection::is_established);
-    if (able.empty()) return;
-    carriers_[last] = able[last % able.size()];
-    Connection& next = *connections_[carriers_[last]];
-    if (!next.is_ready()) carrier->take_over(next);  // what it has itself came later
-    next.take_over(*carrier);
-    carrier = &next;
+  if (carriers_[own] != own) {
+    connections_[carriers_[own]]->take_over(connection);
+  } else if (const std::vector<size_t> ready = indices_of(&Connection::is_ready); !ready.empty()) {
+    hand_over(own, ready[own % ready.size()]);
+  } else if (const std::vector<size_t> followers = indices_of(&Connection::is_established);
+             !followers.empty()) {
+    // Whom they followed is this one: what it has goes before their own.
+    Connection& next = *connections_[followers[own % followers.size()]];
+    connection.take_over(next);
+    hand_over(own, index_of(next));
+    next.lead();
+  } else {
+    return;
   }
-  carrier->write_enqueued();
+  connections_[carriers_[own]]->write_enqueued();
 }
 
 std::vector<size_t> Server::indices_of(bool (Connection::*is)() const) const {
@@ -104,9 +105,13 @@ std::vector<size_t> Server::indices_of(bool (Connection::*is)() const) const {
 void Server::on_connected(Connection& connection) {
   is_trying_ = is_down_ = is_refused_ = is_guess_ = false;
   const size_t own = index_of(connection);
-  const Connection& carrier = *connections_[carrier_of(own)];
-  carriers_[own] = own;
-  if (&carrier != &connection && carrier.is_established()) connection.follow(carrier);
+  const size_t carrier = carriers_[own];
+  if (carrier != own) {
+    if (connections_[carrier]->is_ready())
+      connection.follow(*connections_[carrier]);
+    else
+      hand_over(carrier, own);
+  }
   for (auto& each : connections_) {
     if (!each->is_established() && each->has_enqueued()) on_stranded(*each);
   }

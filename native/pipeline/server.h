@@ -4,7 +4,7 @@
 //
 // While some of its connections are there, they carry the requests for those that are not: each of these has
 // one that carries for it, so that the requests for a key are not spread and their order stays. When it is
-// there itself, it follows: it lets what was carried for it go first.
+// there itself, it follows: it lets what was carried for it go first, and carries for nobody meanwhile.
 //
 // Threads: the loop's only.
 #pragma once
@@ -59,6 +59,9 @@ class Server final : private ConnectionOwner, private base::Timer {
   void on_disconnected(Connection& connection, const Ending& ending) override;
   void on_useful(Connection& connection) override { backoff_.prove(connection.since()); }
   void on_stranded(Connection& connection) override;
+  void on_caught_up(Connection& connection) override {
+    carriers_[index_of(connection)] = index_of(connection);
+  }
   void on_progress() override { owner_.on_server_progress(); }
   bool lets_wait() const override;
   bool is_guess() const override { return is_guess_; }
@@ -67,7 +70,7 @@ class Server final : private ConnectionOwner, private base::Timer {
   void try_to_connect();
   bool is_any_established() const;
   size_t index_of(const Connection& connection) const { return connection.id() - connections_[0]->id(); }
-  size_t carrier_of(size_t index) const;
+  void hand_over(size_t from, size_t to);
   std::vector<size_t> indices_of(bool (Connection::*is)() const) const;
 
   base::EventBase& base_;
@@ -85,8 +88,8 @@ class Server final : private ConnectionOwner, private base::Timer {
   bool is_retired_ = false;
   bool is_closed_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;
-  // By index of a connection: whose are its requests while it is not there. Its own where there is none; one
-  // that is not there any more may have another one itself.
+  // By index of a connection: which one gets its requests while it is not there or follows. Itself, where
+  // none does; otherwise one that is ready, or has been and keeps them for the next one that will be.
   std::vector<size_t> carriers_;
 };
 
