@@ -163,10 +163,7 @@ export interface NativeClient {
   setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
   /** What it has is brought to its end. No key may be routed to it any more. */
   retireServer(id: number): void;
-  /**
-   * The same, and what waits for a connection is there to be taken when it returns: as lost and not written while the protocol
-   * is a guess, as offline otherwise.
-   */
+  /** The same, and what waits for a connection is there to be taken when it returns, as lost and not written. */
   abandonServer(id: number): void;
   /** Of the server that a key goes to; -1: there is none, or the key cannot be one. */
   serverOf(key: string): number;

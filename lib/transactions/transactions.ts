@@ -62,7 +62,8 @@ const LARGEST_COUNTER = 0xffffffffffffffffn;
  * A bad argument throws InvalidArgumentError from the call, a closed database ClosedError. Everything that happens
  * later rejects the promise: TimeoutError, ConnectionError, BackpressureError, ServerError, and what the methods name.
  *
- * Keys are strings of 1 to 250 bytes in UTF-8, without spaces and control characters.
+ * Keys are strings of 1 to 250 bytes in UTF-8. Spaces and control characters are for memcached from 1.6.18, in keys of up to
+ * 186 bytes.
  *
  * A Buffer above 16 KiB is sent from where it lies: leave it as it is until the promise has settled. Smaller ones, and
  * all that go through a scheduling context, are copied by the call.

@@ -47,7 +47,7 @@ bool Server::is_any_established() const { return !indices_of(&Connection::is_est
 
 void Server::abandon() {
   retire();
-  for (auto& connection : connections_) is_guess_ ? connection->return_waiting() : connection->drop_waiting();
+  for (auto& connection : connections_) connection->return_waiting();
 }
 
 bool Server::is_done() const {

@@ -54,10 +54,11 @@ export interface OpenDatabase extends AsyncDisposable {
 const PATIENT = { timeout: 30_000, connectTimeout: 30_000 };
 const SILENCE = 2500;
 
-/** A database on a base of its own; disposing of it closes both. */
+/** A database on a base of its own, in the binary protocol unless it is told otherwise; disposing of it closes both. */
 export async function open(url: string, model: Model, options: ConnectOptions = {}): Promise<OpenDatabase> {
   const base = openBase(model);
   const db = await connect(url, {
+    protocol: 'binary',
     silenceTimeout: options.timeout ?? SILENCE,
     ...PATIENT,
     ...options,

@@ -69,7 +69,7 @@ const refusals: readonly Refusal[] = [
     script: {
       deaf: true,
       accept: (socket) =>
-        socket.write(packet({ opcode: 0x0b, opaque: 0xffffffff, status: 0x85, value: 'Busy.' })),
+        socket.write(packet({ opcode: 0x0b, opaque: 0xffffffff, status: 0x81, value: 'Unknown command' })),
     },
     cause: /refused the handshake/,
   },
@@ -87,7 +87,7 @@ for (const model of models) {
       test(`${name}: connect() says so, and a lazy client recovers once the server behaves`, async () => {
         await using server = await RawServer.start(script);
         await using base = openBase(model);
-        const options = { eventBase: base, backoff: { min: 1, max: 5 } };
+        const options = { eventBase: base, protocol: 'binary', backoff: { min: 1, max: 5 } } as const;
         // One that answers is not tried for the whole time, which nobody would wait for.
         const connectTimeout = isSilent ? 250 : 2 ** 31 - 1;
         const error = await rejection(connect(server.url, { ...options, connectTimeout }));

@@ -151,11 +151,11 @@ inBothProtocols('getMany', (bases) => {
 
   test('with a signal that aborts rejects with its reason at once', async () => {
     await using pair = await startPair(bases);
-    await pair.server.fault({ key: 'k2', action: { kind: 'hang' } });
+    const hang = await pair.server.fault({ key: 'k2', action: { kind: 'hang' } });
     const controller = new AbortController();
     const many = pair.db.getMany(['k1', 'k2', 'k3'], { signal: controller.signal });
     const reason = new Error('enough');
-    await pair.server.waitForCommands(4);
+    await hang.waitForHits();
     controller.abort(reason);
     await assert.rejects(many, reason);
   });
@@ -213,10 +213,10 @@ inBothProtocols('getMany', (bases) => {
 
   test('with partial rejects for a signal, and is refused for what is no flag', async () => {
     await using pair = await startPair(bases);
-    await pair.server.fault({ key: 'never', action: { kind: 'hang' } });
+    const hang = await pair.server.fault({ key: 'never', action: { kind: 'hang' } });
     const controller = new AbortController();
     const many = pair.db.getMany(['k', 'never'], { partial: true, signal: controller.signal });
-    await pair.server.waitForCommands(3);
+    await hang.waitForHits();
     const reason = new Error('enough');
     controller.abort(reason);
     await assert.rejects(many, reason);

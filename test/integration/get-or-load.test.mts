@@ -497,7 +497,7 @@ onBothBases('getOrLoad', (bases) => {
 
 test('what only the meta protocol can do is unsupported elsewhere, at the call', async () => {
   await using server = await startServer();
-  await using binary = await connect(server.url);
+  await using binary = await connect(server.url, { protocol: 'binary' });
   await using embedded = await connect('embedded:');
   await using meta = await connect(server.url, { protocol: 'meta' });
   const { staleWhileRevalidate, recordDetails } = meta.capabilities;

@@ -66,7 +66,7 @@ inBothProtocols('limits', (bases) => {
 
   test('what is given up while it waits leaves room for other bytes', async () => {
     const { base } = bases;
-    const options = { lazy: true, eventBase: base, maxQueuedBytes: 1_000_000 };
+    const options = { lazy: true, eventBase: base, protocol: 'binary', maxQueuedBytes: 1_000_000 } as const;
     await using db = await connect('memcached://127.0.0.1:1', options);
     for (const value of ['s'.repeat(1000), 's'.repeat(50_000), Buffer.alloc(50_000)]) {
       for (const aborts of [false, true]) {

@@ -274,6 +274,11 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
       return true;
     });
     assert.equal(attempts, 2);
+    await using waiting = await bases.connect(url, { ...LAZY, ...QUICK });
+    const late = ['x', Buffer.from('x')].map((value) => waiting.upsert('k', value, { timeout: 200 }));
+    for (const each of late) await assert.rejects(each, TimeoutError);
+    await waiting.close({ timeout: 1 });
+    attempts = 2;
     await using db = await bases.connect(url, { ...LAZY, backoff: { min: 5, max: 5 } });
     const begin = performance.now();
     await until(() => attempts >= 16);

@@ -71,7 +71,7 @@ TEST_P(ClientGuess, OneThatCannotBeReachedFailsWhatWaitsAsAnyOther) {
   EXPECT_EQ(outcome(operation), layout::kOutcomeOffline);
 }
 
-TEST_P(ClientGuess, AfterAConnectionItIsNoneAnyMore) {
+TEST_P(ClientGuess, AfterAConnectionWhatWaitsComesBackAsWell) {
   start_guessing(pipeline::Offline::kWait);
   ASSERT_NO_FATAL_FAILURE(accept());
   ASSERT_NO_FATAL_FAILURE(shake_hands());
@@ -81,8 +81,19 @@ TEST_P(ClientGuess, AfterAConnectionItIsNoneAnyMore) {
   const size_t waiting = client_->send({});
   client_->barrier();
   abandon();
-  ASSERT_NO_FATAL_FAILURE(wait_for(waiting));
-  EXPECT_EQ(outcome(waiting), layout::kOutcomeOffline);
+  ASSERT_NO_FATAL_FAILURE(expect_returned(waiting));
+}
+
+TEST_P(ClientGuess, AfterAConnectionARefusalShowsThatItIsDown) {
+  start_guessing();
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(shake_hands());
+  peer_->reset();
+  ASSERT_NO_FATAL_FAILURE(wait_for_disconnect());
+  ASSERT_NO_FATAL_FAILURE(refuse());
+  const size_t operation = client_->send({});
+  ASSERT_NO_FATAL_FAILURE(wait_for(operation));
+  EXPECT_EQ(outcome(operation), layout::kOutcomeOffline);
 }
 
 TEST_P(ClientGuess, AnOperationThatTheProtocolHasNotIsRefused) {

@@ -60,7 +60,7 @@ export const memcachedDialect = (
   engine: 'memcached',
   longestKey: 250,
   mayBeUnversioned: true,
-  withoutMeta: protocol === 'binary' ? `${ONLY_META}: connect() with protocol: 'meta'` : undefined,
+  withoutMeta: protocol === 'binary' ? `${ONLY_META}: connect() without protocol: 'binary'` : undefined,
   noSuchOperation: ONLY_META,
   codes: CODES,
   isIdempotent,

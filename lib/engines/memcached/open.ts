@@ -22,7 +22,7 @@ export interface MemcachedOptions extends ClientOptions, FleetOptions, Credentia
   /**
    * What the servers are spoken to in. 'binary' is understood by almost all of them; 'meta' is text, by memcached from 1.6.18,
    * and takes keys with spaces and control characters of up to 186 bytes. 'auto' finds out of each server: 'meta' where it
-   * can be, and 'binary' otherwise; with a password the other way round. Default 'binary'.
+   * can be, and 'binary' otherwise; with a password the other way round. Default 'auto'.
    */
   readonly protocol?: MemcachedProtocol | undefined;
 }
@@ -60,7 +60,7 @@ export async function openMemcached(
   const interval = discoveryIntervalOf(given);
   const isFleet = servers.length > 1 || interval !== undefined;
   const options = resolveClientOptions(given, isFleet ? 'until-down' : true);
-  const { protocol = 'binary' } = given;
+  const { protocol = 'auto' } = given;
   if (!Object.hasOwn(WIRES, protocol))
     throw invalidArgument('protocol', `protocol is 'auto', 'binary' or 'meta', not ${shown(protocol)}`);
   const credentials = checkCredentials(given);

@@ -41,7 +41,7 @@ export class Cluster implements ClusterView {
   #refusal: EvenkeelError | undefined;
   /** Of servers that are gone. */
   readonly #ofOthers = nodeCounts();
-  #hasGuesses = false;
+  #mayReturn = false;
 
   /** `timers`: where those are that belong to no operation. */
   constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect, timers: Timers) {
@@ -93,9 +93,9 @@ export class Cluster implements ClusterView {
     return others.length === 0 ? name : undefined;
   }
 
-  /** There are servers of which it is not known whether they speak the protocol in which operations for them wait. */
-  get hasGuesses(): boolean {
-    return this.#hasGuesses;
+  /** What waits for a server may come back, to be said in another protocol. */
+  get mayReturn(): boolean {
+    return this.#mayReturn;
   }
 
   /** The server that a key goes to. */
@@ -140,7 +140,7 @@ export class Cluster implements ClusterView {
       this.#fleet.speaks(connector.name, connector.choice.wire.name);
       connector.connected(connection, version);
     }
-    this.#lookForGuesses();
+    this.#lookForUnconnected();
   }
 
   /**
@@ -153,10 +153,10 @@ export class Cluster implements ClusterView {
     const isRefusal = maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(said);
     if (isRefusal && this.#isCurrent(connector) && connector.choice.refused(cause)) {
       this.#speakOtherwise(connector, false);
-      this.#lookForGuesses();
     } else {
       connector.disconnected(connection, cause, said);
     }
+    this.#lookForUnconnected();
   }
 
   /** What the server of the connection had is over: its id is free. */
@@ -192,8 +192,8 @@ export class Cluster implements ClusterView {
     else this.#native.abandonServer(before);
   }
 
-  #lookForGuesses(): void {
-    this.#hasGuesses = this.#connectors.some(({ choice }) => choice.isGuess);
+  #lookForUnconnected(): void {
+    this.#mayReturn = this.#connectors.some(({ choice, version }) => choice.isOpen && version === undefined);
   }
 
   /** The id of the server that a connection is one to. */
@@ -229,7 +229,7 @@ export class Cluster implements ClusterView {
       this.#current.set(name, connector);
       this.#known[id] = connector;
     }
-    this.#lookForGuesses();
+    this.#lookForUnconnected();
     this.#route();
     for (const connector of this.#connectors) {
       if (names.has(connector.name)) continue;

@@ -26,6 +26,8 @@ export class Settler {
   readonly #slow: SlowOperations | undefined;
   /** When operations that may be looked after were handed in. */
   readonly #since = new WeakMap<Operation, number>();
+  /** Those whose values are copies of their own. */
+  readonly #kept = new WeakSet<Operation>();
   #again: Operation[] = [];
   /** Those that wait for a flush() of the user's. */
   #withheld: Operation[] = [];
@@ -74,8 +76,9 @@ export class Settler {
   /** It may have to be handed in again. The caller may use its memory again as soon as the call has returned, unless it is large. */
   keepValue(operation: Operation): void {
     const { value, attempts } = operation;
-    if (attempts === 0 && typeof value === 'object' && value.length <= layout.LARGE_VALUE)
-      operation.value = Buffer.from(value);
+    if (attempts > 0 || !isSmall(value)) return;
+    operation.value = Buffer.from(value);
+    this.#kept.add(operation);
   }
 
   /** Has it reported if it is slow. */
@@ -171,7 +174,8 @@ export class Settler {
     const cause = records[at + layout.RECORD_DETAIL] as number;
     const wasReturned =
       cause === layout.CAUSE_OTHER_PROTOCOL && (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_LOST;
-    if (wasReturned && records[at + layout.RECORD_LATE] === 0) {
+    const isWhole = !isSmall(operation.value) || this.#kept.has(operation);
+    if (wasReturned && isWhole && records[at + layout.RECORD_LATE] === 0) {
       const isHeld = records[at + layout.RECORD_FLAGS] === 1;
       this.#handInAt(operation, at, before ?? details(), isHeld ? this.#withheld : this.#again);
       return;
@@ -231,6 +235,10 @@ export class Settler {
     return contextOf(operation, this.#cluster.nameOf(this.#completions.connection(at)), status);
   }
 }
+
+/** Of a value whose memory is the caller's once the call has returned. */
+const isSmall = (value: Operation['value']): value is Uint8Array =>
+  typeof value === 'object' && value.length <= layout.LARGE_VALUE;
 
 export function contextOf(
   { kind, key: given, attempts, details: detail }: Operation,

@@ -262,7 +262,7 @@ export class NativeTransport implements Transport {
       this.#parameters.words[layout.PARAM_FLAGS] = operation.flags;
       const form = typeof value === 'string' ? layout.CODE_STRING_VALUE : 0;
       slot = this.#native.submitValue(code | form, operation.key, value);
-      if (this.#cluster.hasGuesses) this.#settler.keepValue(operation);
+      if (this.#cluster.mayReturn) this.#settler.keepValue(operation);
     }
     if (detail !== undefined) this.#parameters.reset();
     if (slot < 0) return this.#refused(operation, slot);

@@ -71,7 +71,9 @@ export function unansweredError(
     const message = `${op}: the memory of the value was transferred or resized before it was sent`;
     return new InvalidArgumentError(message, { context: { ...context, argument: 'value' } });
   }
-  if (it.closed === undefined && mayRetry(it)) return undefined;
+  // What has come back unwritten comes here when it cannot be said anew.
+  const isReturned = it.cause === layout.CAUSE_OTHER_PROTOCOL;
+  if (!isReturned && it.closed === undefined && mayRetry(it)) return undefined;
   const cause = causeError(it.cause);
   return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
 }

@@ -26,7 +26,12 @@ export class WireChoice {
       0,
       wires.findIndex(({ name }) => name === hint),
     );
-    this.isGuess = wires.length > 1;
+    this.isGuess = this.isOpen;
+  }
+
+  /** There is another one than wire. */
+  get isOpen(): boolean {
+    return this.#wires.length > 1;
   }
 
   get wire(): Wire {
@@ -35,7 +40,7 @@ export class WireChoice {
 
   /** Who listens did not shake hands, for `cause`. true: the other one is to be tried, at once. */
   refused(cause: number): boolean {
-    if (this.#wires.length === 1) return false;
+    if (!this.isOpen) return false;
     this.#refusals += 1;
     const patience = this.#isTrusted && (this.isGuess || isAnswer(cause)) ? 1 : MOST_REFUSALS;
     if (this.#refusals < patience) return false;
