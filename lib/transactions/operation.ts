@@ -59,6 +59,8 @@ export interface Details {
   casLow: number;
   delta: bigint;
   initial: bigint;
+  /** What the record's version becomes; undefined: the server chooses. */
+  newCas: bigint | undefined;
   /** ms; undefined: the client's. */
   timeout: number | undefined;
   /** The engine's own moment, instead of a timeout, when the operation is handed in again. */
@@ -83,6 +85,7 @@ export function details(): Details {
     casLow: 0,
     delta: 0n,
     initial: 0n,
+    newCas: undefined,
     timeout: undefined,
     deadlineHigh: 0,
     deadlineLow: 0,

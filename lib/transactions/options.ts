@@ -20,7 +20,13 @@ export interface GetManyOptions extends OperationOptions {
   readonly partial?: boolean | undefined;
 }
 
-export interface WriteOptions extends OperationOptions, ExpiryOptions {}
+export interface WriteOptions extends OperationOptions, ExpiryOptions {
+  /**
+   * The version that the record gets, such as that of a row elsewhere, instead of one of the server's. Unsigned, 64 bits, not 0.
+   * UnsupportedError for servers before memcached 1.6.27, and where the meta protocol is not spoken.
+   */
+  readonly setCas?: bigint | undefined;
+}
 
 export interface ConditionalOptions extends OperationOptions {
   /** Only while the record still has this version; otherwise CasMismatchError. Unsigned, 64 bits, not 0. */
@@ -47,12 +53,13 @@ const EXPIRY = { ttl: true, expiresAt: true } as const;
 export const OPERATION_NAMES = optionNames<OperationOptions>(TIMING);
 export const GET_MANY_NAMES = optionNames<GetManyOptions>({ ...TIMING, partial: true });
 export const TOUCH_NAMES = optionNames<ExpiryOptions & OperationOptions>({ ...TIMING, ...EXPIRY });
-export const WRITE_NAMES = optionNames<WriteOptions>({ ...TIMING, ...EXPIRY });
+export const WRITE_NAMES = optionNames<WriteOptions>({ ...TIMING, ...EXPIRY, setCas: true });
 export const CONDITIONAL_NAMES = optionNames<ConditionalOptions>({ ...TIMING, cas: true });
 export const CONDITIONAL_WRITE_NAMES = optionNames<ConditionalWriteOptions>({
   ...TIMING,
   ...EXPIRY,
   cas: true,
+  setCas: true,
 });
 export const INVALIDATE_NAMES = optionNames<InvalidateOptions>({ ...TIMING, cas: true, staleFor: true });
 export const COUNTER_NAMES = optionNames<CounterOptions>({

@@ -215,8 +215,10 @@ export class Transactions {
     try {
       ({ data, flags } = checkEncoded(this.#target.transcoder.encode(value)));
       detail = versionOf(options, known, this.#target);
-      if (options !== undefined && detail !== undefined)
+      if (options !== undefined && detail !== undefined) {
         detail.expiry = encodeExpiry(options, () => this.#target.now());
+        if (options.setCas !== undefined) detail.newCas = newVersion(kind, options.setCas, this.#target);
+      }
     } catch (error) {
       this.#refuse(nameOf(kind), key, error);
     }
@@ -232,8 +234,8 @@ export class Transactions {
 }
 
 /** Throws where there is no meta protocol. */
-export function assertMeta({ withoutMeta }: Target, kind: Kind): void {
-  if (withoutMeta !== undefined) throw new UnsupportedError(`${nameOf(kind)}: ${withoutMeta}`);
+export function assertMeta({ withoutMeta }: Target, kind: Kind, option = ''): void {
+  if (withoutMeta !== undefined) throw new UnsupportedError(`${nameOf(kind)}: ${option}${withoutMeta}`);
 }
 
 /** A transcoder is user code: a promise, for instance, has neither data nor flags. */
@@ -356,13 +358,21 @@ function version(options: ConditionalOptions, detail: Details, target: Target): 
       context: { argument: 'cas' },
     });
   }
-  if (typeof cas !== 'bigint' || cas <= 0n || cas > LARGEST_COUNTER) {
+  if (!isVersion(cas))
     throw invalidArgument('cas', `cas is a bigint from a record or result, not ${shown(cas)}`);
-  }
   detail.casHigh = Number(cas >> 32n);
   detail.casLow = Number(cas & 0xffffffffn);
   return detail;
 }
+
+function newVersion(kind: Kind, setCas: bigint, target: Target): bigint {
+  assertMeta(target, kind, 'setCas: ');
+  if (isVersion(setCas)) return setCas;
+  throw invalidArgument('setCas', `setCas is a bigint of 64 bits, from 1n, not ${shown(setCas)}`);
+}
+
+const isVersion = (cas: unknown): cas is bigint =>
+  typeof cas === 'bigint' && cas > 0n && cas <= LARGEST_COUNTER;
 
 function unsigned(argument: string, value: bigint | number): bigint {
   const given = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;

@@ -117,6 +117,9 @@ pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
                       .discards_value = (code & layout::kCodeDiscardsValue) != 0,
                       .wants_cas = (code & layout::kCodeWantsCas) != 0,
                       .cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]),
+                      .new_cas = (code & layout::kCodeSetsCas) != 0
+                                     ? join(p[layout::kParamNewCasHigh], p[layout::kParamNewCasLow])
+                                     : 0,
                       .flags = p[layout::kParamFlags],
                       .expiry = p[layout::kParamExpiry],
                       .recache = p[layout::kParamRecache],

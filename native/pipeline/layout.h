@@ -27,8 +27,10 @@ inline constexpr uint32_t kParamInitialLow = 8;
 inline constexpr uint32_t kParamDeadlineHigh = 9;  // of a record: instead of the timeout, when not 0
 inline constexpr uint32_t kParamDeadlineLow = 10;
 inline constexpr uint32_t kParamRecache = 11;
-inline constexpr uint32_t kParamStarted = 12;  // of a record: since when it is under way, when not 0
-inline constexpr uint32_t kParamWords = 13;
+inline constexpr uint32_t kParamStarted = 12;     // of a record: since when it is under way, when not 0
+inline constexpr uint32_t kParamNewCasHigh = 13;  // with kCodeSetsCas
+inline constexpr uint32_t kParamNewCasLow = 14;
+inline constexpr uint32_t kParamWords = 15;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
@@ -177,6 +179,7 @@ inline constexpr uint32_t kCodeDiscardsValue = 256;
 inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string
 inline constexpr uint32_t kCodeWantsCas = 1024;    // of a read
 inline constexpr uint32_t kCodeFits = 2048;        // fits() has said that there is room for it
+inline constexpr uint32_t kCodeSetsCas = 4096;     // of a write: the record's version is given
 
 // Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
 inline constexpr uint32_t kLargeValue = 16384;

@@ -47,6 +47,7 @@ struct Request {
   bool encodes_key = false;     // its key is not sent as it is
   uint32_t opaque = 0;          // what the answer is matched by, where the protocol has it say so
   uint64_t cas = 0;             // 0: unconditional
+  uint64_t new_cas = 0;         // of what is stored; 0: the server's choice
   uint32_t flags = 0;           // of a value that is stored
   uint32_t expiry = 0;   // seconds; absolute Unix time above 30 days; counters: 0xffffffff = fail on a miss;
                          // kGetOrClaim: of what stands for a missing record; kInvalidate: 0 = as it is

@@ -25,6 +25,8 @@ const dialect: Dialect = {
   mayBeUnversioned: false,
   withoutMeta: undefined,
   noSuchOperation: '',
+  takesNewCas: () => false,
+  noNewCas: '',
   codes: [],
   isIdempotent: (kind) => kind === Kind.get,
   mayBeLookedAfter: (kind) => kind === Kind.get,

@@ -44,6 +44,8 @@ function metaIfPossible(credentials: Credentials): readonly Wire[] {
   }
 }
 
+const OLDEST_NEW_CAS = 0x01061b; // 1.6.27
+
 const ONLY_META = 'only the meta protocol has it';
 
 /**
@@ -62,6 +64,8 @@ export const memcachedDialect = (
   mayBeUnversioned: true,
   withoutMeta: protocol === 'binary' ? `${ONLY_META}: connect() without protocol: 'binary'` : undefined,
   noSuchOperation: ONLY_META,
+  takesNewCas: (wire, version) => wire === 'meta' && packVersion(version) >= OLDEST_NEW_CAS,
+  noNewCas: 'setCas is for memcached from 1.6.27 in the meta protocol',
   codes: CODES,
   isIdempotent,
   mayBeLookedAfter: isExtension,

@@ -24,6 +24,12 @@ export interface ClusterOptions extends ConnectorOptions {
   readonly connectionsPerNode: number;
 }
 
+interface Speaker {
+  readonly name: string;
+  readonly wire: string;
+  readonly version: string | undefined;
+}
+
 /** The servers of one client: tells native code of them as they come and go, and where keys are among them. */
 export class Cluster implements ClusterView {
   readonly topology: TopologyMonitor;
@@ -98,9 +104,13 @@ export class Cluster implements ClusterView {
     return this.#mayReturn;
   }
 
-  /** The server that a key goes to. */
-  serverOf(key: string): Connector | undefined {
-    return this.#known[this.#native.serverOf(key)];
+  /** The server that a key goes to, with the protocol it is spoken to in and the version that it said last. */
+  speakerOf(key: string): Speaker | undefined {
+    const connector = this.#known[this.#native.serverOf(key)];
+    if (connector === undefined) return undefined;
+    const { name, choice } = connector;
+    const node = this.topology.current.nodes.find((each) => each.name === name);
+    return { name, wire: choice.wire.name, version: node?.version };
   }
 
   /** Of a server to which there is a connection. */

@@ -33,6 +33,10 @@ export interface Dialect {
   readonly withoutMeta: string | undefined;
   /** Why a server that is not spoken to in the first of two protocols has no such operation. */
   readonly noSuchOperation: string;
+  /** Whether a server of this version takes versions of records, in the protocol of this name. */
+  takesNewCas(wire: string, version: string): boolean;
+  /** Why another one does not. */
+  readonly noNewCas: string;
   /** How native code is told what to do, by Kind. */
   readonly codes: readonly number[];
 

@@ -23,6 +23,10 @@ export class Parameters {
     p[layout.PARAM_EXPIRY] = detail.expiry;
     p[layout.PARAM_CAS_HIGH] = detail.casHigh;
     p[layout.PARAM_CAS_LOW] = detail.casLow;
+    if (detail.newCas !== undefined) {
+      p[layout.PARAM_NEW_CAS_HIGH] = Number(detail.newCas >> 32n);
+      p[layout.PARAM_NEW_CAS_LOW] = Number(detail.newCas & 0xffffffffn);
+    }
     if (operation.kind === Kind.getOrLoad) p[layout.PARAM_RECACHE] = detail.recache;
     if (isCounter(operation.kind)) {
       p[layout.PARAM_DELTA_HIGH] = Number(detail.delta >> 32n);

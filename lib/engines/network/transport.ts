@@ -248,11 +248,15 @@ export class NativeTransport implements Transport {
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
     if (this.#closed && !this.#continuing) return this.#closedError();
+    let code = (this.#codes[operation.kind] as number) | this.#fits;
     if (detail !== undefined) {
+      if (detail.newCas !== undefined) {
+        if (!this.#takesCas(operation.key)) return this.#unsupported(operation, this.#dialect.noNewCas);
+        code |= layout.CODE_SETS_CAS;
+      }
       if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return undefined;
       this.#parameters.set(operation, detail);
     }
-    const code = (this.#codes[operation.kind] as number) | this.#fits;
     let slot: number;
     if (detail?.server !== undefined) {
       slot = this.#submitTo(detail.server, code, operation.key);
@@ -278,19 +282,22 @@ export class NativeTransport implements Transport {
   // Apart from #submit(), which would be too long for V8 to inline.
   #refused(operation: Operation, code: number): EvenkeelError {
     operation.stopListening?.();
-    if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation);
+    if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation, this.#dialect.noSuchOperation);
     return this.#refusal(code, nameOf(operation.kind));
   }
 
-  #unsupported({ kind, key }: Operation): UnsupportedError {
+  /** Where the key has no server it is refused for that. */
+  #takesCas(key: string): boolean {
+    const found = this.#cluster.speakerOf(key);
+    return found === undefined || this.#dialect.takesNewCas(found.wire, found.version ?? '');
+  }
+
+  #unsupported({ kind, key }: Operation, reason: string): UnsupportedError {
     const op = nameOf(kind);
-    const server = this.#cluster.serverOf(key);
-    const node = server?.name;
-    const version = server?.version === undefined ? '' : ` (${server.version})`;
-    const wire = `${node}${version} is spoken to in the ${server?.choice.wire.name} protocol`;
-    return new UnsupportedError(`${op}: ${this.#dialect.noSuchOperation}, and ${wire}`, {
-      context: { op, key, node },
-    });
+    const { name: node, wire, version } = this.#cluster.speakerOf(key) ?? {};
+    const which = version === undefined ? `${node}, whose version is not known,` : `${node} (${version})`;
+    const message = `${op}: ${reason}, and ${which} is spoken to in the ${wire} protocol`;
+    return new UnsupportedError(message, { context: { op, key, node } });
   }
 
   #submitTo(server: string, code: number, argument: string): number {

@@ -124,6 +124,7 @@ void put_store(Out& out, const Request& request, std::string_view mode) {
   if (request.op == Op::kAppend || request.op == Op::kPrepend) return;
   if (request.flags != 0) put_number(out, " F", request.flags);
   if (request.expiry != 0) put_expiry(out, " T", request.expiry);
+  if (request.new_cas != 0) put_number(out, " E", request.new_cas);
 }
 
 template <typename Out>

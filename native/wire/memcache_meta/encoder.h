@@ -4,7 +4,8 @@
 //   mg <key> v f c T<expiry> O<opaque>                      get, get-and-touch, touch
 //   mg <key> v f c N<expiry> R<recache> O<opaque>           get or claim
 //   mg <key> v f c t l h u O<opaque>                        get with details
-//   ms <key> <length> M<mode> F<flags> T<expiry> C<cas> c O<opaque>    set, add, replace, append, prepend
+//   ms <key> <length> M<mode> F<flags> T<expiry> E<cas> C<cas> c O<opaque>    set, add, replace
+//   ms <key> <length> M<mode> C<cas> c O<opaque>            append, prepend
 //   md <key> C<cas> O<opaque>                               delete
 //   md <key> I T<expiry> C<cas> O<opaque>                   invalidate
 //   ma <key> v MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
