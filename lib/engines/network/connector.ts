@@ -50,8 +50,8 @@ export class Connector {
   readonly #stopFollowing: () => void;
   /** Those that are established, by the ids that native code gives them. */
   readonly #connections = new Set<number>();
-  /** Those that have ever been. */
-  readonly #known = new Set<number>();
+  /** How many have ended and have none in their place yet. */
+  #ended = 0;
   readonly #waiters = new Set<Waiter>();
   #addresses: readonly SocketAddress[] | undefined;
   #failedLookups = 0;
@@ -88,6 +88,7 @@ export class Connector {
   moveTo(id: number, follows: boolean): void {
     this.#follows = follows ? this.#id : undefined;
     this.#id = id;
+    this.#ended += this.#connections.size;
     this.#connections.clear();
     if (!follows) this.#begin();
   }
@@ -139,8 +140,10 @@ export class Connector {
   connected(connection: number, version: string): void {
     this.#connections.add(connection);
     this.counts.connections += 1;
-    if (this.#known.has(connection)) this.counts.reconnects += 1;
-    this.#known.add(connection);
+    if (this.#ended > 0) {
+      this.#ended -= 1;
+      this.counts.reconnects += 1;
+    }
     this.#version = version;
     this.#lastFault = undefined;
     this.#failures = this.#proofs = 0;
@@ -156,7 +159,8 @@ export class Connector {
   disconnected(connection: number, cause: number, said: Uint8Array): void {
     const wasConnected = this.#connections.delete(connection);
     const error = causeError(cause, said);
-    if (!wasConnected) this.counts.connectErrors += 1;
+    if (wasConnected) this.#ended += 1;
+    else this.counts.connectErrors += 1;
     if (this.#connections.size === 0) this.#lost(error, cause, wasConnected);
     if (this.#stopped) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
