@@ -144,11 +144,11 @@ export interface NativeStep {
 }
 
 export interface NativeClient {
-  /** A slot, or a REFUSED_… code. */
-  submit(code: number, key: string): number;
-  submitValue(code: number, key: string, value: string | Uint8Array): number;
+  /** Leaves a slot, or a REFUSED_… code, in PARAM_SLOT. */
+  submit(key: string): void;
+  submitValue(key: string, value: string | Uint8Array): void;
   /** Of an operation for a server; `argument` may be empty. */
-  submitTo(server: number, code: number, argument: string): number;
+  submitTo(server: number, argument: string): void;
   /** How many bytes the operation needs at most, or the REFUSED_… code that submit() would return for these arguments. */
   check(key: string, value?: string | Uint8Array): number;
   /** `how`: a FLUSH_… mode. */

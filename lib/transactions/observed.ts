@@ -27,9 +27,7 @@ export class ObservedTarget implements Target {
 
   dispatch<T>(operation: Operation): Promise<T> {
     countCall(this.#observer, operation);
-    if (this.#observer.isActive)
-      return observeOperation(this.#observer, operation, () => this.#target.dispatch<T>(operation));
-    return this.#target.dispatch(operation);
+    return this.#observer.isActive ? this.#observed(operation) : this.#target.dispatch(operation);
   }
 
   dispatchMany<R>(many: GetMany<R>): Promise<R> {
@@ -41,6 +39,11 @@ export class ObservedTarget implements Target {
 
   refused(op: string, key: unknown, error: unknown): void {
     this.#observer.refused({ op, key }, error);
+  }
+
+  // Apart from dispatch(): what a closure holds is allocated at every call of the function that it is in.
+  #observed<T>(operation: Operation): Promise<T> {
+    return observeOperation(this.#observer, operation, () => this.#target.dispatch<T>(operation));
   }
 }
 

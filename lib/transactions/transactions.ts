@@ -209,21 +209,16 @@ export class Transactions {
     options: ConditionalWriteOptions | undefined,
     known: ReadonlySet<string>,
   ): Promise<MutationResult> {
-    let data: string | Uint8Array;
-    let flags: number;
+    let encoded: EncodedValue;
     let detail: Details | undefined;
     try {
-      ({ data, flags } = checkEncoded(this.#target.transcoder.encode(value)));
-      detail = versionOf(options, known, this.#target);
-      if (options !== undefined && detail !== undefined) {
-        detail.expiry = encodeExpiry(options, () => this.#target.now());
-        if (options.setCas !== undefined) detail.newCas = newVersion(kind, options.setCas, this.#target);
-      }
+      encoded = checkEncoded(this.#target.transcoder.encode(value));
+      if (options !== undefined) detail = writing(kind, options, known, this.#target);
     } catch (error) {
       this.#refuse(nameOf(kind), key, error);
     }
-    const operation = new Operation(kind, key, data, detail, undefined);
-    operation.flags = flags;
+    const operation = new Operation(kind, key, encoded.data, detail, undefined);
+    operation.flags = encoded.flags;
     return this.#target.dispatch(operation);
   }
 
@@ -240,9 +235,10 @@ export function assertMeta({ withoutMeta }: Target, kind: Kind, option = ''): vo
 
 /** A transcoder is user code: a promise, for instance, has neither data nor flags. */
 export function checkEncoded(encoded: EncodedValue): EncodedValue {
-  checkObject(encoded, 'value');
-  const { data, flags } = encoded;
+  const data = encoded?.data;
+  const flags = encoded?.flags;
   if (typeof data !== 'string' && !isUint8Array(data)) {
+    checkObject(encoded, 'value');
     throw invalidArgument(
       'value',
       'value is encoded to a string or a Uint8Array, not to what only looks like one',
@@ -340,6 +336,18 @@ function versionOf(
   target: Target,
 ): Details | undefined {
   return options === undefined ? undefined : version(options, timing(options, details(), known), target);
+}
+
+function writing(
+  kind: Kind,
+  options: ConditionalWriteOptions,
+  known: ReadonlySet<string>,
+  target: Target,
+): Details {
+  const detail = version(options, timing(options, details(), known), target);
+  detail.expiry = encodeExpiry(options, () => target.now());
+  if (options.setCas !== undefined) detail.newCas = newVersion(kind, options.setCas, target);
+  return detail;
 }
 
 export function timing(options: OperationOptions, detail: Details, known: ReadonlySet<string>): Details {

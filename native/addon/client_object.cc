@@ -111,8 +111,9 @@ pipeline::Steps read_steps(napi_env env, napi_value list) {
 
 }  // namespace
 
-pipeline::Client::Call ClientObject::read_call(uint32_t code) const {
+pipeline::Client::Call ClientObject::read_call() const {
   const uint32_t* p = parameters_;
+  const uint32_t code = p[layout::kParamCode];
   return {.request = {.op = static_cast<wire::Op>(code & 0xff),
                       .discards_value = (code & layout::kCodeDiscardsValue) != 0,
                       .wants_cas = (code & layout::kCodeWantsCas) != 0,
@@ -188,34 +189,35 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
   return static_cast<int32_t>(client_->most_bytes(checked.bytes.size(), value_length));
 }
 
-int32_t ClientObject::submit(uint32_t code, napi_value key_value) {
+int32_t ClientObject::submit(napi_value key_value) {
   const Key key(driver_->env(), key_value);
   if (key.refused != 0) return key.refused;
-  const int32_t refused = client_->begin(read_call(code), key.bytes, 0);
+  const int32_t refused = client_->begin(read_call(), key.bytes, 0);
   if (refused != 0) return refused;
   const uint32_t slot = client_->commit(0);
   update_liveness();
   return static_cast<int32_t>(slot);
 }
 
-int32_t ClientObject::submit_to(uint16_t server, uint32_t code, napi_value given) {
+int32_t ClientObject::submit_to(uint16_t server, napi_value given) {
   const Key argument(driver_->env(), given);
   if (argument.refused != 0) return argument.refused;
-  const int32_t refused = client_->begin_at(server, read_call(code), argument.bytes);
+  const int32_t refused = client_->begin_at(server, read_call(), argument.bytes);
   if (refused != 0) return refused;
   const uint32_t slot = client_->commit(0);
   update_liveness();
   return static_cast<int32_t>(slot);
 }
 
-int32_t ClientObject::submit_value(uint32_t code, napi_value key_value, napi_value given) {
+int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
   const napi_env env = driver_->env();
   const Key key(env, key_value);
   if (key.refused != 0) return key.refused;
-  const Value value(env, given, (code & layout::kCodeStringValue) != 0, max_value_, false);
+  const bool is_string = (parameters_[layout::kParamCode] & layout::kCodeStringValue) != 0;
+  const Value value(env, given, is_string, max_value_, false);
   if (value.refused != 0) return value.refused;
   const bool is_inline = value.length <= layout::kLargeValue;
-  const int32_t refused = client_->begin(read_call(code), key.bytes, is_inline ? value.capacity : 0);
+  const int32_t refused = client_->begin(read_call(), key.bytes, is_inline ? value.capacity : 0);
   if (refused != 0) return refused;
   uint32_t slot = 0;
   if (!is_inline) {
@@ -406,12 +408,13 @@ namespace calls {
 using Self = std::shared_ptr<ClientObject>;
 
 static napi_value submit(napi_env, Arguments arguments, const Self& self) {
-  return arguments.number(self->submit(arguments.u32(0), arguments[1]));
+  self->leave(self->submit(arguments[0]));
+  return nullptr;
 }
 
 static napi_value submit_to(napi_env, Arguments arguments, const Self& self) {
-  return arguments.number(
-      self->submit_to(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2]));
+  self->leave(self->submit_to(static_cast<uint16_t>(arguments.u32(0)), arguments[1]));
+  return nullptr;
 }
 
 static napi_value check(napi_env, Arguments arguments, const Self& self) {
@@ -419,7 +422,8 @@ static napi_value check(napi_env, Arguments arguments, const Self& self) {
 }
 
 static napi_value submit_value(napi_env, Arguments arguments, const Self& self) {
-  return arguments.number(self->submit_value(arguments.u32(0), arguments[1], arguments[2]));
+  self->leave(self->submit_value(arguments[0], arguments[1]));
+  return nullptr;
 }
 
 static napi_value flush(napi_env, Arguments arguments, const Self& self) {

@@ -25,10 +25,12 @@ class ClientObject final : public Messenger,
   explicit ClientObject(std::shared_ptr<Driver> driver) : driver_(std::move(driver)), memory_(*driver_) {}
   ~ClientObject() override { drop_references(); }
 
-  // The slot, or a layout::kRefused… code.
-  int32_t submit(uint32_t code, napi_value key);
-  int32_t submit_value(uint32_t code, napi_value key, napi_value value);
-  int32_t submit_to(uint16_t server, uint32_t code, napi_value argument);
+  // A slot, or a layout::kRefused… code.
+  int32_t submit(napi_value key);
+  int32_t submit_value(napi_value key, napi_value value);
+  int32_t submit_to(uint16_t server, napi_value argument);
+  // Such a number, where JavaScript looks for it.
+  void leave(int32_t slot) { parameters_[layout::kParamSlot] = static_cast<uint32_t>(slot); }
   // What submit() would refuse of these arguments, or 0; without a value it is undefined.
   int32_t check(napi_value key, napi_value value) const;
   void flush(pipeline::Flush how);
@@ -81,7 +83,7 @@ class ClientObject final : public Messenger,
     int32_t refused = 0;
   };
 
-  pipeline::Client::Call read_call(uint32_t code) const;
+  pipeline::Client::Call read_call() const;
   // Keeps the process alive exactly while operations are active.
   void update_liveness();
   void drop_references();
@@ -96,7 +98,7 @@ class ClientObject final : public Messenger,
   size_t max_value_ = 0;
   uint16_t connections_ = 1;
   uint32_t budget_ = UINT32_MAX;  // records that take() gives before it says that there are no more
-  const uint32_t* parameters_ = nullptr;
+  uint32_t* parameters_ = nullptr;
   uint32_t* records_ = nullptr;
   std::span<std::byte> slab_;
   napi_ref drain_ = nullptr;

@@ -84,7 +84,12 @@ void define(napi_env env, napi_value target, const char* name, const std::shared
     delete owner;
     return;
   }
-  napi_set_named_property(env, target, name, function);
+  // Not set: V8 makes a slow dictionary of an object that more than a dozen properties or so are set of.
+  napi_property_descriptor property{};
+  property.utf8name = name;
+  property.value = function;
+  property.attributes = napi_default_jsproperty;
+  napi_define_properties(env, target, 1, &property);
 }
 
 inline void set_number(napi_env env, napi_value target, const char* name, double value) {

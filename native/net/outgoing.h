@@ -14,11 +14,14 @@ namespace evenkeel::net {
 class Outgoing {
  public:
   bool empty() const { return used_.empty(); }
-  // Where the bytes of the connection's next request go.
-  base::ByteBuffer& bytes_of(uint16_t connection) { return at(connection).bytes; }
-  // Batch::add() to the connection's.
-  void add(uint16_t connection, Packet packet, std::unique_ptr<Payload> payload, size_t payload_length) {
-    Batch& batch = at(connection);
+  // The connection's, until a batch of another one is asked for.
+  Batch& batch_of(uint16_t connection) {
+    if (connection >= batches_.size()) batches_.resize(size_t{connection} + 1);
+    return batches_[connection];
+  }
+  // Batch::add() to the connection's, which is `batch`.
+  void add(uint16_t connection, Batch& batch, Packet packet, std::unique_ptr<Payload> payload,
+           size_t payload_length) {
     if (batch.empty()) used_.push_back(connection);
     batch.add(packet, std::move(payload), payload_length);
   }
@@ -26,7 +29,7 @@ class Outgoing {
   // Moves everything of `other` behind what is here and leaves it empty.
   void append(Outgoing& other) {
     other.take([this](uint16_t connection, Batch& theirs) {
-      Batch& ours = at(connection);
+      Batch& ours = batch_of(connection);
       if (ours.empty()) used_.push_back(connection);
       ours.append(theirs);
     });
@@ -43,11 +46,6 @@ class Outgoing {
   void forget() { *this = Outgoing(); }
 
  private:
-  Batch& at(uint16_t connection) {
-    if (connection >= batches_.size()) batches_.resize(size_t{connection} + 1);
-    return batches_[connection];
-  }
-
   std::vector<Batch> batches_;
   std::vector<uint16_t> used_;
 };

@@ -156,6 +156,43 @@ int32_t Client::check_key(std::span<const std::byte> key) const {
   return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(key).fault);
 }
 
+inline uint64_t Client::room() const {
+  const uint64_t queued = queued_.now();
+  return queued < options_.max_queued_bytes ? options_.max_queued_bytes - queued : 0;
+}
+
+// One server of several may hold as much as it leaves to the others (the dynamic threshold of Choudhury and
+// Hahne for queues that share a memory): n servers that do not answer leave one part of n + 1 to those that
+// do.
+[[gnu::always_inline]] inline int32_t Client::room_for(const Call& call, uint16_t server) const {
+  if (slots_.available() == 0) return layout::kRefusedBackpressure;
+  if (call.deadline != 0) return 0;  // what is handed in again has been accepted before
+  const uint64_t bytes = room();
+  if (bytes == 0) return layout::kRefusedQueuedBytes;
+  if (servers_ < 2 || call.fits) return 0;
+  const bool has_its_share =
+      slots_.held_by(server) > slots_.available() || queued_by_server_[server]->now() > bytes;
+  return has_its_share ? layout::kRefusedShare : 0;
+}
+
+// `connection`: which one of the server's.
+[[gnu::always_inline]] inline int32_t Client::reserve(const Call& call, uint16_t server, uint16_t connection,
+                                                      std::span<const std::byte> key, bool encodes_key,
+                                                      size_t value_capacity) {
+  const int32_t refused = room_for(call, server);
+  if (refused != 0) return refused;
+  call_ = call;
+  call_.request.encodes_key = encodes_key;
+  key_ = key;
+  server_ = server;
+  connection_ = static_cast<uint16_t>(server * options_.connections + connection);
+  prefix_size_ = encoder_->prefix_size(call_.request, key, value_capacity);
+  const size_t suffix_size = encoder_->suffix_size(call.request.op);
+  batch_ = &staged_.batch_of(connection_);
+  value_ = batch_->bytes.reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
+  return 0;
+}
+
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   if (targets_.empty()) return layout::kRefusedNoServer;
@@ -179,36 +216,6 @@ int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std:
   return reserve(call, server, 0, argument, false, 0);
 }
 
-// One server of several may hold as much as it leaves to the others (the dynamic threshold of Choudhury and
-// Hahne for queues that share a memory): n servers that do not answer leave one part of n + 1 to those that
-// do.
-int32_t Client::room_for(const Call& call, uint16_t server) const {
-  if (slots_.available() == 0) return layout::kRefusedBackpressure;
-  if (call.deadline != 0) return 0;  // what is handed in again has been accepted before
-  const uint64_t bytes = room();
-  if (bytes == 0) return layout::kRefusedQueuedBytes;
-  if (servers_ < 2 || call.fits) return 0;
-  const bool has_its_share =
-      slots_.held_by(server) > slots_.available() || queued_by_server_[server]->now() > bytes;
-  return has_its_share ? layout::kRefusedShare : 0;
-}
-
-// `connection`: which one of the server's.
-int32_t Client::reserve(const Call& call, uint16_t server, uint16_t connection,
-                        std::span<const std::byte> key, bool encodes_key, size_t value_capacity) {
-  const int32_t refused = room_for(call, server);
-  if (refused != 0) return refused;
-  call_ = call;
-  call_.request.encodes_key = encodes_key;
-  key_ = key;
-  server_ = server;
-  connection_ = static_cast<uint16_t>(server * options_.connections + connection);
-  prefix_size_ = encoder_->prefix_size(call_.request, key, value_capacity);
-  const size_t suffix_size = encoder_->suffix_size(call.request.op);
-  value_ = staged_.bytes_of(connection_).reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
-  return 0;
-}
-
 uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {
   const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
   const size_t suffix_size = encoder_->suffix_size(call_.request.op);
@@ -217,11 +224,11 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
   call_.request.opaque = opaque;
   encoder_->encode(call_.request, key_, value_length + payload_length, {value_ - prefix_size_, prefix_size_},
                    {value_ + value_length, suffix_size});
-  staged_.bytes_of(connection_).grow(inline_length);
+  batch_->bytes.grow(inline_length);
   queued_by_server_[server_]->add(inline_length + payload_length);
   const base::Millis deadline =
       call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
-  staged_.add(connection_,
+  staged_.add(connection_, *batch_,
               {.deadline = deadline,
                .opaque = opaque,
                .inline_length = static_cast<uint32_t>(inline_length),
@@ -382,11 +389,6 @@ void Client::close() {
     last.outcome = layout::kOutcomeEnded;
     self->on_completions(ended);
   });
-}
-
-uint64_t Client::room() const {
-  const uint64_t queued = queued_.now();
-  return queued < options_.max_queued_bytes ? options_.max_queued_bytes - queued : 0;
 }
 
 uint32_t Client::available() const {

@@ -173,6 +173,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   const wire::Encoder* encoder_ = nullptr;
   uint16_t server_ = 0;
   uint16_t connection_ = 0;
+  net::Batch* batch_ = nullptr;  // that connection's
   std::span<const std::byte> key_;
   size_t prefix_size_ = 0;
   std::byte* value_ = nullptr;

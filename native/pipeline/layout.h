@@ -13,8 +13,9 @@ inline constexpr uint32_t kMaxSlots = 1048064;  // leaves the last 512 indices f
 inline constexpr uint32_t kControlSlot =
     1048575;  // records of this slot tell of the connection, not of an operation
 
-// Parameter block (Uint32Array): what an operation takes besides key and value. JavaScript fills in what
-// differs from the defaults before submit() and puts the defaults back afterwards.
+// Parameter block (Uint32Array): what an operation takes besides key and value, and what has become of it:
+// numbers that cross the boundary here cost a tenth of an argument. JavaScript fills in what differs from the
+// defaults before submit() and puts the defaults back afterwards.
 inline constexpr uint32_t kParamTimeout = 0;  // ms
 inline constexpr uint32_t kParamFlags = 1;
 inline constexpr uint32_t kParamExpiry = 2;
@@ -30,7 +31,9 @@ inline constexpr uint32_t kParamRecache = 11;
 inline constexpr uint32_t kParamStarted = 12;     // of a record: since when it is under way, when not 0
 inline constexpr uint32_t kParamNewCasHigh = 13;  // with kCodeSetsCas
 inline constexpr uint32_t kParamNewCasLow = 14;
-inline constexpr uint32_t kParamWords = 15;
+inline constexpr uint32_t kParamCode = 15;
+inline constexpr uint32_t kParamSlot = 16;  // what submit() leaves there: a slot, or a kRefused… code
+inline constexpr uint32_t kParamWords = 17;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
@@ -108,7 +111,7 @@ inline constexpr uint32_t kCauseBusy = 65549;             // it cannot shake han
 inline constexpr uint32_t kCauseOutdated = 65550;         // it is too old for what it was asked
 inline constexpr uint32_t kCauseOtherProtocol = 65551;    // nothing was sent: the server speaks another
 
-// What submit() returns instead of a slot.
+// What there is instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;
 inline constexpr int32_t kRefusedBackpressure = -2;
 inline constexpr int32_t kRefusedKeyType = -3;

@@ -9,7 +9,7 @@ import type { SlowOperations } from '../../observability/slow-operations';
 import type { TransportStats } from '../../observability/stats';
 import { clearTimeout, dateNow, setTimeout } from '../../platform';
 import type { GetMany, Waiting } from '../../transactions/get-many';
-import { nameOf, type Operation } from '../../transactions/operation';
+import { type Details, nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
 import { Waiters } from '../waiters';
@@ -35,6 +35,7 @@ export class NativeTransport implements Transport {
   readonly #dialect: Dialect;
   readonly #codes: readonly number[];
   readonly #parameters: Parameters;
+  readonly #words: Uint32Array;
   readonly #completions: Completions;
   readonly #settler: Settler;
   readonly #tick: TickFlush;
@@ -70,6 +71,7 @@ export class NativeTransport implements Transport {
     this.mayBeUnversioned = dialect.mayBeUnversioned;
     this.withoutMeta = dialect.withoutMeta;
     this.#parameters = new Parameters(options.timeout);
+    this.#words = this.#parameters.words;
     this.#completions = new Completions(transcoder);
     this.#native = base.createClient(
       nativeOptionsOf(options, slow?.threshold),
@@ -248,26 +250,14 @@ export class NativeTransport implements Transport {
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
     if (this.#closed && !this.#continuing) return this.#closedError();
-    let code = (this.#codes[operation.kind] as number) | this.#fits;
-    if (detail !== undefined) {
-      if (detail.newCas !== undefined) {
-        if (!this.#takesCas(operation.key)) return this.#unsupported(operation, this.#dialect.noNewCas);
-        code |= layout.CODE_SETS_CAS;
-      }
-      if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return undefined;
-      this.#parameters.set(operation, detail);
-    }
-    let slot: number;
-    if (detail?.server !== undefined) {
-      slot = this.#submitTo(detail.server, code, operation.key);
-    } else if (value === undefined) {
-      slot = this.#native.submit(code, operation.key);
-    } else {
-      this.#parameters.words[layout.PARAM_FLAGS] = operation.flags;
-      const form = typeof value === 'string' ? layout.CODE_STRING_VALUE : 0;
-      slot = this.#native.submitValue(code | form, operation.key, value);
-      if (this.#cluster.mayReturn) this.#settler.keepValue(operation);
-    }
+    const bits = detail === undefined ? this.#fits : this.#prepare(operation, detail);
+    if (bits < 0) return undefined;
+    const p = this.#words;
+    p[layout.PARAM_CODE] = (this.#codes[operation.kind] as number) | bits;
+    if (value !== undefined) this.#submitValue(operation, value);
+    else if (detail?.server === undefined) this.#native.submit(operation.key);
+    else this.#submitTo(detail.server, operation.key);
+    const slot = (p[layout.PARAM_SLOT] as number) | 0;
     if (detail !== undefined) this.#parameters.reset();
     if (slot < 0) return this.#refused(operation, slot);
     if (this.#dialect.mayBeLookedAfter(operation.kind)) this.#settler.keep(operation);
@@ -279,7 +269,28 @@ export class NativeTransport implements Transport {
     return undefined;
   }
 
-  // Apart from #submit(), which would be too long for V8 to inline.
+  // Apart from #submit(), as those that follow, which would be too long for V8 to inline.
+  /** The CODE_… bits of the call; less than 0 when its signal has ended it. */
+  #prepare(operation: Operation, detail: Details): number {
+    let bits = this.#fits;
+    if (detail.newCas !== undefined) {
+      if (!this.#takesCas(operation.key)) throw this.#unsupported(operation, this.#dialect.noNewCas);
+      bits |= layout.CODE_SETS_CAS;
+    }
+    if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return -1;
+    this.#parameters.set(operation, detail);
+    return bits;
+  }
+
+  #submitValue(operation: Operation, value: string | Uint8Array): void {
+    const p = this.#words;
+    p[layout.PARAM_FLAGS] = operation.flags;
+    if (typeof value === 'string')
+      p[layout.PARAM_CODE] = (p[layout.PARAM_CODE] as number) | layout.CODE_STRING_VALUE;
+    this.#native.submitValue(operation.key, value);
+    if (this.#cluster.mayReturn) this.#settler.keepValue(operation);
+  }
+
   #refused(operation: Operation, code: number): EvenkeelError {
     operation.stopListening?.();
     if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation, this.#dialect.noSuchOperation);
@@ -300,9 +311,10 @@ export class NativeTransport implements Transport {
     return new UnsupportedError(message, { context: { op, key, node } });
   }
 
-  #submitTo(server: string, code: number, argument: string): number {
+  #submitTo(server: string, argument: string): void {
     const id = this.#cluster.idOf(server);
-    return id === undefined ? layout.REFUSED_NO_SERVER : this.#native.submitTo(id, code, argument);
+    if (id === undefined) this.#words[layout.PARAM_SLOT] = layout.REFUSED_NO_SERVER;
+    else this.#native.submitTo(id, argument);
   }
 
   #refusal(code: number, op: string | undefined): EvenkeelError {
