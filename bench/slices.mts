@@ -24,7 +24,7 @@ async function main(request: SliceRequest): Promise<void> {
   const entry = pathToFileURL(join(checkout, 'dist', 'index.mjs')).href;
   const { connect, EventBase } = (await import(entry)) as typeof import('evenkeel');
   const eventBase = base === 'thread' ? EventBase.create() : EventBase.host;
-  const db = await connect(url, { timeout: 60_000, eventBase });
+  const db = await connect(url, { protocol: 'binary', timeout: 60_000, eventBase }); // as in checkouts from before it was chosen
   const keys = makeKeys('slices', keyCount);
   const value = makeValue('slices', valueSize);
   await Promise.all(keys.map((key) => db.upsert(key, value)));
