@@ -132,6 +132,7 @@ export const CODE_STRING_VALUE = 512;
 export const CODE_WANTS_CAS = 1024;
 export const CODE_FITS = 2048;
 export const CODE_SETS_CAS = 4096;
+export const CODE_DETAILED = 8192;
 export const LARGE_VALUE = 16384;
 export const SLAB_BYTES = 65536;
 export const RECORDS_PER_TAKE = 1024;

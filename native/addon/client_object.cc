@@ -114,22 +114,24 @@ pipeline::Steps read_steps(napi_env env, napi_value list) {
 pipeline::Client::Call ClientObject::read_call() const {
   const uint32_t* p = parameters_;
   const uint32_t code = p[layout::kParamCode];
-  return {.request = {.op = static_cast<wire::Op>(code & 0xff),
-                      .discards_value = (code & layout::kCodeDiscardsValue) != 0,
-                      .wants_cas = (code & layout::kCodeWantsCas) != 0,
-                      .cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]),
-                      .new_cas = (code & layout::kCodeSetsCas) != 0
-                                     ? join(p[layout::kParamNewCasHigh], p[layout::kParamNewCasLow])
-                                     : 0,
-                      .flags = p[layout::kParamFlags],
-                      .expiry = p[layout::kParamExpiry],
-                      .recache = p[layout::kParamRecache],
-                      .delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]),
-                      .initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow])},
-          .timeout = p[layout::kParamTimeout],
-          .deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]),
-          .started = p[layout::kParamStarted],
-          .fits = (code & layout::kCodeFits) != 0};
+  pipeline::Client::Call call{.request = {.op = static_cast<wire::Op>(code & 0xff),
+                                          .discards_value = (code & layout::kCodeDiscardsValue) != 0,
+                                          .wants_cas = (code & layout::kCodeWantsCas) != 0,
+                                          .flags = p[layout::kParamFlags]},
+                              .timeout = p[layout::kParamTimeout],
+                              .fits = (code & layout::kCodeFits) != 0};
+  if ((code & layout::kCodeDetailed) == 0) return call;
+  wire::Request& request = call.request;
+  request.cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]);
+  if ((code & layout::kCodeSetsCas) != 0)
+    request.new_cas = join(p[layout::kParamNewCasHigh], p[layout::kParamNewCasLow]);
+  request.expiry = p[layout::kParamExpiry];
+  request.recache = p[layout::kParamRecache];
+  request.delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]);
+  request.initial = join(p[layout::kParamInitialHigh], p[layout::kParamInitialLow]);
+  call.deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]);
+  call.started = p[layout::kParamStarted];
+  return call;
 }
 
 // Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which
@@ -533,9 +535,9 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   driver->add(self);
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  define<ClientObject, calls::submit>(env, object, "submit", self);
-  define<ClientObject, calls::submit_value>(env, object, "submitValue", self);
-  define<ClientObject, calls::submit_to>(env, object, "submitTo", self);
+  define<ClientObject, calls::submit, 1>(env, object, "submit", self);
+  define<ClientObject, calls::submit_value, 2>(env, object, "submitValue", self);
+  define<ClientObject, calls::submit_to, 2>(env, object, "submitTo", self);
   define<ClientObject, calls::check>(env, object, "check", self);
   define<ClientObject, calls::flush>(env, object, "flush", self);
   define<ClientObject, calls::take>(env, object, "take", self);

@@ -10,7 +10,7 @@
 
 namespace evenkeel::addon {
 
-inline constexpr size_t kMaxArguments = 5;
+inline constexpr size_t kMostArguments = 5;
 
 class Arguments {
  public:
@@ -63,12 +63,13 @@ class Arguments {
 template <typename Object>
 using Method = napi_value (*)(napi_env env, Arguments arguments, const std::shared_ptr<Object>& self);
 
-// Missing arguments are undefined. The function keeps the object alive.
-template <typename Object, Method<Object> method>
+// Missing arguments are undefined, up to `most`; each costs a call a little. The function keeps the object
+// alive.
+template <typename Object, Method<Object> method, size_t most = kMostArguments>
 void define(napi_env env, napi_value target, const char* name, const std::shared_ptr<Object>& self) {
   const auto callback = [](napi_env caller, napi_callback_info info) -> napi_value {
-    napi_value values[kMaxArguments] = {};
-    size_t count = kMaxArguments;
+    napi_value values[most] = {};
+    size_t count = most;
     void* data = nullptr;
     napi_get_cb_info(caller, info, &count, values, nullptr, &data);
     return method(caller, Arguments(caller, values), *static_cast<std::shared_ptr<Object>*>(data));

@@ -14,8 +14,8 @@ inline constexpr uint32_t kControlSlot =
     1048575;  // records of this slot tell of the connection, not of an operation
 
 // Parameter block (Uint32Array): what an operation takes besides key and value, and what has become of it:
-// numbers that cross the boundary here cost a tenth of an argument. JavaScript fills in what differs from the
-// defaults before submit() and puts the defaults back afterwards.
+// numbers that cross the boundary here cost a tenth of an argument. Timeout and flags are always those of the
+// next operation, the others with kCodeDetailed.
 inline constexpr uint32_t kParamTimeout = 0;  // ms
 inline constexpr uint32_t kParamFlags = 1;
 inline constexpr uint32_t kParamExpiry = 2;
@@ -183,6 +183,7 @@ inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value i
 inline constexpr uint32_t kCodeWantsCas = 1024;    // of a read
 inline constexpr uint32_t kCodeFits = 2048;        // fits() has said that there is room for it
 inline constexpr uint32_t kCodeSetsCas = 4096;     // of a write: the record's version is given
+inline constexpr uint32_t kCodeDetailed = 8192;    // not only the timeout and the flags of the block matter
 
 // Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
 inline constexpr uint32_t kLargeValue = 16384;

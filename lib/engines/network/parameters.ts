@@ -2,8 +2,8 @@ import * as layout from '../../native/layout';
 import { type Details, isCounter, Kind, type Operation } from '../../transactions/operation';
 
 /**
- * What native code reads at a call besides its arguments. Outside of calls it holds the defaults, so that an operation
- * without details writes nothing here.
+ * What native code reads at a call besides its arguments. Outside of calls the timeout is the default one; the rest is
+ * looked at only with CODE_DETAILED. So an operation without details writes nothing here.
  */
 export class Parameters {
   readonly words = new Uint32Array(layout.PARAM_WORDS);
@@ -37,13 +37,6 @@ export class Parameters {
   }
 
   reset(): void {
-    const p = this.words;
-    p[layout.PARAM_TIMEOUT] = this.#timeout;
-    p[layout.PARAM_DEADLINE_HIGH] = 0;
-    p[layout.PARAM_DEADLINE_LOW] = 0;
-    p[layout.PARAM_STARTED] = 0;
-    p[layout.PARAM_EXPIRY] = 0;
-    p[layout.PARAM_CAS_HIGH] = 0;
-    p[layout.PARAM_CAS_LOW] = 0;
+    this.words[layout.PARAM_TIMEOUT] = this.#timeout;
   }
 }

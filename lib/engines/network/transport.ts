@@ -272,7 +272,7 @@ export class NativeTransport implements Transport {
   // Apart from #submit(), as those that follow, which would be too long for V8 to inline.
   /** The CODE_… bits of the call; less than 0 when its signal has ended it. */
   #prepare(operation: Operation, detail: Details): number {
-    let bits = this.#fits;
+    let bits = this.#fits | layout.CODE_DETAILED;
     if (detail.newCas !== undefined) {
       if (!this.#takesCas(operation.key)) throw this.#unsupported(operation, this.#dialect.noNewCas);
       bits |= layout.CODE_SETS_CAS;
