@@ -1,15 +1,10 @@
 #include "addon/client_object.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <string>
-#include <vector>
+#include <utility>
 
-#include "addon/tls_object.h"
-#include "wire/memcache/binary.h"
-#include "wire/memcache_meta/decoder.h"
-#include "wire/memcache_meta/meta.h"
+#include "addon/configuration.h"
 
 namespace evenkeel::addon {
 
@@ -23,16 +18,6 @@ T* pin(napi_env env, napi_value array, napi_ref* reference, size_t* length = nul
   napi_create_reference(env, array, 1, reference);
   if (length != nullptr) *length = count;
   return static_cast<T*>(data);
-}
-
-// Of a typed array; none of anything else.
-template <typename T>
-std::vector<T> elements(napi_env env, napi_value array) {
-  void* data = nullptr;
-  size_t count = 0;
-  if (napi_get_typedarray_info(env, array, nullptr, &count, &data, nullptr, nullptr) != napi_ok) return {};
-  const T* const first = static_cast<const T*>(data);
-  return {first, first + count};
 }
 
 uint64_t join(uint32_t high, uint32_t low) { return uint64_t{high} << 32 | low; }
@@ -55,58 +40,6 @@ Units classify(std::span<const char16_t> units, char* out) {
     ++i;
   }
   return Units::kWellFormed;
-}
-
-std::string text(napi_env env, napi_value value) {
-  char buffer[256] = "";
-  size_t length = 0;
-  napi_get_value_string_utf8(env, value, buffer, sizeof buffer, &length);
-  return {buffer, length};
-}
-
-uint32_t number_property(napi_env env, napi_value object, const char* name) {
-  napi_value value = nullptr;
-  uint32_t number = 0;
-  napi_get_named_property(env, object, name, &value);
-  napi_get_value_uint32(env, value, &number);
-  return number;
-}
-
-uint64_t large_number_property(napi_env env, napi_value object, const char* name) {
-  napi_value value = nullptr;
-  int64_t number = 0;
-  napi_get_named_property(env, object, name, &value);
-  napi_get_value_int64(env, value, &number);
-  return static_cast<uint64_t>(number);
-}
-
-bool flag_property(napi_env env, napi_value object, const char* name) {
-  napi_value value = nullptr;
-  bool flag = false;
-  napi_get_named_property(env, object, name, &value);
-  napi_get_value_bool(env, value, &flag);
-  return flag;
-}
-
-pipeline::Steps read_steps(napi_env env, napi_value list) {
-  uint32_t count = 0;
-  napi_get_array_length(env, list, &count);
-  std::vector<pipeline::Step> steps;
-  for (uint32_t i = 0; i < count; ++i) {
-    napi_value given = nullptr;
-    napi_value request = nullptr;
-    napi_get_element(env, list, i, &given);
-    napi_get_named_property(env, given, "request", &request);
-    steps.push_back({.request = elements<std::byte>(env, request),
-                     .code = static_cast<uint8_t>(number_property(env, given, "code")),
-                     .tolerated = static_cast<uint16_t>(number_property(env, given, "tolerated")),
-                     .skips = static_cast<uint8_t>(number_property(env, given, "skips")),
-                     .waits = flag_property(env, given, "waits"),
-                     .authenticates = flag_property(env, given, "authenticates"),
-                     .tells_version = flag_property(env, given, "tellsVersion"),
-                     .oldest_version = number_property(env, given, "oldestVersion")});
-  }
-  return std::make_shared<const std::vector<pipeline::Step>>(std::move(steps));
 }
 
 }  // namespace
@@ -293,57 +226,18 @@ int32_t ClientObject::server_of(napi_value key) const {
 
 void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host,
                               bool is_guess) {
-  static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
-  static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
-  static_assert(layout::kMarkClaimWon == wire::kClaimWon && layout::kMarkClaimTaken == wire::kClaimIsTaken);
-  static_assert(layout::kMarkStale == wire::kIsStale && layout::kMarkRead == wire::kWasRead);
-  static_assert(layout::kNeverExpires == wire::kNeverExpires);
-  static_assert(layout::kHandshakeOpaque == wire::kHandshakeOpaque);
-  static_assert(layout::kMetaAnswerNoOp == wire::memcache_meta::kAnswerNoOp);
-  static_assert(layout::kMetaAnswerVersion == wire::memcache_meta::kAnswerVersion);
-  static_assert(layout::kMetaAnswerStored == wire::memcache_meta::kAnswerStored);
   const napi_env env = driver_->env();
-  client_->add_server(id, *kProtocols[protocol], read_steps(env, steps), text(env, host), is_guess);
+  client_->add_server(id, protocol_of(protocol), read_steps(env, steps), read_text(env, host), is_guess);
 }
 
-// Each entry is [host, port], with a numeric address, or [path].
 void ClientObject::set_addresses(uint16_t id, napi_value list) {
-  const napi_env env = driver_->env();
-  uint32_t count = 0;
-  napi_get_array_length(env, list, &count);
-  std::vector<net::Address> addresses;
-  for (uint32_t i = 0; i < count; ++i) {
-    napi_value entry = nullptr;
-    napi_value host = nullptr;
-    napi_value port = nullptr;
-    uint32_t port_number = 0;
-    napi_get_element(env, list, i, &entry);
-    napi_get_element(env, entry, 0, &host);
-    napi_get_element(env, entry, 1, &port);
-    const bool has_port = napi_get_value_uint32(env, port, &port_number) == napi_ok;
-    const auto address = has_port ? net::Address::ip(text(env, host), static_cast<uint16_t>(port_number))
-                                  : net::Address::unix_path(text(env, host));
-    if (address.has_value()) addresses.push_back(*address);
-  }
-  client_->set_addresses(id, std::move(addresses));
+  client_->set_addresses(id, read_addresses(driver_->env(), list));
 }
 
 bool ClientObject::route_by(Arguments arguments) {
-  const napi_env env = driver_->env();
-  const auto servers = elements<uint16_t>(env, arguments[0]);
-  const auto hash = static_cast<pipeline::KeyHash>(arguments.u32(1));
-  const auto points = elements<uint32_t>(env, arguments[2]);
-  const auto owners = elements<uint16_t>(env, arguments[3]);
-  std::unique_ptr<const pipeline::Topology> topology;
-  if (!points.empty()) {
-    topology = pipeline::Ring::make(hash, points, owners, servers.size());
-  } else if (servers.size() == 1 && connections_ == 1) {
-    topology = std::make_unique<pipeline::Single>();
-  } else {
-    topology = pipeline::Modulo::make(hash, servers.size());
-  }
-  if (topology == nullptr && !servers.empty()) return false;
-  client_->route_by(std::move(topology), servers);
+  Routes routes = read_routes(driver_->env(), arguments, connections_);
+  if (routes.topology == nullptr && !routes.servers.empty()) return false;
+  client_->route_by(std::move(routes.topology), routes.servers);
   return true;
 }
 
@@ -508,23 +402,7 @@ static napi_value fits(napi_env, Arguments arguments, const Self& self) {
 
 napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments) {
   const auto self = std::make_shared<ClientObject>(driver);
-  const napi_value given = arguments[0];
-  napi_value tls = nullptr;
-  napi_get_named_property(env, given, "tls", &tls);
-  const pipeline::Options options{
-      .connect_timeout = number_property(env, given, "connectTimeout"),
-      .backoff_min = number_property(env, given, "backoffMin"),
-      .backoff_max = number_property(env, given, "backoffMax"),
-      .silence_limit = number_property(env, given, "silenceLimit"),
-      .offline = static_cast<pipeline::Offline>(number_property(env, given, "offline")),
-      .tls = tls_context_of(env, tls),
-      .connections = static_cast<uint16_t>(number_property(env, given, "connections")),
-      .max_written = number_property(env, given, "maxWritten"),
-      .max_operations = number_property(env, given, "maxOperations"),
-      .max_queued_bytes = large_number_property(env, given, "maxQueuedBytes"),
-      .slow = number_property(env, given, "slow"),
-      .max_value = number_property(env, given, "maxValue"),
-  };
+  const pipeline::Options options = read_options(env, arguments[0]);
   self->max_value_ = options.max_value;
   self->connections_ = options.connections;
   self->parameters_ = pin<uint32_t>(env, arguments[1], &self->parameters_reference_);

@@ -1,0 +1,42 @@
+// What JavaScript tells of a client and of its servers: options, what is said first, addresses, where keys
+// are. lib/ has checked all of it.
+#pragma once
+
+#include <node_api.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon/functions.h"
+#include "net/address.h"
+#include "pipeline/handshake.h"
+#include "pipeline/options.h"
+#include "pipeline/topology.h"
+#include "wire/protocol.h"
+
+namespace evenkeel::addon {
+
+// At most 255 bytes of it.
+std::string read_text(napi_env env, napi_value value);
+
+pipeline::Options read_options(napi_env env, napi_value given);
+
+// `number`: a layout::kProtocol….
+const wire::Protocol& protocol_of(uint32_t number);
+
+pipeline::Steps read_steps(napi_env env, napi_value list);
+
+// Each entry is [host, port], with a numeric address, or [path].
+std::vector<net::Address> read_addresses(napi_env env, napi_value list);
+
+struct Routes {
+  std::vector<uint16_t> servers;
+  std::unique_ptr<const pipeline::Topology> topology;  // null: the arguments make none
+};
+
+// The arguments of routeBy(); `connections`: to each server.
+Routes read_routes(napi_env env, Arguments arguments, uint16_t connections);
+
+}  // namespace evenkeel::addon
