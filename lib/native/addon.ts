@@ -159,8 +159,12 @@ export interface NativeClient {
   setSlab(slab: Uint8Array): void;
   /** `protocol`: a PROTOCOL_…; `steps`: what is said first on each connection; `isGuess`: that it speaks the protocol is not known before there is one. An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
   addServer(id: number, protocol: number, steps: readonly NativeStep[], host: string, isGuess: boolean): void;
-  /** The first ones begin the first attempt to connect. */
-  setAddresses(id: number, addresses: readonly (readonly [string, number] | readonly [string])[]): void;
+  /** The first ones begin the first attempt to connect; after the pause that is due where so many have failed in a row already. */
+  setAddresses(
+    id: number,
+    addresses: readonly (readonly [string, number] | readonly [string])[],
+    failures: number,
+  ): void;
   /** What it has is brought to its end. No key may be routed to it any more. */
   retireServer(id: number): void;
   /** The same, and what waits for a connection is there to be taken when it returns, as lost and not written. */

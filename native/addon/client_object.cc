@@ -230,8 +230,8 @@ void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, 
   client_->add_server(id, protocol_of(protocol), read_steps(env, steps), read_text(env, host), is_guess);
 }
 
-void ClientObject::set_addresses(uint16_t id, napi_value list) {
-  client_->set_addresses(id, read_addresses(driver_->env(), list));
+void ClientObject::set_addresses(uint16_t id, napi_value list, uint32_t failures) {
+  client_->set_addresses(id, read_addresses(driver_->env(), list), failures);
 }
 
 bool ClientObject::route_by(Arguments arguments) {
@@ -347,7 +347,7 @@ static napi_value add_server(napi_env, Arguments arguments, const Self& self) {
 }
 
 static napi_value set_addresses(napi_env, Arguments arguments, const Self& self) {
-  self->set_addresses(static_cast<uint16_t>(arguments.u32(0)), arguments[1]);
+  self->set_addresses(static_cast<uint16_t>(arguments.u32(0)), arguments[1], arguments.u32(2));
   return nullptr;
 }
 

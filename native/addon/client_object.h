@@ -39,7 +39,7 @@ class ClientObject final : public Messenger,
   void set_slab(napi_value slab);
   // `protocol`: a layout::kProtocol….
   void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host, bool is_guess);
-  void set_addresses(uint16_t id, napi_value list);
+  void set_addresses(uint16_t id, napi_value list, uint32_t failures);
   void retire_server(uint16_t id) { client_->retire_server(id); }
   void abandon_server(uint16_t id);
   // -1 when there is none, or the key cannot be one.

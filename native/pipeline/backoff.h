@@ -22,6 +22,12 @@ class Backoff {
   Backoff(base::Millis min, base::Millis max, uint64_t seed)
       : min_(min), max_(max), random_state_(seed | 1) {}
 
+  // Goes on after so many failures in a row, the last one now: how long to wait. At least 1.
+  base::Millis resume(base::Millis now, uint32_t failures) {
+    failures_ = failures - 1;
+    return next_pause(now);
+  }
+
   // An attempt begins.
   void begin(base::Millis now) { began_ = now; }
   // It has failed: how long to wait from now. At least 1.

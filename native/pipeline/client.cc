@@ -103,9 +103,10 @@ void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps
   });
 }
 
-void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
-  change(
-      [id, addresses = std::move(addresses)](Pipeline& pipeline) { pipeline.set_addresses(id, addresses); });
+void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures) {
+  change([id, addresses = std::move(addresses), failures](Pipeline& pipeline) {
+    pipeline.set_addresses(id, addresses, failures);
+  });
 }
 
 void Client::retire_server(uint16_t id) {

@@ -51,7 +51,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host = {},
                   bool is_guess = false);
   // The first ones begin the first attempt to connect.
-  void set_addresses(uint16_t id, std::vector<net::Address> addresses);
+  void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
   // No key may be routed to it any more.
   void retire_server(uint16_t id);
   // The same, and at the return what waits for a connection has come back, as lost and not written.

@@ -24,9 +24,9 @@ void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const Ste
     connections_[first + i] = servers_[id]->connections()[i].get();
 }
 
-void Pipeline::set_addresses(uint16_t id, std::vector<net::Address> addresses) {
+void Pipeline::set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures) {
   if (servers_[id] == nullptr) return;
-  servers_[id]->set_addresses(std::move(addresses));
+  servers_[id]->set_addresses(std::move(addresses), failures);
   publish();
 }
 

@@ -26,7 +26,7 @@ class Pipeline final : public ServerOwner, private base::Timer {
   // Server.
   void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host,
                   net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess = false);
-  void set_addresses(uint16_t id, std::vector<net::Address> addresses);
+  void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
   // It gets no more operations; when those it has are settled it goes, and kOutcomeRetired tells.
   void retire_server(uint16_t id);
   // The same, and what waits for a connection comes back at once.

@@ -23,10 +23,14 @@ Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& prot
   }
 }
 
-void Server::set_addresses(std::vector<net::Address> addresses) {
+void Server::set_addresses(std::vector<net::Address> addresses, uint32_t failures) {
   addresses_ = std::move(addresses);
   next_address_ = 0;
-  if (!std::exchange(is_wanted_, true) && !is_closed_) try_to_connect();
+  if (std::exchange(is_wanted_, true) || is_closed_) return;
+  if (failures == 0) return try_to_connect();
+  is_down_ = true;
+  const base::Millis now = base_.refresh_time();
+  base_.schedule(this, now + backoff_.resume(now, failures));
 }
 
 // For a server that refuses this client everything would wait in vain.

@@ -37,8 +37,9 @@ class Server final : private ConnectionOwner, private base::Timer {
          const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
          net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess, ServerOwner& owner);
 
-  // Tried in turn, from the next attempt on. The first call begins the first attempt.
-  void set_addresses(std::vector<net::Address> addresses);
+  // Tried in turn, from the next attempt on. The first call begins the first attempt; where `failures`
+  // attempts in a row have failed already, after the pause that is due.
+  void set_addresses(std::vector<net::Address> addresses, uint32_t failures = 0);
 
   const std::vector<std::unique_ptr<Connection>>& connections() const { return connections_; }
 

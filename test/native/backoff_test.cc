@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace evenkeel::pipeline {
 namespace {
@@ -28,6 +29,16 @@ TEST(Backoff, PausesDoubleUpToTheLongestHalfOfThemAtRandom) {
   std::set<base::Millis> different;
   for (int i = 0; i < 50; ++i) different.insert(refused(&backoff, 0));
   EXPECT_GT(different.size(), 25u);
+}
+
+TEST(Backoff, GoesOnWhereAnotherOneWas) {
+  for (const auto& [failures, ceiling] : {std::pair{1U, 50U}, {2U, 100U}, {6U, 1600U}, {100U, 2000U}}) {
+    Backoff backoff(kMin, kMax, kSeed);
+    const base::Millis pause = backoff.resume(0, failures);
+    EXPECT_GE(pause, ceiling / 2) << failures;
+    EXPECT_LE(pause, ceiling) << failures;
+    EXPECT_GE(refused(&backoff, 0), std::min<base::Millis>(2 * ceiling, kMax) / 2) << failures;
+  }
 }
 
 TEST(Backoff, ThereIsAlwaysAPause) {

@@ -138,6 +138,17 @@ TEST_P(ClientConnection, ThereIsAlwaysAPauseBetweenTwoAttempts) {
   EXPECT_GE(base::now() - begun, 18u);
 }
 
+TEST_P(ClientConnection, OneWhoseAttemptsHaveFailedBeforeIsTriedAfterAPause) {
+  listener_.close();
+  pipeline::Options options;
+  options.backoff_min = options.backoff_max = 60;
+  client_ = std::make_unique<ClientHarness>(GetParam(), options);
+  const base::Millis begun = base::now();
+  client_->client().set_addresses(0, {*net::Address::ip("127.0.0.1", listener_.port())}, 3);
+  ASSERT_NO_FATAL_FAILURE(wait_for_disconnect());
+  EXPECT_GE(base::now() - begun, 29u);
+}
+
 TEST_P(ClientConnection, PausesBetweenAttemptsAreSpread) {
   listener_.close();
   pipeline::Options options;

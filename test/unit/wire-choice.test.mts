@@ -17,7 +17,7 @@ test('one that is not known is asked in the first protocol, and after any refusa
   for (const cause of [ANSWERED, HUNG_UP]) {
     const choice = choiceOf();
     assert.deepEqual([choice.wire, choice.isGuess], [META, true]);
-    assert.equal(choice.refused(cause), true);
+    assert.equal(choice.refused(cause), 'at once');
     assert.deepEqual([choice.wire, choice.isGuess], [BINARY, false]);
     assert.equal(choice.connected('old'), false);
     assert.equal(choice.wire, BINARY);
@@ -27,15 +27,17 @@ test('one that is not known is asked in the first protocol, and after any refusa
 test('what another event base has found is where it begins, as a guess', () => {
   const choice = choiceOf('binary');
   assert.deepEqual([choice.wire, choice.isGuess], [BINARY, true]);
-  assert.equal(choice.refused(HUNG_UP), true);
+  assert.equal(choice.refused(HUNG_UP), 'at once');
   assert.equal(choice.wire, META);
   assert.equal(choiceOf('of another engine').wire, META);
 });
 
 test('where both are refused the other is tried only now and then', () => {
   const choice = choiceOf();
-  const switched = Array.from({ length: 1000 }, () => choice.refused(ANSWERED)).filter((each) => each);
-  assert.equal(switched.length, 1 + Math.floor(999 / 8));
+  const [first, ...others] = Array.from({ length: 1000 }, () => choice.refused(ANSWERED));
+  assert.equal(first, 'at once');
+  const changes = others.filter((each) => each !== undefined);
+  assert.deepEqual(changes, Array(Math.floor(999 / 8)).fill('after a pause'));
 });
 
 test('a server that has become newer is spoken to otherwise, once', () => {
@@ -46,7 +48,7 @@ test('a server that has become newer is spoken to otherwise, once', () => {
   assert.equal(choice.connected('new'), true);
   assert.deepEqual([choice.wire, choice.isGuess], [META, true]);
   // It only says that it is newer.
-  assert.equal(choice.refused(HUNG_UP), true);
+  assert.equal(choice.refused(HUNG_UP), 'at once');
   assert.equal(choice.connected('new'), false);
   assert.equal(choice.wire, BINARY);
   choice.lost();
@@ -59,18 +61,18 @@ test('of one that was connected an answer is enough, but hanging up may have oth
   const answering = choiceOf();
   answering.connected('new');
   answering.lost();
-  assert.equal(answering.refused(ANSWERED), true);
+  assert.equal(answering.refused(ANSWERED), 'at once');
   assert.equal(answering.wire, BINARY);
   const hangingUp = choiceOf();
   hangingUp.connected('new');
   hangingUp.lost();
   const refusals = Array.from({ length: 8 }, () => hangingUp.refused(HUNG_UP));
-  assert.deepEqual(refusals, [false, false, false, false, false, false, false, true]);
+  assert.deepEqual(refusals, [...Array(7).fill(undefined), 'after a pause']);
 });
 
 test('where there is but one protocol nothing is chosen', () => {
   const choice = new WireChoice([BINARY], () => true, 'meta');
   assert.deepEqual([choice.wire, choice.isGuess], [BINARY, false]);
-  assert.equal(choice.refused(ANSWERED), false);
+  assert.equal(choice.refused(ANSWERED), undefined);
   assert.equal(choice.connected('new'), false);
 });

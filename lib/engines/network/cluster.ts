@@ -11,7 +11,7 @@ import { type NodeCounts, type NodeStats, nodeCounts } from '../../observability
 import type { ClusterView } from './cluster-view';
 import { Connector, type ConnectorOptions, type Surroundings } from './connector';
 import type { Dialect } from './dialect';
-import { WireChoice } from './wire-choice';
+import { type Change, WireChoice } from './wire-choice';
 
 const KEY_HASHES: Readonly<Record<KeyHash, number>> = {
   md5: layout.KEY_HASH_MD5,
@@ -145,7 +145,7 @@ export class Cluster implements ClusterView {
     const connector = this.#connectorOf(connection);
     if (connector === undefined) return;
     if (connector.choice.connected(version) && this.#isCurrent(connector)) {
-      this.#speakOtherwise(connector, true);
+      this.#speakOtherwise(connector, 'when it is over');
     } else {
       this.#fleet.speaks(connector.name, connector.choice.wire.name);
       connector.connected(connection, version);
@@ -161,11 +161,9 @@ export class Cluster implements ClusterView {
     const connector = this.#connectorOf(connection);
     if (connector === undefined) return;
     const isRefusal = maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(said);
-    if (isRefusal && this.#isCurrent(connector) && connector.choice.refused(cause)) {
-      this.#speakOtherwise(connector, false);
-    } else {
-      connector.disconnected(connection, cause, said);
-    }
+    const change = isRefusal && this.#isCurrent(connector) ? connector.choice.refused(cause) : undefined;
+    if (change !== 'at once') connector.disconnected(connection, cause, said);
+    if (change !== undefined) this.#speakOtherwise(connector, change);
     this.#lookForUnconnected();
   }
 
@@ -188,17 +186,14 @@ export class Cluster implements ClusterView {
     return this.#current.get(connector.name) === connector;
   }
 
-  /**
-   * Operations go to it under another id. `isUnderstood`: what it has of them is brought to its end before; otherwise it comes
-   * back at once.
-   */
-  #speakOtherwise(connector: Connector, isUnderstood: boolean): void {
+  /** Operations go to it under another id. What waits for it comes back at once, unless it is to be over first. */
+  #speakOtherwise(connector: Connector, when: Change | 'when it is over'): void {
     const { id: before, choice } = connector;
     const id = this.#addServer(connector.host, choice);
     this.#known[id] = connector;
-    connector.moveTo(id, isUnderstood);
+    connector.moveTo(id, when);
     this.#route();
-    if (isUnderstood) this.#native.retireServer(before);
+    if (when === 'when it is over') this.#native.retireServer(before);
     else this.#native.abandonServer(before);
   }
 

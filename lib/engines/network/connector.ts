@@ -10,7 +10,7 @@ import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
 import { random } from '../../platform';
 import { causeError, isProof } from './causes';
-import type { WireChoice } from './wire-choice';
+import type { Change, WireChoice } from './wire-choice';
 
 interface Waiter {
   /** The first failure is an answer, too. */
@@ -84,13 +84,13 @@ export class Connector {
     return this.#id;
   }
 
-  /** The client knows the server by another id from here on. `follows`: it is told its addresses by follow(). */
-  moveTo(id: number, follows: boolean): void {
-    this.#follows = follows ? this.#id : undefined;
+  /** The client knows the server by another id from here on. `when`: the next attempt to connect is made; otherwise by follow(). */
+  moveTo(id: number, when: Change | 'when it is over'): void {
+    this.#follows = when === 'when it is over' ? this.#id : undefined;
     this.#id = id;
     this.#ended += this.#connections.size;
     this.#connections.clear();
-    if (!follows) this.#begin();
+    if (this.#follows === undefined) this.#begin(when === 'after a pause' ? this.#failures : 0);
   }
 
   /** What the server had under another id is over. */
@@ -229,8 +229,10 @@ export class Connector {
     if (this.#follows === undefined) this.#begin();
   }
 
-  #begin(): void {
-    if (this.#addresses !== undefined) this.#surroundings.native.setAddresses(this.#id, this.#addresses);
+  /** `failures`: attempts that have failed in a row. */
+  #begin(failures = 0): void {
+    if (this.#addresses !== undefined)
+      this.#surroundings.native.setAddresses(this.#id, this.#addresses, failures);
   }
 
   /** Asks until the name stands for something; who waits for the connection hears of the first failure. */

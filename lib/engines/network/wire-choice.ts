@@ -4,6 +4,9 @@ import type { Wire } from './dialect';
 /** After both have been refused: so many attempts in one before the other is tried again. */
 const MOST_REFUSALS = 8;
 
+/** When the first attempt in the other protocol is to be made. The refusal is none that should make anybody wait, or one of many. */
+export type Change = 'at once' | 'after a pause';
+
 /**
  * In which of the protocols that its server may speak, at most two, a client speaks to it: what the first connection shows, and
  * every later one. `isBetter` tells by its version whether a server is to be spoken to in the first.
@@ -38,16 +41,16 @@ export class WireChoice {
     return this.#wires[this.#index] as Wire;
   }
 
-  /** Who listens did not shake hands, for `cause`. true: the other one is to be tried, at once. */
-  refused(cause: number): boolean {
-    if (!this.isOpen) return false;
+  /** Who listens did not shake hands, for `cause`. undefined: the next attempt is to be made in the same protocol. */
+  refused(cause: number): Change | undefined {
+    if (!this.isOpen) return undefined;
     this.#refusals += 1;
-    const patience = this.#isTrusted && (this.isGuess || isAnswer(cause)) ? 1 : MOST_REFUSALS;
-    if (this.#refusals < patience) return false;
+    const isTelling = this.#isTrusted && (this.isGuess || isAnswer(cause));
+    if (!isTelling && this.#refusals < MOST_REFUSALS) return undefined;
     this.#index = 1 - this.#index;
     this.#refusals = 0;
     this.isGuess = this.#isTrusted = false;
-    return true;
+    return isTelling ? 'at once' : 'after a pause';
   }
 
   /** There is a connection. true: the other one is to be tried. */
