@@ -1,5 +1,6 @@
 import type { Transport } from '../engines/engine';
 import { BackpressureError, ClosedError, DiscardedError } from '../errors';
+import { copyOf } from '../foreign';
 import type { Observer } from '../observability/observer';
 import { queueMicrotask } from '../platform';
 import { onAbort, reasonOf } from '../transactions/abort';
@@ -99,7 +100,7 @@ class Stage implements Target {
       if (hasEnded) throw endedError();
       bytes = this.#transport.check(operation.key, operation.value);
       // The caller may use its memory again as soon as the call has returned.
-      if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
+      if (typeof operation.value === 'object') operation.value = copyOf(operation.value);
       return operation.promise();
     };
     const promise = this.#outcome(

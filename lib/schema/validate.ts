@@ -1,6 +1,7 @@
 import { isDate, isUint8Array } from 'node:util/types';
 import { shown } from '../arguments';
 import { ValidationError } from '../errors';
+import { copyOf, lengthOf } from '../foreign';
 import { excerpt, shorten } from '../text';
 import { type ClassDefinition, checkClass } from './class';
 import type { Field, FieldMap, VectorField } from './field';
@@ -128,9 +129,9 @@ function copy(type: Field, value: unknown, path: Path): unknown {
       return value;
     case 'bytes':
       if (!isUint8Array(value)) path.expected('a Uint8Array', value);
-      checkLength(value.byteLength, type.maxLength, 'bytes', path);
-      path.count(value.byteLength);
-      return Buffer.from(value);
+      checkLength(lengthOf(value), type.maxLength, 'bytes', path);
+      path.count(lengthOf(value));
+      return copyOf(value);
     case 'enumeration':
       if (!(type.values as readonly unknown[]).includes(value))
         path.expected(`one of ${listed(type.values)}`, value);

@@ -1,4 +1,5 @@
 import { CasMismatchError, ClosedError, KeyNotFoundError, TimeoutError } from '../errors';
+import { copyOf } from '../foreign';
 import { clearTimeout, nextTick, setTimeout } from '../platform';
 import { Crowd, type Patience } from './crowd';
 import type { Submitter, Waiting } from './get-many';
@@ -84,7 +85,7 @@ export class Loading implements Waiting {
     const { transcoder } = this.#site;
     const { data, flags } = checkEncoded(transcoder.encode(value));
     const expiry = this.#wanted.expiryOf(value);
-    const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data);
+    const bytes = typeof data === 'string' ? Buffer.from(data) : copyOf(data);
     if (this.#isOver) return; // the user's functions may have closed the database
     this.#end(() => void this.#store(bytes, flags, expiry));
     // As later readers will have it, and nobody else's.

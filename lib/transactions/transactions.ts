@@ -9,6 +9,7 @@ import {
   shown,
 } from '../arguments';
 import { UnsupportedError } from '../errors';
+import { lengthOf } from '../foreign';
 import { type ExpiryOptions, encodeExpiry, encodeSpan } from './expiry';
 import { Hits, HitsAndFailures, type PartialResult } from './gathering';
 import { GetMany } from './get-many';
@@ -255,7 +256,7 @@ function checkBytes(value: string | Uint8Array): void {
   if (typeof value === 'string') {
     if (!value.isWellFormed())
       throw invalidArgument('value', 'value has a lone surrogate, which UTF-8 cannot say');
-  } else if (value.length === 0 && !isInPlace(value)) {
+  } else if (lengthOf(value) === 0 && !isInPlace(value)) {
     throw invalidArgument('value', 'the memory of the value was transferred or resized away');
   }
 }

@@ -7,6 +7,7 @@ import {
   ServerError,
   UnsupportedError,
 } from '../../errors';
+import { lengthOf } from '../../foreign';
 import { type Details, Kind, nameOf, type Operation } from '../../transactions/operation';
 import { joinWords, MutationResult, RecordResult } from '../../transactions/results';
 import type { Transcoder } from '../../transactions/transcoder';
@@ -33,8 +34,8 @@ export function checkArguments(key: string, value: string | Uint8Array | undefin
   if (FORBIDDEN.test(key)) throw invalidArgument('key', 'key has a space or a control character');
   if (key.length * 3 > LARGEST_KEY && Buffer.byteLength(key) > LARGEST_KEY)
     throw invalidArgument('key', `key is longer than ${LARGEST_KEY} bytes in UTF-8`);
-  if (value !== undefined && value.length > LARGEST_VALUE)
-    throw invalidArgument('value', `value is larger than ${LARGEST_VALUE} bytes`);
+  const length = typeof value === 'object' ? lengthOf(value) : (value?.length ?? 0);
+  if (length > LARGEST_VALUE) throw invalidArgument('value', `value is larger than ${LARGEST_VALUE} bytes`);
 }
 
 export function isRead({ kind }: Operation): boolean {

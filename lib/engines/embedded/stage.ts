@@ -1,4 +1,5 @@
 import { ClosedError, VetoError } from '../../errors';
+import { copyOf } from '../../foreign';
 import { nextTick } from '../../platform';
 import type { GetMany } from '../../transactions/get-many';
 import type { Operation } from '../../transactions/operation';
@@ -106,7 +107,7 @@ export class Stage implements Target, RecordExecutor {
     const overlay = this.open();
     checkArguments(operation.key, operation.value);
     const promise = operation.promise<T>();
-    if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
+    if (typeof operation.value === 'object') operation.value = copyOf(operation.value);
     this.#execute(overlay, operation);
     return promise;
   }

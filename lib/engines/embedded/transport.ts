@@ -1,5 +1,6 @@
 import { BackpressureError, ClosedError, EvenkeelError } from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
+import { copyOf } from '../../foreign';
 import type { TransportStats } from '../../observability/stats';
 import { queueMicrotask, setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
@@ -171,7 +172,7 @@ export class EmbeddedTransport implements Transport {
       return;
     }
     // The caller may use its memory again as soon as the call has returned.
-    if (typeof operation.value === 'object') operation.value = Buffer.from(operation.value);
+    if (typeof operation.value === 'object') operation.value = copyOf(operation.value);
     if (this.#group !== undefined) {
       this.#group.add(operation);
     } else if (isRead(operation) && !this.#writing.has(operation.key)) {

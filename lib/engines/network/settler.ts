@@ -1,4 +1,5 @@
 import { type ErrorContext, EvenkeelError, ServerError, TimeoutError } from '../../errors';
+import { copyOf, lengthOf } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
@@ -69,7 +70,7 @@ export class Settler {
 
   /** It is being handed in, and the dialect may look after it. */
   keep(operation: Operation): void {
-    this.#since.set(operation, performanceNow());
+    if (operation.attempts === 0) this.#since.set(operation, performanceNow());
     this.keepValue(operation);
   }
 
@@ -77,7 +78,7 @@ export class Settler {
   keepValue(operation: Operation): void {
     const { value, attempts } = operation;
     if (attempts > 0 || !isSmall(value)) return;
-    operation.value = Buffer.from(value);
+    operation.value = copyOf(value);
     this.#kept.add(operation);
   }
 
@@ -159,6 +160,7 @@ export class Settler {
   #handInAgain(operation: Operation): void {
     operation.stopListening?.();
     operation.details = { ...(operation.details ?? details()), timeout: this.#timeLeft(operation) };
+    this.#since.set(operation, performanceNow());
     this.#again.push(operation);
   }
 
@@ -238,7 +240,7 @@ export class Settler {
 
 /** Of a value whose memory is the caller's once the call has returned. */
 const isSmall = (value: Operation['value']): value is Uint8Array =>
-  typeof value === 'object' && value.length <= layout.LARGE_VALUE;
+  typeof value === 'object' && lengthOf(value) <= layout.LARGE_VALUE;
 
 export function contextOf(
   { kind, key: given, attempts, details: detail }: Operation,
