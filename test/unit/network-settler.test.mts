@@ -15,6 +15,9 @@ import { commonFlagsTranscoder } from '../../lib/transactions/transcoder.ts';
 const MISS = 7;
 const ASK = 9;
 
+/** ms that there were for the last look after an operation. */
+let timeLeft: number | undefined;
+
 /** An engine that nobody has, whose get is told of misses by 7, and by 9 to ask whether the key exists. */
 const dialect: Dialect = {
   wires: [{ name: 'binary', protocol: layout.PROTOCOL_MEMCACHE_BINARY, handshake: [] }],
@@ -32,13 +35,15 @@ const dialect: Dialect = {
   mayBeLookedAfter: (kind) => kind === Kind.get,
   read: (operation) => `answer of ${operation.key}`,
   resultOf: (_kind, status) => (status === MISS ? { value: 'none' } : undefined),
-  lookAfter: (operation, status, { again }) =>
-    status === ASK
+  lookAfter: (operation, status, { again, timeout }) => {
+    timeLeft = timeout;
+    return status === ASK
       ? new Operation(Kind.exists, operation.key, undefined, undefined, {
           add: () => again?.(),
           fail: (_, error) => operation.fail(error),
         })
-      : undefined,
+      : undefined;
+  },
   errorOf: (_operation, status, _text, context) => new ServerError(`status ${status}`, { context }),
 };
 
@@ -138,4 +143,19 @@ test('another operation tells what a status means, and has the first handed in o
   assert.deepEqual(settler.takeAgain(), [operation]);
   settler.settle(operation, answered(0), 0);
   assert.equal(await outcome, 'answer of k');
+});
+
+test('what is handed in again unsent has no more time than it had', async () => {
+  const { settler } = settlerOf(3);
+  const { operation, outcome } = handedIn(Kind.get, 'k');
+  operation.attempts = 0;
+  settler.keep(operation);
+  operation.attempts = 1;
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  settler.keep(operation);
+  operation.attempts = 2;
+  settler.settle(operation, layout.OUTCOME_ANSWERED | ((MISS + 1) << layout.OUTCOME_STATUS_SHIFT), 0);
+  await assert.rejects(outcome, ServerError);
+  const { timeout } = resolveClientOptions({}, true);
+  assert.ok(timeLeft !== undefined && timeLeft <= timeout - 29, `${timeLeft} of ${timeout}`);
 });
