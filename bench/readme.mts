@@ -88,7 +88,7 @@ function coreText({ run, file }: Saved<CoreRun>): string {
     return scenario === undefined ? [] : [row(title, scenario.medians)];
   });
   return `Operations a second, and in brackets the client's CPU time for each in µs; 100-byte values, 256 operations in flight on one
-connection to \`memcached -t 1\` on the same machine, median of ${run.rounds} rounds:
+connection to \`memcached -t 1\` on the same machine, evenkeel with \`protocol: 'binary'\`, median of ${run.rounds} rounds:
 
 ${table(contenders, rows)}
 

@@ -88,10 +88,10 @@ void Server::on_stranded(Connection& connection) {
   } else if (const std::vector<size_t> followers = indices_of(&Connection::is_established);
              !followers.empty()) {
     // Whom they followed is this one: what it has goes before their own.
-    Connection& next = *connections_[followers[own % followers.size()]];
-    connection.take_over(next);
-    hand_over(own, index_of(next));
-    next.lead();
+    Connection& successor = *connections_[followers[own % followers.size()]];
+    connection.take_over(successor);
+    hand_over(own, index_of(successor));
+    successor.lead();
   } else {
     return;
   }
