@@ -167,7 +167,10 @@ export interface NativeClient {
   ): void;
   /** What it has is brought to its end. No key may be routed to it any more. */
   retireServer(id: number): void;
-  /** The same, and what waits for a connection is there to be taken when it returns, as lost and not written. */
+  /**
+   * What waits for a connection of it is there to be taken when it returns, as lost and not written. It may be retired already,
+   * and is to be otherwise.
+   */
   abandonServer(id: number): void;
   /** Of the server that a key goes to; -1: there is none, or the key cannot be one. */
   serverOf(key: string): number;

@@ -115,7 +115,6 @@ void Client::retire_server(uint16_t id) {
 }
 
 void Client::abandon_server(uint16_t id) {
-  --servers_;
   flush(Flush::kHold);
   wait_for_thread();  // a change overtakes what is handed over with it
   change([id](Pipeline& pipeline) { pipeline.abandon_server(id); });

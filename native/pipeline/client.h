@@ -54,7 +54,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
   // No key may be routed to it any more.
   void retire_server(uint16_t id);
-  // The same, and at the return what waits for a connection has come back, as lost and not written.
+  // At the return what waits for a connection of it has come back, as lost and not written. It may be retired
+  // already, and is to be otherwise.
   void abandon_server(uint16_t id);
   // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused.
   void route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers);

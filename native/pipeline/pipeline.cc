@@ -37,8 +37,8 @@ void Pipeline::retire_server(uint16_t id) {
 }
 
 void Pipeline::abandon_server(uint16_t id) {
+  if (servers_[id] == nullptr) return;  // retired, and over
   servers_[id]->abandon();
-  ++retiring_;
   publish();
 }
 

@@ -50,7 +50,6 @@ bool Server::lets_wait() const {
 bool Server::is_any_established() const { return !indices_of(&Connection::is_established).empty(); }
 
 void Server::abandon() {
-  retire();
   for (auto& connection : connections_) connection->return_waiting();
 }
 

@@ -45,7 +45,7 @@ class Server final : private ConnectionOwner, private base::Timer {
 
   // It gets no more operations; those it has are brought to their end.
   void retire() { is_retired_ = true; }
-  // The same, and what waits for a connection comes back at once, as lost and not written.
+  // What waits for a connection comes back at once, as lost and not written.
   void abandon();
   bool is_retired() const { return is_retired_; }
   // Of a retired server: nobody waits for anything of it any more.

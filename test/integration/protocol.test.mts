@@ -203,6 +203,72 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
     assert.ok(Number((await third.stats()).cmd_set) > 0);
   });
 
+  for (const [what, isByName, isNamedAgain] of [
+    ['', false, false],
+    [', whose name was not looked up yet', true, false],
+    [', and is named again', false, true],
+  ] as const)
+    test(`has a server answer what waits for it when it is taken out before its protocol is known${what}`, async () => {
+      await using first = await startServer(OLD);
+      await using second = await startServer(NEW);
+      const url = isByName ? `memcached://localhost:${first.port}` : first.url;
+      await using db = await bases.connect(url, { ...LAZY, timeout: 30_000 });
+      const bytes = Buffer.from('one');
+      const waiting = [
+        db.upsert('k', bytes),
+        db.append('k', ', two'),
+        db.get('k'),
+        db.increment('n', { initial: 7n }),
+        db.schedule((ctx) => [ctx.upsert('s', 'staged')]),
+        db.serverVersions(),
+      ] as const;
+      bytes.fill('x');
+      db.setServers([nameOf(second)]);
+      const later = db.upsert('k', 'later');
+      if (isNamedAgain) {
+        db.setServers([nameOf(first)]);
+        db.setServers([nameOf(second), nameOf(first)]);
+      }
+      const [, , value, counter, , versions] = await Promise.all(waiting);
+      assert.deepEqual(value, Buffer.from('one, two'));
+      assert.equal(counter, 7n);
+      assert.deepEqual([...versions.values.values()], [OLD.version]);
+      await later;
+      await using left = await bases.connect(first.url);
+      assert.deepEqual(await left.get('k'), Buffer.from('one, two'));
+      await using other = await bases.connect(second.url);
+      assert.equal(await other.get('k'), 'later', 'what came back is not written over it');
+    });
+
+  test('leaves a server that is taken out with nothing that waits for it', async () => {
+    await using first = await startServer(OLD);
+    await using second = await startServer(NEW);
+    await using db = await bases.connect(urlOf([first]), { ...LAZY, ...QUICK });
+    const given = new AbortController();
+    const waiting = db.get('k', { signal: given.signal });
+    db.setServers([nameOf(second)]);
+    given.abort();
+    await assert.rejects(waiting, { name: 'AbortError' });
+    await db.upsert('k', 'v');
+    await until(async () => Number((await first.stats()).curr_connections) === 0);
+  });
+
+  test('waits for a flush() of the user with what waits for a server that is gone', async () => {
+    await using first = await startServer(OLD);
+    await using second = await startServer(NEW);
+    await using db = await bases.connect(first.url, { ...LAZY, implicitFlush: false, timeout: 30_000 });
+    const flushed = db.upsert('a', 1);
+    db.flush();
+    const waiting = db.upsert('b', 2);
+    db.setServers([nameOf(second)]);
+    await flushed;
+    await using other = await bases.connect(first.url);
+    assert.equal(await other.get('b'), undefined);
+    db.flush();
+    await waiting;
+    assert.equal(await other.get('b'), 2);
+  });
+
   test('notices a server that has become newer, and one that has become older', async () => {
     await using server = await startServer(OLD);
     await using db = await bases.connect(server.url, { ...AUTO, ...QUICK });

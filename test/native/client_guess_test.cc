@@ -25,6 +25,7 @@ class ClientGuess : public ClientTest {
   void abandon() {
     client_->client().route_by(std::make_unique<pipeline::Single>(), {0});
     client_->client().abandon_server(1);
+    client_->client().retire_server(1);
   }
   void expect_returned(size_t operation) {
     ASSERT_NO_FATAL_FAILURE(wait_for(operation));

@@ -49,6 +49,7 @@ const dialect: Dialect = {
 
 const cluster: ClusterView = {
   nameOf: (node) => `server ${node}`,
+  serverOf: () => undefined,
   countsOf: () => nodeCounts(),
   faultOf: (node) => new Error(`${node} is away`),
 };

@@ -43,6 +43,10 @@ export class Cluster implements ClusterView {
   readonly #current = new Map<string, Connector>();
   /** By id: those, and the ones that still end what they have. */
   readonly #known: (Connector | undefined)[] = [];
+  /** Gone ones from which all came back that waited: how soon they are to be connected to in the other protocol. */
+  readonly #gaveBack = new WeakMap<Connector, Change>();
+  /** The one that operations go to while they are handed back. */
+  #only: Connector | undefined;
   /** Why nobody gets a connection any more. */
   #refusal: EvenkeelError | undefined;
   /** Of servers that are gone. */
@@ -69,15 +73,19 @@ export class Cluster implements ClusterView {
   }
 
   nameOf(connection: number): string {
-    return this.#known[this.#serverOf(connection)]?.name ?? '';
+    return this.#known[this.#idOf(connection)]?.name ?? '';
   }
 
   faultOf(connection: number): Error | undefined {
-    return this.#known[this.#serverOf(connection)]?.fault;
+    return this.#known[this.#idOf(connection)]?.fault;
+  }
+
+  serverOf(connection: number): Connector | undefined {
+    return this.#known[this.#idOf(connection)];
   }
 
   countsOf(connection: number): NodeCounts {
-    return this.#known[this.#serverOf(connection)]?.counts ?? this.#ofOthers;
+    return this.#known[this.#idOf(connection)]?.counts ?? this.#ofOthers;
   }
 
   /** Of the servers that there are. */
@@ -90,7 +98,7 @@ export class Cluster implements ClusterView {
 
   /** undefined: it is not one of the fleet's, or not any more. */
   idOf(name: string): number | undefined {
-    return this.#current.get(name)?.id;
+    return (this.#only?.name === name ? this.#only : this.#current.get(name))?.id;
   }
 
   /** The server, where there is but one. */
@@ -161,25 +169,27 @@ export class Cluster implements ClusterView {
     const connector = this.#connectorOf(connection);
     if (connector === undefined) return;
     const isRefusal = maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(said);
-    const change = isRefusal && this.#isCurrent(connector) ? connector.choice.refused(cause) : undefined;
+    const change = isRefusal ? connector.choice.refused(cause) : undefined;
     if (change !== 'at once') connector.disconnected(connection, cause, said);
-    if (change !== undefined) this.#speakOtherwise(connector, change);
+    if (change !== undefined && this.#isCurrent(connector)) this.#speakOtherwise(connector, change);
+    else if (change !== undefined) this.#giveBack(connector, change);
     this.#lookForUnconnected();
   }
 
   /** What the server of the connection had is over: its id is free. */
   retired(connection: number): void {
-    const id = this.#serverOf(connection);
+    const id = this.#idOf(connection);
     const connector = this.#known[id];
     this.#known[id] = undefined;
+    if (connector?.id === id && !this.#isCurrent(connector)) connector.stop();
     connector?.follow(id);
   }
 
   /** undefined: the connection is one to a server that is spoken to in another protocol by now. */
   #connectorOf(connection: number): Connector | undefined {
-    const id = this.#serverOf(connection);
+    const id = this.#idOf(connection);
     const connector = this.#known[id];
-    return connector?.id === id ? connector : undefined;
+    return connector?.id === id && !this.#gaveBack.has(connector) ? connector : undefined;
   }
 
   #isCurrent(connector: Connector): boolean {
@@ -193,8 +203,35 @@ export class Cluster implements ClusterView {
     this.#known[id] = connector;
     connector.moveTo(id, when);
     this.#route();
-    if (when === 'when it is over') this.#native.retireServer(before);
-    else this.#native.abandonServer(before);
+    if (when !== 'when it is over') this.#native.abandonServer(before);
+    this.#native.retireServer(before);
+  }
+
+  /** Nothing but what waits for it needs it under another id. */
+  #giveBack(connector: Connector, change: Change): void {
+    this.#gaveBack.set(connector, change);
+    this.#native.abandonServer(connector.id);
+  }
+
+  /**
+   * What has come back of a server is submitted by `submit`, for the same server, be it not one of the fleet's any more: those that
+   * have its keys now may have had later operations for them.
+   */
+  handBack(connector: Connector, submit: () => void): void {
+    if (this.#isCurrent(connector)) {
+      submit();
+      return;
+    }
+    const id = this.#addServer(connector.host, connector.choice);
+    this.#known[id] = connector;
+    connector.moveTo(id, this.#gaveBack.get(connector) ?? 'at once');
+    this.#gaveBack.delete(connector);
+    this.#only = connector;
+    this.#native.routeBy(Uint16Array.of(id), KEY_HASHES[this.#fleet.map.placement.keyHash]);
+    submit();
+    this.#only = undefined;
+    this.#route();
+    this.#native.retireServer(id);
   }
 
   #lookForUnconnected(): void {
@@ -202,7 +239,7 @@ export class Cluster implements ClusterView {
   }
 
   /** The id of the server that a connection is one to. */
-  #serverOf(connection: number): number {
+  #idOf(connection: number): number {
     return Math.trunc(connection / this.#options.connectionsPerNode);
   }
 

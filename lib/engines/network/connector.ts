@@ -60,7 +60,9 @@ export class Connector {
   #proofs = 0;
   #version: string | undefined;
   #lastFault: Error | undefined;
-  #stopped = false;
+  /** Nobody is told of it any more. */
+  #isRetired = false;
+  #isOver = false;
   #nextLookup: Registration | undefined;
 
   /** `id`: of a server that the client has been told of. */
@@ -95,7 +97,7 @@ export class Connector {
 
   /** What the server had under another id is over. */
   follow(id: number): void {
-    if (this.#follows !== id) return;
+    if (this.#follows !== id || this.#isOver) return;
     this.#follows = undefined;
     this.#begin();
   }
@@ -147,7 +149,7 @@ export class Connector {
     this.#version = version;
     this.#lastFault = undefined;
     this.#failures = this.#proofs = 0;
-    if (this.#stopped) return;
+    if (this.#isRetired) return;
     const { monitor, engine } = this.#surroundings;
     monitor.update(this.#endpoint.name, { state: 'connected', version });
     for (const waiter of this.#waiters) waiter.resolve();
@@ -162,7 +164,7 @@ export class Connector {
     if (wasConnected) this.#ended += 1;
     else this.counts.connectErrors += 1;
     if (this.#connections.size === 0) this.#lost(error, cause, wasConnected);
-    if (this.#stopped) return;
+    if (this.#isRetired) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
     tellDisconnected({ engine: this.#surroundings.engine, node: this.name, error }, wasConnected);
   }
@@ -172,7 +174,7 @@ export class Connector {
     this.#version = undefined;
     this.#failed(error);
     if (wasConnected) this.choice.lost();
-    if (this.#stopped) return;
+    if (this.#isRetired) return;
     if (wasConnected) this.#tell();
     else this.#attemptFailed(cause);
   }
@@ -191,6 +193,7 @@ export class Connector {
   }
 
   #tell(): void {
+    if (this.#isRetired) return;
     const isConnected = this.#connections.size > 0;
     this.#surroundings.sees(this.#endpoint.name, { isConnected, failures: this.#failures });
   }
@@ -200,27 +203,23 @@ export class Connector {
     for (const waiter of this.#waiters) waiter.reject(error);
   }
 
-  /** It is not one of the client's servers any more. */
+  /** It is not one of the client's servers any more. What waits for it may still need its addresses. */
   retire(): void {
-    this.#end();
+    this.#isRetired = true;
     this.refuse(this.#error('it was taken out of the servers'));
   }
 
-  /** The client has ended. */
+  /** The client has ended, or it was retired and what it had is over. */
   stop(): void {
-    if (!this.#stopped) this.#surroundings.monitor.update(this.#endpoint.name, { state: 'closed' });
-    this.#end();
-  }
-
-  #end(): void {
-    this.#stopped = true;
+    if (!this.#isRetired) this.#surroundings.monitor.update(this.#endpoint.name, { state: 'closed' });
+    this.#isRetired = this.#isOver = true;
     this.#stopFollowing();
     this.#nextLookup?.cancel();
   }
 
   #failed(lastFault: Error): void {
     this.#lastFault = lastFault;
-    if (!this.#stopped)
+    if (!this.#isRetired)
       this.#surroundings.monitor.update(this.#endpoint.name, { state: 'disconnected', lastFault });
   }
 
@@ -240,7 +239,7 @@ export class Connector {
     this.#endpoint.resolve().then(
       () => {}, // the endpoint has told
       (error) => {
-        if (this.#stopped) return;
+        if (this.#isOver) return;
         const fault = isError(error) ? error : new Error(String(error));
         this.#failed(fault);
         this.refuse(this.#error('its name is unknown'));
@@ -251,7 +250,7 @@ export class Connector {
         this.#failedLookups += 1;
         this.counts.connectErrors += 1;
         this.#countFailure();
-        tellDisconnected({ engine, node: this.name, error: fault }, false);
+        if (!this.#isRetired) tellDisconnected({ engine, node: this.name, error: fault }, false);
         // Operations under way keep the process alive, this does not.
         this.#nextLookup = timers.timer(pause, () => this.#resolveFirst());
       },

@@ -9,9 +9,17 @@ import { type Details, details, isCounter, nameOf, type Operation } from '../../
 import { causeError } from './causes';
 import type { ClusterView } from './cluster-view';
 import type { Completions } from './completions';
+import type { Connector } from './connector';
 import { type Dialect, SUCCESS } from './dialect';
 import type { ResolvedClientOptions } from './options';
 import { unansweredError } from './unanswered';
+
+/** What came back of a server unwritten, to be said to it in another protocol. */
+export interface Returned {
+  readonly ready: Operation[];
+  /** They wait for a flush() of the user's. */
+  readonly withheld: Operation[];
+}
 
 /** Ends operations as their completion records say, or has them handed in again. */
 export class Settler {
@@ -30,8 +38,7 @@ export class Settler {
   /** Those whose values are copies of their own. */
   readonly #kept = new WeakSet<Operation>();
   #again: Operation[] = [];
-  /** Those that wait for a flush() of the user's. */
-  #withheld: Operation[] = [];
+  #returned = new Map<Connector, Returned>();
 
   constructor(
     dialect: Dialect,
@@ -51,7 +58,7 @@ export class Settler {
 
   /** Whether there are operations to be handed in again. */
   get hasAgain(): boolean {
-    return this.#again.length > 0 || this.#withheld.length > 0;
+    return this.#again.length > 0 || this.#returned.size > 0;
   }
 
   /** Reads whose connection broke, and operations that others depend on: they are to be handed in, under their old deadlines. */
@@ -61,11 +68,11 @@ export class Settler {
     return again;
   }
 
-  /** Behind those: what waits for a flush() of the user's. */
-  takeWithheld(): Operation[] {
-    const withheld = this.#withheld;
-    this.#withheld = [];
-    return withheld;
+  /** Behind those: what came back unwritten, by server. */
+  takeReturned(): ReadonlyMap<Connector, Returned> {
+    const returned = this.#returned;
+    this.#returned = new Map();
+    return returned;
   }
 
   /** It is being handed in, and the dialect may look after it. */
@@ -178,8 +185,7 @@ export class Settler {
       cause === layout.CAUSE_OTHER_PROTOCOL && (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_LOST;
     const isWhole = !isSmall(operation.value) || this.#kept.has(operation);
     if (wasReturned && isWhole && records[at + layout.RECORD_LATE] === 0) {
-      const isHeld = records[at + layout.RECORD_FLAGS] === 1;
-      this.#handInAt(operation, at, before ?? details(), isHeld ? this.#withheld : this.#again);
+      this.#handInAt(operation, at, before ?? details(), this.#listOfReturned(at));
       return;
     }
     const blamed = (before?.blamed ?? 0) + (outcome & layout.OUTCOME_BLAMED_BIT ? 1 : 0);
@@ -211,6 +217,15 @@ export class Settler {
     counts.retries += 1;
     const after = { ...(before ?? details()), blamed, lostTo: causeError(cause) };
     this.#handInAt(operation, at, after, this.#again);
+  }
+
+  #listOfReturned(at: number): Operation[] {
+    const server = this.#cluster.serverOf(this.#completions.connection(at));
+    if (server === undefined) return this.#again;
+    const returned = this.#returned.get(server) ?? { ready: [], withheld: [] };
+    this.#returned.set(server, returned);
+    const isHeld = this.#completions.records[at + layout.RECORD_FLAGS] === 1;
+    return isHeld ? returned.withheld : returned.ready;
   }
 
   /** Under its old deadline. */

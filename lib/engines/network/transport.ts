@@ -392,7 +392,13 @@ export class NativeTransport implements Transport {
     this.#continuing = true;
     this.#submitAll(this.#settler.takeAgain());
     this.#tick.flushContinued();
-    this.#submitAll(this.#settler.takeWithheld());
+    for (const [server, { ready, withheld }] of this.#settler.takeReturned())
+      this.#cluster.handBack(server, () => {
+        this.#submitAll(ready);
+        this.#tick.flushContinued();
+        this.#submitAll(withheld);
+        this.#tick.hold();
+      });
     this.#continuing = false;
     this.#checkIdle();
   }
@@ -435,7 +441,8 @@ export class NativeTransport implements Transport {
 
   #endWithBase(): void {
     for (const operation of this.#settler.takeAgain()) this.#failWithBase(operation);
-    for (const operation of this.#settler.takeWithheld()) this.#failWithBase(operation);
+    for (const { ready, withheld } of this.#settler.takeReturned().values())
+      for (const operation of [...ready, ...withheld]) this.#failWithBase(operation);
     for (const [slot, operation] of this.#pending.entries()) {
       if (operation === undefined) continue;
       // The base has never seen it.
