@@ -107,6 +107,10 @@ export class Transactions {
     keys: Iterable<string>,
     options?: GetManyOptions & { readonly partial?: false | undefined },
   ): Promise<Map<string, T>>;
+  getMany<T = unknown>(
+    keys: Iterable<string>,
+    options?: GetManyOptions,
+  ): Promise<Map<string, T> | PartialResult<T>>;
   getMany<T>(keys: Iterable<string>, options?: GetManyOptions): Promise<Map<string, T> | PartialResult<T>> {
     let many: GetMany<Map<string, T>> | GetMany<PartialResult<T>>;
     try {

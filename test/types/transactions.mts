@@ -1,6 +1,7 @@
 import type {
   Database,
   DetailedRecord,
+  GetManyOptions,
   MutationResult,
   PartialResult,
   RecordResult,
@@ -14,7 +15,7 @@ interface User {
 }
 
 /** What each operation resolves to, the same wherever it is called. */
-export async function results(db: Transactions): Promise<void> {
+export async function results(db: Transactions, partial: boolean): Promise<void> {
   is<unknown>()(await db.get('k'), true);
   is<User | undefined>()(await db.get<User>('k'), true);
   is<RecordResult<User> | undefined>()(await db.getRecord<User>('k'), true);
@@ -22,6 +23,9 @@ export async function results(db: Transactions): Promise<void> {
   is<Map<string, User>>()(await db.getMany<User>(new Set(['k'])), true);
   is<Map<string, User>>()(await db.getMany<User>(['k'], { timeout: 1, partial: false }), true);
   is<PartialResult<User>>()(await db.getMany<User>(['k'], { partial: true }), true);
+  const passOn = (options?: GetManyOptions) => db.getMany<User>(['k'], options);
+  is<Map<string, User> | PartialResult<User>>()(await passOn(), true);
+  is<Map<string, User> | PartialResult<User>>()(await db.getMany<User>(['k'], { partial }), true);
   is<User | undefined>()(await db.getAndTouch<User>('k', { ttl: 1 }), true);
   is<boolean>()(await db.exists('k'), true);
   is<boolean>()(await db.remove('k'), true);
