@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
@@ -10,6 +11,7 @@ import {
   type Database,
   EventBase,
   InvalidArgumentError,
+  type OperationTrace,
   TimeoutError,
   UnsupportedError,
 } from '../../lib/index.ts';
@@ -239,6 +241,21 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
       await using other = await bases.connect(second.url);
       assert.equal(await other.get('k'), 'later', 'what came back is not written over it');
     });
+
+  test('counts no attempt for what came back unsent', async () => {
+    await using server = await startServer(OLD);
+    const attempts: number[] = [];
+    const channel = tracingChannel('evenkeel:operation');
+    const subscriber = { asyncEnd: (trace: object) => attempts.push((trace as OperationTrace).attempts) };
+    channel.subscribe(subscriber as never);
+    try {
+      await using db = await bases.connect(server.url, LAZY);
+      await Promise.all([db.upsert('k', Buffer.from('v')), db.append('k', 'v'), db.get('k')]);
+    } finally {
+      channel.unsubscribe(subscriber as never);
+    }
+    assert.deepEqual(attempts, [1, 1, 1]);
+  });
 
   test('leaves a server that is taken out with nothing that waits for it', async () => {
     await using first = await startServer(OLD);

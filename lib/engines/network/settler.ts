@@ -84,7 +84,7 @@ export class Settler {
   /** It may have to be handed in again. The caller may use its memory again as soon as the call has returned, unless it is large. */
   keepValue(operation: Operation): void {
     const { value, attempts } = operation;
-    if (attempts > 0 || !isSmall(value)) return;
+    if (attempts > 0 || this.#kept.has(operation) || !isSmall(value)) return;
     operation.value = copyOf(value);
     this.#kept.add(operation);
   }
@@ -185,6 +185,7 @@ export class Settler {
       cause === layout.CAUSE_OTHER_PROTOCOL && (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_LOST;
     const isWhole = !isSmall(operation.value) || this.#kept.has(operation);
     if (wasReturned && isWhole && records[at + layout.RECORD_LATE] === 0) {
+      operation.attempts -= 1; // nobody had it
       this.#handInAt(operation, at, before ?? details(), this.#listOfReturned(at));
       return;
     }
