@@ -8,7 +8,7 @@ export interface ServerSample {
   /** ms, by a clock that does not jump. */
   readonly at: number;
   readonly version: string | undefined;
-  /** undefined: it has not answered. */
+  /** undefined: it has not told them. */
   readonly stats: ServerStats | undefined;
   /** Why not. */
   readonly fault: string | undefined;

@@ -31,9 +31,9 @@ const COLUMNS: readonly Column<ServerRates>[] = [
 const known = (figure: number | undefined, text: (figure: number) => string): string =>
   figure === undefined ? UNKNOWN : text(figure);
 
-function stateOf({ state, fault }: ServerRates): string {
+function stateOf({ state, fault, version }: ServerRates): string {
   if (fault === undefined) return 'up';
-  if (state === 'connected') return 'silent';
+  if (state === 'connected') return version === undefined ? 'silent' : 'error';
   return state === 'connecting' ? 'trying' : 'down';
 }
 

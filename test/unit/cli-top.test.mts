@@ -93,14 +93,18 @@ describe('the table of servers', () => {
   test('has a row for each server, and below it why one has not answered', () => {
     const down = ratesOf({ ...silent, name: 'cache-2:11211', state: 'disconnected' }, undefined);
     const mute = ratesOf({ ...silent, name: 'cache-3:11211' }, undefined);
-    const text = topTable([well, down, mute], Number.POSITIVE_INFINITY);
+    const fault = 'EVENKEEL_SERVER: not now';
+    const refusing = ratesOf({ ...silent, name: 'cache-4:11211', version: '1.6.18', fault }, undefined);
+    const text = topTable([well, down, mute, refusing], Number.POSITIVE_INFINITY);
     assert.deepEqual(text.split('\n'), [
       'server          state  gets/s  sets/s    hits  items   memory  conns  evict/s   probe  version',
       'cache-1:11211      up    123k       0  99.71%   1.2k  50%/64M     12        0  250 µs   1.6.18',
       'cache-2:11211    down       -       -       -      -        -      -        -       -        -',
       'cache-3:11211  silent       -       -       -      -        -      -        -       -        -',
+      'cache-4:11211   error       -       -       -      -        -      -        -       -   1.6.18',
       'cache-2:11211: EVENKEEL_TIMEOUT: no answer',
       'cache-3:11211: EVENKEEL_TIMEOUT: no answer',
+      `cache-4:11211: ${fault}`,
     ]);
   });
 
