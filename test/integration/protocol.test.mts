@@ -34,7 +34,7 @@ const KINDS: readonly (readonly [what: string, age: ServerAge, isMeta: boolean, 
   ['one from before the meta protocol', OLD, false, 2],
   ['one of which misses have no opaque', { version: '1.6.17' }, false, 2],
   ['one that says no version', { version: 'proxy' }, false, 2],
-  ['one of the binary protocol alone', { protocols: ['binary'] }, false, 2],
+  ['one of the binary protocol alone', { protocols: ['binary'] }, false, 4],
 ];
 
 const nameOf = ({ port }: TestServer): string => `127.0.0.1:${port}`;
@@ -169,7 +169,7 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
   test('speaks to each server of a fleet as that wants it, and its other bases begin so', async () => {
     await using first = await startServer(NEW);
     await using second = await startServer(OLD);
-    await using third = await startServer({ protocols: ['binary'] });
+    await using third = await startServer({ version: '1.4.5', protocols: ['binary'] });
     const servers = [first, second, third];
     await using db = await bases.connect(urlOf(servers), AUTO);
     assert.equal(db.capabilities.recordDetails, false);
@@ -306,6 +306,33 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
     await until(() => db.capabilities.recordDetails);
     await write(4);
     assert.equal((await db.getDetails('k'))?.value, 4);
+  });
+
+  for (const kind of ['reset', 'silent'] as const)
+    test(`speaks the meta protocol to a new one that begins with a connection that is ${kind}`, async () => {
+      await using server = await startServer(NEW);
+      await server.fault({ on: 'connect', times: 1, action: { kind } });
+      await using db = await bases.connect(server.url, { ...LAZY, connectTimeout: 2000 });
+      await until(() => db.capabilities.recordDetails);
+      assert.equal(await db.getOrLoad('k', () => 'x', { ttl: 60 }), 'x');
+    });
+
+  test('comes back in the meta protocol however long the server was away', async () => {
+    await using server = await startServer(NEW);
+    await using db = await bases.connect(server.url, { ...AUTO, ...QUICK });
+    await db.upsert('k', 1);
+    for (const attempts of [8, 10, 16, 20]) {
+      const fault = await server.fault({ on: 'connect', times: attempts, action: { kind: 'reset' } });
+      await server.disconnectAll();
+      await fault.waitForHits(attempts);
+      await until(async () => {
+        try {
+          return (await db.getDetails('k'))?.value === 1;
+        } catch {
+          return false; // it is not known yet that it is a new one
+        }
+      });
+    }
   });
 
   test('settles everything once, in order, while its server becomes another again and again', async () => {

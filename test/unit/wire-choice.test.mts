@@ -57,6 +57,37 @@ test('a server that has become newer is spoken to otherwise, once', () => {
   assert.deepEqual([choice.wire, choice.isGuess], [META, false]);
 });
 
+test('one that merely hung up and says that it is newer is asked once more, for each connection', () => {
+  const choice = choiceOf();
+  assert.equal(choice.refused(HUNG_UP), 'at once');
+  assert.equal(choice.connected('new'), true);
+  assert.deepEqual([choice.wire, choice.isGuess], [META, true]);
+  assert.equal(choice.refused(HUNG_UP), 'at once');
+  assert.equal(choice.connected('new'), false);
+  assert.deepEqual([choice.wire, choice.isGuess], [BINARY, false]);
+  const answering = choiceOf();
+  answering.refused(ANSWERED);
+  assert.equal(answering.connected('new'), false);
+});
+
+test('one that was away for long is spoken to in the first protocol again', () => {
+  const choice = choiceOf();
+  choice.connected('new');
+  choice.lost();
+  while (choice.wire === META) choice.refused(HUNG_UP);
+  assert.equal(choice.connected('new'), true);
+  assert.equal(choice.wire, META);
+  assert.equal(choice.connected('new'), false);
+});
+
+test('what an answer told is not true of the server that is there after a long outage', () => {
+  const choice = choiceOf();
+  choice.refused(ANSWERED);
+  while (choice.wire === BINARY) choice.refused(HUNG_UP);
+  while (choice.wire === META) choice.refused(HUNG_UP);
+  assert.equal(choice.connected('new'), true);
+});
+
 test('of one that was connected an answer is enough, but hanging up may have other reasons', () => {
   const answering = choiceOf();
   answering.connected('new');

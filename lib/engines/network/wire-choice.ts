@@ -19,6 +19,8 @@ export class WireChoice {
   #index: number;
   /** Of one that was connected, or is new: none of its connections has been refused since. */
   #isTrusted = true;
+  /** As long as it is the same server: it does not speak the first, whatever version it says. */
+  #isOfTheSecond = false;
   #refusals = 0;
 
   /** `hint`: the name of the one that it was last seen to speak. */
@@ -47,23 +49,32 @@ export class WireChoice {
     this.#refusals += 1;
     const isTelling = this.#isTrusted && (this.isGuess || isAnswer(cause));
     if (!isTelling && this.#refusals < MOST_REFUSALS) return undefined;
+    if (this.#index !== 0) this.#isOfTheSecond = false;
+    else if (isAnswer(cause)) this.#isOfTheSecond = true;
     this.#index = 1 - this.#index;
     this.#refusals = 0;
     this.isGuess = this.#isTrusted = false;
     return isTelling ? 'at once' : 'after a pause';
   }
 
-  /** There is a connection. true: the other one is to be tried. */
+  /**
+   * There is a connection. true: the other one is to be tried. It is tried once for a connection that comes about: who hung up
+   * on it or was silent may have been away, or only claims to be of that version.
+   */
   connected(version: string): boolean {
     this.#refusals = 0;
-    this.isGuess = this.#index !== 0 && this.#isTrusted && this.#isBetter(version);
-    if (this.isGuess) this.#index = 0;
+    this.#isTrusted = true;
+    this.isGuess = this.#index !== 0 && !this.#isOfTheSecond && this.#isBetter(version);
+    if (this.isGuess) {
+      this.#index = 0;
+      this.#isOfTheSecond = true;
+    }
     return this.isGuess;
   }
 
   /** The last connection has ended: the next may be one to another version of the server. */
   lost(): void {
-    this.#isTrusted = true;
+    this.#isOfTheSecond = false;
   }
 }
 
