@@ -1,4 +1,4 @@
-import { BackpressureError, TimeoutError } from '../errors';
+import { BackpressureError, ConnectionError, TimeoutError } from '../errors';
 import { clearTimeout, queueMicrotask, setTimeout } from '../platform';
 import { onAbort, reasonOf } from './abort';
 import type { Gathering } from './gathering';
@@ -171,7 +171,7 @@ export class GetMany<R> implements Collector, Waiting {
       try {
         submitter.submit(operation);
       } catch (error) {
-        if (!(error instanceof BackpressureError)) throw error;
+        if (!(error instanceof BackpressureError || error instanceof ConnectionError)) throw error;
         // One server may have all the room that it may have, while there is some for the others.
         if (this.#gathering.failed !== undefined && submitter.available() > 0) {
           this.fail(operation, error);

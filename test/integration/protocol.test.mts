@@ -115,7 +115,10 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
       assert.deepEqual(many, new Map([['k', Buffer.from('one, two, three')]]));
       assert.equal((scheduled as unknown[])[1], 'four');
       if (isMeta) assert.equal(((await details) as { value: unknown }).value, 'four');
-      else assert.ok((await details) instanceof UnsupportedError);
+      else
+        assert.ok(
+          (await details) instanceof (age.protocols?.length === 1 ? ConnectionError : UnsupportedError),
+        );
     });
 
   test('writes nothing before a flush() of the user, whatever it has found', async () => {
@@ -316,6 +319,54 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
       await until(() => db.capabilities.recordDetails);
       assert.equal(await db.getOrLoad('k', () => 'x', { ttl: 60 }), 'x');
     });
+
+  test('refuses nothing for good before the server has answered', async () => {
+    await using server = await startServer(NEW);
+    const fault = await server.fault({ on: 'connect', action: { kind: 'reset' } });
+    await using db = await bases.connect(server.url, { ...LAZY, ...QUICK });
+    const plain = db.get('k');
+    const isTransient = (error: unknown): boolean =>
+      (error instanceof ConnectionError || error instanceof TimeoutError) && error.retryable;
+    let connectionErrors = 0;
+    const isRefused = (error: unknown): boolean => {
+      if (error instanceof ConnectionError) connectionErrors += 1;
+      return isTransient(error);
+    };
+    while (connectionErrors < 10) {
+      await assert.rejects(
+        db.getOrLoad('l', () => 1, { ttl: 60, timeout: 20 }),
+        isRefused,
+      );
+      await assert.rejects(db.get('a key', { timeout: 20 }), isRefused);
+      const { errors } = await db.getMany(['a key'], { timeout: 20, partial: true });
+      assert.ok(isTransient(errors.get('a key')));
+    }
+    await fault.remove();
+    assert.equal(await plain, undefined);
+    await until(() => db.capabilities.recordDetails);
+    assert.equal(await db.getOrLoad('l', () => 1, { ttl: 60 }), 1);
+    assert.equal(await db.get('a key'), undefined);
+  });
+
+  test('tells what was answered in the first protocol when the second fails as well', async () => {
+    const silent = createServer((socket) => {
+      const answer = (bytes: Buffer): unknown =>
+        bytes[0] !== 0x80 && socket.write("-ERR unknown command 'mn'\r\n");
+      socket.on('error', () => {}).on('data', answer);
+    }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    await assert.rejects(
+      bases.connect(`memcached://127.0.0.1:${port}`, { ...AUTO, connectTimeout: 1500 }),
+      /no answer within 1500 ms; in the meta protocol .*it said "-ERR unknown command 'mn'/,
+    );
+    silent.close();
+    await using old = await startServer({ version: '1.5.22', protocols: ['text'] });
+    await assert.rejects(
+      bases.connect(old.url, AUTO),
+      /the server closed the connection; in the meta protocol .*it said "ERROR/,
+    );
+  });
 
   test('comes back in the meta protocol however long the server was away', async () => {
     await using server = await startServer(NEW);

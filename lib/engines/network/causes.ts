@@ -48,9 +48,10 @@ export const isProof = (cause: number): boolean => PROOFS.has(cause);
 
 /**
  * The error behind a cause code of native code: a system error with its `code`, or a breach of the protocol. `said`: the first
- * bytes of who did not shake hands, or what is wrong with TLS.
+ * bytes of who did not shake hands, or what is wrong with TLS; `besides`: what else there is to tell of who is not what was
+ * expected.
  */
-export function causeError(cause: number, said: Uint8Array = new Uint8Array(0)): Error {
+export function causeError(cause: number, said: Uint8Array = new Uint8Array(0), besides = ''): Error {
   if (cause === layout.CAUSE_TLS) {
     const fault =
       said.length === 0 ? 'the connection is broken' : excerpt(Buffer.from(said).toString(), LONGEST_FAULT);
@@ -62,12 +63,12 @@ export function causeError(cause: number, said: Uint8Array = new Uint8Array(0)):
   if (cause === layout.CAUSE_UNAUTHENTICATED)
     return new AuthenticationError(`the server wants authentication: give a username and a password${words}`);
   if (cause > layout.CAUSE_PROTOCOL) {
-    return Object.assign(new Error(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}`), {
+    return Object.assign(new Error(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}${besides}`), {
       code: 'EPROTO',
     });
   }
   const code = getSystemErrorName(-cause);
-  return Object.assign(new Error(`connection failed: ${code}${words}`), { code, errno: -cause });
+  return Object.assign(new Error(`connection failed: ${code}${words}${besides}`), { code, errno: -cause });
 }
 
 const MOST_BYTES = 32;

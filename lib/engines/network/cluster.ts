@@ -27,6 +27,10 @@ export interface ClusterOptions extends ConnectorOptions {
 interface Speaker {
   readonly name: string;
   readonly wire: string;
+  /** It has said that it speaks that. */
+  readonly isKnown: boolean;
+  /** Why there is no connection to it. */
+  readonly fault: Error | undefined;
   readonly version: string | undefined;
 }
 
@@ -116,9 +120,9 @@ export class Cluster implements ClusterView {
   speakerOf(key: string): Speaker | undefined {
     const connector = this.#known[this.#native.serverOf(key)];
     if (connector === undefined) return undefined;
-    const { name, choice } = connector;
+    const { name, choice, fault } = connector;
     const node = this.topology.current.nodes.find((each) => each.name === name);
-    return { name, wire: choice.wire.name, version: node?.version };
+    return { name, wire: choice.wire.name, isKnown: choice.isKnown, fault, version: node?.version };
   }
 
   /** Of a server to which there is a connection. */
@@ -168,9 +172,11 @@ export class Cluster implements ClusterView {
   disconnected(connection: number, cause: number, said: Uint8Array, maySpeakOtherwise: boolean): void {
     const connector = this.#connectorOf(connection);
     if (connector === undefined) return;
+    const { wire } = connector.choice;
     const isRefusal = maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(said);
     const change = isRefusal ? connector.choice.refused(cause) : undefined;
     if (change !== 'at once') connector.disconnected(connection, cause, said);
+    if (change !== undefined) connector.refusedIn(wire.name, cause, said);
     if (change !== undefined && this.#isCurrent(connector)) this.#speakOtherwise(connector, change);
     else if (change !== undefined) this.#giveBack(connector, change);
     this.#lookForUnconnected();

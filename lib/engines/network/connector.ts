@@ -10,7 +10,7 @@ import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
 import { random } from '../../platform';
 import { causeError, isProof } from './causes';
-import type { Change, WireChoice } from './wire-choice';
+import { type Change, isAnswer, type WireChoice } from './wire-choice';
 
 interface Waiter {
   /** The first failure is an answer, too. */
@@ -60,6 +60,8 @@ export class Connector {
   #proofs = 0;
   #version: string | undefined;
   #lastFault: Error | undefined;
+  /** What was answered in the other protocol since the last connection, for the end of a message. */
+  #otherAnswer = '';
   /** Nobody is told of it any more. */
   #isRetired = false;
   #isOver = false;
@@ -148,6 +150,7 @@ export class Connector {
     }
     this.#version = version;
     this.#lastFault = undefined;
+    this.#otherAnswer = '';
     this.#failures = this.#proofs = 0;
     if (this.#isRetired) return;
     const { monitor, engine } = this.#surroundings;
@@ -160,13 +163,18 @@ export class Connector {
   /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
   disconnected(connection: number, cause: number, said: Uint8Array): void {
     const wasConnected = this.#connections.delete(connection);
-    const error = causeError(cause, said);
+    const error = causeError(cause, said, this.#otherAnswer);
     if (wasConnected) this.#ended += 1;
     else this.counts.connectErrors += 1;
     if (this.#connections.size === 0) this.#lost(error, cause, wasConnected);
     if (this.#isRetired) return;
     if (!this.#endpoint.isFixed) this.#resolveAgain();
     tellDisconnected({ engine: this.#surroundings.engine, node: this.name, error }, wasConnected);
+  }
+
+  /** It is not spoken to in this protocol any more, as disconnected() would tell. */
+  refusedIn(wire: string, cause: number, said: Uint8Array): void {
+    this.#otherAnswer = isAnswer(cause) ? `; in the ${wire} protocol ${causeError(cause, said).message}` : '';
   }
 
   /** There is no connection any more, or none yet. */
@@ -264,7 +272,7 @@ export class Connector {
 
   #error(otherwise: string): EvenkeelError {
     const cause = this.#lastFault;
-    const message = `connect: ${this.#endpoint.name}: ${cause?.message ?? otherwise}`;
+    const message = `connect: ${this.#endpoint.name}: ${cause?.message ?? `${otherwise}${this.#otherAnswer}`}`;
     const Kind = cause instanceof AuthenticationError ? AuthenticationError : ConnectionError;
     return new Kind(message, { cause, context: { op: 'connect', node: this.#endpoint.name } });
   }

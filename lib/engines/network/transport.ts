@@ -1,7 +1,13 @@
 import type { Fleet } from '../../cluster/fleet';
 import type { Timers } from '../../cluster/resolver';
 import type { TopologyMonitor } from '../../cluster/topology';
-import { BackpressureError, ClosedError, type EvenkeelError, UnsupportedError } from '../../errors';
+import {
+  BackpressureError,
+  ClosedError,
+  ConnectionError,
+  type EvenkeelError,
+  UnsupportedError,
+} from '../../errors';
 import type { EventBase } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
@@ -114,7 +120,7 @@ export class NativeTransport implements Transport {
   dispatch<T>(operation: Operation): Promise<T> {
     const refused = this.#submit(operation);
     if (refused === undefined) return operation.promise<T>();
-    if (!(refused instanceof BackpressureError)) throw refused;
+    if (!isOfTheMoment(refused)) throw refused;
     return Promise.reject(refused);
   }
 
@@ -122,7 +128,7 @@ export class NativeTransport implements Transport {
     try {
       many.start(this);
     } catch (error) {
-      if (!(error instanceof BackpressureError)) throw error;
+      if (!isOfTheMoment(error)) throw error;
       return Promise.reject(error);
     }
     return many.promise;
@@ -293,6 +299,10 @@ export class NativeTransport implements Transport {
 
   #refused(operation: Operation, code: number): EvenkeelError {
     operation.stopListening?.();
+    if (code === layout.REFUSED_OPERATION || code === layout.REFUSED_KEY_FORBIDDEN_BYTE) {
+      const undecided = this.#undecided(operation);
+      if (undecided !== undefined) return undecided;
+    }
     if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation, this.#dialect.noSuchOperation);
     return this.#refusal(code, nameOf(operation.kind));
   }
@@ -301,6 +311,16 @@ export class NativeTransport implements Transport {
   #takesCas(key: string): boolean {
     const found = this.#cluster.speakerOf(key);
     return found === undefined || this.#dialect.takesNewCas(found.wire, found.version ?? '');
+  }
+
+  /** The other protocol may be the server's, and have what this one has not. */
+  #undecided({ kind, key, details: detail }: Operation): ConnectionError | undefined {
+    const found = detail?.server === undefined ? this.#cluster.speakerOf(key) : undefined;
+    if (found === undefined || found.isKnown) return undefined;
+    const op = nameOf(kind);
+    const { name: node, fault: cause } = found;
+    const message = `${op}: not connected: ${cause?.message ?? `what ${node} speaks is not known yet`}`;
+    return new ConnectionError(message, { cause, context: { op, key, node } });
   }
 
   #unsupported({ kind, key }: Operation, reason: string): UnsupportedError {
@@ -482,6 +502,10 @@ export class NativeTransport implements Transport {
     if (!this.#whenIdle.isEmpty && this.isIdle) this.#whenIdle.callAll();
   }
 }
+
+/** It may be otherwise soon, and is no fault of the call. */
+const isOfTheMoment = (refused: unknown): boolean =>
+  refused instanceof BackpressureError || refused instanceof ConnectionError;
 
 /** Operations that fail do so in crowds, and each costs as much as two others: the loop turns in between. */
 const FAILURES_A_TURN = 256;

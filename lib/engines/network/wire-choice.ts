@@ -14,6 +14,8 @@ export type Change = 'at once' | 'after a pause';
 export class WireChoice {
   /** No connection has shown yet that the server speaks it, and there is another one to try. */
   isGuess: boolean;
+  /** That the server speaks it, by an answer: its version on a connection, or that it does not know the other one. */
+  isKnown: boolean;
   readonly #wires: readonly Wire[];
   readonly #isBetter: (version: string) => boolean;
   #index: number;
@@ -32,6 +34,7 @@ export class WireChoice {
       wires.findIndex(({ name }) => name === hint),
     );
     this.isGuess = this.isOpen;
+    this.isKnown = !this.isOpen || this.wire.name === hint;
   }
 
   /** There is another one than wire. */
@@ -54,6 +57,7 @@ export class WireChoice {
     this.#index = 1 - this.#index;
     this.#refusals = 0;
     this.isGuess = this.#isTrusted = false;
+    this.isKnown = isAnswer(cause);
     return isTelling ? 'at once' : 'after a pause';
   }
 
@@ -69,6 +73,7 @@ export class WireChoice {
       this.#index = 0;
       this.#isOfTheSecond = true;
     }
+    this.isKnown = !this.isGuess;
     return this.isGuess;
   }
 
@@ -79,5 +84,5 @@ export class WireChoice {
 }
 
 /** It said something, and did not merely hang up or say nothing. */
-const isAnswer = (cause: number): boolean =>
+export const isAnswer = (cause: number): boolean =>
   cause > layout.CAUSE_PROTOCOL && cause !== layout.CAUSE_END_OF_STREAM && cause !== layout.CAUSE_SILENCE;
