@@ -481,6 +481,11 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
     await using server = await startServer({ credentials: spaced });
     await using db = await bases.connect(server.url, { ...AUTO, ...spaced });
     assert.equal(await db.get('k'), undefined);
+    await using ofText = await startServer({ credentials: spaced, protocols: ['text', 'meta'] });
+    await assert.rejects(
+      bases.connect(ofText.url, { ...AUTO, ...spaced }),
+      /password has a space or a line break, which the login of memcached's text protocols cannot carry/,
+    );
   });
 });
 

@@ -36,11 +36,16 @@ const meta = (handshake: Wire['handshake']): Wire => ({
 });
 
 /** Credentials that it cannot carry are for SASL. */
-function metaIfPossible(credentials: Credentials): readonly Wire[] {
+const metaIfPossible = (credentials: Credentials): readonly Wire[] =>
+  metaFault(credentials) === undefined ? [meta(carefulMetaHandshake(credentials))] : [];
+
+/** Why its login cannot carry them. */
+function metaFault(credentials: Credentials | undefined): string | undefined {
   try {
-    return [meta(carefulMetaHandshake(credentials))];
-  } catch {
-    return [];
+    metaHandshake(credentials);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
 }
 
@@ -57,6 +62,7 @@ export const memcachedDialect = (
   credentials: Credentials | undefined,
 ): Dialect => ({
   wires: WIRES[protocol](credentials),
+  noOtherWire: protocol === 'auto' ? metaFault(credentials) : undefined,
   isBetterSpokenTo: (version) => credentials === undefined && packVersion(version) >= OLDEST_META,
   isFull: (said) => Buffer.from(said).includes('Too many open connections'),
   engine: 'memcached',

@@ -70,6 +70,7 @@ export class Cluster implements ClusterView {
       timers,
       monitor: this.topology,
       engine: dialect.engine,
+      noOtherWire: dialect.noOtherWire,
       sees: (name: string, sight: Sight) => fleet.sees(this, name, sight),
     };
     this.#stopListening = fleet.listen((map) => this.#apply(map));

@@ -6,6 +6,7 @@ import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../
 import type { Registration } from '../../event-base/event-base';
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
+import * as layout from '../../native/layout';
 import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
 import { random } from '../../platform';
@@ -26,6 +27,7 @@ export interface Surroundings {
   readonly monitor: TopologyMonitor;
   /** Where the timers are. */
   readonly timers: Timers;
+  readonly noOtherWire: string | undefined;
   /** As messages call its servers. */
   readonly engine: string;
   sees(name: string, sight: Sight): void;
@@ -164,6 +166,9 @@ export class Connector {
   disconnected(connection: number, cause: number, said: Uint8Array): void {
     const wasConnected = this.#connections.delete(connection);
     const error = causeError(cause, said, this.#otherAnswer);
+    const { noOtherWire } = this.#surroundings;
+    const mayNotUnderstand = cause === layout.CAUSE_BAD_MAGIC || cause === layout.CAUSE_END_OF_STREAM;
+    if (!wasConnected && mayNotUnderstand && noOtherWire !== undefined) error.message += `; ${noOtherWire}`;
     if (wasConnected) this.#ended += 1;
     else this.counts.connectErrors += 1;
     if (this.#connections.size === 0) this.#lost(error, cause, wasConnected);

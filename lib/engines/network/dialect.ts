@@ -19,6 +19,8 @@ export interface Wire {
 export interface Dialect {
   /** What its servers may speak, one or two; the one to be tried first comes first. */
   readonly wires: readonly Wire[];
+  /** Why one that they may speak is not among those, for who is found not to speak the rest. */
+  readonly noOtherWire?: string | undefined;
   /** Whether a server of this version is to be spoken to in the first of two, and not in the other. */
   isBetterSpokenTo(version: string): boolean;
   /** Whether that is what one of its servers says which takes no further connection, whatever is spoken on it. */
