@@ -358,7 +358,8 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
     const { port } = silent.address() as AddressInfo;
     await assert.rejects(
       bases.connect(`memcached://127.0.0.1:${port}`, { ...AUTO, connectTimeout: 1500 }),
-      /no answer within 1500 ms; in the meta protocol .*it said "-ERR unknown command 'mn'/,
+      // The attempt and the wait for it end at about the same time.
+      /(?:no answer within 1500 ms|ETIMEDOUT).*; in the meta protocol .*it said "-ERR unknown command 'mn'/,
     );
     silent.close();
     await using old = await startServer({ version: '1.5.22', protocols: ['text'] });
