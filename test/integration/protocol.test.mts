@@ -362,6 +362,17 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
       /(?:no answer within 1500 ms|ETIMEDOUT).*; in the meta protocol .*it said "-ERR unknown command 'mn'/,
     );
     silent.close();
+    const curt = createServer((socket) => {
+      const answer = (bytes: Buffer): unknown =>
+        bytes[0] === 0x80 ? socket.destroy() : socket.write("-ERR unknown command 'mn'\r\n");
+      socket.on('error', () => {}).on('data', answer);
+    }).listen(0, '127.0.0.1');
+    await once(curt, 'listening');
+    await assert.rejects(
+      bases.connect(`memcached://127.0.0.1:${(curt.address() as AddressInfo).port}`, AUTO),
+      /the server closed the connection; in the meta protocol .*it said "-ERR unknown command 'mn'/,
+    );
+    curt.close();
     await using old = await startServer({ version: '1.5.22', protocols: ['text'] });
     await assert.rejects(
       bases.connect(old.url, AUTO),
