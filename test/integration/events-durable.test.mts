@@ -12,6 +12,7 @@ import {
   SubscriptionBusyError,
 } from '../../lib/index.ts';
 import { readClock } from '../clock.mts';
+import { pause } from '../pause.mts';
 import { Directory, Marker, Order, open, order, type Shop, short } from './events-shop.mts';
 import { until } from './harness.mts';
 
@@ -358,7 +359,7 @@ describe('a writer that has too much to do', () => {
     await insert(db, 1);
     await setImmediate();
     const prepared = await db.prepare((tx) => tx.records(Order).insert(order(2)));
-    await new Promise((resolve) => setTimeout(resolve, 1800));
+    await pause(1800);
     await prepared.commit();
     await subscription.caughtUp();
     await end(subscription);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect, EventBase, type SlowOperationsReport } from 'evenkeel';
+import { pause } from '../pause.mts';
 import { onBothBases, outcomes, startPair, until } from './harness.mts';
 
 /** What is reported once the database has closed, as one. */
@@ -19,8 +20,6 @@ function gathered(): {
   return { slowOperations: { threshold: 20, interval: 600_000, log }, report };
 }
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 onBothBases('slow operations', (bases) => {
   test('are reported with where they spent their time: on the wire, or queued', async () => {
     const { slowOperations, report } = gathered();
@@ -31,7 +30,7 @@ onBothBases('slow operations', (bases) => {
       const first = db.get('written');
       await until(() => db.stats().nodes[0]?.inFlight === 1);
       const second = db.upsert('queued', 'v');
-      await wait(30);
+      await pause(30);
       await server.resume();
       await Promise.all([first, second]);
     }
@@ -79,7 +78,7 @@ onBothBases('slow operations', (bases) => {
       await server.pause();
       const got = db.get('k');
       await until(() => db.stats().nodes[0]?.inFlight === 1);
-      await wait(30);
+      await pause(30);
       await server.stop();
       await until(() => db.topology.nodes[0]?.state === 'disconnected');
       await server.restart();
@@ -101,7 +100,7 @@ onBothBases('slow operations', (bases) => {
       await using pair = await startPair(bases, { slowOperations });
       await pair.db.get('k');
     }
-    await wait(1);
+    await pause(1);
     assert.deepEqual(reports, []);
   });
 });
@@ -113,7 +112,7 @@ test('an embedded database reports calls that take long', async () => {
     await using db = await connect('embedded:', { slowOperations, eventBase: base });
     await db.upsert('k', 'v');
     await db.transaction(async (tx) => {
-      await wait(30);
+      await pause(30);
       await tx.get('k');
     });
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect, type DatabaseStats, defineClass, EventBase, field, type NodeStats, onNew } from 'evenkeel';
 import { startServer } from '../../lib/testing/index.ts';
+import { pause } from '../pause.mts';
 import { onBothBases, outcomes, startPair, until } from './harness.mts';
 
 const onlyNode = ({ nodes }: DatabaseStats): NodeStats => {
@@ -76,7 +77,7 @@ onBothBases('db.stats()', (bases) => {
     await server.pause();
     const got = db.get('k');
     await until(() => onlyNode(db.stats()).inFlight === 1);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await pause(30);
     await server.resume();
     await got;
     const took = performance.now() - begin;

@@ -11,6 +11,7 @@ import * as layout from '../../lib/native/layout.ts';
 import { nodeCounts } from '../../lib/observability/stats.ts';
 import { Kind, Operation } from '../../lib/transactions/operation.ts';
 import { commonFlagsTranscoder } from '../../lib/transactions/transcoder.ts';
+import { pause } from '../pause.mts';
 
 const MISS = 7;
 const ASK = 9;
@@ -110,8 +111,35 @@ test('an error names the server that its record names', async () => {
   });
   const offline = handedIn(Kind.get, 'k');
   settler.settle(offline.operation, layout.OUTCOME_OFFLINE, 0);
+  settler.failing.fail(1);
   await assert.rejects(offline.outcome, { message: 'get: not connected: 2 is away' });
-  assert.equal(settler.failures, 2);
+  assert.equal(settler.failures, 1);
+});
+
+test('those that nobody answered fail after those that were answered, and as many at a time as they are told to', async () => {
+  const { settler } = settlerOf(2);
+  const told: string[] = [];
+  const tell = ({ operation, outcome }: ReturnType<typeof handedIn>): Promise<unknown> =>
+    outcome.then(
+      () => told.push(operation.key),
+      ({ message }: Error) => told.push(`${operation.key}: ${message}`),
+    );
+  const late = ['a', 'b', 'c'].map((key) => handedIn(Kind.upsert, key));
+  const answeredOne = handedIn(Kind.get, 'd');
+  const all = [...late, answeredOne].map(tell);
+  for (const { operation } of late) settler.settle(operation, layout.OUTCOME_TIMED_OUT, 0);
+  settler.settle(answeredOne.operation, answered(0), 0);
+  await all[3];
+  assert.deepEqual(told, ['d']);
+  assert.equal(settler.failing.size, 3);
+  settler.failing.fail(2);
+  await all[1];
+  assert.equal(settler.failing.size, 1);
+  const why = 'upsert: not connected: 2 is away';
+  assert.deepEqual(told, ['d', `a: ${why}`, `b: ${why}`]);
+  settler.failing.fail(2);
+  await all[2];
+  assert.deepEqual(told.slice(3), [`c: ${why}`]);
 });
 
 test('a lost read is handed in again under its deadline, a write that was sent is not', async () => {
@@ -126,6 +154,7 @@ test('a lost read is handed in again under its deadline, a write that was sent i
   assert.equal(read.operation.details?.deadlineLow, 77);
   const write = handedIn(Kind.upsert, 'k');
   settler.settle(write.operation, lost, 0);
+  settler.failing.fail(1);
   await assert.rejects(write.outcome, {
     ambiguous: true,
     message: 'upsert: the server closed the connection',
@@ -152,7 +181,7 @@ test('what is handed in again unsent has no more time than it had', async () => 
   operation.attempts = 0;
   settler.keep(operation);
   operation.attempts = 1;
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await pause(30);
   settler.keep(operation);
   operation.attempts = 2;
   settler.settle(operation, layout.OUTCOME_ANSWERED | ((MISS + 1) << layout.OUTCOME_STATUS_SHIFT), 0);

@@ -44,7 +44,7 @@ for (const { form, options } of forms) {
   describe(`faults of a server ${form}`, () => {
     test('delay: the answer is late and later ones wait behind it', async () => {
       await using ready = await started(options);
-      await ready.strike({ kind: 'delay', ms: 30 });
+      await ready.strike({ kind: 'delay', ms: 200 });
       const before = performance.now();
       ready.client.send(get('a', 1), noop(2));
       const answers = await ready.client.answers(2);
@@ -52,7 +52,8 @@ for (const { form, options } of forms) {
         answers.map(({ opaque }) => opaque),
         [1, 2],
       );
-      assert.ok(performance.now() - before >= 29);
+      // Timers count from when the loop last looked at the clock.
+      assert.ok(performance.now() - before >= 100);
     });
 
     test('delay with reorder: later answers overtake', async () => {
