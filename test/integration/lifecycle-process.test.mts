@@ -110,6 +110,20 @@ for (const model of models) {
       assertEnded(ended, 0, ['get EVENKEEL_TIMEOUT ECONNREFUSED']);
     });
 
+    test('stays until the last one of a crowd has failed', async () => {
+      const ended = await inProcess(
+        async ({ evenkeel, say }, { url, model }) => {
+          const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
+          const db = await evenkeel.connect(url, { eventBase });
+          let failed = 0;
+          for (let i = 0; i < 2000; i += 1) db.get('k', { timeout: 20 }).catch(() => (failed += 1));
+          process.on('exit', () => say(String(failed)));
+        },
+        { url: silent.url, model },
+      );
+      assertEnded(ended, 0, ['2000']);
+    });
+
     test('does not stay for a client that cannot connect', async () => {
       const ended = await inProcess(async ({ evenkeel, say }, model) => {
         const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();

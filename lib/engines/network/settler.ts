@@ -1,4 +1,4 @@
-import { type ErrorContext, EvenkeelError, ServerError, TimeoutError } from '../../errors';
+import { type ErrorContext, EvenkeelError, ServerError } from '../../errors';
 import { copyOf, lengthOf } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
@@ -11,8 +11,9 @@ import type { ClusterView } from './cluster-view';
 import type { Completions } from './completions';
 import type { Connector } from './connector';
 import { type Dialect, SUCCESS } from './dialect';
+import { Failing, fail } from './failing';
 import type { ResolvedClientOptions } from './options';
-import { unansweredError } from './unanswered';
+import { isAnother, unansweredError } from './unanswered';
 
 /** What came back of a server unwritten, to be said to it in another protocol. */
 export interface Returned {
@@ -23,8 +24,10 @@ export interface Returned {
 
 /** Ends operations as their completion records say, or has them handed in again. */
 export class Settler {
-  /** How many operations have failed. */
+  /** How many operations have failed at once. */
   failures = 0;
+  /** Those that are to. */
+  readonly failing = new Failing();
   /** What was closed, when nothing new is started any more. */
   closed: string | undefined;
   readonly #dialect: Dialect;
@@ -61,11 +64,12 @@ export class Settler {
     return this.#again.length > 0 || this.#returned.size > 0;
   }
 
-  /** Reads whose connection broke, and operations that others depend on: they are to be handed in, under their old deadlines. */
-  takeAgain(): Operation[] {
-    const again = this.#again;
-    this.#again = [];
-    return again;
+  /**
+   * Reads whose connection broke, and operations that others depend on, at most so many: they are to be handed in, under their
+   * old deadlines.
+   */
+  takeAgain(most = this.#again.length): Operation[] {
+    return this.#again.splice(0, most);
   }
 
   /** Behind those: what came back unwritten, by server. */
@@ -203,16 +207,20 @@ export class Settler {
       fault: this.#cluster.faultOf(this.#completions.connection(at)),
       closed: this.closed,
     };
-    const error = withoutStack(() =>
-      unansweredError(unanswered, nameOf(operation.kind), this.#contextOf(operation, at)),
-    );
-    const counts = this.#cluster.countsOf(this.#completions.connection(at));
-    if (error !== undefined) {
-      this.failures += 1;
-      if (error instanceof TimeoutError) counts.timeouts += 1;
-      else counts.errors += 1;
+    const connection = this.#completions.connection(at);
+    const counts = this.#cluster.countsOf(connection);
+    if (!isAnother(unanswered)) {
       if (unanswered.outcome === layout.OUTCOME_LOST) this.noteSlow(operation, outcome, at);
-      operation.fail(error);
+      const node = this.#cluster.nameOf(connection);
+      const error = (): EvenkeelError =>
+        unansweredError(unanswered, nameOf(operation.kind), contextOf(operation, node));
+      if (unanswered.outcome !== layout.OUTCOME_CLOSED) {
+        this.failing.add({ operation, error, counts });
+      } else {
+        // Nobody is answered any more.
+        this.failures += 1;
+        fail({ operation, error, counts });
+      }
       return;
     }
     counts.retries += 1;

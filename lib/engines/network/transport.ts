@@ -58,6 +58,8 @@ export class NativeTransport implements Transport {
   #whenEnded: (() => void)[] = [];
   #ended = false;
   #isDraining = false;
+  /** Operations are left that are to fail in other turns of the loop. */
+  #failsOn = false;
   #isBaseClosed = false;
 
   constructor(
@@ -185,7 +187,8 @@ export class NativeTransport implements Transport {
   }
 
   get isIdle(): boolean {
-    return this.#underWay === 0 && !this.#settler.hasAgain && this.#waiting.size === 0;
+    const { failing, hasAgain } = this.#settler;
+    return this.#underWay === 0 && failing.size === 0 && !hasAgain && this.#waiting.size === 0;
   }
 
   whenIdle(callback: () => void): () => void {
@@ -208,7 +211,8 @@ export class NativeTransport implements Transport {
 
   stats(): TransportStats {
     const queuedBytes = this.#native.queuedBytes();
-    return { underWay: this.#underWay, queuedBytes, nodes: this.#cluster.stats(), storage: undefined };
+    const underWay = this.#underWay + this.#settler.failing.size;
+    return { underWay, queuedBytes, nodes: this.#cluster.stats(), storage: undefined };
   }
 
   version(): string | undefined {
@@ -351,7 +355,7 @@ export class NativeTransport implements Transport {
       for (let count = 1; count > 0; ) {
         count = this.#completions.take(this.#native);
         this.#settleTaken(count);
-        if (this.#settler.failures >= FAILURES_A_TURN && !this.#isBaseClosed) return true;
+        if (this.#settler.failures >= A_TURN && !this.#isBaseClosed) return true;
       }
     } finally {
       this.#isDraining = false;
@@ -360,10 +364,22 @@ export class NativeTransport implements Transport {
       this.#endWithBase();
       return false;
     }
+    if (this.#settler.failing.size > 0 || this.#failsOn) this.#fail(A_TURN);
     // Only here is the room of what has ended free again: native code takes slots back with the next take.
     if (this.#settler.hasAgain) this.#handInAgain();
     if (this.#waiting.size > 0) this.#proceed();
-    return false;
+    return this.#failsOn || this.#settler.hasAgain;
+  }
+
+  /** Those that nobody answered, at most so many; what is left keeps the process alive. */
+  #fail(most: number): void {
+    const { failing } = this.#settler;
+    failing.fail(most);
+    const goesOn = failing.size > 0;
+    if (goesOn && !this.#failsOn) this.#base.ref();
+    if (!goesOn && this.#failsOn) this.#base.unref();
+    this.#failsOn = goesOn;
+    this.#checkIdle();
   }
 
   #settleTaken(count: number): void {
@@ -410,7 +426,7 @@ export class NativeTransport implements Transport {
   /** Hands in again what was lost, under its old deadline; it waits for the next connection like any other. */
   #handInAgain(): void {
     this.#continuing = true;
-    this.#submitAll(this.#settler.takeAgain());
+    this.#submitAll(this.#settler.takeAgain(A_TURN));
     this.#tick.flushContinued();
     for (const [server, { ready, withheld }] of this.#settler.takeReturned())
       this.#cluster.handBack(server, () => {
@@ -482,6 +498,7 @@ export class NativeTransport implements Transport {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#fail(Number.POSITIVE_INFINITY);
     this.#cluster.stop();
     this.#tick.end();
     for (const waiting of this.#waiting) waiting.giveUp(this.#closedError());
@@ -507,5 +524,5 @@ export class NativeTransport implements Transport {
 const isOfTheMoment = (refused: unknown): boolean =>
   refused instanceof BackpressureError || refused instanceof ConnectionError;
 
-/** Operations that fail do so in crowds, and each costs as much as two others: the loop turns in between. */
-const FAILURES_A_TURN = 256;
+/** Operations fail and are lost in crowds, and each costs as much as several others: the loop turns between so many. */
+const A_TURN = 64;

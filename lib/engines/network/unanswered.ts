@@ -40,18 +40,28 @@ export interface Unanswered {
   readonly closed: string | undefined;
 }
 
-/** The error it rejects with; undefined when it is to be handed in again. Pure. */
-export function unansweredError(
-  it: Unanswered,
-  op: string,
-  context: ErrorContext,
-): EvenkeelError | undefined {
+/** Whether it is to be handed in again. Pure. */
+export function isAnother(it: Unanswered): boolean {
+  if (it.outcome !== layout.OUTCOME_LOST || it.closed !== undefined || hasTimedOut(it)) return false;
+  // What has come back unwritten comes here when it cannot be said anew.
+  const isReturned = it.cause === layout.CAUSE_OTHER_PROTOCOL;
+  return !isReturned && !isTakenAway(it) && mayRetry(it);
+}
+
+/** Of many with one deadline, the first to pass it may find the connection silent and end it for the others. */
+function hasTimedOut({ outcome, late, written, cause }: Unanswered): boolean {
+  const isDue = late && (written || cause === layout.CAUSE_OTHER_PROTOCOL);
+  return outcome === layout.OUTCOME_TIMED_OUT || (outcome === layout.OUTCOME_LOST && isDue);
+}
+
+/** How native code says that a value's memory was taken away before it could be sent. */
+const isTakenAway = ({ cause, written }: Unanswered): boolean => cause === constants.errno.EFAULT && !written;
+
+/** The error it rejects with, unless it is handed in again. Pure. */
+export function unansweredError(it: Unanswered, op: string, context: ErrorContext): EvenkeelError {
   const ambiguous = it.written && !it.idempotent;
-  const isLost = it.outcome === layout.OUTCOME_LOST;
-  // Of many with one deadline, the first to pass it may find the connection silent and end it for the others.
-  const isDue = it.late && (it.written || it.cause === layout.CAUSE_OTHER_PROTOCOL);
-  if (it.outcome === layout.OUTCOME_TIMED_OUT || (isLost && isDue)) {
-    const broken = isLost ? causeError(it.cause) : it.lostTo;
+  if (hasTimedOut(it)) {
+    const broken = it.outcome === layout.OUTCOME_LOST ? causeError(it.cause) : it.lostTo;
     let why = 'no answer within its deadline';
     if (it.fault !== undefined) why = `not connected: ${it.fault.message}`;
     else if (broken !== undefined) why = `${why}: ${broken.message}`;
@@ -66,14 +76,10 @@ export function unansweredError(
     const Kind = it.fault instanceof AuthenticationError ? AuthenticationError : ConnectionError;
     return new Kind(`${op}: not connected: ${why}`, { cause: it.fault, context });
   }
-  // How native code says that a value's memory was taken away before it could be sent.
-  if (it.cause === constants.errno.EFAULT && !it.written) {
+  if (isTakenAway(it)) {
     const message = `${op}: the memory of the value was transferred or resized before it was sent`;
     return new InvalidArgumentError(message, { context: { ...context, argument: 'value' } });
   }
-  // What has come back unwritten comes here when it cannot be said anew.
-  const isReturned = it.cause === layout.CAUSE_OTHER_PROTOCOL;
-  if (!isReturned && it.closed === undefined && mayRetry(it)) return undefined;
   const cause = causeError(it.cause);
   return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
 }
