@@ -1,11 +1,10 @@
-import type { CommandContext } from './commands';
 import type { HeaderLies, RequestAction } from './faults';
-import type { AnyRequest, Session, Verdict } from './requests';
+import type { AnyRequest, Verdict } from './requests';
 
 /** What a protocol does with its requests, and how it lies where a fault wants that. */
 export interface Dialect<Request extends AnyRequest> {
-  /** Executes a request and adds its answer, if it has one, to `context.answers`. */
-  execute(request: Request, context: CommandContext, session: Session): Verdict;
+  /** Executes a request and adds its answer, if it has one, to the answers of the server. */
+  execute(request: Request): Verdict;
   /** Whether the protocol has what `action` falsifies. */
   knows(action: RequestAction, request: Request): boolean;
   /** The answer under another opaque; default: one that is not the request's. */

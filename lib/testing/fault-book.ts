@@ -1,10 +1,13 @@
 import { isRegExp } from 'node:util/types';
 import type { Dialect } from './dialect';
 import type { ConnectAction, ConnectFault, FaultRule, RequestAction, RequestFault } from './faults';
-import { Opcode, type OpcodeName } from './protocol';
 import type { AnyRequest } from './requests';
 
-interface ActiveFault<Rule extends FaultRule> {
+/** Rules over operations by whatever names a protocol has for them. */
+type AnyRule = FaultRule<string>;
+type AnyRequestFault = RequestFault<string>;
+
+interface ActiveFault<Rule extends AnyRule> {
   readonly rule: Rule;
   readonly opcodes: ReadonlySet<number> | undefined;
   seen: number;
@@ -13,13 +16,22 @@ interface ActiveFault<Rule extends FaultRule> {
 
 /** The faults set, in order of their setting; the first that matches strikes. */
 export class FaultBook {
-  readonly #requestFaults = new Map<number, ActiveFault<RequestFault>>();
+  /** The numbers of operations by their names. */
+  readonly #opcodes: Readonly<Record<string, number>>;
+  readonly #general: FaultBook | undefined;
+  readonly #requestFaults = new Map<number, ActiveFault<AnyRequestFault>>();
   readonly #connectFaults = new Map<number, ActiveFault<ConnectFault>>();
   readonly #spentHits = new Map<number, number>();
   #nextId = 1;
 
+  /** Faults of requests in `general`, which several servers share, strike where none of this book does. */
+  constructor(opcodes: Readonly<Record<string, number>>, general?: FaultBook) {
+    this.#opcodes = opcodes;
+    this.#general = general;
+  }
+
   get hasRequestFaults(): boolean {
-    return this.#requestFaults.size > 0;
+    return this.#requestFaults.size > 0 || (this.#general?.hasRequestFaults ?? false);
   }
 
   get refuses(): boolean {
@@ -27,10 +39,10 @@ export class FaultBook {
     return false;
   }
 
-  add(rule: FaultRule): number {
+  add(rule: AnyRule): number {
     const id = this.#nextId++;
     if (rule.on === 'connect') this.#connectFaults.set(id, active(rule, undefined));
-    else this.#requestFaults.set(id, active(rule, opcodesOf(rule)));
+    else this.#requestFaults.set(id, active(rule, opcodesOf(rule, this.#opcodes)));
     return id;
   }
 
@@ -60,7 +72,7 @@ export class FaultBook {
       if (matches(fault, request) && dialect.knows(action, request) && strikes(fault, connection))
         return action;
     }
-    return undefined;
+    return this.#general?.forRequest(request, dialect, connection);
   }
 
   forConnection(connection: number): Exclude<ConnectAction, { kind: 'refuse' }> | undefined {
@@ -72,22 +84,24 @@ export class FaultBook {
   }
 }
 
-function active<Rule extends FaultRule>(
+function active<Rule extends AnyRule>(
   rule: Rule,
   opcodes: ReadonlySet<number> | undefined,
 ): ActiveFault<Rule> {
   return { rule, opcodes, seen: 0, hits: 0 };
 }
 
-function opcodesOf(rule: RequestFault): ReadonlySet<number> | undefined {
+function opcodesOf(
+  rule: AnyRequestFault,
+  opcodes: Readonly<Record<string, number>>,
+): ReadonlySet<number> | undefined {
   if (rule.opcode === undefined) return undefined;
   const listed = Array.isArray(rule.opcode) ? rule.opcode : [rule.opcode];
-  return new Set(
-    listed.map((opcode) => (typeof opcode === 'number' ? opcode : Opcode[opcode as OpcodeName])),
-  );
+  const numbers = listed.map((opcode) => (typeof opcode === 'number' ? opcode : opcodes[opcode]));
+  return new Set(numbers.filter((opcode) => opcode !== undefined));
 }
 
-function matches(fault: ActiveFault<RequestFault>, request: AnyRequest): boolean {
+function matches(fault: ActiveFault<AnyRequestFault>, request: AnyRequest): boolean {
   if (fault.opcodes !== undefined && !fault.opcodes.has(request.opcode)) return false;
   const wanted = fault.rule.key;
   if (wanted === undefined) return true;
@@ -97,7 +111,7 @@ function matches(fault: ActiveFault<RequestFault>, request: AnyRequest): boolean
   });
 }
 
-function strikes(fault: ActiveFault<FaultRule>, connection: number): boolean {
+function strikes(fault: ActiveFault<AnyRule>, connection: number): boolean {
   const { rule } = fault;
   if (rule.connection !== undefined && rule.connection !== connection) return false;
   if (fault.hits >= (rule.times ?? Number.POSITIVE_INFINITY)) return false;

@@ -2,7 +2,6 @@ import { isRegExp, isUint8Array } from 'node:util/types';
 import { checkObject, checkOptions, invalidArgument, shown } from '../arguments';
 import { nearest } from '../nearest';
 import type { ConnectAction, FaultRule, HeaderLies, RequestAction } from './faults';
-import { Opcode } from './protocol';
 
 type Check = (value: unknown) => boolean;
 /** Of each property its check, or those of its own properties. A name with an exclamation mark is required. */
@@ -84,14 +83,19 @@ const OCCURRENCE: Shape = {
 };
 const REQUEST_RULE: Shape = {
   ...OCCURRENCE,
-  opcode: (value) => (Array.isArray(value) ? value : [value]).every(isOpcode),
   key: (value) => typeof value === 'string' || typeof value === 'function' || isRegExp(value),
 };
 
-/** InvalidArgumentError for a rule that could not strike as it is written; types alone do not stop a test in JavaScript. */
-export function checkFault(rule: FaultRule): void {
+/**
+ * InvalidArgumentError for a rule that could not strike as it is written; types alone do not stop a test in JavaScript.
+ * `opcodes` has the names of operations.
+ */
+export function checkFault(rule: FaultRule<string>, opcodes: Readonly<Record<string, number>>): void {
   const { on } = checkObject(rule, 'rule');
-  check('rule', rule, on === 'connect' ? OCCURRENCE : REQUEST_RULE);
+  const isOpcode: Check = (value) =>
+    typeof value === 'string' ? Object.hasOwn(opcodes, value) : isU8(value);
+  const opcode: Check = (value) => (Array.isArray(value) ? value : [value]).every(isOpcode);
+  check('rule', rule, on === 'connect' ? OCCURRENCE : { ...REQUEST_RULE, opcode });
   const { kind, ...parameters } = rule.action;
   const shapes: Readonly<Record<string, Shape>> = on === 'connect' ? CONNECT_ACTIONS : REQUEST_ACTIONS;
   const shape = typeof kind === 'string' && Object.hasOwn(shapes, kind) ? shapes[kind] : undefined;
@@ -117,8 +121,4 @@ function check(argument: string, given: unknown, shape: Shape): void {
       throw invalidArgument(property, `${property} cannot be ${shown(value)}`);
     }
   }
-}
-
-function isOpcode(value: unknown): boolean {
-  return typeof value === 'string' ? Object.hasOwn(Opcode, value) : isU8(value);
 }

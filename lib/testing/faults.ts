@@ -98,13 +98,13 @@ interface Occurrence {
 }
 
 /** A fault of requests; every condition given must hold. */
-export interface RequestFault extends Occurrence {
+export interface RequestFault<Name extends string = OpcodeName> extends Occurrence {
   readonly on?: 'request' | undefined;
   /**
    * The operation. Commands of the text and meta protocols go by the name of what they do, `noreply` or not: `get` strikes
    * `gets` and `mg`, `set` strikes `cas` and `ms`, `gat` and `touch` an `mg` with `T`, with a value and without.
    */
-  readonly opcode?: OpcodeName | number | readonly (OpcodeName | number)[] | undefined;
+  readonly opcode?: Name | number | readonly (Name | number)[] | undefined;
   /** The whole key (of a request with several: one of them), a pattern, or a predicate (not with a server in a worker). Keys are compared as UTF-8. */
   readonly key?: (string | RegExp | ((key: string) => boolean)) | undefined;
   readonly action: RequestAction;
@@ -116,4 +116,4 @@ export interface ConnectFault extends Occurrence {
   readonly action: ConnectAction;
 }
 
-export type FaultRule = RequestFault | ConnectFault;
+export type FaultRule<Name extends string = OpcodeName> = RequestFault<Name> | ConnectFault;

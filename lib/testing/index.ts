@@ -11,5 +11,6 @@ export type {
 export type { RestartOptions, ServerAge, ServerOptions, ServerProtocol, StopOptions } from './operations';
 export { Opcode, type OpcodeName, Status } from './protocol';
 export type { ReceivedChunk, ReceivedCommand } from './recording';
-export type { FaultHandle, TestServer } from './test-server';
+export type { FaultHandle } from './test-endpoint';
+export type { TestServer } from './test-server';
 export { startServer } from './test-server';

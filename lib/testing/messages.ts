@@ -1,5 +1,3 @@
-import type { Address, ServerOperations } from './operations';
-
 /** Errors lose `code` in structured clone; this is what of one crosses between the threads. */
 export interface SentError {
   readonly message: string;
@@ -8,12 +6,13 @@ export interface SentError {
 
 export interface CallMessage {
   readonly id: number;
-  readonly name: keyof ServerOperations;
+  readonly name: string;
   readonly args: unknown[];
 }
 
-export type ReplyMessage =
-  | { readonly kind: 'started'; readonly address: Address }
+/** `started` has what the other thread needs to know at first. */
+export type ReplyMessage<Started> =
+  | { readonly kind: 'started'; readonly started: Started }
   | { readonly kind: 'failed'; readonly error: SentError }
   | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly error: SentError };

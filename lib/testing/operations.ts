@@ -66,9 +66,9 @@ export interface Address {
   readonly secure: boolean;
 }
 
-/** What a server can be told, from its own thread or another one: arguments and results survive structured clone. */
-export interface ServerOperations {
-  addFault(rule: FaultRule): Promise<number>;
+/** What whatever listens can be told, from its own thread or another one: arguments and results survive structured clone. */
+export interface EndpointOperations {
+  addFault(rule: FaultRule<string>): Promise<number>;
   removeFault(id: number): Promise<void>;
   faultHits(id: number): Promise<number>;
   waitForFaultHits(id: number, hits: number): Promise<void>;
@@ -82,14 +82,29 @@ export interface ServerOperations {
   pause(): Promise<void>;
   resume(): Promise<void>;
   stop(options: StopOptions): Promise<void>;
+}
+
+/** What a memcached server can be told. */
+export interface ServerOperations extends EndpointOperations {
   restart(options: RestartOptions): Promise<void>;
   flush(): Promise<void>;
   stats(): Promise<Record<string, string>>;
   close(): Promise<void>;
 }
 
+/** An object whose methods can be called from another thread. */
+export type Operations<Of> = { [Name in keyof Of]: (...args: never[]) => Promise<unknown> };
+
 /** Calls an operation by name: directly, or as a message to a worker. */
-export type Call = <Name extends keyof ServerOperations>(
+export type Call<Of extends Operations<Of>> = <Name extends keyof Of>(
   name: Name,
-  ...args: Parameters<ServerOperations[Name]>
-) => ReturnType<ServerOperations[Name]>;
+  ...args: Parameters<Of[Name]>
+) => ReturnType<Of[Name]>;
+
+/** Calls operations of an object in this thread. */
+export function callsOf<Of extends Operations<Of>>(target: Of): Call<Of> {
+  return (name, ...args) => {
+    const operation: (...given: typeof args) => Promise<unknown> = target[name];
+    return operation.apply(target, args) as ReturnType<Of[typeof name]>;
+  };
+}

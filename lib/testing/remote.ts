@@ -1,15 +1,14 @@
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type CallMessage, type ReplyMessage, revivedError } from './messages';
-import type { Address, Call, ServerOperations, ServerOptions } from './operations';
+import type { Call, Operations } from './operations';
 
 interface Pending {
   readonly resolve: (result: unknown) => void;
   readonly reject: (reason: Error) => void;
 }
 
-/** The other end of a server in a worker thread. */
-export class RemoteServer {
+/** The other end of what runs in a worker thread. */
+export class Remote<Of extends Operations<Of> & { close(): Promise<void> }> {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
@@ -17,31 +16,32 @@ export class RemoteServer {
 
   private constructor(worker: Worker) {
     this.#worker = worker;
-    worker.on('message', (message: ReplyMessage) => this.#settle(message));
+    worker.on('message', (message: ReplyMessage<unknown>) => this.#settle(message));
     worker.on('error', (error) => this.#abandon(error));
     worker.on('exit', () => this.#abandon(new Error('The server was closed')));
   }
 
-  /** Starts the thread and waits until the server in it listens. */
-  static async start(options: ServerOptions): Promise<{ server: RemoteServer; address: Address }> {
+  /** Starts a thread at `entry` and waits until what is in it says that it has started. */
+  static async start<Of extends Operations<Of> & { close(): Promise<void> }, Started>(
+    entry: string,
+    options: { readonly clock?: unknown },
+  ): Promise<{ remote: Remote<Of>; started: Started }> {
     if (options.clock !== undefined) throw new TypeError('A clock cannot be given to a server in a worker');
-    const worker = new Worker(join(__dirname, 'worker.js'), { workerData: options });
-    const address = await started(worker);
-    return { server: new RemoteServer(worker), address };
+    const worker = new Worker(entry, { workerData: options });
+    const started = await startOf<Started>(worker);
+    return { remote: new Remote<Of>(worker), started };
   }
 
-  readonly call: Call = <Name extends keyof ServerOperations>(
-    name: Name,
-    ...args: Parameters<ServerOperations[Name]>
-  ) => this.#send(name, args) as ReturnType<ServerOperations[Name]>;
+  readonly call: Call<Of> = <Name extends keyof Of>(name: Name, ...args: Parameters<Of[Name]>) =>
+    this.#send(String(name), args) as ReturnType<Of[Name]>;
 
   async close(): Promise<void> {
     if (this.#exited) return;
-    await this.call('close');
+    await this.#send('close', []);
     await this.#worker.terminate();
   }
 
-  #send(name: keyof ServerOperations, args: unknown[]): Promise<unknown> {
+  #send(name: string, args: unknown[]): Promise<unknown> {
     if (this.#exited) return Promise.reject(new Error('The server was closed'));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
@@ -51,7 +51,7 @@ export class RemoteServer {
     });
   }
 
-  #settle(message: ReplyMessage): void {
+  #settle(message: ReplyMessage<unknown>): void {
     if (message.kind !== 'result' && message.kind !== 'error') return;
     const pending = this.#pending.get(message.id);
     this.#pending.delete(message.id);
@@ -66,12 +66,12 @@ export class RemoteServer {
   }
 }
 
-function started(worker: Worker): Promise<Address> {
+function startOf<Started>(worker: Worker): Promise<Started> {
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
-    worker.once('message', (message: ReplyMessage) => {
+    worker.once('message', (message: ReplyMessage<Started>) => {
       worker.off('error', reject);
-      if (message.kind === 'started') resolve(message.address);
+      if (message.kind === 'started') resolve(message.started);
       else if (message.kind === 'failed') reject(revivedError(message.error));
     });
   });

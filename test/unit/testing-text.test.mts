@@ -29,8 +29,9 @@ function answersTo(pieces: readonly Buffer[]): string {
   };
   const session = { speaksMeta: true, authenticated: true, saslStarted: false };
   let text = '';
+  const dialect = textDialect(context, session);
   const parser = new TextParser(LIMIT, session, {
-    request: (request) => textDialect.execute(request, context, session),
+    request: (request) => dialect.execute(request),
     broken: (answer = 'closed') => {
       text += answer;
     },

@@ -1,21 +1,25 @@
+import type { CommandContext } from '../commands';
 import type { Dialect } from '../dialect';
 import type { HeaderLies } from '../faults';
 import { HEADER_BYTES, Opcode, RESPONSE_MAGIC, Status, statusBody } from '../protocol';
+import type { Session } from '../requests';
 import { execute } from './execute';
 import type { Request } from './parser';
 
 const UNASKED_OPAQUE = 0xdeadbeef;
 
 /** The binary protocol of memcached. */
-export const binaryDialect: Dialect<Request> = {
-  execute,
-  knows: () => true,
-  withOpaque: (request, answer, opaque = ~request.opaque >>> 0) => withHeader(answer, { opaque }),
-  withHeader,
-  refusal: statusAnswer,
-  announcement,
-  unasked: () => header(Opcode.noop, UNASKED_OPAQUE, Status.success, 0),
-};
+export function binaryDialect(context: CommandContext, session: Session): Dialect<Request> {
+  return {
+    execute: (request) => execute(request, context, session),
+    knows: () => true,
+    withOpaque: (request, answer, opaque = ~request.opaque >>> 0) => withHeader(answer, { opaque }),
+    withHeader,
+    refusal: statusAnswer,
+    announcement,
+    unasked: () => header(Opcode.noop, UNASKED_OPAQUE, Status.success, 0),
+  };
+}
 
 function statusAnswer(request: Request, status: number, given: string | Uint8Array | undefined): Buffer {
   const body = given === undefined ? statusBody(status) : Buffer.from(given);
