@@ -1,0 +1,205 @@
+import { UnsupportedError } from '../../errors';
+import type { HostPort } from '../connection-string';
+import type { BucketMap, ClusterMap, ClusterNode, NodeAddress, Ports } from './cluster-map';
+import {
+  arrayOf,
+  bigintOf,
+  hostOf,
+  integerOf,
+  type JsonObject,
+  misshapen,
+  notUnderstood,
+  objectOf,
+  optionalObject,
+  parseDocument,
+  textOf,
+} from './json';
+import { parsePartitionMap } from './partition-rows';
+import type { Revision } from './revision';
+
+const MOST_NODES = 1024;
+const MOST_CAPABILITIES = 1024;
+const MOST_NETWORKS = 64;
+const LARGEST_REVISION = (1n << 63n) - 1n;
+/** In a configuration: the host at which its teller was reached. */
+const TELLER = '$HOST';
+
+/**
+ * The terse configuration of a cluster or bucket (ns_server's, as GET_CLUSTER_CONFIG answers it). `teller`: where the server was reached that
+ * tells it. Throws ConnectionError for what cannot be understood whole, and UnsupportedError for a bucket that has no partitions
+ * by its kind: half a configuration would send keys to the wrong servers.
+ */
+export function parseConfiguration(document: string | Uint8Array, teller: HostPort): ClusterMap {
+  const config = parseDocument(document);
+  const nodes = Object.freeze(parseNodes(config, teller));
+  const map = optionalObject(config.vBucketServerMap, 'vBucketServerMap');
+  const servers = Object.freeze(serversOf(config, map, nodes, teller));
+  return Object.freeze({
+    revision: parseRevision(config),
+    nodes,
+    servers,
+    bucket: parseBucket(config, map, servers.length),
+    clusterCapabilities: parseClusterCapabilities(config.clusterCapabilities),
+  });
+}
+
+function parseRevision({ rev, revEpoch }: JsonObject): Revision {
+  const read = (value: unknown, path: string): bigint =>
+    value === undefined ? -1n : bigintOf(value, path, -1n, LARGEST_REVISION);
+  return Object.freeze({ epoch: read(revEpoch, 'revEpoch'), rev: read(rev, 'rev') });
+}
+
+function parseNodes({ nodes, nodesExt }: JsonObject, teller: HostPort): readonly ClusterNode[] {
+  const parsed =
+    nodesExt === undefined
+      ? arrayOf(nodes, 'nodes', MOST_NODES).map((node, at) => parseOldNode(node, `nodes[${at}]`, teller))
+      : arrayOf(nodesExt, 'nodesExt', MOST_NODES).map((node, at) =>
+          parseNode(node, `nodesExt[${at}]`, teller),
+        );
+  if (parsed.length === 0) throw notUnderstood('it names no node');
+  const names = new Set<string>();
+  for (const { internal } of parsed) {
+    const name = nameOf(internal);
+    if (name !== undefined && names.has(name)) throw notUnderstood(`it names ${name} twice`);
+    if (name !== undefined) names.add(name);
+  }
+  return parsed;
+}
+
+const nameOf = ({ host, ports }: NodeAddress): string | undefined =>
+  ports.kv === undefined ? undefined : `${host} ${ports.kv}`;
+
+function parseNode(value: unknown, path: string, teller: HostPort): ClusterNode {
+  const node = objectOf(value, path);
+  const { hostname = TELLER, thisNode, serverGroup } = node;
+  const ports = parsePorts(optionalObject(node.services, `${path}.services`) ?? {}, `${path}.services`);
+  return Object.freeze({
+    internal: Object.freeze({ host: hostIn(hostname, `${path}.hostname`, teller), ports }),
+    alternates: parseAlternates(node.alternateAddresses, `${path}.alternateAddresses`, ports),
+    isTeller: thisNode === true,
+    serverGroup: serverGroup === undefined ? undefined : textOf(serverGroup, `${path}.serverGroup`),
+  });
+}
+
+/** Servers before 3.0 have no `nodesExt`. */
+function parseOldNode(value: unknown, path: string, teller: HostPort): ClusterNode {
+  const node = objectOf(value, path);
+  const { host, port } = splitHostPort(node.hostname, `${path}.hostname`, teller);
+  const { direct } = optionalObject(node.ports, `${path}.ports`) ?? {};
+  const kv = portOf(direct, `${path}.ports.direct`);
+  return Object.freeze({
+    internal: Object.freeze({
+      host,
+      ports: Object.freeze({ kv, kvTls: undefined, management: port, managementTls: undefined }),
+    }),
+    alternates: new Map<string, NodeAddress>(),
+    isTeller: node.thisNode === true,
+    serverGroup: undefined,
+  });
+}
+
+function parseAlternates(value: unknown, path: string, internal: Ports): ReadonlyMap<string, NodeAddress> {
+  const networks = Object.entries(optionalObject(value, path) ?? {});
+  if (networks.length > MOST_NETWORKS) throw notUnderstood(`${path} has more than ${MOST_NETWORKS} networks`);
+  return new Map(
+    networks.map(([name, each]): [string, NodeAddress] => {
+      const { hostname, ports } = objectOf(each, `${path}.${name}`);
+      const own = parsePorts(
+        optionalObject(ports, `${path}.${name}.ports`) ?? {},
+        `${path}.${name}.ports`,
+        internal,
+      );
+      const host = hostOf(withoutBrackets(hostname), `${path}.${name}.hostname`);
+      return [name, Object.freeze({ host, ports: own })];
+    }),
+  );
+}
+
+/** What is not there is as in `otherwise`. */
+function parsePorts(services: JsonObject, path: string, otherwise?: Ports): Ports {
+  const { kv, kvSSL, mgmt, mgmtSSL } = services;
+  return Object.freeze({
+    kv: portOf(kv, `${path}.kv`) ?? otherwise?.kv,
+    kvTls: portOf(kvSSL, `${path}.kvSSL`) ?? otherwise?.kvTls,
+    management: portOf(mgmt, `${path}.mgmt`) ?? otherwise?.management,
+    managementTls: portOf(mgmtSSL, `${path}.mgmtSSL`) ?? otherwise?.managementTls,
+  });
+}
+
+const portOf = (value: unknown, path: string): number | undefined =>
+  value === undefined ? undefined : integerOf(value, path, 1, 65535);
+
+function hostIn(value: unknown, path: string, teller: HostPort): string {
+  return value === TELLER ? teller.host : hostOf(withoutBrackets(value), path);
+}
+
+const withoutBrackets = (value: unknown): unknown =>
+  typeof value === 'string' && value.startsWith('[') && value.endsWith(']') ? value.slice(1, -1) : value;
+
+/** `host:port`, IPv6 in brackets. */
+function splitHostPort(value: unknown, path: string, teller: HostPort): HostPort {
+  const text = textOf(value, path);
+  const colon = text.lastIndexOf(':');
+  const digits = text.slice(colon + 1);
+  if (colon === -1 || !/^\d{1,5}$/.test(digits)) throw misshapen(path, 'a host and a port', value);
+  return {
+    host: hostIn(text.slice(0, colon), path, teller),
+    port: integerOf(Number(digits), path, 1, 65535),
+  };
+}
+
+/**
+ * The nodes that serve data. Those that are still being added stand behind them in `nodesExt`. The indexes of the partition map are those of its own
+ * list of servers, whose order is another one in old configurations.
+ */
+function serversOf(
+  { nodes: old }: JsonObject,
+  map: JsonObject | undefined,
+  nodes: readonly ClusterNode[],
+  teller: HostPort,
+): readonly ClusterNode[] {
+  const hasData = ({ internal: { ports } }: ClusterNode): boolean => (ports.kv ?? ports.kvTls) !== undefined;
+  const first =
+    old === undefined ? nodes.filter(hasData) : nodes.slice(0, arrayOf(old, 'nodes', MOST_NODES).length);
+  if (map?.serverList === undefined) return first;
+  const byName = new Map<string, ClusterNode>();
+  for (const node of first)
+    for (const port of [node.internal.ports.kv, node.internal.ports.kvTls])
+      if (port !== undefined) byName.set(`${node.internal.host} ${port}`, node);
+  const servers = arrayOf(map.serverList, 'vBucketServerMap.serverList', MOST_NODES).map((entry, at) => {
+    const path = `vBucketServerMap.serverList[${at}]`;
+    const { host, port } = splitHostPort(entry, path, teller);
+    const node = byName.get(`${host} ${port}`) ?? first[at];
+    if (node === undefined) throw notUnderstood(`${path} is none of the nodes that serve data`);
+    return node;
+  });
+  if (new Set(servers).size < servers.length) throw notUnderstood('it has one node for two servers of data');
+  return servers;
+}
+
+function parseBucket(
+  config: JsonObject,
+  map: JsonObject | undefined,
+  servers: number,
+): BucketMap | undefined {
+  const { name, uuid, nodeLocator = 'vbucket', bucketCapabilities = [] } = config;
+  if (name === undefined && map === undefined) return undefined;
+  if (nodeLocator === 'ketama')
+    throw new UnsupportedError('the bucket is a memcached bucket, which has no partitions');
+  if (nodeLocator !== 'vbucket') throw misshapen('nodeLocator', "'vbucket'", nodeLocator);
+  return Object.freeze({
+    name: textOf(name, 'name'),
+    uuid: uuid === undefined ? undefined : textOf(uuid, 'uuid'),
+    capabilities: parseNames(bucketCapabilities, 'bucketCapabilities'),
+    partitions: map && parsePartitionMap(map, servers),
+  });
+}
+
+function parseClusterCapabilities(value: unknown): ClusterMap['clusterCapabilities'] {
+  const services = Object.entries(optionalObject(value, 'clusterCapabilities') ?? {});
+  if (services.length > MOST_CAPABILITIES) throw notUnderstood('clusterCapabilities has too many services');
+  return new Map(services.map(([name, each]) => [name, parseNames(each, `clusterCapabilities.${name}`)]));
+}
+
+const parseNames = (value: unknown, path: string): ReadonlySet<string> =>
+  new Set(arrayOf(value, path, MOST_CAPABILITIES).map((each, at) => textOf(each, `${path}[${at}]`)));

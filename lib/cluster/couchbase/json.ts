@@ -1,0 +1,149 @@
+import { shown } from '../../arguments';
+import { ConnectionError } from '../../errors';
+import { isHost } from '../addresses';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Many times the largest configuration of a real cluster. */
+export const LARGEST_DOCUMENT = 10 << 20;
+const DEEPEST = 64;
+/** What a double holds exactly, whatever the digits are. */
+const SAFE_DIGITS = 15;
+const LONGEST_INTEGER = 20;
+
+/**
+ * A document that a server tells, whose top is an object. Integers of more than 15 digits are text in it, for bigintOf(): no
+ * digit is lost. Throws ConnectionError for what is no such document, is larger than 10 MiB or deeper than 64 levels.
+ */
+export function parseDocument(document: string | Uint8Array): JsonObject {
+  if (document.length > LARGEST_DOCUMENT) throw notUnderstood(`it has more than ${LARGEST_DOCUMENT} bytes`);
+  const text =
+    typeof document === 'string'
+      ? document
+      : Buffer.from(document.buffer, document.byteOffset, document.length).toString();
+  const exact = quoteLongIntegers(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(exact);
+  } catch {
+    throw notUnderstood(`it is no JSON: ${shown(text)}`);
+  }
+  return objectOf(value, 'it');
+}
+
+export function notUnderstood(why: string): ConnectionError {
+  return new ConnectionError(`not understood of what the server tells: ${why}`);
+}
+
+export function misshapen(path: string, expected: string, value: unknown): ConnectionError {
+  return notUnderstood(`${path} is ${expected}, not ${shown(value)}`);
+}
+
+export function objectOf(value: unknown, path: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw misshapen(path, 'an object', value);
+  return value as JsonObject;
+}
+
+/** undefined where there is none. */
+export function optionalObject(value: unknown, path: string): JsonObject | undefined {
+  return value === undefined ? undefined : objectOf(value, path);
+}
+
+export function arrayOf(value: unknown, path: string, most: number): readonly unknown[] {
+  if (!Array.isArray(value)) throw misshapen(path, 'an array', value);
+  if (value.length > most) throw notUnderstood(`${path} has ${value.length} elements, more than ${most}`);
+  return value;
+}
+
+export function textOf(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw misshapen(path, 'text', value);
+  return value;
+}
+
+export function hostOf(value: unknown, path: string): string {
+  if (!isHost(value)) throw misshapen(path, 'a host', value);
+  return value;
+}
+
+export function integerOf(value: unknown, path: string, least: number, most: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+    throw misshapen(path, `a whole number from ${least} to ${most}`, value);
+  return value;
+}
+
+/** A number of parseDocument(). */
+export function bigintOf(value: unknown, path: string, least: bigint, most: bigint): bigint {
+  const number = exactOf(value);
+  if (number === undefined || number < least || number > most)
+    throw misshapen(path, `a whole number from ${least} to ${most}`, value);
+  return number;
+}
+
+function exactOf(value: unknown): bigint | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : undefined;
+  if (typeof value !== 'string' || value.length > LONGEST_INTEGER || !/^-?\d+$/.test(value)) return undefined;
+  return BigInt(value);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/**
+ * JSON.parse() would round them, and in Node 20 shows nobody the digits. One pass by hand: a regular expression takes a
+ * time that grows with the square of a hostile text.
+ */
+function quoteLongIntegers(text: string): string {
+  const parts: string[] = [];
+  let taken = 0;
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    else if (isOfNumber(code)) {
+      const end = endOfNumber(text, at);
+      if (end - at > SAFE_DIGITS && isInteger(text, at, end)) {
+        parts.push(text.slice(taken, at), '"', text.slice(at, end), '"');
+        taken = end;
+      }
+      at = end - 1;
+    }
+    if (depth > DEEPEST) throw notUnderstood(`it is deeper than ${DEEPEST} levels`);
+  }
+  return taken === 0 ? text : parts.join('') + text.slice(taken);
+}
+
+function endOfString(text: string, begin: number): number {
+  for (let at = begin + 1; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at;
+    if (code === BACKSLASH) at += 1;
+  }
+  return text.length;
+}
+
+function endOfNumber(text: string, begin: number): number {
+  let at = begin;
+  while (at < text.length && isOfNumber(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+function isInteger(text: string, begin: number, end: number): boolean {
+  const isNegative = text[begin] === '-';
+  for (let at = isNegative ? begin + 1 : begin; at < end; at += 1)
+    if (!isDigit(text.charCodeAt(at))) return false;
+  // What JSON does not allow is left to JSON.parse().
+  return text[isNegative ? begin + 1 : begin] !== '0';
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+/** A digit, or one of `+-.eE`. */
+const isOfNumber = (code: number): boolean =>
+  isDigit(code) || code === 0x2b || code === 0x2d || code === 0x2e || code === 0x45 || code === 0x65;
