@@ -67,8 +67,8 @@ export function parseConnectionString(url: string): ConnectionString {
   return { engine: 'memcached', servers, isEncrypted, credentials };
 }
 
-/** Of what stands behind the scheme: `user:password@`, and where the servers are. */
-function takeCredentials(text: string): {
+/** Of what stands behind the scheme: `user:password@`, and where the servers are. Throws InvalidArgumentError (`url`). */
+export function takeCredentials(text: string): {
   readonly credentials: Credentials | undefined;
   readonly where: string;
 } {
@@ -90,10 +90,19 @@ function parseDirectory(url: string): string | undefined {
 
 /** `host[:port]`. Throws InvalidArgumentError, which names the argument. */
 export function parseServer(text: string, argument: string): HostPort {
+  const { host, port = DEFAULT_PORT } = parseHost(text, argument);
+  return { host, port };
+}
+
+/** The same where the port that is meant without one is another's to say. */
+export function parseHost(
+  text: string,
+  argument: string,
+): { readonly host: string; readonly port: number | undefined } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65535)
+  const port = match?.[3] === undefined ? undefined : Number(match[3]);
+  if (host === undefined || (port !== undefined && (port < 1 || port > 65535)))
     throw invalidArgument(
       argument,
       `${argument}: not a host with an optional port: ${redactUrl(withoutSecret(text))}`,
