@@ -19,27 +19,29 @@ import type { ClassDefinition } from './schema/class';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
 interface CommonOptions {
-  /** Where operations run that name no base. Default EventBase.host. */
+  /** The event base of operations that name none. Default EventBase.host. */
   readonly eventBase?: EventBase | undefined;
   /**
-   * true: errors show the call that they end in their stack, which costs each call about a microsecond and a half. Otherwise
-   * their stack is their name and message, or shows where they were made. Default false.
+   * true: the stack of an error shows the call that it rejects. This costs about 1.5 microseconds a call. false: the
+   * stack holds only the name and message, or the place where the error was created. Default false.
    */
   readonly captureStack?: boolean | undefined;
-  /** Has operations logged that take long, gathered in reports. Default: none. */
+  /** Logs operations that take longer than a threshold, grouped into reports. Default: none. */
   readonly slowOperations?: SlowOperationsOptions | undefined;
-  /** How values become bytes. Default: strings, Buffers and JSON under Couchbase's common flags. */
+  /** Converts values to bytes and back. Default: strings, Buffers and JSON under Couchbase's common flags. */
   readonly transcoder?: Transcoder | undefined;
 }
 
 export interface ConnectOptions extends MemcachedOptions, CommonOptions {
   /**
-   * Where the timers of what belongs to no operation are, such as those of connecting, of asking for addresses and of
-   * discovery: 'shared' (on the transactions' base), 'internal' (on one that the database makes for itself) or on one of
-   * your own. Default 'shared'.
+   * The event base of timers that belong to no operation: connecting, address lookups and discovery. 'shared': the
+   * transactions' base. 'internal': a base that the database creates for itself. Or one of your own. Default 'shared'.
    */
   readonly managementBase?: ManagementBase | undefined;
-  /** true: resolve at once and connect behind the scenes; operations wait within their deadlines. Default false. */
+  /**
+   * true: resolve at once and connect in the background; operations wait for the connection within their deadlines.
+   * Default false.
+   */
   readonly lazy?: boolean | undefined;
 }
 
@@ -50,8 +52,8 @@ export interface EmbeddedConnectOptions<
     CommonOptions {
   readonly classes?: Classes | undefined;
   /**
-   * Where the sweeper's timer and the watch for commits of other processes are: 'shared' (the transactions' base),
-   * 'internal' (one that the database makes for itself) or one of your own.
+   * The event base of the sweeper's timer and of the watch for commits by other processes. 'shared': the transactions'
+   * base. 'internal': a base that the database creates for itself. Or one of your own. Default 'shared'.
    */
   readonly managementBase?: ManagementBase | undefined;
 }
@@ -109,10 +111,11 @@ const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
 const ALL_NAMES: ReadonlySet<string> = new Set([...MEMCACHED_NAMES, ...EMBEDDED_NAMES]);
 
 /**
- * Opens a database in this process: `embedded:` (temporary) or `embedded:///dir`, which is made if it is not there.
+ * Opens a database in this process: `embedded:` (temporary) or `embedded:///dir`, which is created if it does not
+ * exist.
  *
- * Rejects with StorageError when the directory cannot be had, with SchemaMismatchError when classes are stored
- * otherwise, with InvalidArgumentError for a bad url or option.
+ * Rejects with StorageError when the directory cannot be used, with SchemaMismatchError when the database holds a class
+ * with a different definition, and with InvalidArgumentError for a bad URL or option.
  */
 export function connect<
   const Classes extends readonly ClassDefinition[] = readonly [],
@@ -122,8 +125,9 @@ export function connect<
   options?: EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
- * Opens the database that a url names which is known at run time only. Options that the engine of the url does not have are an
- * UnsupportedError. The types are those of an embedded database: on another, classes and events throw UnsupportedError.
+ * Opens a database whose URL is known only at run time. Rejects with UnsupportedError for options that the URL's engine
+ * does not have. The types are those of an embedded database; on other engines, classes and events throw
+ * UnsupportedError.
  */
 export function connect<
   Url extends string,
@@ -134,11 +138,13 @@ export function connect<
   options: ConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
- * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`, or `memcacheds:` with TLS;
- * `user:password@` (percent-encoded) may stand before the servers.
+ * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`, or `memcacheds:` for TLS.
+ * `user:password@` (percent-encoded) may precede the servers.
  *
- * Resolves when the server has answered a handshake; of several, when each has been tried and one has answered. Rejects with ConnectionError when it has not within
- * `connectTimeout`, with AuthenticationError when it refuses the credentials or asks for some, with InvalidArgumentError for a bad url or option, with UnsupportedError for what is not there.
+ * Resolves when the server has answered the handshake; with several servers, when each has been tried and at least one
+ * has answered. Rejects with ConnectionError when none has answered within `connectTimeout`, with AuthenticationError
+ * when the server rejects the credentials or requires some, with InvalidArgumentError for a bad URL or option, and with
+ * UnsupportedError for a feature that is not available.
  */
 export function connect<Url extends string>(
   url: Url extends `embedded:${string}` ? never : Url,
@@ -183,7 +189,8 @@ async function connectMemcached(
   let transport: Transport | undefined;
   try {
     transport = engine.createTransport(eventBase);
-    // A lazy one connects by itself, without keeping the process alive: operations tell, each within its deadline.
+    // A lazy transport connects by itself and does not keep the process alive. Connection errors surface in operations,
+    // each within its deadline.
     if (!lazy) await transport.ready();
     return new Database(engine, eventBase, transport, captureStack, slow);
   } catch (error) {
@@ -193,7 +200,7 @@ async function connectMemcached(
   }
 }
 
-/** A url that says so is not contradicted by an option. */
+/** An option must not contradict the scheme of the URL. */
 function encrypted(isEncrypted: boolean, options: ConnectOptions): ConnectOptions {
   if (!isEncrypted) return options;
   const { tls = true } = options;
@@ -202,7 +209,7 @@ function encrypted(isEncrypted: boolean, options: ConnectOptions): ConnectOption
   return { ...options, tls };
 }
 
-/** What only another engine has is no typing error. */
+/** Options that only another engine has get an UnsupportedError rather than being reported as misspelled. */
 function checkNames(engine: 'memcached' | 'embedded', options: object): void {
   const known = engine === 'memcached' ? MEMCACHED_NAMES : EMBEDDED_NAMES;
   const foreign = Object.entries(options).filter(([name]) => ALL_NAMES.has(name) && !known.has(name));
@@ -212,7 +219,7 @@ function checkNames(engine: 'memcached' | 'embedded', options: object): void {
   checkOptions(options, new Set([...known, ...foreign.map(([name]) => name)]));
 }
 
-/** The host base is made when it is first asked for: last, when nothing can be refused any more. */
+/** Called last, when no more argument can be refused, because the first access creates the host base. */
 function baseOf({ eventBase }: CommonOptions): EventBase {
   return eventBase === undefined ? EventBase.host : EventBase.check(eventBase, 'eventBase');
 }

@@ -33,7 +33,7 @@ import type { Records } from './transactions/records';
 import { TRANSACTION_NAMES, type Transaction, type TransactionOptions } from './transactions/transaction';
 import { Transactions } from './transactions/transactions';
 
-/** The results of what a scheduling function returned: of each member of an array, or of the one thing. */
+/** The results of what a scheduling function returned: of each element of an array, or of the single value. */
 export type Scheduled<R> = R extends readonly unknown[]
   ? { -readonly [K in keyof R]: Awaited<R[K]> }
   : Awaited<R>;
@@ -60,16 +60,16 @@ export class BaseView<
   }
 
   /**
-   * The servers, as this event base knows them by now: each has a connection of its own to them. UnsupportedError on engines
-   * that have none.
+   * The servers and their states as this event base currently sees them; each event base has its own connections.
+   * UnsupportedError on engines without servers.
    */
   get topology(): Topology {
     return this.#side.topology.current;
   }
 
   /**
-   * Calls back with the topology after a server has got into another state: connected, lost, closed. UnsupportedError on
-   * engines that have none.
+   * Calls back with the topology after the state of a server has changed: connected, lost, closed. UnsupportedError on
+   * engines without servers.
    */
   onTopology(listener: TopologyListener): Registration {
     const { topology } = this.#side;
@@ -78,10 +78,13 @@ export class BaseView<
   }
 
   /**
-   * The value; where there is none, or it is stale, what `loader` returns, which is stored. Of all processes that find so at
-   * once, one loads: the others get the stale value or, where there is none, wait for the new one within their
-   * timeouts. It ends with the error of its loader, whose result is as get() will find it; undefined is not stored. A loader
-   * goes on without those who asked: for others, and for the server. UnsupportedError without memcached's meta protocol.
+   * Resolves to the stored value. When it is missing or stale, calls `loader` and stores the result. Of all processes
+   * that find the value missing or stale at the same time, one loads it. The others get the stale value or, when there
+   * is none, wait for the new one within their timeouts.
+   *
+   * The loaded value is returned as get() would return it; undefined is not stored. The call rejects with the error of
+   * its loader. A loader continues after its callers have given up, because other callers and the server wait for the
+   * value. UnsupportedError without memcached's meta protocol.
    */
   getOrLoad<T>(key: string, loader: Loader<T>, options: LoadOptions<T>): Promise<T | undefined> {
     const { loads, outcome } = this.#side;
@@ -89,37 +92,40 @@ export class BaseView<
   }
 
   /**
-   * What this event base has done for the database so far: calls, bytes, latencies and faults of each server, and what waits
-   * and is under way now. A snapshot, read at once; it costs some microseconds a server.
+   * A snapshot of what this event base has done for the database: calls, bytes, latencies and faults of each server,
+   * and what is queued and under way now. It is synchronous and costs a few microseconds a server.
    */
   stats(): DatabaseStats {
     return this.#side.stats();
   }
 
-  /** The classes of the database: those it was opened with, and those that were stored in it before. None on engines that have none. */
+  /**
+   * The classes of the database: those it was opened with and those already stored in it. Empty on engines without
+   * classes.
+   */
   get classes(): Classes {
     return this.#side.classes as unknown as Classes;
   }
 
-  /** The events of the database. UnsupportedError on engines that have none. */
+  /** The events of the database. UnsupportedError on engines without events. */
   get events(): Events<Classes, Mode> {
     return this.#side.events as unknown as Events<Classes, Mode>;
   }
 
-  /** Functions that may refuse a change before it is made. UnsupportedError on engines that have none. */
+  /** Functions that may refuse a change before it is made. UnsupportedError on engines without hooks. */
   get hooks(): Hooks<Classes> {
     return this.#side.hooks as unknown as Hooks<Classes>;
   }
 
-  /** The records of a class. UnsupportedError on engines that have none. */
+  /** The records of a class. UnsupportedError on engines without classes. */
   records<C extends Classes[number]>(definition: C): Records<C> {
     return this.#side.recordsOf(definition);
   }
 
   /**
-   * Runs `fn` with a transaction and commits what it has done when it has ended, all or nothing; what it throws gives
-   * it up. It is run again when others have changed what it writes: what it does elsewhere may happen more than once.
-   * Rejects with ConflictError when that has happened too often. UnsupportedError on engines that have none.
+   * Runs `fn` with a transaction and commits it when `fn` has returned, all or nothing. An error thrown by `fn` rolls
+   * it back. `fn` runs again when others have changed what it writes, so its other side effects may happen more than
+   * once. Rejects with ConflictError after too many conflicts. UnsupportedError on engines without transactions.
    */
   async transaction<R>(
     fn: (transaction: Transaction) => Promise<R> | R,
@@ -133,9 +139,9 @@ export class BaseView<
   }
 
   /**
-   * Runs `fn` as transaction() does and writes what it has done, with all checks made: what is left is to commit or to
-   * roll back, and a commit cannot fail for a conflict. Until then nobody sees it, and nobody else can write.
-   * UnsupportedError on engines that have no transactions.
+   * Runs `fn` as transaction() does, then writes and checks its changes without committing them. The result is
+   * committed or rolled back later, and that commit cannot fail with a conflict. Until then the changes are invisible
+   * and no other write can proceed. UnsupportedError on engines without transactions.
    */
   async prepare<R>(
     fn: (transaction: Transaction) => Promise<R> | R,
@@ -149,23 +155,23 @@ export class BaseView<
   }
 
   /**
-   * Removes the records whose time has come, instead of waiting for the sweeper or the next write; how many.
-   * UnsupportedError on engines whose servers do that by themselves.
+   * Removes expired records now instead of waiting for the sweeper or the next write. Resolves to their number.
+   * UnsupportedError on engines whose servers expire records themselves.
    */
   async expireNow(): Promise<number> {
     const start = async (): Promise<number> => this.#side.multiRecord('expireNow').expireNow();
     return this.#side.outcome(this.#side.observed('expireNow', start));
   }
 
-  /** Opens a scheduling context. Forgotten without leave() or fail(), its promises stay pending. */
+  /** Opens a scheduling context. If it is dropped without leave() or fail(), its promises stay pending. */
   enter(): SchedulingContext {
     const { transport, outcome, observer } = this.#side;
     return new SchedulingContext(transport, outcome, observer);
   }
 
   /**
-   * Runs `fn` with a context of its own, synchronously: leaves when it returns, fails and rethrows (as a rejection)
-   * when it throws. Resolves to the results of what it returned.
+   * Runs `fn` synchronously with a new scheduling context. Leaves the context when `fn` returns; fails it and rejects
+   * with the error when `fn` throws. Resolves to the results of what `fn` returned.
    */
   async schedule<R>(fn: (context: SchedulingContext) => R): Promise<Scheduled<R>> {
     if (typeof fn !== 'function') throw invalidArgument('fn', 'fn is a function');
@@ -181,37 +187,37 @@ export class BaseView<
     return (Array.isArray(returned) ? await Promise.all(returned) : await returned) as Scheduled<R>;
   }
 
-  /** Writes what waits for it; needed only with `implicitFlush: false`. */
+  /** Sends the operations that wait for it; only needed with `implicitFlush: false`. */
   flush(): void {
     this.#side.transport.flush();
   }
 
   /**
-   * Resolves when nothing is under way any more on this event base: no operation, what waits for flush() included, and no
-   * transaction, prepared ones included. Handlers of events, and what is staged in a context, do not count. close() ends it.
-   * Rejects with TimeoutError, or the signal's reason.
+   * Resolves when nothing is under way on this event base: no operation (including those that wait for flush()) and no
+   * transaction (including prepared ones). Event handlers and operations staged in a scheduling context do not count.
+   * Rejects with TimeoutError or with the signal's reason.
    */
   idle(options: IdleOptions = {}): Promise<void> {
     return this.#side.outcome(idle(() => [this.#side.transport], options));
   }
 
   /**
-   * The servers' own statistics, by their names, asked for now; a server that fails has an error instead. Rejects for
-   * `signal` only. UnsupportedError on engines that have no servers.
+   * The servers' own statistics by server name, queried now. A failing server has an error instead. Rejects only for
+   * `signal`. UnsupportedError on engines without servers.
    */
   serverStats(options: ServerStatsOptions = {}): Promise<PartialResult<ServerStats>> {
     return this.#ask('serverStats', serverStats, options);
   }
 
-  /** The servers' versions, by their names, asked for now; otherwise as serverStats(). */
+  /** The servers' versions by server name, queried now; otherwise like serverStats(). */
   serverVersions(options: AskOptions = {}): Promise<PartialResult<string>> {
     return this.#ask('serverVersions', serverVersions, options);
   }
 
   /**
-   * Has the servers forget all records they have, whoever stored them, at once or after `delay` seconds. It resolves to
-   * those that have agreed and the errors of the others, by name, and rejects as serverStats(). UnsupportedError on engines
-   * that have no servers.
+   * Makes the servers drop all their records, including those of other clients, at once or after `delay` seconds.
+   * Resolves to the servers that confirmed and the errors of the others, by name; rejects like serverStats().
+   * UnsupportedError on engines without servers.
    */
   flushAll(options: FlushAllOptions = {}): Promise<PartialResult<true>> {
     return this.#ask('flushAll', flushAll, options);
@@ -229,7 +235,9 @@ export class BaseView<
     return side.outcome(side.observed(op, start));
   }
 
-  /** The server's version as of the last handshake; rejects with ConnectionError when there is no connection in time. */
+  /**
+   * The server's version from the latest handshake. Rejects with ConnectionError when there is no connection in time.
+   */
   async version(): Promise<string> {
     await this.#side.transport.ready();
     return this.#side.transport.version() ?? '';
@@ -237,13 +245,13 @@ export class BaseView<
 }
 
 export interface CloseOptions {
-  /** How long operations under way may take to finish, in ms; what is left then rejects with ClosedError. */
+  /** How long operations under way may take to finish, in ms; the rest then reject with ClosedError. */
   readonly timeout?: number | undefined;
 }
 
 const CLOSE_NAMES = optionNames<CloseOptions>({ timeout: true });
 
-/** A database, from connect(). Its own operations run on the event base given there. */
+/** A database, from connect(). Its own operations run on the event base given to connect(). */
 export class Database<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
   Mode extends EventMode = undefined,
@@ -251,7 +259,9 @@ export class Database<
   readonly #engine: Engine;
   readonly #capturesStack: boolean;
   readonly #slow: SlowOperations | undefined;
-  /** The same, where calls have to be timed. */
+  /**
+   * The same object, when this layer has to time the calls; undefined when the engine reports slow operations itself.
+   */
   readonly #timed: SlowOperations | undefined;
   readonly #sides = new Map<EventBase, { readonly side: Side; readonly view: unknown }>();
   #closing: Promise<void> | undefined;
@@ -274,8 +284,8 @@ export class Database<
   }
 
   /**
-   * The database on another base, with a connection of its own, made at the first use of the base.
-   * Throws CrossThreadError for a base of another thread, ClosedError when either is closed.
+   * The database on another event base, with its own connections, created on the first call for that base. Throws
+   * CrossThreadError for a base of another thread, ClosedError when the database or the base is closed.
    */
   via(base: EventBase): BaseView<Classes, Mode> {
     EventBase.check(base);
@@ -286,7 +296,7 @@ export class Database<
     const transport = this.#engine.createTransport(base);
     const side = new Side(this.capabilities, base, transport, this.#capturesStack, this.#timed);
     const view = new BaseView<Classes, Mode>(side);
-    // What ran on bases that are closed by now has ended with them.
+    // Closing a base has already ended everything that ran on it.
     for (const each of this.#sides.keys())
       if (each.closed && each !== this.eventBase) this.#sides.delete(each);
     this.#sides.set(base, { side, view });
@@ -294,10 +304,10 @@ export class Database<
   }
 
   /**
-   * Copies the database into a new directory, as it is when the copy begins, while it is used. The copy is whole or not
-   * there; who opens it to write need not say `restored`, for it knows. InvalidArgumentError (`directory`) when there is
-   * something in the directory, StorageError when it cannot be written. close() waits for it. UnsupportedError on engines
-   * that have no files.
+   * Copies the database into a new directory, as of the start of the copy; the database stays usable. The copy is
+   * either complete or absent. It is marked as a copy, so opening it for writing does not need `restored`.
+   * InvalidArgumentError (`directory`) when the directory is not empty, StorageError when it cannot be written. close()
+   * waits for it. UnsupportedError on engines without files.
    */
   async backup(directory: string, options: BackupOptions = {}): Promise<void> {
     if (this.#engine.backup === undefined)
@@ -307,10 +317,10 @@ export class Database<
   }
 
   /**
-   * The servers from here on, for all event bases, each as `host[:port]` or an object. Those that stay keep their
-   * connections; those that are not named any more bring to an end what they have, and are left. Keys may belong to other
-   * servers then. InvalidArgumentError (`servers`), after which all is as before. UnsupportedError on engines whose servers
-   * are not the user's choice.
+   * Replaces the list of servers for all event bases, each as `host[:port]` or an object. Servers that stay keep their
+   * connections. Removed servers finish what is under way and are then disconnected. Keys may move to other servers.
+   * InvalidArgumentError (`servers`) leaves everything unchanged. UnsupportedError on engines whose servers the user
+   * does not choose.
    */
   setServers(servers: readonly (string | Server)[]): void {
     if (this.#engine.setServers === undefined)
@@ -319,7 +329,7 @@ export class Database<
     this.#engine.setServers(servers);
   }
 
-  /** As on a view, for all event bases of the database together. */
+  /** Like idle() of a view, for all event bases of the database together. */
   override idle(options: IdleOptions = {}): Promise<void> {
     const transports = () => [...this.#sides.values()].map(({ side }) => side.transport);
     const promise = idle(transports, options);
@@ -331,8 +341,8 @@ export class Database<
   }
 
   /**
-   * Refuses new operations, lets those under way finish for at most `timeout` ms (the client's timeout without it),
-   * rejects the rest with ClosedError, and resolves when no socket is left. Closing again waits for the same end.
+   * Refuses new operations, gives those under way at most `timeout` ms to finish (default: the client's timeout),
+   * rejects the rest with ClosedError, and resolves when all sockets are closed. A second call waits for the same end.
    */
   close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, CLOSE_NAMES);

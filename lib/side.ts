@@ -21,12 +21,12 @@ import type { Target } from './transactions/transactions';
 
 const unchanged = <T>(promise: Promise<T>): Promise<T> => promise;
 
-/** What one event base has of a database: its way there, and what listens on it. */
+/** The part of a database that belongs to one event base: its transport and its listeners. */
 export class Side {
   readonly capabilities: Capabilities;
   readonly eventBase: EventBase;
   readonly transport: Transport;
-  /** Errors show who called. */
+  /** true: errors show the caller's stack. */
   readonly capturesStack: boolean;
   readonly observer: Observer;
   #events: Events | undefined;
@@ -48,24 +48,22 @@ export class Side {
     this.observer = new Observer(capabilities.engine, timed);
   }
 
-  /** Where operations go. */
   get target(): Target {
     const target = new ObservedTarget(this.transport, this.observer);
     return this.capturesStack ? tracedTarget(target) : target;
   }
 
-  /** The outcome of a call, as the caller gets it. */
+  /** The outcome of a call as the caller gets it: with the caller's stack if that is captured. */
   get outcome(): <T>(promise: Promise<T>) => Promise<T> {
     return this.capturesStack ? traced : unchanged;
   }
 
-  /** What `start` starts, as an operation that is observed while somebody looks; `start` gets its trace then. */
+  /** Runs `start`; observes it as an operation while somebody subscribes, and then passes it a trace. */
   observed<T>(op: string, start: (trace?: OperationTrace) => Promise<T>, key?: string): Promise<T> {
     this.observer.count(op);
     return this.observer.isActive ? this.observer.observe({ op, key }, start) : start();
   }
 
-  /** Of getOrLoad(). */
   get loads(): Loads {
     this.#loads ??= new Loads(this.transport);
     return this.#loads;
@@ -90,7 +88,7 @@ export class Side {
     return { engine, calls, ...this.transport.stats() };
   }
 
-  /** Their names. UnsupportedError on engines that have none. */
+  /** The names of the servers. UnsupportedError on engines without servers. */
   get servers(): readonly string[] {
     const { topology } = this.transport;
     if (topology !== undefined) return topology.current.nodes.map(({ name }) => name);
@@ -99,7 +97,7 @@ export class Side {
     );
   }
 
-  /** UnsupportedError on engines that have no such feature. */
+  /** Throws UnsupportedError naming `feature` on engines without multi-record operations. */
   multiRecord(feature: string): MultiRecord {
     const { multiRecord } = this.transport;
     if (multiRecord !== undefined) return multiRecord;
@@ -126,7 +124,9 @@ export class Side {
     return this.#hooks;
   }
 
-  /** Refuses what is new, ends what listens and then the rest, each within `timeout` ms. */
+  /**
+   * Refuses new operations, ends the subscriptions, then closes the transport. Each step takes at most `timeout` ms.
+   */
   async close(timeout: number): Promise<void> {
     this.#isClosed = true;
     if (this.#events !== undefined) {
@@ -137,12 +137,12 @@ export class Side {
     this.#hooks?.end();
   }
 
-  /** Of what was closed before: a handler that calls it is not waited for any more. */
+  /** Called when close() is called again. A handler that calls it is not waited for any more. */
   closeAgain(): void {
     void this.#events?.end();
   }
 
-  /** Waits for handlers at work, which may take longer than there is time. */
+  /** Waits for running handlers, but no longer than the timeout. */
   async #endEvents(events: Events, timeout: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {

@@ -6,9 +6,9 @@ interface Listeners {
 const listenersOf = new WeakMap<AbortSignal, Listeners>();
 
 /**
- * Calls back with the signal's reason when it aborts, until the returned function is called. However many operations share
- * a signal, it gets one listener: each further one would cost it a walk along all others, and from the eleventh on a
- * warning. A signal is the user's, and so is what its properties do: all that can throw here is the call itself.
+ * Calls back with the signal's reason when it aborts, until the returned function is called. A signal gets one listener
+ * however many operations share it: each additional listener would cost a walk along all others, and Node warns from
+ * the eleventh on. The signal is the user's object, so its properties may throw; only this call itself throws.
  */
 export function onAbort(signal: AbortSignal, callback: (reason: unknown) => void): () => void {
   let listeners = listenersOf.get(signal);
@@ -24,7 +24,7 @@ export function onAbort(signal: AbortSignal, callback: (reason: unknown) => void
     try {
       signal.removeEventListener('abort', onAbort);
     } catch {
-      // It calls back for nobody.
+      // A leftover listener has no callbacks to call.
     }
   };
 }
@@ -40,7 +40,7 @@ function listenTo(signal: AbortSignal): Listeners {
   return { callbacks, onAbort };
 }
 
-/** Why it was aborted, or what it throws instead of telling. */
+/** The abort reason, or the error that reading it throws. */
 export function reasonOf(signal: AbortSignal): unknown {
   try {
     return signal.reason;

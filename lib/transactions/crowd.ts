@@ -1,9 +1,9 @@
 import { clearTimeout, performanceNow, setTimeout } from '../platform';
 import { onAbort, reasonOf } from './abort';
 
-/** How long a caller waits. */
+/** How long one caller waits. */
 export interface Patience {
-  /** ms, as performanceNow() counts them. */
+  /** A time of performanceNow(), in ms. */
   readonly until: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -15,7 +15,7 @@ interface Member<T> {
   reject(error: unknown): void;
 }
 
-/** Callers who wait for the same, each for as long as it likes. */
+/** Callers that wait for the same outcome, each with its own deadline and signal. */
 export class Crowd<T> {
   readonly #members = new Set<Member<T>>();
   #until = 0;
@@ -24,12 +24,12 @@ export class Crowd<T> {
     return this.#members.size === 0;
   }
 
-  /** Until when somebody may wait; performanceNow()'s ms. */
+  /** The latest deadline so far, as a time of performanceNow() in ms. */
   get until(): number {
     return this.#until;
   }
 
-  /** Rejects with what `late` makes when the time is over, and with the signal's reason when it aborts. */
+  /** Rejects with the error from `late` at the deadline, and with the signal's reason when it aborts. */
   join(patience: Patience, late: () => Error): Promise<T> {
     this.#until = Math.max(this.#until, patience.until);
     const { signal } = patience;
@@ -57,7 +57,7 @@ export class Crowd<T> {
     });
   }
 
-  /** Who came first gets `first`, if it is given, and all others what `rest` makes for each of them. */
+  /** The first member gets `first`, if given; each other one gets its own result of `rest`. */
   resolveAll(rest: () => T | Promise<T>, first?: T): void {
     let isFirst = first !== undefined;
     for (const member of [...this.#members]) {

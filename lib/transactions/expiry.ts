@@ -2,19 +2,19 @@ import { types } from 'node:util';
 import { invalidArgument, shown } from '../arguments';
 import { dateNow } from '../platform';
 
-/** When a record expires: after `ttl` seconds (0: never), or at a moment. At most one of the two. */
+/** When a record expires: after `ttl` seconds (0: never) or at `expiresAt`. Give at most one of them. */
 export interface ExpiryOptions {
-  /** Seconds from now, 0 or more; a fraction counts as a whole second, 0 means never. */
+  /** Seconds from now, 0 or more; fractions are rounded up, 0 means never. */
   readonly ttl?: number | undefined;
-  /** To the second, rounded up. */
+  /** Rounded up to the second. */
   readonly expiresAt?: Date | undefined;
 }
 
-// Up to here the server takes a number as seconds from now, above it as Unix time (memcached's protocol.txt).
+// Up to this number the server reads seconds from now, above it Unix time (memcached's protocol.txt).
 const LARGEST_RELATIVE = 30 * 24 * 60 * 60;
 const LARGEST = 0xffffffff;
 
-/** The u32 of the wire. A fraction of a second is rounded up: a record never expires before its time. */
+/** The u32 of the wire. Fractions of a second are rounded up: a record never expires early. */
 export function encodeExpiry(options: ExpiryOptions, now: () => number = dateNow, argument = 'ttl'): number {
   const { ttl, expiresAt } = options;
   if (ttl === undefined) return expiresAt === undefined ? 0 : encodeMoment(expiresAt);
@@ -32,7 +32,7 @@ export function encodeExpiry(options: ExpiryOptions, now: () => number = dateNow
   return moment;
 }
 
-/** The u32 of the wire for a span from now: `seconds` is more than 0. */
+/** The u32 of the wire for a time span from now; `seconds` must be more than 0. */
 export function encodeSpan(argument: string, seconds: number, now: () => number): number {
   if (typeof seconds !== 'number' || !(seconds > 0))
     throw invalidArgument(argument, `${argument} is a number of seconds, more than 0, not ${shown(seconds)}`);
@@ -45,6 +45,6 @@ function encodeMoment(expiresAt: Date): number {
   const seconds = Math.ceil(milliseconds / 1000);
   if (seconds >= LARGEST)
     throw invalidArgument('expiresAt', 'expiresAt is after the year 2106, which the wire cannot say');
-  // The past is the past, however long ago; a small number would be taken as a duration.
+  // A date in the past must stay in the past; the server would read a small number as a duration.
   return Math.max(seconds, LARGEST_RELATIVE + 1);
 }

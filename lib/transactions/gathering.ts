@@ -2,24 +2,23 @@ import { messageOf } from '../arguments';
 import { DecodeError, type EvenkeelError } from '../errors';
 import { isOurs } from '../stacks';
 
-/** What could be had of several things, and why the rest could not. */
+/** The results and the errors of an operation on several things. */
 export interface PartialResult<T> {
-  /** By key; what does not exist is in neither Map. */
+  /** By key; missing records are in neither Map. */
   readonly values: Map<string, T>;
   readonly errors: Map<string, EvenkeelError>;
 }
 
-/** What the outcomes of many gets come to. */
+/** Collects the outcomes of many gets into one result. */
 export interface Gathering<R> {
   readonly result: R;
   add(key: string, value: unknown): void;
-  /** Takes an error as the outcome of one key. Without it, the error of one ends all. */
+  /** Records the error of one key. Without this method, one error fails the whole call. */
   readonly failed?: (key: string, error: unknown) => void;
-  /** The same for all keys that have no outcome yet. */
+  /** Records the error for all keys without an outcome. */
   readonly failRest?: (error: unknown) => void;
 }
 
-/** The hits. */
 export class Hits<T> implements Gathering<Map<string, T>> {
   readonly result = new Map<string, T>();
 
@@ -28,7 +27,6 @@ export class Hits<T> implements Gathering<Map<string, T>> {
   }
 }
 
-/** The hits and the failures. */
 export class HitsAndFailures<T> implements Gathering<PartialResult<T>> {
   readonly result: PartialResult<T> = { values: new Map(), errors: new Map() };
   readonly #awaited: Set<string>;
@@ -52,7 +50,7 @@ export class HitsAndFailures<T> implements Gathering<PartialResult<T>> {
   };
 }
 
-/** A transcoder may throw anything, and whoever reads the errors of many keys wants them alike. */
+/** A transcoder may throw anything; callers of getMany() should only see errors of this package. */
 function ours(key: string, error: unknown): EvenkeelError {
   if (isOurs(error)) return error;
   const message = `get: the value cannot be decoded: ${messageOf(error)}`;

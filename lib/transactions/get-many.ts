@@ -4,33 +4,36 @@ import { onAbort, reasonOf } from './abort';
 import type { Gathering } from './gathering';
 import { type Collector, type Details, Kind, Operation } from './operation';
 
-/** What starts and withdraws the operations of a GetMany; the engine's side of it. */
+/** The engine's side of a GetMany: starts and cancels its operations. */
 export interface Submitter {
-  /** Of operations that give none of their own, in ms. */
+  /** The default timeout of operations, in ms. */
   readonly timeout: number;
   /** How many more operations would be accepted now. */
   available(): number;
-  /** Throws what submitting a get of the key would throw for it. */
+  /** Throws what submitting a get of this key would throw. */
   check(key: string, value: undefined): void;
   /** Throws what the call should throw. */
   submit(operation: Operation): void;
   cancel(operation: Operation): void;
-  /** Calls `proceed` of the waiting whenever operations have ended, until it no longer waits. */
+  /** Calls `proceed` whenever operations have ended, until stopWaiting(). */
   wait(waiting: Waiting): void;
   stopWaiting(waiting: Waiting): void;
 }
 
-/** An outcome of which a part has not started. */
+/** An operation of several steps, some of which have not started. */
 export interface Waiting {
-  /** There may be room for more. What is submitted meanwhile belongs to a call under way: it needs no flush() and an open database no more. */
+  /**
+   * There may be room for more. Operations submitted here continue a call under way, so they neither wait for flush()
+   * nor need the database to be open.
+   */
   proceed(): void;
-  /** What has not ended by now ends with the error. */
+  /** Everything that has not ended fails with the error. */
   giveUp(error: unknown): void;
 }
 
 /**
- * Many gets with one outcome. As many as the client has room for start at once, the rest as room comes free, so that
- * a call of any size is bounded by the same limits as everything else.
+ * Many gets with one outcome. It starts as many as the client has room for and the others as room becomes free, so a
+ * call of any size respects the same limits as single operations.
  */
 export class GetMany<R> implements Collector, Waiting {
   readonly #gathering: Gathering<R>;
@@ -53,7 +56,7 @@ export class GetMany<R> implements Collector, Waiting {
     gathering: Gathering<R>,
   ) {
     this.#gathering = gathering;
-    // One listener for all of it, not one for each key.
+    // One listener for the whole call instead of one for each key.
     this.#details = details?.signal === undefined ? details : { ...details, signal: undefined };
     this.#promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -65,12 +68,12 @@ export class GetMany<R> implements Collector, Waiting {
     return this.#promise;
   }
 
-  /** How many of the keys were there, by now. */
+  /** The number of keys found so far. */
   get hits(): number {
     return this.#hits;
   }
 
-  /** Starts what there is room for. Throws, with nothing started, what the first bad key should throw. */
+  /** Starts as many gets as there is room for. Throws the error of the first bad key before anything has started. */
   start(submitter: Submitter): void {
     this.#submitter = submitter;
     const signal = this.details?.signal;
@@ -88,12 +91,12 @@ export class GetMany<R> implements Collector, Waiting {
     try {
       this.#startNext(submitter, room);
     } catch (error) {
-      if (this.#settled) return; // a transcoder has closed the database amid its reads: the promise tells
+      if (this.#settled) return; // a transcoder closed the database during its reads: the promise rejects
       this.#stopListening?.();
       this.#withdraw();
       throw error;
     }
-    if (this.#settled) return; // where reads are answered at once
+    if (this.#settled) return; // the reads were answered at once
     if (this.#started < this.keys.length) {
       submitter.wait(this);
       const timeout = this.details?.timeout ?? submitter.timeout;
@@ -106,7 +109,7 @@ export class GetMany<R> implements Collector, Waiting {
     if (submitter === undefined || this.#settled) return;
     const room = submitter.available();
     const waiting = this.keys.length - this.#started;
-    // A quarter at a time: one by one would cost a write each.
+    // Refills a quarter at a time: refilling one by one would cost a write each.
     const enough = Math.min(waiting, Math.max(1, (this.#started - this.#finished) >> 2));
     if (room < enough) return;
     try {
@@ -147,7 +150,7 @@ export class GetMany<R> implements Collector, Waiting {
     this.#conclude();
   }
 
-  /** Rejects, and withdraws what is under way. */
+  /** Rejects, and cancels what is under way. */
   discard(error: unknown): void {
     if (this.#settled) return;
     this.#settle();
@@ -172,7 +175,7 @@ export class GetMany<R> implements Collector, Waiting {
         submitter.submit(operation);
       } catch (error) {
         if (!(error instanceof BackpressureError || error instanceof ConnectionError)) throw error;
-        // One server may have all the room that it may have, while there is some for the others.
+        // One server may be at its limit while others still have room.
         if (this.#gathering.failed !== undefined && submitter.available() > 0) {
           this.fail(operation, error);
           continue;

@@ -9,27 +9,30 @@ import {
 import { encodeExpiry, encodeSpan } from './expiry';
 import type { OperationOptions } from './options';
 
-/** What a loader is told. */
+/** The argument of a loader. */
 export interface Load {
   readonly key: string;
-  /** Aborts when the lease is over, and with the database: nobody wants the value any more. */
+  /** Aborts when the lease expires or the database is closed: the value is not needed any more. */
   readonly signal: AbortSignal;
 }
 
-/** Makes the value of a key. undefined: there is none, and nothing is stored. */
+/** Produces the value of a key. undefined: there is no value, and nothing is stored. */
 export type Loader<T> = (load: Load) => T | undefined | PromiseLike<T | undefined>;
 
 export interface LoadOptions<T = unknown> extends OperationOptions {
   /**
-   * Seconds for which a value is fresh, 0 or more; 0 means for ever, and excludes `staleFor`. A function is asked about each
-   * value that was loaded.
+   * Seconds for which a value is fresh, 0 or more; 0 means for ever and excludes `staleFor`. A function is called for
+   * each loaded value.
    */
   readonly ttl: number | ((value: T) => number);
-  /** Seconds after those in which the old value is given while one caller loads a new one. Default 0. */
+  /** Seconds after `ttl` during which callers get the old value while one of them loads a new one. Default 0. */
   readonly staleFor?: number | undefined;
-  /** Seconds that a loader has before another caller may load, from 1 to 86400. Default 30. */
+  /** Seconds that a loader may take before another caller may load, from 1 to 86400. Default 30. */
   readonly lease?: number | undefined;
-  /** Hears what no caller can be told: errors of loading while all have an old value, and of storing. */
+  /**
+   * Receives errors that no call rejects with: errors of a loader when all callers got an old value, and errors of
+   * storing.
+   */
   readonly onError?: ((error: unknown, key: string) => void) | undefined;
 }
 
@@ -45,19 +48,25 @@ const LOAD_NAMES = optionNames<LoadOptions>({
 const DEFAULT_LEASE = 30;
 const LONGEST_LEASE = 24 * 60 * 60;
 
-/** What one call wants, checked. */
+/** The checked arguments of one call. */
 export interface Wanted {
   readonly key: string;
   readonly loader: Loader<unknown>;
-  /** Seconds; also the wire's expiry. */
+  /** Seconds; also the expiry on the wire. */
   readonly lease: number;
-  /** The wire's expiry of a span; 0: a record is claimed only when it is missing or stale. */
+  /**
+   * The remaining time to live below which a record is claimed, as an expiry on the wire; 0: only when it is missing or
+   * stale.
+   */
   readonly recache: number;
-  /** ms; undefined: the client's. */
+  /** ms; undefined: the client's timeout. */
   readonly timeout: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onError: ((error: unknown, key: string) => void) | undefined;
-  /** The wire's expiry of a value. Throws InvalidArgumentError for what the user's function returns, and what that throws. */
+  /**
+   * The expiry of a value on the wire. Throws InvalidArgumentError when the user's function returns a bad number, and
+   * rethrows what that function throws.
+   */
   expiryOf(value: unknown): number;
 }
 

@@ -7,28 +7,31 @@ import type { Wanted } from './load-options';
 import { details, Kind, nameOf, Operation } from './operation';
 import { checkEncoded, type Target } from './transactions';
 
-/** What a read for getOrLoad() finds. */
+/** The result of a read for getOrLoad(). */
 export interface Claim {
-  /** undefined: there is none. */
+  /** undefined: there is no value. */
   readonly value: unknown;
   readonly isThere: boolean;
-  /** Whoever has this is to load a new value. */
+  /** The caller has won the claim and must load a new value. */
   readonly isWon: boolean;
-  /** Somebody else has it. */
+  /** Another client has the claim. */
   readonly isTaken: boolean;
   readonly casHigh: number;
   readonly casLow: number;
 }
 
-/** Where loads have their operations executed. */
+/** Executes the operations of loads. */
 export interface LoadSite extends Target, Submitter {
-  /** What `start` submits belongs to a call under way: it needs no flush() and an open database no more. */
+  /**
+   * Operations that `start` submits continue a call under way, so they neither wait for flush() nor need the database
+   * to be open.
+   */
   resume<R>(start: () => R): R;
 }
 
 const OP = nameOf(Kind.getOrLoad);
 
-/** A loader at work, and those who wait for what it returns. */
+/** A running loader and the callers that wait for its result. */
 export class Loading implements Waiting {
   readonly #site: LoadSite;
   readonly #wanted: Wanted;
@@ -40,7 +43,7 @@ export class Loading implements Waiting {
   readonly #lease: NodeJS.Timeout;
   #isOver = false;
 
-  /** `onEnd`: nobody is to join any more. */
+  /** `onEnd` is called when no further caller may join. */
   constructor(site: LoadSite, wanted: Wanted, claim: Claim | undefined, onEnd: () => void) {
     this.#site = site;
     this.#wanted = wanted;
@@ -51,7 +54,7 @@ export class Loading implements Waiting {
     site.wait(this);
   }
 
-  /** The value, each time another copy of it. */
+  /** Each caller gets its own copy of the value. */
   join(patience: Patience): Promise<unknown> {
     return this.#crowd.join(patience, () => lateError(this.#wanted.key));
   }
@@ -69,7 +72,7 @@ export class Loading implements Waiting {
   }
 
   proceed(): void {
-    // It waits for nothing of the client.
+    // A loader does not need room in the client.
   }
 
   giveUp(error: unknown): void {
@@ -88,13 +91,13 @@ export class Loading implements Waiting {
     const bytes = typeof data === 'string' ? Buffer.from(data) : copyOf(data);
     if (this.#isOver) return; // the user's functions may have closed the database
     this.#end(() => void this.#store(bytes, flags, expiry));
-    // As later readers will have it, and nobody else's.
+    // Each caller gets its own copy, decoded as later readers will see it.
     this.#crowd.resolveAll(
       () => new Promise((resolve) => resolve(transcoder.decode(Buffer.from(bytes), flags))),
     );
   }
 
-  /** Whoever wrote the record, or removed it, since the load began knows better. */
+  /** A record that was written or removed since the load began is left alone: it is newer. */
   async #store(data: Buffer, flags: number, expiry: number): Promise<void> {
     const { key } = this.#wanted;
     if (this.#claim === undefined) return;
@@ -124,7 +127,7 @@ export class Loading implements Waiting {
     else this.#crowd.rejectAll(error);
   }
 
-  /** `last`: what is begun before the client may take it for idle. */
+  /** `last` starts before the client can become idle. */
   #end(last: () => void): void {
     this.#isOver = true;
     clearTimeout(this.#lease);
@@ -137,16 +140,16 @@ export class Loading implements Waiting {
     if (this.#claim !== undefined) release(this.#site, this.#wanted.key, this.#claim);
   }
 
-  /** What it throws is uncaught, and nobody else's. */
+  /** An error thrown by `onError` is an uncaught exception and affects no caller. */
   #tell(error: unknown): void {
     const { onError, key } = this.#wanted;
     if (onError !== undefined && !(error instanceof ClosedError)) nextTick(() => onError(error, key));
   }
 }
 
-/** Gives a claim back, so that others may load at once. It would end by itself. */
+/** Gives a claim back so that others can load at once. Without this it ends by itself. */
 export function release(site: LoadSite, key: string, { isThere, casHigh, casLow }: Claim): void {
-  if (casHigh === 0 && casLow === 0) return; // without a version it may be somebody else's by now
+  if (casHigh === 0 && casLow === 0) return; // without a version it may belong to another client by now
   const kind = isThere ? Kind.invalidate : Kind.remove;
   const operation = new Operation(kind, key, undefined, { ...details(), casHigh, casLow }, undefined);
   try {

@@ -9,9 +9,9 @@ import { assertMeta } from './transactions';
 import { Watch } from './watch';
 
 /**
- * getOrLoad() of one event base. Every call reads for itself. The server tells one reader in all processes that it has won:
- * it loads, and the calls of this event base that find nothing join it. Where somebody else has won, one of them looks
- * again now and then.
+ * getOrLoad() of one event base. Every call reads for itself. The server tells exactly one reader among all processes
+ * that it has won; this one loads, and the calls of this event base that find no value join it. When another process
+ * has won, one call here polls for the value.
  */
 export class Loads {
   readonly #site: LoadSite;
@@ -23,7 +23,7 @@ export class Loads {
     this.#site = site;
   }
 
-  /** Throws what a call should throw. */
+  /** Throws what the call should throw. */
   getOrLoad<T>(key: string, loader: Loader<T>, options: LoadOptions<T>): Promise<T | undefined> {
     assertMeta(this.#site, Kind.getOrLoad);
     const wanted = checkLoad(key, loader, options, () => this.#site.now());
@@ -56,13 +56,13 @@ export class Loads {
     return value;
   }
 
-  /** A claim of somebody else's on a stale record ends here, because the server would keep it for as long as the record. */
+  /** Ends an overdue claim of another client on a stale record; the server would keep it for as long as the record. */
   #watchOver({ key, lease }: Wanted, claim: Claim): void {
     if (!claim.isTaken) this.#taken.forget(key);
     else if (this.#taken.isOverdue(key, claim, lease)) release(this.#site, key, claim);
   }
 
-  /** A claim is not withdrawn with its caller, or nobody would know who has won it. */
+  /** An aborted caller does not cancel the read: the claim may have been won and must then be released. */
   #unlessAborted(wanted: Wanted, read: Promise<Claim | undefined>): Promise<Claim | undefined> {
     const { signal, key } = wanted;
     if (signal === undefined) return read;

@@ -5,7 +5,7 @@ import { canMiss, nameOf, type Operation } from './operation';
 import type { Records } from './records';
 import type { Target } from './transactions';
 
-/** A target whose operations are observed while somebody looks. */
+/** A target whose operations are observed while somebody subscribes. */
 export class ObservedTarget implements Target {
   readonly transcoder;
   readonly mayBeUnversioned;
@@ -41,7 +41,7 @@ export class ObservedTarget implements Target {
     this.#observer.refused({ op, key }, error);
   }
 
-  // Apart from dispatch(): what a closure holds is allocated at every call of the function that it is in.
+  // Separate from dispatch(), because V8 allocates a closure's context on every call of the enclosing function.
   #observed<T>(operation: Operation): Promise<T> {
     return observeOperation(this.#observer, operation, () => this.#target.dispatch<T>(operation));
   }
@@ -78,7 +78,10 @@ export function observeMany<R>(observer: Observer, many: GetMany<R>, start: () =
   );
 }
 
-/** The records of a class, whose operations are observed while somebody looks; of a query, what it gives at once. */
+/**
+ * The records of a class, with operations observed while somebody subscribes; of a query, only the calls that return a
+ * promise.
+ */
 export function observedRecords<C extends ClassDefinition>(
   records: Records<C>,
   observer: Observer,
@@ -116,7 +119,7 @@ export function observedRecords<C extends ClassDefinition>(
   };
 }
 
-/** The promise's outcome, once it has been noted. */
+/** The outcome of the promise, after it has been recorded. */
 function noting<T>(promise: Promise<T>, onError: () => void, onResult: (result: T) => void): Promise<T> {
   return promise.then(
     (result) => {

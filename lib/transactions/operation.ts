@@ -1,6 +1,6 @@
 import type { OperationTrace } from '../observability/channels';
 
-/** What an operation asks for; the engine knows how its wire says it. */
+/** What an operation does; each engine translates it to its wire. */
 export const Kind = {
   get: 0,
   getRecord: 1,
@@ -17,9 +17,9 @@ export const Kind = {
   prepend: 12,
   getDetails: 13,
   invalidate: 14,
-  /** Its read: it resolves to a Claim. */
+  /** The read of getOrLoad(); resolves to a Claim. */
   getOrLoad: 15,
-  // Of a server and not of a record: `key` is an argument, which may be empty.
+  // These address a server instead of a record: `key` is an argument, which may be empty.
   serverStats: 16,
   flushAll: 17,
   serverVersions: 18,
@@ -47,33 +47,33 @@ const MISSING: ReadonlySet<Kind> = new Set([
   Kind.getOrLoad,
 ]);
 
-/** Where there is no record, it resolves to undefined or false. */
+/** A missing record resolves to undefined or false. */
 export const canMiss = (kind: Kind): boolean => MISSING.has(kind);
 
-/** What the simplest operations do without; kept apart so that a plain get allocates little. */
+/** What the simplest operations do not need; kept separate so that a plain get allocates little. */
 export interface Details {
   expiry: number;
-  /** With less left of its time than this, as an expiry, a record may be claimed. */
+  /** A record with less time to live than this, as an expiry, may be claimed. */
   recache: number;
   casHigh: number;
   casLow: number;
   delta: bigint;
   initial: bigint;
-  /** What the record's version becomes; undefined: the server chooses. */
+  /** The record's new version; undefined: the server chooses. */
   newCas: bigint | undefined;
-  /** ms; undefined: the client's. */
+  /** ms; undefined: the client's timeout. */
   timeout: number | undefined;
-  /** The engine's own moment, instead of a timeout, when the operation is handed in again. */
+  /** The deadline on the engine's clock, instead of a timeout, when the operation is resubmitted. */
   deadlineHigh: number;
   deadlineLow: number;
-  /** The engine's own moment of the first attempt, as well. */
+  /** The time of the first attempt on the engine's clock. */
   started: number;
   signal: AbortSignal | undefined;
-  /** By name: the one that it is for. Otherwise its key says to which it goes. */
+  /** The name of the server that it addresses; undefined: the key decides. */
   server: string | undefined;
-  /** How many connections broke on the very answer to it. */
+  /** The number of connections that broke while reading the answer to this operation. */
   blamed: number;
-  /** Why the connection broke that it was lost with the last time. */
+  /** Why the last connection that lost the operation broke. */
   lostTo: Error | undefined;
 }
 
@@ -97,11 +97,11 @@ export function details(): Details {
   };
 }
 
-/** Where the results of operations go that are part of a larger one. */
+/** Receives the results of operations that are part of a larger one. */
 export interface Collector {
   add(operation: Operation, value: unknown): void;
   fail(operation: Operation, error: unknown): void;
-  /** A part of an answer in several; how many bytes there are of it by now. */
+  /** Adds one item of an answer in several packets; returns the size of the answer so far, in bytes. */
   addItem?(operation: Operation, name: string, text: string): number;
 }
 
@@ -113,33 +113,33 @@ const capture = (resolve: (value: unknown) => void, reject: (reason: unknown) =>
 };
 const ignore = (): void => {};
 
-/** One operation from its call to its one outcome. */
+/** One operation, from the call to its outcome. */
 export class Operation {
-  /** The flags that `value` is stored under. */
+  /** The flags stored with `value`. */
   flags = 0;
-  /** How often it was handed to a connection. */
+  /** How many times it was handed to a connection. */
   attempts = 0;
   /** The slot it occupies, or -1. */
   slot = -1;
   /** Set while an AbortSignal is listened to. */
   stopListening: (() => void) | undefined = undefined;
-  /** Where what is found out about it is noted, while somebody looks. */
+  /** Where its details are recorded while somebody subscribes. */
   trace: OperationTrace | undefined = undefined;
-  // TypeScript's private: a #field costs a brand check on every access of this path.
+  // TypeScript's private, because a #field costs a brand check on every access, and this is the hot path.
   private resolve: (value: unknown) => void = ignore;
   private reject: (reason: unknown) => void = ignore;
 
   constructor(
     readonly kind: Kind,
     readonly key: string,
-    /** Replaced by a copy when it waits in a scheduling context. */
+    /** Replaced by a copy while it waits in a scheduling context. */
     public value: string | Uint8Array | undefined,
-    /** Replaced when the operation is handed in again. */
+    /** Replaced when the operation is resubmitted. */
     public details: Details | undefined,
     readonly collector: Collector | undefined,
   ) {}
 
-  /** The promise of its outcome; called once, by whoever gives it to the user. */
+  /** The promise of its outcome; called once, by the code that returns it to the user. */
   promise<T>(): Promise<T> {
     const promise = new Promise<unknown>(capture);
     this.resolve = resolveOfPromise;

@@ -1,49 +1,49 @@
 import { optionNames } from '../arguments';
 import type { ExpiryOptions } from './expiry';
 
-/** What every operation takes. */
+/** Options of every operation. */
 export interface OperationOptions {
   /**
    * Milliseconds until the operation rejects with TimeoutError, counted from the call (in a scheduling context: from
-   * leave). It covers queueing, connecting and retrying.
+   * leave()). This includes queueing, connecting and retrying.
    */
   readonly timeout?: number | undefined;
   /**
-   * Rejects the operation with the signal's reason. Before it is written it is withdrawn; afterwards the server may
-   * have executed it all the same.
+   * Rejects the operation with the signal's reason. An operation that is not yet written is withdrawn; after that the
+   * server may execute it anyway.
    */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface GetManyOptions extends OperationOptions {
-  /** true: resolves to a PartialResult, in which a key that fails has its error. Default false. */
+  /** true: resolves to a PartialResult with an error for each key that fails. Default false. */
   readonly partial?: boolean | undefined;
 }
 
 export interface WriteOptions extends OperationOptions, ExpiryOptions {
   /**
-   * The version that the record gets, such as that of a row elsewhere, instead of one of the server's. Unsigned, 64 bits, not 0.
-   * UnsupportedError for servers before memcached 1.6.27, and where the meta protocol is not spoken.
+   * The version that the record gets instead of one chosen by the server, such as the version of a database row.
+   * Unsigned, 64 bits, not 0. UnsupportedError on memcached before 1.6.27 and without the meta protocol.
    */
   readonly setCas?: bigint | undefined;
 }
 
 export interface ConditionalOptions extends OperationOptions {
-  /** Only while the record still has this version; otherwise CasMismatchError. Unsigned, 64 bits, not 0. */
+  /** Only write if the record still has this version; otherwise CasMismatchError. Unsigned, 64 bits, not 0. */
   readonly cas?: bigint | undefined;
 }
 
 export interface ConditionalWriteOptions extends WriteOptions, ConditionalOptions {}
 
 export interface InvalidateOptions extends ConditionalOptions {
-  /** For how many seconds the stale record is kept, more than 0; without it for as long as it would have been kept. */
+  /** How many seconds to keep the stale record, more than 0. Default: its remaining time to live. */
   readonly staleFor?: number | undefined;
 }
 
 export interface CounterOptions extends OperationOptions, ExpiryOptions {
-  /** How much to add or take away; 1 without it. Unsigned, 64 bits. */
+  /** The amount to add or subtract. Unsigned, 64 bits. Default 1. */
   readonly delta?: bigint | number | undefined;
-  /** What a missing counter is created with; without it a missing counter stays missing. Unsigned, 64 bits. */
+  /** The value a missing counter is created with. Unsigned, 64 bits. Default: a missing counter is not created. */
   readonly initial?: bigint | number | undefined;
 }
 

@@ -1,26 +1,26 @@
 import type { TransactionOptions } from './transaction';
 
 export interface PrepareOptions extends Omit<TransactionOptions, 'timeout'> {
-  /** ms within which it is decided once it is prepared; then it is rolled back. Default 5000. */
+  /** Milliseconds after preparation until an undecided transaction is rolled back. Default 5000. */
   readonly timeout?: number | undefined;
-  /** Gives it up as long as it is not prepared. */
+  /** Cancels the transaction until it is prepared. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A transaction whose first phase is done: everything is written and checked, and nobody sees it. Until it is decided,
- * nobody else can write: a write that is waited for between the two phases waits for the second, or its own timeout, and
- * so does a read of what is being written. A transaction that only reads waits for nobody.
- * Disposing of it rolls back what is undecided.
+ * A transaction after its first phase: everything is written and checked, and nothing is visible. Until it is committed
+ * or rolled back, no other write can proceed: it waits for the second phase or for its own timeout, and so does a read
+ * of a record being written. Read-only transactions do not wait. Disposing of an undecided transaction rolls it back.
  */
 export interface PreparedTransaction<R> extends AsyncDisposable {
-  /** What its function returned. */
+  /** The result of the function. */
   readonly result: R;
   /**
-   * Resolves when it is committed, as safe as the database's durability says. TimeoutError when it was too late, ClosedError
-   * when the database was closed before or it has been decided already; StorageError when the disk fails.
+   * Resolves when it is committed, with the safety of the database's durability. TimeoutError when it came too late,
+   * ClosedError when the database was closed or the transaction has already been decided, StorageError when the disk
+   * fails.
    */
   commit(): Promise<void>;
-  /** Resolves when nothing is left of it; ClosedError when it has been decided already. */
+  /** Resolves when nothing is left of it. ClosedError when it has already been decided. */
   rollback(): Promise<void>;
 }

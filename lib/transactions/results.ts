@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** What a write brought about. */
+/** The result of a write. */
 export class MutationResult {
   readonly #high: number;
   readonly #low: number;
@@ -11,8 +11,8 @@ export class MutationResult {
   }
 
   /**
-   * The record's new version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits; 0n of a server
-   * that keeps none (memcached -C), which no write takes.
+   * The record's new version; pass it to a later write as `cas` to make that conditional. Unsigned, 64 bits. 0n from a
+   * server without versions (memcached -C); no write accepts 0n.
    */
   get cas(): bigint {
     return joinWords(this.#high, this.#low);
@@ -23,7 +23,7 @@ export class MutationResult {
   }
 }
 
-/** A record with what the server keeps beside the value. */
+/** A record with its version and flags. */
 export class RecordResult<T> extends MutationResult {
   readonly value: T;
   /** The value's memcached flags, u32. */
@@ -36,13 +36,13 @@ export class RecordResult<T> extends MutationResult {
   }
 }
 
-/** A record with all that the server knows of it. */
+/** A record with everything that the server knows about it. */
 export class DetailedRecord<T> extends RecordResult<T> {
-  /** Of the value as it is stored, in bytes. */
+  /** The size of the stored value, in bytes. */
   readonly size: number;
-  /** Seconds until the record expires; undefined when it does not. */
+  /** Seconds until the record expires; undefined: never. */
   readonly ttl: number | undefined;
-  /** Seconds since it was written or read. */
+  /** Seconds since it was last read or written. */
   readonly idle: number;
   /** Whether it has been read since it was written. */
   readonly wasRead: boolean;

@@ -1,6 +1,9 @@
 import { performanceNow } from '../platform';
 
-/** The version of a record that somebody else is to renew, and when that was seen first; performanceNow()'s ms. */
+/**
+ * The version of a record that another client has claimed, and when it was first seen, as a time of performanceNow() in
+ * ms.
+ */
 interface Taken {
   readonly casHigh: number;
   readonly casLow: number;
@@ -10,18 +13,18 @@ interface Taken {
 const MOST_KEPT = 1000;
 
 /**
- * Stale records that somebody else has promised to renew. The server has no time for that: who has promised may have died, or was
- * somebody who only read it. So whoever goes on seeing the promise remembers since when.
+ * Stale records that another client has claimed. The server sets no time limit for such a claim, although the client
+ * may have died or only read the record. Therefore each client remembers since when it has seen the claim.
  */
 export class TakenClaims {
   readonly #taken = new Map<string, Taken>();
 
-  /** It is there, and nobody has to renew it. */
+  /** The record is not claimed any more. */
   forget(key: string): void {
     if (this.#taken.size > 0) this.#taken.delete(key);
   }
 
-  /** Whether this version has been as it is for longer than `lease` seconds; then it is forgotten. */
+  /** Whether this version has been seen for longer than `lease` seconds; if so, it is forgotten. */
   isOverdue(key: string, { casHigh, casLow }: Pick<Taken, 'casHigh' | 'casLow'>, lease: number): boolean {
     const known = this.#taken.get(key);
     const now = performanceNow();

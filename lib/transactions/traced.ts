@@ -5,7 +5,7 @@ import type { Operation } from './operation';
 import type { Records } from './records';
 import type { Target } from './transactions';
 
-/** A target whose operations show in their errors who called them. */
+/** A target whose errors show the caller's stack. */
 export function tracedTarget(target: Target): Target {
   return {
     transcoder: target.transcoder,
@@ -18,7 +18,7 @@ export function tracedTarget(target: Target): Target {
   };
 }
 
-/** The same for the records of a class; not for what a query finds, whose errors arise in the caller's own loop. */
+/** The same for the records of a class. Queries are excluded: their errors arise in the caller's own loop. */
 export function tracedRecords<C extends ClassDefinition>(records: Records<C>): Records<C> {
   return {
     definition: records.definition,

@@ -4,18 +4,20 @@ import type { Records } from './records';
 import type { Transactions } from './transactions';
 
 export interface TransactionOptions {
-  /** How often it is begun anew when others have changed what it writes. Default 10; then ConflictError. */
+  /**
+   * How many times to run the function again when others have changed what it writes; then ConflictError. Default 10.
+   */
   readonly retries?: number | undefined;
-  /** ms within which it is committed once its function has ended. */
+  /** Milliseconds for the commit, counted from the end of the function. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Who writes: subscriptions can leave out what they cause themselves (`ignoreOrigin`). */
+  /** The name of the writer. Subscriptions can skip their own changes by it (`ignoreOrigin`). */
   readonly origin?: string | undefined;
-  /** Told with its events; anything MessagePack can say. */
+  /** Delivered with the events of the transaction; any value that MessagePack can encode. */
   readonly meta?: unknown | undefined;
 }
 
-/** Those of prepare() as well. */
+/** Also the options of prepare(). */
 export const TRANSACTION_NAMES = optionNames<TransactionOptions>({
   retries: true,
   timeout: true,
@@ -25,17 +27,15 @@ export const TRANSACTION_NAMES = optionNames<TransactionOptions>({
 });
 
 /**
- * A transaction under way. It reads the database as it was when it began and what it has written itself; nothing that it
- * writes is seen by others before all of it is. When others have changed meanwhile what it writes, its function is run
- * again.
+ * A transaction under way. It reads the database as of its beginning plus its own writes. Its writes become visible to
+ * others all at once. When others have changed what it writes, its function runs again.
  *
- * What was begun in it belongs to it, awaited or not: once its function has ended, it waits for what is under way, and
- * fails with what fails then. It rejects with ClosedError when a loop over records has not come to its end, or when
- * something is begun in it afterwards.
+ * Operations started in it belong to it, whether awaited or not: after its function has returned, it waits for them and
+ * fails if one of them fails. It rejects with ClosedError when a loop over records is unfinished, or when an operation
+ * is started in it afterwards.
  */
 export interface Transaction extends Transactions {
-  /** The records of a class, in this transaction. */
   records<C extends ClassDefinition>(definition: C): Records<C>;
-  /** Emits a checkpoint event for each record that was changed since the last one; commits nothing. */
+  /** Emits a checkpoint event for each record changed since the last checkpoint; does not commit. */
   checkpoint(): Promise<void>;
 }

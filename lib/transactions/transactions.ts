@@ -34,40 +34,40 @@ import {
 import type { DetailedRecord, MutationResult, RecordResult } from './results';
 import type { EncodedValue, Transcoder } from './transcoder';
 
-/** Where operations go: to an engine at once, or into a scheduling context. */
+/** Where operations go: directly to an engine, or into a scheduling context. */
 export interface Target {
   readonly transcoder: Transcoder;
-  /** Whether there are servers that keep no versions of records, and give 0n for one. */
+  /** Whether a server may keep no record versions and return 0n. */
   readonly mayBeUnversioned?: boolean;
-  /** Why there is none of what only memcached's meta protocol can do; undefined where there is. */
+  /** Why the features of memcached's meta protocol are unavailable; undefined when they are available. */
   readonly withoutMeta?: string | undefined;
-  /** ms since 1970, as the engine counts them. */
+  /** ms since 1970, on the engine's clock. */
   now(): number;
-  /** Throws what the call should throw; otherwise the operation settles by itself. */
+  /** Throws what the call should throw; later errors reject the promise. */
   dispatch<T>(operation: Operation): Promise<T>;
   dispatchMany<R>(many: GetMany<R>): Promise<R>;
-  /** Hears of a call that throws `error` before there is anything to dispatch. */
+  /** Is notified of a call that throws `error` before dispatch. */
   refused?(op: string, key: unknown, error: unknown): void;
 }
 
-/** What an operation needs besides key and value, from what a call was given. Throws what the call should throw. */
+/** Converts the options of a call to the details of an operation. Throws what the call should throw. */
 type Prepare<O> = (options: O, target: Target, value: string | Uint8Array | undefined) => Details | undefined;
 
-// On a missing counter the server fails instead of creating it (memcached's protocol_binary.h).
+// With this expiry the server fails on a missing counter instead of creating it (memcached's protocol_binary.h).
 const DO_NOT_CREATE = 0xffffffff;
 const LARGEST_COUNTER = 0xffffffffffffffffn;
 
 /**
- * The single-record operations, the same on a database, on one of its event bases and in a scheduling context.
+ * Operations on single records, the same on a database, on one of its event bases and in a scheduling context.
  *
- * A bad argument throws InvalidArgumentError from the call, a closed database ClosedError. Everything that happens
- * later rejects the promise: TimeoutError, ConnectionError, BackpressureError, ServerError, and what the methods name.
+ * A bad argument throws InvalidArgumentError from the call, a closed database ClosedError. Later errors reject the
+ * promise: TimeoutError, ConnectionError, BackpressureError, ServerError, and those that each method names.
  *
- * Keys are strings of 1 to 250 bytes in UTF-8. Spaces and control characters are for memcached from 1.6.18, in keys of up to
- * 186 bytes.
+ * Keys are strings of 1 to 250 bytes in UTF-8. Keys with spaces or control characters need memcached 1.6.18 or newer
+ * and are limited to 186 bytes.
  *
- * A Buffer above 16 KiB is sent from where it lies: leave it as it is until the promise has settled. Smaller ones, and
- * all that go through a scheduling context, are copied by the call.
+ * A Buffer larger than 16 KiB is sent without copying: do not change it until the promise has settled. The call copies
+ * smaller ones, and all that go through a scheduling context.
  */
 export class Transactions {
   readonly #target: Target;
@@ -87,17 +87,17 @@ export class Transactions {
   }
 
   /**
-   * The record with its time to live, size and use; undefined when there is none. It does not count as a use. UnsupportedError
-   * without memcached's meta protocol.
+   * The record with its time to live, size and usage; undefined when there is none. Does not count as a read.
+   * UnsupportedError without memcached's meta protocol.
    */
   getDetails<T = unknown>(key: string, options?: OperationOptions): Promise<DetailedRecord<T> | undefined> {
     return this.#send(Kind.getDetails, key, undefined, timingWithMeta, options);
   }
 
   /**
-   * The values that exist, by key. It counts as one operation for each key and is sent in one run; when one of them
-   * fails the whole call rejects with its error. With `partial` it resolves to what could be had and the errors of the
-   * other keys, and rejects only when nothing was begun, or for its signal.
+   * The existing values, by key. Counts as one operation per key; the requests are sent together. If one fails, the
+   * whole call rejects with its error. With `partial` it resolves to the values found and the errors of the other keys,
+   * and rejects only when nothing was started or when its signal aborts.
    */
   getMany<T = unknown>(
     keys: Iterable<string>,
@@ -121,67 +121,70 @@ export class Transactions {
     return this.#target.dispatchMany(many as GetMany<Map<string, T> | PartialResult<T>>);
   }
 
-  /** Whether the key exists. On memcached this reads the record and drops the value. */
+  /** Resolves to whether the key exists. On memcached this reads the record and discards the value. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
     return this.#read(Kind.exists, key, options);
   }
 
-  /** Writes a new record; KeyExistsError when there is one. */
+  /** Writes a new record. KeyExistsError when the key exists. */
   insert(key: string, value: unknown, options?: WriteOptions): Promise<MutationResult> {
     return this.#write(Kind.insert, key, value, options, WRITE_NAMES);
   }
 
-  /** Writes the record, new or not. With `cas`: CasMismatchError, or KeyNotFoundError when it is gone. */
+  /**
+   * Writes the record, new or not. With `cas`: CasMismatchError when it has changed, KeyNotFoundError when it is gone.
+   */
   upsert(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
     return this.#write(Kind.upsert, key, value, options, CONDITIONAL_WRITE_NAMES);
   }
 
-  /** Writes an existing record; KeyNotFoundError when there is none. */
+  /** Writes an existing record. KeyNotFoundError when there is none. */
   replace(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
     return this.#write(Kind.replace, key, value, options, CONDITIONAL_WRITE_NAMES);
   }
 
-  /** Whether there was a record to remove. */
+  /** Resolves to whether there was a record to remove. */
   remove(key: string, options?: ConditionalOptions): Promise<boolean> {
     return this.#send(Kind.remove, key, undefined, condition, options);
   }
 
   /**
-   * Marks the record as stale, instead of removing it, under a new version; whether there was one. The next getOrLoad() loads a
-   * new value and those meanwhile get the old one. Other reads go on giving it too, and the first of them, for the
-   * server, has promised to write a new value, for which it has the lease of a loader: read what you invalidate with getOrLoad(). UnsupportedError without
-   * memcached's meta protocol.
+   * Marks the record as stale under a new version instead of removing it. Resolves to whether there was one. The next
+   * getOrLoad() loads a new value; meanwhile others get the old one.
+   *
+   * Other reads also return the old value, and the server takes the first of them for a loader and grants it the lease.
+   * So read invalidated keys with getOrLoad(). UnsupportedError without memcached's meta protocol.
    */
   invalidate(key: string, options?: InvalidateOptions): Promise<boolean> {
     return this.#send(Kind.invalidate, key, undefined, invalidation, options);
   }
 
-  /** Gives the record a new time to live; whether there was one. */
+  /** Sets a new time to live. Resolves to whether there was a record. */
   touch(key: string, options: ExpiryOptions & OperationOptions): Promise<boolean> {
     return this.#send(Kind.touch, key, undefined, newExpiry, options);
   }
 
-  /** The value, with a new time to live; undefined when there is none. */
+  /** The value, after setting a new time to live; undefined when there is none. */
   getAndTouch<T = unknown>(key: string, options: ExpiryOptions & OperationOptions): Promise<T | undefined> {
     return this.#send(Kind.getAndTouch, key, undefined, newExpiry, options);
   }
 
-  /** The counter after adding; it wraps at 2^64. undefined when there is none and no `initial` was given. */
+  /** The counter after adding; wraps at 2^64. undefined when there is none and `initial` is not given. */
   increment(key: string, options?: CounterOptions): Promise<bigint | undefined> {
     return this.#send(Kind.increment, key, undefined, counting, options);
   }
 
-  /** The counter after taking away; it stops at 0. undefined when there is none and no `initial` was given. */
+  /** The counter after subtracting; stops at 0. undefined when there is none and `initial` is not given. */
   decrement(key: string, options?: CounterOptions): Promise<bigint | undefined> {
     return this.#send(Kind.decrement, key, undefined, counting, options);
   }
 
-  /** Adds bytes behind the record's value, whose flags stay; KeyNotFoundError when there is none. */
+  /** Appends bytes to the record's value and keeps its flags. KeyNotFoundError when there is none. */
   append(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
     return this.#send(Kind.append, key, value, extension, options);
   }
 
-  /** Adds bytes before the record's value, whose flags stay; KeyNotFoundError when there is none. */
+  /** Prepends bytes to the record's value and keeps its flags. KeyNotFoundError when there is none. */
   prepend(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
     return this.#send(Kind.prepend, key, value, extension, options);
   }
@@ -233,12 +236,12 @@ export class Transactions {
   }
 }
 
-/** Throws where there is no meta protocol. */
+/** Throws UnsupportedError when the meta protocol is unavailable. */
 export function assertMeta({ withoutMeta }: Target, kind: Kind, option = ''): void {
   if (withoutMeta !== undefined) throw new UnsupportedError(`${nameOf(kind)}: ${option}${withoutMeta}`);
 }
 
-/** A transcoder is user code: a promise, for instance, has neither data nor flags. */
+/** A transcoder is user code: a promise, for example, has neither data nor flags. */
 export function checkEncoded(encoded: EncodedValue): EncodedValue {
   const data = encoded?.data;
   const flags = encoded?.flags;
@@ -255,7 +258,7 @@ export function checkEncoded(encoded: EncodedValue): EncodedValue {
   return encoded;
 }
 
-/** What would be stored as something else: text that UTF-8 cannot say, memory that is not there any more. */
+/** Refuses what would be stored as something else: text that UTF-8 cannot encode, and detached memory. */
 function checkBytes(value: string | Uint8Array): void {
   if (typeof value === 'string') {
     if (!value.isWellFormed())
@@ -265,7 +268,7 @@ function checkBytes(value: string | Uint8Array): void {
   }
 }
 
-/** A view without bytes may be just that, or one whose memory has gone; the latter cannot be copied. */
+/** A view of length 0 may be empty or detached; a detached one cannot be copied. */
 function isInPlace(view: Uint8Array): boolean {
   try {
     return new Uint8Array(view).length === 0;

@@ -4,28 +4,30 @@ import { excerpt } from '../text';
 
 const LONGEST_QUOTE = 200;
 
-/** A value as it lies on the server. `flags` is the u32 that memcached stores beside it. */
+/** A value as the server stores it. `flags` is the u32 that memcached keeps with it. */
 export interface EncodedValue {
   readonly data: string | Uint8Array;
   readonly flags: number;
 }
 
 /**
- * Turns values into bytes and back. `encode` throws what the call should throw; `decode` gets a Buffer that it may
- * keep, and what it throws rejects the operation.
+ * Converts values to bytes and back. The call throws what `encode` throws. `decode` gets a Buffer that it may keep;
+ * what it throws rejects the operation.
  */
 export interface Transcoder {
   encode(value: unknown): EncodedValue;
   decode(data: Buffer, flags: number): unknown;
 }
 
-// Couchbase's common flags: the format in the low five bits of the first byte, so that its SDKs read these values and
-// these read theirs.
+// Couchbase's common flags: the low five bits of the first byte are the format. Couchbase's SDKs can read these values,
+// and the other way round.
 export const FLAGS_JSON = 0x02000000;
 export const FLAGS_BINARY = 0x03000000;
 export const FLAGS_STRING = 0x04000000;
 
-/** Strings as UTF-8, Buffers as they are, everything else as JSON. What it does not know comes back as a Buffer. */
+/**
+ * Strings as UTF-8, Buffers as they are, everything else as JSON. Values with unknown flags are returned as Buffers.
+ */
 export const commonFlagsTranscoder: Transcoder = {
   encode(value) {
     if (typeof value === 'string') return { data: value, flags: FLAGS_STRING };
@@ -51,7 +53,7 @@ const BINARY_OR_COLLECTION: ReadonlySet<string> = new Set([
 export function toJson(value: unknown): string {
   if (typeof value === 'number' && !Number.isFinite(value))
     throw invalidArgument('value', `${value} has no JSON form`);
-  // JSON.stringify would make {} of them without a word.
+  // JSON.stringify would silently turn these into {}.
   const tag = Object.prototype.toString.call(value);
   if (tag === '[object Promise]')
     throw invalidArgument('value', 'value is a promise, which is to be awaited');
@@ -75,7 +77,7 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    // It quotes what is stored, which ends in logs as the message does.
+    // The message quotes stored data, and ends up in logs.
     const cause = new SyntaxError(excerpt(messageOf(thrown), LONGEST_QUOTE));
     throw new DecodeError('the stored value is marked as JSON but does not parse', { cause });
   }

@@ -3,16 +3,16 @@ import { Crowd, type Patience } from './crowd';
 import type { Waiting } from './get-many';
 import { type Claim, type LoadSite, lateError, release } from './loading';
 
-// ms. Half of each pause is random, so that processes do not look at the same moments.
+// ms. Half of each pause is random, so that processes do not poll in step.
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 320;
 
-/** What a watch ends with: a claim for one of those who wait; the others look for themselves. */
+/** The outcome of a watch: a claim for one of the waiting callers; the others read again. */
 export interface Seen {
   readonly claim?: Claim | undefined;
 }
 
-/** Looks now and then whether what another process loads is there, or has to be loaded here. */
+/** Polls until another process has loaded the value, or until it has to be loaded here. */
 export class Watch implements Waiting {
   readonly #site: LoadSite;
   readonly #key: string;
@@ -42,7 +42,7 @@ export class Watch implements Waiting {
   }
 
   proceed(): void {
-    // It waits for its timer.
+    // It waits for its timer only.
   }
 
   giveUp(error: unknown): void {
@@ -74,7 +74,7 @@ export class Watch implements Waiting {
     this.#crowd.resolveAll(() => ({}), claim?.isWon ? { claim } : undefined);
   }
 
-  /** False when it was over. */
+  /** Returns false when it had already ended. */
   #end(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
