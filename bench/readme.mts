@@ -35,7 +35,7 @@ const shown: readonly [id: string, title: string][] = [
   ['memcached/get/256', 'get'],
   ['memcached/set/256', 'set'],
   ['memcached/mix/256', '80 % get, 20 % set'],
-  ['canned/get/256', 'get, from a responder that costs nothing'],
+  ['canned/get/256', 'get, from a responder with no work to do'],
 ];
 const contenders = ['evenkeel-host', 'evenkeel-thread', 'memjs', 'memcached', 'memcache-client', 'raw-cpp'];
 
@@ -57,7 +57,7 @@ const embedded: readonly [scenario: string, title: string, contenders: readonly 
     'update, until its event was handled',
     ['ours', undefined, 'sqlite'],
   ],
-  ['events that wait', 'events that wait, to a handler', ['ours, to a handler', undefined, 'sqlite']],
+  ['events that wait', 'stored events, to a handler', ['ours, to a handler', undefined, 'sqlite']],
 ];
 const embeddedColumns = ['evenkeel', 'lmdb', 'better-sqlite3', 'level'];
 
@@ -87,13 +87,13 @@ function coreText({ run, file }: Saved<CoreRun>): string {
     const scenario = run.scenarios.find((each) => each.id === id);
     return scenario === undefined ? [] : [row(title, scenario.medians)];
   });
-  return `Operations a second, and in brackets the client's CPU time for each in µs; 100-byte values, 256 operations in flight on one
+  return `Operations a second, with the client's CPU time for each in µs in parentheses. Values of 100 bytes, 256 operations in flight on one
 connection to \`memcached -t 1\` on the same machine, evenkeel with \`protocol: 'binary'\`, median of ${run.rounds} rounds:
 
 ${table(contenders, rows)}
 
-${machineOf(run, 'memcached')} \`raw-cpp\` is a bare epoll loop in C++: the floor. Client and server share the two cores, so ratios
-within a row tell more than the figures. \`npm run bench\` measures it; [what is measured and how](bench/README.md). The run
+${machineOf(run, 'memcached')} \`raw-cpp\`, a bare epoll loop in C++, is the floor. Client and server share the two cores, so ratios
+within a row are more reliable than the figures. \`npm run bench\` measures this; [bench/README.md](bench/README.md) says how. The run
 and a chart of it are in the source tree: \`${file}\`, \`${file.replace(/json$/, 'svg')}\`.`;
 }
 
@@ -107,12 +107,12 @@ function embeddedText({ run, file }: Saved<EmbeddedRun>): string {
     });
     return [`| ${[title, ...cells].join(' | ')} |`];
   });
-  return `The embedded engine, in records or events a second, beside bare \`lmdb\`, which checks nothing and tells nothing,
-\`better-sqlite3\` with a table of changes written by triggers, and \`level\`; median of ${run.rounds} rounds:
+  return `The embedded engine in records or events a second, next to bare \`lmdb\` (no checks, no events), \`better-sqlite3\` with a table of
+changes written by triggers, and \`level\`; median of ${run.rounds} rounds:
 
 ${table(embeddedColumns, rows)}
 
-${machineOf(run, 'lmdb', 'better-sqlite3', 'level')} \`npm run bench:embedded\` measures it; the run is \`${file}\`.`;
+${machineOf(run, 'lmdb', 'better-sqlite3', 'level')} \`npm run bench:embedded\` measures this; the run is \`${file}\`.`;
 }
 
 /** The README's section for saved runs. */

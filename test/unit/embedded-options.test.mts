@@ -29,7 +29,7 @@ test('the options of an embedded database have the defaults that the README name
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
   const table = readme.slice(readme.indexOf('For `embedded:`'), readme.indexOf('## Testing your code'));
   const named = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
-  const others = ['onProgress', 'eventBase', 'transcoder', 'captureStack'];
+  const others = ['onProgress', 'eventBase', 'slowOperations', 'transcoder', 'captureStack'];
   assert.deepEqual(named.toSorted(), [...Object.keys(resolved), ...others].toSorted());
   for (const text of ["| `'commit'` |", '| 10000 |', '| 131072 |', '| `60000` |', '| 7 days, 256 MiB |'])
     assert.ok(table.includes(text), text);
