@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { partitionOf } from '../../lib/cluster/couchbase/partition-map.ts';
+import { copiesOf } from '../../lib/cluster/couchbase/replicas.ts';
 import { compareRevisions, supersedes } from '../../lib/cluster/couchbase/revision.ts';
 import { parsed } from './couchbase-configurations.mts';
 
@@ -92,4 +93,20 @@ test("a bucket's configuration takes the place of the cluster's, whatever their 
   assert.equal(supersedes(parsed({ rev: 5 }), ofCluster), true);
   assert.equal(supersedes(parsed({ ...global, rev: 99 }), parsed({ rev: 5 })), false);
   assert.equal(supersedes(parsed({ ...global, rev: 10 }), ofCluster), true);
+});
+
+test('copies of a partition are those that some server has, those of a server group where one is wanted', () => {
+  const map = parsed();
+  const both = [
+    { copy: 0, server: 1 },
+    { copy: 1, server: 0 },
+  ];
+  assert.deepEqual(copiesOf(map, 1), both);
+  assert.deepEqual(copiesOf(map, 1, 'az1'), [both[1]]);
+  assert.deepEqual(copiesOf(map, 1, 'az2'), [both[0]]);
+  assert.deepEqual(copiesOf(map, 1, 'az3'), []);
+  assert.deepEqual(copiesOf(map, 2), [{ copy: 0, server: 0 }]);
+  assert.deepEqual(copiesOf(map, 3), [{ copy: 1, server: 0 }]);
+  assert.deepEqual(copiesOf(map, 99), []);
+  assert.deepEqual(copiesOf(parsed({ vBucketServerMap: undefined }), 0), []);
 });
