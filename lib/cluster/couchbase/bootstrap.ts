@@ -1,0 +1,131 @@
+import {
+  AuthenticationError,
+  ConnectionError,
+  type EvenkeelError,
+  InvalidArgumentError,
+  UnsupportedError,
+} from '../../errors';
+import type { Registration } from '../../event-base/event-base';
+import { isError } from '../../foreign';
+import type { HostPort } from '../connection-string';
+import type { Timers } from '../resolver';
+import type { ClusterState, Configurations } from './configurations';
+import type { Revision } from './revision';
+
+/**
+ * Asks one server for a configuration that is newer than the known one; undefined: it has none. Rejects when it does not answer
+ * within so many ms.
+ */
+export type AskForConfiguration = (
+  server: HostPort,
+  known: Revision | undefined,
+  timeout: number,
+) => Promise<string | Uint8Array | undefined>;
+
+/** ms between two questions to one seed. */
+const PAUSES = [50, 100, 200, 500] as const;
+const LONGEST_PAUSE = 1000;
+
+/** The first configuration: all seeds are asked at once, and again until one has it. */
+export class Bootstrap {
+  /**
+   * Rejects with ConnectionError when no seed has it within the time, or, as soon as none of them can have it, with the reason: an
+   * AuthenticationError, UnsupportedError or InvalidArgumentError.
+   */
+  readonly state: Promise<ClusterState>;
+  readonly #configurations: Configurations;
+  readonly #ask: AskForConfiguration;
+  readonly #timers: Timers;
+  readonly #questionTimeout: number;
+  readonly #pauses = new Set<Registration>();
+  readonly #faults = new Map<HostPort, Error>();
+  #awaited: number;
+  #isOver = false;
+  #resolve: (state: ClusterState) => void = () => {};
+  #reject: (reason: Error) => void = () => {};
+
+  /** `timeout`: ms for all of it, or Infinity; `questionTimeout`: for one question. */
+  constructor(
+    seeds: readonly HostPort[],
+    configurations: Configurations,
+    ask: AskForConfiguration,
+    timers: Timers,
+    timeout: number,
+    questionTimeout: number,
+  ) {
+    this.#configurations = configurations;
+    this.#ask = ask;
+    this.#timers = timers;
+    this.#questionTimeout = Math.min(timeout, questionTimeout);
+    this.#awaited = seeds.length;
+    this.state = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (timeout !== Number.POSITIVE_INFINITY)
+      this.#later(timeout, () => this.cancel(this.#error(`no configuration within ${timeout} ms`)));
+    for (const seed of seeds) void this.#askSeed(seed);
+  }
+
+  /** Who waits, waits in vain. */
+  cancel(reason: Error): void {
+    this.#end();
+    this.#reject(reason);
+  }
+
+  async #askSeed(seed: HostPort, attempt = 0): Promise<void> {
+    const fault = await this.#faultOf(seed);
+    if (this.#isOver) return;
+    const { current, isComplete } = this.#configurations;
+    if (isComplete && current !== undefined) {
+      this.#end();
+      this.#resolve(current);
+      return;
+    }
+    this.#faults.set(seed, fault ?? new Error('it has no configuration of the bucket'));
+    if (fault === undefined || !isFinal(fault)) {
+      this.#later(PAUSES[attempt] ?? LONGEST_PAUSE, () => void this.#askSeed(seed, attempt + 1));
+      return;
+    }
+    this.#awaited -= 1;
+    if (this.#awaited === 0) this.cancel(fault);
+  }
+
+  /** Why it has not told the configuration. */
+  async #faultOf(seed: HostPort): Promise<Error | undefined> {
+    try {
+      const document = await this.#ask(seed, undefined, this.#questionTimeout);
+      if (document !== undefined && !this.#isOver) this.#configurations.offer(document, seed);
+      return undefined;
+    } catch (error) {
+      return isError(error) ? error : new Error(String(error));
+    }
+  }
+
+  #later(ms: number, callback: () => void): void {
+    const pause = this.#timers.timer(ms, () => {
+      this.#pauses.delete(pause);
+      callback();
+    });
+    this.#pauses.add(pause);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    for (const pause of this.#pauses) pause.cancel();
+    this.#pauses.clear();
+  }
+
+  #error(otherwise: string): EvenkeelError {
+    const faults = [...this.#faults.values()];
+    const message = `connect: ${faults[0]?.message ?? otherwise}`;
+    const cause = faults.length > 1 ? new AggregateError(faults) : faults[0];
+    return new ConnectionError(message, { cause, context: { op: 'connect' } });
+  }
+}
+
+/** To ask again would bring the same answer. */
+const isFinal = (fault: Error): boolean =>
+  fault instanceof AuthenticationError ||
+  fault instanceof UnsupportedError ||
+  fault instanceof InvalidArgumentError;
