@@ -195,7 +195,7 @@ export class BaseView<
   /**
    * Resolves when nothing is under way on this event base: no operation (including those that wait for flush()) and no
    * transaction (including prepared ones). Event handlers and operations staged in a scheduling context do not count.
-   * Rejects with TimeoutError or with the signal's reason.
+   * close() ends the wait. Rejects with TimeoutError or with the signal's reason.
    */
   idle(options: IdleOptions = {}): Promise<void> {
     return this.#side.outcome(idle(() => [this.#side.transport], options));

@@ -8,11 +8,11 @@ import type { NativeBase, NativeBaseStats, NativeClient, NativeClientOptions } f
 import * as layout from '../native/layout';
 import { loadAddon } from '../native/load';
 
-/** What a base has done since it was made, and what it holds now. */
+/** What a base has done since its creation, and what it holds now. */
 export type EventBaseStats = NativeBaseStats;
 
 export interface EventBaseOptions {
-  /** Shown by debuggers as the thread's name (its first 15 bytes). */
+  /** The thread's name in debuggers, which show the first 15 bytes. */
   readonly name?: string | undefined;
 }
 
@@ -37,10 +37,13 @@ interface Listener {
   readonly once: boolean;
 }
 
-/** The asynchronous context of the call that took a callback: it runs there, as those of Node's own timers do. */
+/**
+ * The asynchronous context of the call that passed a callback. The callback runs in it, like those of Node's own
+ * timers.
+ */
 class CallContext extends AsyncResource {
   constructor(readonly listener: Listener) {
-    // Otherwise V8 would have to tell Node of the end of each: ten times the cost of a timer.
+    // Otherwise V8 would report the end of each resource to Node, at ten times the cost of a timer.
     super('EVENKEEL_CALLBACK', { requireManualDestroy: true });
   }
 
@@ -52,11 +55,11 @@ class CallContext extends AsyncResource {
 const CREATE_NAMES = optionNames<EventBaseOptions>({ name: true });
 const WATCH_NAMES = optionNames<WatchOptions>({ readable: true, writable: true });
 
-// epoll and the wheel both count in 32 bits; 24 days, as setTimeout.
+// epoll and the timer wheel both count in 32 bits; this is 24 days, as with setTimeout.
 const LARGEST_DELAY = 0x7fffffff;
 const LARGEST_DESCRIPTOR = 0x7fffffff;
 
-// What no handler can be given for, and faults, whose handler must not simply return.
+// Signals that cannot be handled, and faults whose handler must not simply return.
 const UNCATCHABLE = new Set<string>([
   'SIGKILL',
   'SIGSTOP',
@@ -68,8 +71,8 @@ const UNCATCHABLE = new Set<string>([
   'SIGSYS',
 ]);
 
-// epoll inside epoll works, a kqueue inside another may never fire. Bun has no loop of libuv's, and Deno's copy of it lets no
-// process end that watches a descriptor: there, too, a host base has a native thread of its own.
+// An epoll descriptor inside another works; a kqueue inside another may never fire. Bun has no libuv loop, and Deno's
+// copy of libuv lets no process end that watches a descriptor, so a host base there has its own native thread.
 const NESTS = process.platform === 'linux' && !('bun' in process.versions) && !('deno' in process.versions);
 
 let hostBase: EventBase | undefined;
@@ -78,14 +81,14 @@ let basesMade = 0;
 /**
  * A native event loop: sockets, timers, descriptors and signals.
  *
- * `EventBase.host` turns inside this JavaScript thread's own loop; `EventBase.create()` makes one with a native thread
- * of its own, whose network traffic and deadlines go on while JavaScript is busy. A base belongs to the JavaScript
- * thread that made it. It does not keep the process alive, except while operations are under way or after ref().
- * Callbacks run in the asynchronous context (AsyncLocalStorage) of the call that they were given to.
+ * `EventBase.host` runs inside this JavaScript thread's own loop. `EventBase.create()` creates a base with its own
+ * native thread, where network traffic and deadlines continue while JavaScript is busy. A base belongs to the
+ * JavaScript thread that created it. It keeps the process alive only while operations are under way or after ref().
+ * Callbacks run in the asynchronous context (AsyncLocalStorage) of the call that received them.
  */
 export class EventBase {
   readonly name: string;
-  /** Survives structured cloning, so that a base sent to another thread is recognised for what it was. */
+  /** Survives structured cloning, so that a base sent to another thread can be recognised. */
   readonly thread: number = threadId;
   readonly #threaded: boolean;
   readonly #native: NativeBase;
@@ -108,13 +111,13 @@ export class EventBase {
     this.#native = native;
   }
 
-  /** The base of this JavaScript thread. A closed one is replaced at the next access. */
+  /** The base of this JavaScript thread. A closed one is replaced on the next access. */
   static get host(): EventBase {
     if (hostBase === undefined || hostBase.closed) hostBase = new EventBase('host', false);
     return hostBase;
   }
 
-  /** A base with a native thread of its own. Close it when done; the process's or worker's end closes it too. */
+  /** Creates a base with its own native thread. Close it when done; the end of the process or worker closes it too. */
   static create(options: EventBaseOptions = {}): EventBase {
     checkOptions(options, CREATE_NAMES);
     const { name = `evenkeel-${++basesMade}` } = options;
@@ -123,7 +126,10 @@ export class EventBase {
     return new EventBase(name, true);
   }
 
-  /** Throws CrossThreadError for a base of another JavaScript thread, InvalidArgumentError for what is no base. */
+  /**
+   * Throws CrossThreadError for a base of another JavaScript thread, InvalidArgumentError for anything else that is not
+   * a base.
+   */
   static check(value: unknown, argument = 'base'): EventBase {
     if (typeof value === 'object' && value !== null && #native in value) return value;
     if (
@@ -144,7 +150,7 @@ export class EventBase {
     throw invalidArgument(argument, `${argument} is an EventBase`);
   }
 
-  /** 'host' when it turns in the JavaScript thread's loop, 'thread' when it has a native thread of its own. */
+  /** 'host': runs in the JavaScript thread's loop. 'thread': has its own native thread. */
   get model(): 'host' | 'thread' {
     return this.#threaded ? 'thread' : 'host';
   }
@@ -153,7 +159,7 @@ export class EventBase {
     return this.#closing !== undefined;
   }
 
-  /** Calls back once, not earlier than `delay` ms from now (0 to 2^31 - 1). */
+  /** Calls back once, after at least `delay` ms (0 to 2^31 - 1). */
   timer(delay: number, callback: () => void): Registration {
     this.#assertOpen();
     if (typeof delay !== 'number' || !(delay >= 0 && delay <= LARGEST_DELAY)) {
@@ -169,9 +175,9 @@ export class EventBase {
   }
 
   /**
-   * Calls back whenever the descriptor is ready for what was asked (readable by default), once for each look: it is
-   * looked at again after the callback has returned. The descriptor stays the caller's, to be closed after cancel().
-   * A base watches a descriptor once: ask for readable and writable together.
+   * Calls back whenever the descriptor is ready for what was requested (default: readable). The base checks it again
+   * only after the callback has returned. The descriptor stays the caller's; close it after cancel(). A base watches a
+   * descriptor only once: request readable and writable together.
    */
   watch(fd: number, options: WatchOptions, callback: (ready: Readiness) => void): Registration {
     this.#assertOpen();
@@ -207,7 +213,7 @@ export class EventBase {
     return registration;
   }
 
-  /** Calls back for each arrival of the signal. Handlers installed by others before it still run. */
+  /** Calls back on each arrival of the signal. Handlers that others installed before still run. */
   signal(name: NodeJS.Signals, callback: (name: NodeJS.Signals) => void): Registration {
     this.#assertOpen();
     const number = typeof name === 'string' ? constants.signals[name] : undefined;
@@ -226,7 +232,7 @@ export class EventBase {
     return this.#registration(id, () => this.#native.unwatchSignal(id));
   }
 
-  /** Keeps the process alive until as many unref() as ref() were called. */
+  /** Keeps the process alive until unref() has been called as often as ref(). */
   ref(): void {
     this.#references += 1;
     if (!this.closed) this.#native.ref();
@@ -258,8 +264,8 @@ export class EventBase {
   }
 
   /**
-   * Cancels everything registered, rejects the operations under way on this base with ClosedError and ends its thread.
-   * Resolves when nothing native is left of it. Closing again waits for the same end.
+   * Cancels all registrations, rejects operations under way on this base with ClosedError and ends its thread. Resolves
+   * when no native resource is left. A second call waits for the same end.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
@@ -277,7 +283,10 @@ export class EventBase {
     return this.close();
   }
 
-  /** For engines: a client on this base. `onClosed` is called when the base goes away with the client still open. */
+  /**
+   * For engines: creates a client on this base. `onClosed` is called when the base closes while the client is still
+   * open.
+   */
   createClient(
     options: NativeClientOptions,
     parameters: Uint32Array,
@@ -289,7 +298,7 @@ export class EventBase {
     return this.#native.createClient(options, parameters, records, drain);
   }
 
-  /** For engines: `onClosed` is called when the base goes away, until it is released. */
+  /** For engines: `onClosed` is called when the base closes, unless it is released before. */
   attach(onClosed: () => void): void {
     this.#assertOpen();
     this.#onClose.add(onClosed);
@@ -315,12 +324,12 @@ export class EventBase {
 
   #dispatch(kind: number, id: number, argument: number): void {
     const context = this.#listeners.get(id);
-    if (context === undefined) return; // cancelled after it had happened
+    if (context === undefined) return; // cancelled after the event occurred
     if (context.listener.once) this.#forget(id);
     context.call(kind, argument);
   }
 
-  /** Whether it was known. */
+  /** Returns whether it was registered. */
   #forget(id: number): boolean {
     this.#listeners.get(id)?.emitDestroy();
     return this.#listeners.delete(id);
@@ -344,7 +353,7 @@ function watchFailed(what: string, error: number): EvenkeelError {
   return isFaultOfDescriptor(error) ? new EvenkeelError(message) : new ResourceError(message);
 }
 
-/** Anything else is the system's: no descriptors, no memory, no more watches. */
+/** Other errors are the system's: out of descriptors, memory or watches. */
 function isFaultOfDescriptor(error: number): boolean {
   const { EBADF, EPERM, EEXIST, EINVAL, ELOOP } = constants.errno;
   return [EBADF, EPERM, EEXIST, EINVAL, ELOOP].includes(error);

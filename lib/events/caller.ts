@@ -2,10 +2,12 @@ const DEEPEST = 200;
 let made = 0;
 
 /**
- * Tells whether a call is made by a function that was marked, or by something that it waits for: by the stack, which has
- * the functions that await as well. That costs the function nothing, unlike a context that follows every promise of the
- * process, and speaks of those who wait, not of what they have begun besides. Where the chain is not one of `await` and
- * `then`, or the runtime keeps no such stacks, the answer is no.
+ * Determines whether the current call was made by a marked function, or by something that the function awaits. It reads
+ * the stack, which includes awaiting functions.
+ *
+ * This costs the function nothing, unlike an AsyncLocalStorage, which follows every promise of the process. It also
+ * covers only what the function waits for, not what it started and left running. The answer is no when the chain has
+ * other links than `await` and `then`, or when the runtime keeps no such stacks.
  */
 export class Caller {
   readonly #name: string;
@@ -15,7 +17,7 @@ export class Caller {
     this.#name = `evenkeel handler ${made}`;
   }
 
-  /** A function that is not marked elsewhere. */
+  /** The function must not be marked elsewhere, because its name is replaced. */
   mark<F extends (...args: never[]) => unknown>(fn: F): F {
     return Object.defineProperty(fn, 'name', { value: this.#name });
   }
@@ -30,7 +32,7 @@ export class Caller {
       const { stack } = here;
       return Array.isArray(stack) ? stack.includes(this.#name) : String(stack).includes(`${this.#name} `);
     } catch {
-      return false; // who has frozen the intrinsics of the process has no answer
+      return false; // the process has frozen its intrinsics
     } finally {
       try {
         Error.stackTraceLimit = stackTraceLimit;

@@ -1,4 +1,4 @@
-/** What a journalled change is; the numbers are those of the journal. */
+/** The kinds of journalled changes; the numbers are part of the journal format. */
 export const ChangeKind = {
   new: 1,
   update: 2,
@@ -10,19 +10,19 @@ export const ChangeKind = {
 } as const;
 export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind];
 
-/** In which of the two views of a transaction a change is seen, and more that is told by a bit. */
+/** Flags of a journalled change, among them the two views of a transaction that show it. */
 export const ChangeFlag = {
-  /** One change for each record, from what it was before to what it is after. */
+  /** In the net view, which has one change for each record, from before the transaction to after it. */
   net: 1,
-  /** Every operation by itself. */
+  /** In the view that has every operation. */
   each: 2,
   before: 4,
   after: 8,
-  /** Removed because there were too many. Without it, an expiry is one of age. */
+  /** Expired because the class had too many records. Without this flag, it expired by age. */
   ttlCount: 16,
   /** One of the records that a deleteAll removed. */
   expanded: 32,
-  /** In the view of each operation: of a record that was new in the same transaction. */
+  /** In the view of each operation: the record was inserted in the same transaction. */
   sameTransaction: 64,
 } as const;
 

@@ -1,25 +1,29 @@
 import type { ClassDefinition } from '../schema/class';
 import type { Transaction } from '../transactions/transaction';
 
-/** Where in the history of a database: after the event of this place in the transaction of this number. */
+/** A place in the history of a database: after the event number `index` of transaction number `seq`. */
 export interface Place {
   readonly seq: number;
   readonly index: number;
-  /** Of an update that is several events: only after the one of this number, 0 for the update itself, then by field. */
+  /**
+   * For an update that yields several events: after the event of this number. 0 is the update itself, then by field.
+   */
   readonly part?: number | undefined;
 }
 
-/** After everything of a transaction. */
+/** The `index` of a place after the whole transaction. */
 export const WHOLE = 0xffff_ffff;
-/** Before everything. */
 export const NOWHERE: Place = { seq: 0, index: 0 };
 
-/** A part of a transaction: most have one. Its bytes are the engine's; a {@link ChangeView} reads them. */
+/**
+ * A part of a transaction; most transactions have only one. Its bytes are in the engine's format; a {@link ChangeView}
+ * reads them.
+ */
 export interface Fragment {
   readonly seq: number;
   /** ms since 1970. */
   readonly time: number;
-  /** The place of its first change, and how many there are. */
+  /** The index of its first change, and the number of changes. */
   readonly first: number;
   readonly count: number;
   readonly isLast: boolean;
@@ -27,13 +31,13 @@ export interface Fragment {
   readonly size: number;
   readonly origin: string | undefined;
   readonly meta: unknown;
-  /** The changes in their order, before the first of them. */
+  /** The changes in order; the view starts before the first one. */
   changes(): ChangeView;
 }
 
-/** A change as it is journalled; the next one is seen in its place. */
+/** A change in the journal. next() replaces its contents with those of the next change. */
 export interface ChangeView {
-  /** Moves on to the next change; false when there is none. */
+  /** Moves to the next change; false at the end. */
   next(): boolean;
   readonly kind: number;
   readonly flags: number;
@@ -42,17 +46,17 @@ export interface ChangeView {
   before(): Readonly<Record<string, unknown>>;
   after(): Readonly<Record<string, unknown>>;
   hasChanged(field: number): boolean;
-  /** The change with its transaction, to be kept and read again by {@link ChangeLog.reopen}. */
+  /** A copy of the change with its transaction, for {@link ChangeLog.reopen}. */
   copy(): Uint8Array;
 }
 
-/** What subscriptions know of a class. */
+/** What subscriptions need to know about a class. */
 export interface LoggedClass {
   readonly id: number;
   readonly definition: ClassDefinition;
-  /** By the number that changes have for them. */
+  /** By field number, as in changes. */
   readonly fieldNames: readonly string[];
-  /** A record's key as users know it. */
+  /** A record's key in the form that users see. */
   userKeyOf(record: Readonly<Record<string, unknown>>): unknown;
 }
 
@@ -61,58 +65,64 @@ export interface LoggedRecord {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** Reads on from a place; nothing is held between two reads. */
+/** Reads from a place onwards; holds no resource between two reads. */
 export interface ChangeCursor {
-  /** The next fragment, or undefined at the end of what is committed. PositionLostError when it is not kept any more. */
+  /** The next fragment, or undefined after the last committed one. PositionLostError when it is no longer kept. */
   next(): Fragment | undefined;
 }
 
-/** What subscriptions keep in the database beside the events: small texts by name. */
+/** Small texts by name that subscriptions store in the database beside the events. */
 export interface Notes {
   read(name: string): string | undefined;
-  /** Names that begin so, in their order. */
+  /** Names with this prefix, in order. */
   list(prefix: string): string[];
-  /** Reads and writes in one write transaction; resolves when it is safe. */
+  /** Reads and writes in one write transaction; resolves when it is durable. */
   write<T>(work: (pen: Pen) => T): Promise<T>;
-  /** The same, also when nothing else is written any more because the event base was closed: what is left to be put in order. */
+  /** Like write(), but also works after the event base was closed, for the last writes at the end of a subscription. */
   writeLast<T>(work: (pen: Pen) => T): Promise<T>;
-  /** Does `work` in the commit of the transaction, which it ends by throwing; calls back when that is safe. */
+  /**
+   * Runs `work` in the commit of the transaction; the transaction fails if it throws. Calls back when the commit is
+   * durable.
+   */
   enlist(transaction: Transaction, work: (pen: Pen) => void, onCommitted: () => void): void;
 }
 
 export interface Pen {
   read(name: string): string | undefined;
-  /** undefined removes. */
+  /** undefined removes the text. */
   write(name: string, text: string | undefined): void;
 }
 
 export interface Expansion {
-  /** Resolves when other processes keep to it, too. */
+  /** Resolves when other processes respect it, too. */
   readonly ready: Promise<void>;
   end(): void;
 }
 
-/** The journal of a database that tells what was committed, in the order in which it was. */
+/** The journal of a database: committed changes in commit order. */
 export interface ChangeLog {
   readonly epoch: string;
-  /** All kinds of all classes are told, whatever they declare. */
+  /** true: events of all kinds are delivered for all classes, whatever they declare. */
   readonly isImplicit: boolean;
-  /** The newest transaction, and the oldest that is kept. */
+  /** The newest transaction and the oldest one kept. */
   head(): { readonly seq: number; readonly oldest: number };
   cursor(after: Place): ChangeCursor;
   reopen(copy: Uint8Array): Fragment;
-  /** InvalidArgumentError (`class`) for a class that is not of the database. */
+  /** Throws InvalidArgumentError (`class`) for a class that is not in the database. */
   classOf(definition: ClassDefinition): LoggedClass;
   readonly classes: Iterable<LoggedClass>;
-  /** The records of a class as of now, and the place in the history that they are as of. */
+  /** The current records of the classes, and the place in the history that they correspond to. */
   snapshot(classes: readonly LoggedClass[]): {
     readonly place: Place;
-    /** To be ended by return() if not gone through. */
+    /** Call return() if it is not read to the end. */
     readonly records: Iterator<LoggedRecord>;
   };
   readonly notes: Notes;
-  /** Has each record told that a deleteAll of the classes removes; of a durable subscription also while it is away. */
+  /**
+   * Makes each deleteAll of the classes journal every removed record; for a durable subscription also while it is not
+   * running.
+   */
   expand(classes: readonly LoggedClass[], holder: string, isPermanent: boolean): Expansion;
-  /** Calls back when there may be more, of this process or another, until the returned function is called. */
+  /** Calls back when there may be new changes, from this process or another, until the returned function is called. */
   onMore(listener: () => void): () => void;
 }

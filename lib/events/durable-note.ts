@@ -8,38 +8,41 @@ import { forgetParked, forgetParkedRecords } from './parked';
 import { formatPosition } from './position';
 import { afterHolder, NEVER_TOLD, ofOtherEvents, type Progress, type Tellings } from './tellings';
 
-/** What the database knows of a durable subscription. */
+/** The stored state of a durable subscription. */
 export interface Note extends Tellings {
   readonly spec: string;
-  /** Made with the name: another that was made after it had been given up is not the same. */
+  /** Created with the subscription: one created under the same name after forget() has another id. */
   readonly id: string;
   readonly place: Place;
-  /** The records themselves are still to be told before what follows the place. */
+  /** The existing records must be delivered before the events after the place. */
   readonly isSnapshotDue: boolean;
-  /** Of those, the last that was acknowledged in a transaction. */
+  /** The last of these records that was acknowledged in a transaction. */
   readonly record?: string | undefined;
   readonly lease: Lease | undefined;
-  /** Grows with each holder: what an earlier one still writes is refused. */
+  /** Grows with each holder; writes of earlier holders are refused. */
   readonly fence: number;
-  /** Of the holder, or of the last there was. The tellings are those of the ones before, from where it began. */
+  /**
+   * The progress of the current or latest holder. The tellings are those of the holders before it, counted from its
+   * start.
+   */
   readonly progress: Progress;
 }
 
-/** A note while somebody holds the name. */
+/** A note while the subscription has a holder. */
 export type HeldNote = Note & { readonly lease: Lease };
 
 export interface DurableSetup {
   readonly name: string;
   readonly spec: string;
-  /** Where it begins when the name is new. */
+  /** The start of a new subscription. */
   readonly from: Place;
   readonly withSnapshot: boolean;
   readonly migrate: boolean;
   readonly isManual: boolean;
-  /** Positions that handlers have settled for count within transactions, too, not only at their ends. */
+  /** With automatic acknowledgement: positions within a transaction count, not only those at its end. */
   readonly ackWithin: boolean;
   readonly onLost: 'error' | 'snapshot';
-  /** ms to wait for the holder there is to go. */
+  /** How long to wait for the current holder to leave, in ms. */
   readonly wait: number;
 }
 
@@ -92,13 +95,13 @@ export function writeNote(pen: Pen, name: string, note: Note): void {
   pen.write(noteName(name), JSON.stringify(note));
 }
 
-/** SubscriptionBusyError, SpecChangedError, PositionLostError. */
+/** Rejects with SubscriptionBusyError, SpecChangedError or PositionLostError. */
 export function takeName(log: ChangeLog, setup: DurableSetup, lease: Lease): Promise<HeldNote> {
   const { name } = setup;
   const head = log.head();
   return log.notes.write((pen) => {
     const note = succeed(log, setup, readNote(pen, name), head, lease);
-    // All records are told anew, as they are by now.
+    // All records will be delivered again, with their current values.
     if (note.isSnapshotDue) forgetParkedRecords(log, pen, name);
     writeNote(pen, name, note);
     return note;
@@ -135,12 +138,15 @@ function succeed(
   });
 }
 
-/** The first transaction of which something is left behind the place. */
+/** The first transaction with events after the place. */
 function following({ seq, index }: Place): number {
   return index === WHOLE ? seq + 1 : seq;
 }
 
-/** Removes all that the database knows of the name, also where that is damaged: then nobody can hold it. */
+/**
+ * Removes everything stored for the name. This also works when the note is damaged, because then nobody can hold the
+ * name.
+ */
 export function forget(log: ChangeLog, name: string): Promise<boolean> {
   return log.notes.write((pen) => {
     if (pen.read(noteName(name)) === undefined) return false;
@@ -162,7 +168,7 @@ function leaseOf(pen: Pen, name: string): Lease | undefined {
   }
 }
 
-/** Nobody wants the victims of a deleteAll for the name any more. */
+/** The records removed by a deleteAll are not needed for this name any more. */
 export function forgetExpansion(log: ChangeLog, pen: Pen, name: string): void {
   for (const { id } of log.classes) pen.write(`expand:${id}:durable:${name}`, undefined);
 }

@@ -7,7 +7,7 @@ import type { ParkedEvent } from './parked';
 import type { Source } from './puller';
 import { type Handler, type Policy, Subscription } from './subscription';
 
-/** A subscription that goes on where the last of its name was. */
+/** A subscription that resumes where the previous one of the same name stopped. */
 export class DurableSubscription<E = unknown> extends Subscription<E> {
   readonly #keeper: DurableKeeper;
   readonly #filter: Filter;
@@ -27,12 +27,15 @@ export class DurableSubscription<E = unknown> extends Subscription<E> {
     keeper.hold((error) => this.stop(error));
   }
 
-  /** Events that were given up, with what their handler failed with; in their order. */
+  /** The events whose handler failed for good, with the error, in order. */
   parked(): ParkedEvent<E>[] {
     return this.#keeper.parked.list(this.#filter) as ParkedEvent<E>[];
   }
 
-  /** Gives the handler what was parked once more; how many events it was done with. DeadlockError in that call. */
+  /**
+   * Calls the handler again with each parked event. Resolves to the number that it completed. DeadlockError when the
+   * handler itself calls this.
+   */
   async replayParked(): Promise<number> {
     if (this.isEnded) throw new ClosedError('the subscription has ended');
     if (this.#replay.isCalling)

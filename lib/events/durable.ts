@@ -25,79 +25,81 @@ import { isGap, type Pulled } from './puller';
 import type { Keeper } from './subscription';
 import { Allowance, mayHaveBeenTold, type Progress, type Tellings, timesTold } from './tellings';
 
-/** Positions that were passed without being written down: a crash has at most so many events told again. */
+/** The number of positions that may stay unwritten: a crash redelivers at most this many events. */
 const ACKNOWLEDGED_AT_ONCE = 100;
 const ACKNOWLEDGED_AFTER_MS = 50;
-/** How long its end waits for room to write where it is. */
+/** How long the end of the subscription waits for room in the write queue to store its position. */
 const LAST_WRITE_WITHIN_MS = 5000;
 
-/** How an event of a durable subscription is marked. */
+/** What the events of a durable subscription have in addition. */
 export interface DurableMarks {
-  /** It may have been told before: to a holder that did not come to acknowledge it. */
+  /** true: the event may have been delivered before, to a holder that ended without acknowledging it. */
   readonly redelivered: boolean;
-  /** 1 for the first time; then one more for each holder that told it and ended before it was acknowledged. */
+  /** 1 for the first delivery, plus one for each holder that received the event and ended before acknowledging it. */
   readonly attempt: number;
   /**
-   * Acknowledges this event and all before it. With a transaction the acknowledgement is part of it: what it writes and
-   * the position are committed together or not at all. The commit of a transaction that acknowledges what has been
-   * acknowledged before rejects with AlreadyAcknowledgedError: what it does has been done.
+   * Acknowledges this event and all before it. With a transaction, the acknowledgement is part of it: its writes and
+   * the position are committed together or not at all. If the event was acknowledged before, that transaction's commit
+   * rejects with AlreadyAcknowledgedError, because its effects are already applied.
    */
   ack(transaction?: Transaction): Promise<void>;
 }
 
-/** An event that was handed over. */
+/** A delivered event. */
 interface Told {
   readonly event: Draft;
-  /** Of the events from where it began, from 1 on. */
+  /** The number of the event, counted from 1 at this holder's start. */
   readonly number: number;
   isAcknowledged: boolean;
-  /** An acknowledgement is part of a transaction whose outcome is not known yet. */
+  /** A transaction with an undecided outcome acknowledges it. */
   isUnsure: boolean;
 }
 
-/** All up to a place, the event of this number being the last of it. */
+/** Everything up to a place; `number` is that of its last event. */
 interface Mark {
   readonly place: Place;
   readonly number: number;
 }
 
-/** Why a note is written: the next event waits for that, others may be told by it, or neither; 'renewal': from time to time. */
+/**
+ * Why a note is written: the next event waits for it, it may allow more events, or neither. 'renewal': periodically.
+ */
 type Occasion = 'next' | 'more' | 'none' | 'renewal';
 
-/** Holds a durable subscription: its position and lease are in the database. */
+/** Holds a durable subscription, whose position and lease are stored in the database. */
 export class DurableKeeper implements Keeper {
   readonly #log: ChangeLog;
   readonly #setup: DurableSetup;
   readonly #fence: number;
   readonly #id: string;
-  /** Of earlier holders, from where this one began. */
+  /** Deliveries by earlier holders, counted from this holder's start. */
   readonly #before: Tellings;
-  /** Of so many events, some or all have been told before. */
+  /** Events up to this number may have been delivered before. */
   readonly #repeated: number;
   readonly #allowance: Allowance;
   readonly place: Place;
   readonly isSnapshotDue: boolean;
   readonly parked: ParkedEvents;
-  /** undefined: the name has been given free. */
+  /** undefined: the name is released. */
   #lease: Lease | undefined;
   #acknowledged: Mark;
   #written: Place;
   #unwritten = 0;
-  /** How many events there were so far, and the number of the last that was handed over. */
+  /** The number of events so far, and the number of the last one delivered. */
   #seen = 0;
   #lastTold = 0;
-  /** The one that is handed over next, once that is written down. */
+  /** The number of the event to be delivered next, once this has been written. */
   #announced = 0;
-  /** No more are handed over than that. */
+  /** The number of the last event that may be delivered before another write. */
   #may = 0;
   #puts = 0;
   #seenAtRenewal = 0;
   #atWork: Told | undefined;
-  /** Up to which of them all is acknowledged. */
+  /** All events up to this number are acknowledged. */
   #settled = 0;
-  /** Up to here everything was told, but not everything acknowledged. */
+  /** Everything up to this mark was delivered, but not everything was acknowledged. */
   #reached: Mark | undefined;
-  /** Where it was before a transaction that acknowledges: of several events in one, each counts. */
+  /** The note as it was before an acknowledging transaction, so that one transaction can acknowledge several events. */
   readonly #beforeTransaction = new WeakMap<Transaction, Note>();
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -122,7 +124,7 @@ export class DurableKeeper implements Keeper {
     this.#written = note.place;
   }
 
-  /** SubscriptionBusyError, SpecChangedError, PositionLostError. */
+  /** Rejects with SubscriptionBusyError, SpecChangedError or PositionLostError. */
   static async open(log: ChangeLog, setup: DurableSetup): Promise<DurableKeeper> {
     const deadline = dateNow() + setup.wait;
     for (;;) {
@@ -135,7 +137,7 @@ export class DurableKeeper implements Keeper {
     }
   }
 
-  /** Calls back once, when somebody else has become the holder; keeps the lease until then. */
+  /** Renews the lease until another holder takes over; then calls back once. */
   hold(onLost: (error: unknown) => void): void {
     this.#onLost = onLost;
     this.#renewal = setInterval(() => {
@@ -157,7 +159,7 @@ export class DurableKeeper implements Keeper {
     if (isGap(event)) return event;
     this.#seen += 1;
     const number = this.#seen;
-    // Where an earlier holder set it aside and did not come to write down its position, it waits there.
+    // An earlier holder parked the event but did not get to store its position: the event stays parked.
     if (number <= this.#repeated && this.parked.hasSetAside(event)) return undefined;
     this.#lastTold = number;
     const told: Told = { event, number, isAcknowledged: false, isUnsure: false };
@@ -186,7 +188,7 @@ export class DurableKeeper implements Keeper {
   async isSettled(): Promise<boolean> {
     const told = this.#atWork;
     if (told === undefined) return false;
-    // Behind the transactions that were handed in before it, so that theirs is decided.
+    // This write comes after the transactions submitted earlier, so their outcome is known.
     if (told.isUnsure && !this.#isAcknowledged(told))
       await this.#log.notes.write((pen) => {
         if (isPassed(this.#ours(pen), told.event)) told.isAcknowledged = true;
@@ -201,7 +203,7 @@ export class DurableKeeper implements Keeper {
     if (!isParked) told.isAcknowledged = true;
   }
 
-  /** Writes down where it is and gives the name free. */
+  /** Stores the position and releases the name. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -217,13 +219,13 @@ export class DurableKeeper implements Keeper {
         await this.#write('none');
         return;
       } catch (error) {
-        // Who has lost it has nothing to give back; who cannot write leaves it to run out.
+        // When the lease is lost, there is nothing to release; when writing fails, the lease expires by itself.
         if (!(error instanceof BackpressureError) || dateNow() >= deadline) return;
       }
     }
   }
 
-  /** What cannot be written for now is written later: nobody has the name unless the lease has run out meanwhile. */
+  /** Retries a failed write later. The name stays ours until the lease has expired. */
   #notWritten(error: unknown): void {
     if (this.#closing !== undefined) return;
     if (!isPassing(error)) this.#onLost(error);
@@ -240,7 +242,7 @@ export class DurableKeeper implements Keeper {
   #timesTold({ event, number }: Told): number {
     if (number > this.#repeated && (this.#repeated === 0 || !isRecord(event))) return 0;
     const times = timesTold(this.#before, number);
-    // Records are told in the order of their keys, and there may be others by now.
+    // Records are delivered in key order, and records may have been inserted meanwhile.
     return isRecord(event) ? Math.max(1, times) : times;
   }
 
@@ -252,7 +254,8 @@ export class DurableKeeper implements Keeper {
   async #acknowledge(told: Told, transaction: Transaction | undefined): Promise<void> {
     const { event, number } = told;
     const within = placeIn(event.position);
-    // Of the last that is seen of a transaction, all of it; otherwise this one and no more, or it would come again.
+    // Acknowledges the whole transaction with its last visible event; otherwise only this event, or it would be
+    // delivered again.
     const place = event.transaction?.last === true ? { seq: within.seq, index: WHOLE } : within;
     const mark = { place, number };
     if (transaction === undefined) {
@@ -267,7 +270,7 @@ export class DurableKeeper implements Keeper {
     }
     let id = 0;
     let progress: Progress | undefined;
-    // Not before it is committed: if it is given up, nothing has been acknowledged.
+    // Takes effect with the commit: a rollback acknowledges nothing.
     this.#log.notes.enlist(
       transaction,
       (pen) => {
@@ -292,7 +295,7 @@ export class DurableKeeper implements Keeper {
     told.isUnsure = true;
   }
 
-  /** When nothing that was told is left, what was of no interest since then is passed, too. */
+  /** When every delivered event is acknowledged, the uninteresting ones after it are passed, too. */
   #settle(number: number): void {
     this.#settled = Math.max(this.#settled, number);
     if (this.#settled < this.#lastTold || this.#reached === undefined) return;
@@ -337,7 +340,7 @@ export class DurableKeeper implements Keeper {
     return this.#writing;
   }
 
-  /** Of several that were written one after the other, what the last says of the events that may be told counts. */
+  /** Of several writes in a row, the last one decides how many events may be delivered. */
   #isSafe(place: Place, id: number, progress: Progress | undefined): void {
     this.#failures = 0;
     if (id === this.#puts && progress !== undefined) this.#may = progress.may;
@@ -346,7 +349,7 @@ export class DurableKeeper implements Keeper {
     this.parked.havePassed(place);
   }
 
-  /** SubscriptionBusyError when somebody else holds the name by now. */
+  /** Throws SubscriptionBusyError when another holder has the name. */
   #ours(pen: Pen): Note {
     const { name } = this.#setup;
     const note = readNote(pen, name);
@@ -386,7 +389,7 @@ export class DurableKeeper implements Keeper {
     return { passed, told, may: Math.max(this.#may, more) };
   }
 
-  /** Where nothing has been told since the last time, the next event is announced by itself. */
+  /** After an idle interval, the next event is announced individually again. */
   #rest(seen: number): void {
     if (seen === this.#seenAtRenewal) {
       this.#may = seen;
@@ -400,7 +403,7 @@ function isRecord({ kind }: Draft): boolean {
   return kind === 'snapshot';
 }
 
-/** Whether the event is one that has been acknowledged. */
+/** Whether the event has been acknowledged. */
 function isPassed(note: Note, event: Draft): boolean {
   if (isRecord(event)) return note.record === nameOf(event);
   return !isLater(placeIn(event.position), note.place);

@@ -24,24 +24,25 @@ import { type TransactionFeed, transactionsOf } from './transactions';
 import type { EventMode, EventOf, GapEvent, KindOf, StandardKind, WantedKind } from './types';
 import { EventWaits } from './waits';
 
-/** Where a subscription begins: with what is committed from now on, with all that is kept, or after a position. */
+/** Where a subscription starts: with new commits, with the oldest event kept, or after a position. */
 export type Start = 'now' | 'beginning' | (string & {});
 
 type OneOrMore<C> = C | readonly C[];
 
-/** Which records' events are wanted. */
+/** Which records' events to deliver. */
 export interface WhereOptions<C extends ClassDefinition> {
-  /** Of updates: only those of at least one of these fields. */
+  /** Updates: only those that change at least one of these fields. */
   readonly fields?: readonly (keyof C['fields'] & string)[] | undefined;
-  /** Only records whose fields have these values, before or after: `transition` says which. */
+  /** Only records whose fields have these values, before or after the change; `transition` says which. */
   readonly where?: Partial<{ readonly [F in keyof C['fields']]: unknown }> | undefined;
-  /** Leaves out transactions of this origin, such as the subscriber's own. */
+  /** Skips transactions of this origin, such as the subscriber's own. */
   readonly ignoreOrigin?: string | undefined;
-  /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
+  /** 'net' (default): one event for each record and transaction. 'each': one for every operation. */
   readonly granularity?: 'net' | 'each' | undefined;
   /**
-   * The records that a deleteAll removes, each as a delete event after the one for all. Where a feed asks for it, other
-   * processes keep to it a moment after the call; everybody else has it from when the call has resolved.
+   * Also delivers each record that a deleteAll removes, as a delete event after the deleteAll event. For a feed,
+   * deleteAll calls of other processes respect this from a moment after the call; for all other subscriptions, from
+   * when the call has resolved.
    */
   readonly expandDeleteAll?: boolean | undefined;
 }
@@ -50,26 +51,30 @@ export interface SubscriptionOptions<C extends ClassDefinition, O extends Overfl
   extends WhereOptions<C> {
   readonly from?: Start | undefined;
   /**
-   * What happens when more than `queue` events wait. 'spill' (default): they wait in the database, none is lost.
-   * 'dropOldest': the oldest transactions are dropped, with a gap in their place. 'latest': the last event of each
-   * record, with how many it stands for. 'error': it ends with OverflowError.
+   * What to do when more than `queue` events wait. 'spill' (default): they wait in the database and none is lost.
+   * 'dropOldest': the oldest transactions are dropped and replaced by a gap event. 'latest': only the last event of
+   * each record is kept, with the number of events it stands for. 'error': the subscription ends with OverflowError.
    */
   readonly overflow?: O | undefined;
-  /** How many events may wait; default 1024. Not of importance for 'spill'. */
+  /** How many events may wait. Default 1024. Ignored with 'spill'. */
   readonly queue?: number | undefined;
 }
 
 export interface FeedOptions<C extends ClassDefinition, K extends string, O extends Overflow = 'spill'>
   extends SubscriptionOptions<C, O> {
-  /** Default: all that the classes declare; of one that declares nothing, where events are implicit, all but field updates. */
+  /**
+   * Default: all kinds that the classes declare. With implicit events, a class that declares none gets all kinds except
+   * field updates.
+   */
   readonly kinds?: readonly K[] | undefined;
 }
 
 export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 'spill'>
   extends SubscriptionOptions<C, O> {
   /**
-   * How many events are handled at a time, from 1 (default) to 1024: of each record one after the other, in their order.
-   * What concerns all records waits for what is before it, and is waited for by what is after it.
+   * How many events are handled at the same time, from 1 (default) to 1024. Events of one record are handled one after
+   * the other, in order. An event that concerns all records waits for all events before it, and later events wait for
+   * it.
    */
   readonly concurrency?: number | undefined;
   readonly onError?:
@@ -80,24 +85,33 @@ export interface HandlerOptions<C extends ClassDefinition, O extends Overflow = 
 export interface DurableOptions<C extends ClassDefinition, Mode extends EventMode = undefined>
   extends WhereOptions<C> {
   readonly kinds?: readonly KindOf<C, Mode>[] | undefined;
-  /** Of a new name. `{ snapshot: true }`: the records there are, as events of kind 'snapshot', then what follows. */
+  /**
+   * The start of a new subscription. `{ snapshot: true }`: the existing records as events of kind 'snapshot', then what
+   * follows.
+   */
   readonly from?: Start | { readonly snapshot: true } | undefined;
-  /** 'auto' (default): when the handler has settled. 'manual': by `ack()` of the event. */
+  /** 'auto' (default): acknowledges when the handler has settled. 'manual': by calling `ack()` of the event. */
   readonly ack?: 'auto' | 'manual' | undefined;
-  /** With 'auto': a position in the middle of a transaction counts, too. Default false: it is told again as a whole. */
+  /**
+   * With 'auto': also stores positions within a transaction. Default false: an unfinished transaction is redelivered as
+   * a whole.
+   */
   readonly ackWithin?: boolean | undefined;
-  /** One after the other: what is acknowledged is everything up to a position. */
+  /** Durable subscriptions handle one event at a time: an acknowledgement covers everything up to a position. */
   readonly concurrency?: 1 | undefined;
   readonly onError?: ErrorPolicy | undefined;
-  /** When what follows the position is not kept any more: 'error' (default) rejects with PositionLostError. */
+  /**
+   * When the events after the position are no longer kept: 'error' (default) rejects with PositionLostError; 'snapshot'
+   * delivers all records again.
+   */
   readonly onLost?: 'error' | 'snapshot' | undefined;
-  /** Takes over a name that was made for other events, with its position. */
+  /** Takes over a name, with its position, that was created for other events. */
   readonly migrate?: boolean | undefined;
-  /** ms to wait for a holder that is alive to go. Default 0: SubscriptionBusyError. */
+  /** How long to wait for a live holder to leave, in ms. Default 0: SubscriptionBusyError at once. */
   readonly wait?: number | undefined;
 }
 
-/** A record that was there when the subscription began. */
+/** A record that existed when the subscription started. */
 export interface SnapshotEvent<C extends ClassDefinition> {
   readonly kind: 'snapshot';
   readonly class: C['name'];
@@ -113,11 +127,11 @@ export type DurableEventOf<C extends ClassDefinition, Mode extends EventMode = u
 ) &
   DurableMarks;
 
-/** What the overflow of a subscription makes of its events. */
+/** The event type of a subscription with this overflow behaviour. */
 export type Told<E, O extends Overflow> = O extends 'dropOldest'
   ? E | GapEvent
   : O extends 'latest'
-    ? E & { /** How many events it stands for. */ readonly coalesced: number }
+    ? E & { /** The number of events that this one stands for. */ readonly coalesced: number }
     : E;
 
 const WHERE = {
@@ -160,8 +174,8 @@ const STANDARD_QUEUE = 1024;
 const MOST_AT_ONCE = 1024;
 
 /**
- * The events of a database: what was committed, after it was, in the order in which it was, the same for everybody.
- * Only what a class declares is told; a subscription to anything else throws EventNotDeclaredError at the call.
+ * The events of a database: committed changes, delivered after the commit, in commit order, the same for everybody.
+ * Only declared events are delivered; subscribing to any other throws EventNotDeclaredError at the call.
  */
 export class Events<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
@@ -177,18 +191,21 @@ export class Events<
     this.#definitions = definitions;
   }
 
-  /** Whether all kinds of all classes are told, whatever they declare (`events: 'implicit'` of connect). */
+  /**
+   * Whether events of all kinds are delivered for all classes, whatever they declare (`events: 'implicit'` of
+   * connect()).
+   */
   get implicit(): boolean {
     return this.#hub.log.isImplicit;
   }
 
-  /** The position of what was committed last: a subscription from there is told what follows. */
+  /** The position of the latest commit: a subscription from here gets everything after it. */
   get position(): string {
     const { log } = this.#hub;
     return formatPosition(log.epoch, this.#hub.now());
   }
 
-  /** Calls the handler with each event. Resolves when the subscription is live: every commit after that is told. */
+  /** Calls the handler with each event. Resolves when the subscription is live: every later commit is delivered. */
   async on<
     C extends Classes[number],
     const K extends WantedKind<C, Mode>,
@@ -212,13 +229,13 @@ export class Events<
     try {
       await ready;
     } catch (error) {
-      await subscription.close(); // nobody else could
+      await subscription.close(); // nobody else can close it
       throw error;
     }
     return subscription;
   }
 
-  /** The events to be asked for, `for await`. It is live when the call returns. */
+  /** The events as an async iterable for `for await`. It is live when the call returns. */
   feed<
     C extends Classes[number],
     const K extends WantedKind<C, Mode> = StandardKind<C, Mode> & WantedKind<C, Mode>,
@@ -229,7 +246,7 @@ export class Events<
     return new Feed(this.#hub, source);
   }
 
-  /** The transactions to be asked for, each with its events. It is live when the call returns. */
+  /** The transactions as an async iterable, each with its events. It is live when the call returns. */
   transactions<
     C extends Classes[number],
     const K extends WantedKind<C, Mode> = StandardKind<C, Mode> & WantedKind<C, Mode>,
@@ -243,11 +260,13 @@ export class Events<
   }
 
   /**
-   * A subscription whose position is kept in the database under `name`: what its handler was not done with when it, the
-   * process or the machine ended is told again to the next holder of the name, marked as such. One holder at a time.
+   * A subscription whose position is stored in the database under `name`. Events that its handler had not completed
+   * when the subscription, the process or the machine ended are delivered again to the next holder of the name, marked
+   * as redelivered. There is one holder at a time.
    *
-   * SubscriptionBusyError while another is alive; SpecChangedError when the name was made for other events, unless
-   * `migrate`; PositionLostError when what follows is not kept any more, unless `onLost: 'snapshot'`.
+   * Rejects with SubscriptionBusyError while another holder is alive, with SpecChangedError when the name was created
+   * for other events (unless `migrate`), and with PositionLostError when the following events are no longer kept
+   * (unless `onLost: 'snapshot'`).
    */
   async durable<C extends Classes[number]>(
     name: string,
@@ -278,20 +297,20 @@ export class Events<
         : pullerAfter(keeper.place);
       return new DurableSubscription(this.#hub, source, handler, policy, keeper, filter);
     } catch (error) {
-      await keeper.close(); // or nobody else could have the name for a while
+      await keeper.close(); // otherwise nobody could have the name until the lease expires
       throw error;
     }
   }
 
   /**
-   * Gives up a durable subscription with its position and what was parked; whether there was one. The name can be used
-   * as if it had never been, also where what is stored of it is damaged. SubscriptionBusyError while somebody holds it.
+   * Deletes a durable subscription with its position and parked events. Resolves to whether it existed. The name can
+   * then be used afresh, even when its stored state was damaged. SubscriptionBusyError while somebody holds it.
    */
   forget(name: string): Promise<boolean> {
     return forget(this.#hub.log, checkDurableName(name));
   }
 
-  /** Waits of its own: other cursors, and a release of its own. */
+  /** A separate set of waits: with its own cursors and its own release state. */
   connection(): EventWaits<Classes> {
     const forget = (): boolean => this.#connections.delete(connection);
     const connection = new EventWaits<Classes>(this.#hub, this.#definitions, forget);
@@ -299,7 +318,7 @@ export class Events<
     return connection;
   }
 
-  /** Releases all waits, ends all subscriptions; resolves when no handler runs any more. */
+  /** Releases all waits and ends all subscriptions; resolves when no handler is running any more. */
   async end(): Promise<void> {
     this.close();
     for (const each of this.#connections) each.close();
@@ -326,7 +345,7 @@ export class Events<
     const logged = definitions.map((each) => log.classOf(each));
     const expansion = log.expand(logged, randomUUID(), false);
     puller.onEnd(() => expansion.end());
-    expansion.ready.catch(() => {}); // for who does not wait for it: what is asked for has been begun in this thread
+    expansion.ready.catch(() => {}); // nobody has to wait for it: in this thread the request is already effective
     return { source: puller, ready: expansion.ready };
   }
 }
@@ -378,7 +397,7 @@ function setupOf(
   };
 }
 
-/** Without repetition. */
+/** Without duplicates. */
 function listOf<T>(given: OneOrMore<T>): readonly T[] {
   return Array.isArray(given) ? [...new Set(given)] : [given as T];
 }

@@ -6,9 +6,8 @@ import { Tail } from './tail';
 const DONE = { done: true, value: undefined } as const;
 
 /**
- * Events to be asked for one after the other: `for await` over it. It is live from the call that made it. Leaving the
- * loop closes it, and so does the end of the database, after which the loop just ends; a feed that has fallen too far
- * behind ends with its error.
+ * A pull-based stream of events, for `for await`. It is live from the call that created it. Leaving the loop closes it.
+ * Closing the database ends the loop normally; a feed that has fallen too far behind ends with its error.
  */
 export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
   readonly #hub: Hub;
@@ -16,9 +15,9 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
   #queue: Pulled[] = [];
   #next = 0;
   #failure: { readonly error: unknown } | undefined;
-  /** How many calls of next() wait: they are answered in their order. */
+  /** The number of pending next() calls; they are answered in order. */
   #waiting = 0;
-  /** Its position when it was closed. */
+  /** The position when it was closed. */
   #left: string | undefined;
 
   constructor(hub: Hub, source: Source) {
@@ -32,7 +31,7 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
     return this;
   }
 
-  /** Everything up to here has been asked for; another subscription can begin after it. */
+  /** Everything up to here has been consumed; another subscription can start after it. */
   get position(): string {
     if (this.#left !== undefined) return this.#left;
     const { log } = this.#hub;
@@ -59,7 +58,7 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
     return DONE;
   }
 
-  /** Ends it: nothing more is told. */
+  /** Ends the feed; no more events are delivered. */
   close(): void {
     this.#left ??= this.position;
     this.#tail.leave();
@@ -71,7 +70,7 @@ export class Feed<E> implements AsyncIterableIterator<E>, AsyncDisposable {
     this.close();
   }
 
-  /** The event that next() would tell, without a wait. For what is built upon feeds. */
+  /** The event that next() would return, without waiting; for what is built on top of feeds. */
   #take(): Pulled | undefined {
     if (this.#next >= this.#queue.length) {
       if (this.#failure !== undefined || this.#tail.isEnded) return undefined;

@@ -10,24 +10,24 @@ import type { TransactionInfo, Transition } from './types';
 
 type AnyRecord = Readonly<Record<string, unknown>>;
 
-/** What a subscription wants of the changes. */
+/** Which changes a subscription wants. */
 export interface FilterOptions {
-  /** Of updates: only those of at least one of these fields. */
+  /** Updates: only those that change at least one of these fields. */
   readonly fields?: readonly string[] | undefined;
-  /** Only records whose fields have these values, before or after. */
+  /** Only records whose fields have these values, before or after the change. */
   readonly where?: AnyRecord | undefined;
-  /** Leaves out transactions of this origin. */
+  /** Skips transactions of this origin. */
   readonly ignoreOrigin?: string | undefined;
-  /** 'net' (default): one event for a record and transaction. 'each': one for every operation. */
+  /** 'net' (default): one event for each record and transaction. 'each': one for every operation. */
   readonly granularity?: 'net' | 'each' | undefined;
-  /** The records that a deleteAll removed, as delete events after the one for all. */
+  /** Also the records that a deleteAll removed, as delete events after the deleteAll event. */
   readonly expandDeleteAll?: boolean | undefined;
 }
 
-/** The position after a change or, of an update that is several events, after a part of it. */
+/** The position after a change or, for an update that yields several events, after a part of it. */
 export type PositionOf = (index: number, part?: number) => string;
 
-/** An event as it is made: what its type says of it is not known here. */
+/** An event under construction; its exact type is not known here. */
 export interface Draft {
   readonly kind: string;
   readonly class: string;
@@ -42,12 +42,12 @@ export interface Draft {
 interface ClassFilter {
   readonly logged: LoggedClass;
   readonly kinds: Kinds;
-  /** Numbers of fields, of which one has to have changed. */
+  /** Field numbers; at least one of them must have changed. */
   readonly fields: readonly number[] | undefined;
   readonly where: AnyRecord | undefined;
 }
 
-/** Which changes a subscription sees, and as which events. */
+/** Decides which changes a subscription sees, and as which events. */
 export class Filter {
   readonly #classes = new Map<number, ClassFilter>();
   readonly #view: number;
@@ -55,8 +55,8 @@ export class Filter {
   readonly #isExpanding: boolean;
 
   /**
-   * InvalidArgumentError for what cannot be asked for; EventNotDeclaredError for a kind that a class does not declare.
-   * Without kinds: all that the classes declare.
+   * Without kinds: all that the classes declare. Throws InvalidArgumentError for invalid options, EventNotDeclaredError
+   * for a kind that a class does not declare.
    */
   constructor(
     log: ChangeLog,
@@ -74,7 +74,7 @@ export class Filter {
       );
     if (ignoreOrigin !== undefined && typeof ignoreOrigin !== 'string')
       throw invalidArgument('ignoreOrigin', `ignoreOrigin is a string, not ${shown(ignoreOrigin)}`);
-    // A property that somebody's request has not is not to tell everything.
+    // An explicit undefined is probably a missing value; it must not select everything.
     for (const name of ['where', 'fields'] as const)
       if (name in options && options[name] === undefined)
         throw invalidArgument(
@@ -97,7 +97,7 @@ export class Filter {
     if (kinds !== undefined) checkDeclared(definitions, log.isImplicit, kinds);
   }
 
-  /** The events of a fragment, in their order, behind those that there are. */
+  /** Appends the events of a fragment to `events`, in order. */
   eventsOf(fragment: Fragment, positionOf: PositionOf, events: Draft[] = []): Draft[] {
     if (this.#ignoredOrigin !== undefined && fragment.origin === this.#ignoredOrigin) return events;
     const change = fragment.changes();
@@ -108,7 +108,7 @@ export class Filter {
     return events;
   }
 
-  /** How many events those would be. */
+  /** The number of events that eventsOf() would return. */
   countIn(fragment: Fragment): number {
     if (this.#ignoredOrigin !== undefined && fragment.origin === this.#ignoredOrigin) return 0;
     let count = 0;
@@ -120,7 +120,7 @@ export class Filter {
     return count;
   }
 
-  /** Whether a record, as it is, is one of those that are asked for. */
+  /** Whether the filter selects this record. */
   isFor({ id }: LoggedClass, record: AnyRecord): boolean {
     const filter = this.#classes.get(id);
     return filter !== undefined && (filter.where === undefined || matches(filter.where, record));
@@ -136,7 +136,7 @@ export class Filter {
   }
 }
 
-/** How many events emit() makes of the change; records are read only when their values decide. */
+/** The number of events that emit() makes of the change; decodes records only when their values matter. */
 function countOf(filter: ClassFilter, change: ChangeView): number {
   const { logged, kinds, fields, where } = filter;
   if (where !== undefined) {
@@ -157,7 +157,7 @@ function countOf(filter: ClassFilter, change: ChangeView): number {
   }
 }
 
-/** Those that have an event of their own. */
+/** Changed fields with an event of their own. */
 function updatedFields({ fieldNames }: LoggedClass, kinds: Kinds, change: ChangeView): readonly string[] {
   return kinds.fields.filter((field) => change.hasChanged(fieldNames.indexOf(field)));
 }
@@ -203,13 +203,13 @@ function emit(
   const before = kind === ChangeKind.new || kind === ChangeKind.checkpoint ? undefined : change.before();
   const after = kind === ChangeKind.delete || kind === ChangeKind.expire ? undefined : change.after();
   if (where !== undefined && !isWanted(where, before, after)) return;
-  // What a record was before a checkpoint is not told with it.
+  // A checkpoint event has no state from before.
   const transition =
     where === undefined || kind === ChangeKind.checkpoint ? undefined : transitionOf(where, before, after);
   const key = logged.userKeyOf((after ?? before) as AnyRecord);
   const position = positionOf(index);
   if (kind === ChangeKind.new && transition === undefined) {
-    // The most frequent by far, and so without a second object to take from.
+    // The most frequent case by far, so it avoids spreading a second object.
     const event = {
       kind: 'new',
       before: undefined,
@@ -299,7 +299,7 @@ function concerns(kinds: Kinds, kind: number): boolean {
   }
 }
 
-/** Of a record that matched before or does after. */
+/** For a record that matched before or matches after. */
 function transitionOf(
   where: AnyRecord,
   before: AnyRecord | undefined,
@@ -342,7 +342,7 @@ function conditionOf({ name, fields }: ClassDefinition, where: AnyRecord): AnyRe
   );
 }
 
-/** Each kind can be told of at least one of the classes. */
+/** Throws unless each kind can be delivered for at least one of the classes. */
 function checkDeclared(
   definitions: readonly ClassDefinition[],
   isImplicit: boolean,

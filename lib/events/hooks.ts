@@ -30,7 +30,7 @@ export type Hook<C extends ClassDefinition, K extends HookKind> = (change: HookC
 
 type AnyHook = (change: never) => unknown;
 
-/** The hooks of a class, as writers call them. */
+/** The hooks of one class. */
 export class HookList {
   readonly #hooks = new Map<HookKind, Set<AnyHook>>();
 
@@ -39,7 +39,7 @@ export class HookList {
   }
 
   add(kinds: readonly HookKind[], hook: AnyHook): () => void {
-    const call: AnyHook = (change) => hook(change); // one of its own, however often the same is added
+    const call: AnyHook = (change) => hook(change); // a separate entry, however often the same function is added
     for (const kind of kinds) {
       const hooks = this.#hooks.get(kind) ?? new Set();
       this.#hooks.set(kind, hooks.add(call));
@@ -49,7 +49,7 @@ export class HookList {
     };
   }
 
-  /** VetoError when one of them throws, or is asynchronous, which no hook can be. */
+  /** Throws VetoError when a hook throws or returns a promise: hooks must be synchronous. */
   call(kind: HookKind, change: { readonly class: string }): void {
     for (const hook of this.#hooks.get(kind) ?? []) {
       let returned: unknown;
@@ -64,7 +64,7 @@ export class HookList {
         });
       }
       if (isAsynchronous) {
-        Promise.resolve(returned).catch(() => {}); // what it rejects with is nobody's
+        Promise.resolve(returned).catch(() => {}); // nobody handles its rejection
         throw new VetoError(`${change.class}: a hook for ${kind} is asynchronous, and cannot be waited for`, {
           context: { class: change.class },
         });
@@ -74,8 +74,9 @@ export class HookList {
 }
 
 /**
- * Functions that are called within a write of this thread, before it is made, and may refuse it by throwing. They run
- * once for each attempt of a transaction and not for what Time-To-Live removes; what they do elsewhere is not undone.
+ * Functions that are called during a write of this thread, before the change is made. They may refuse it by throwing.
+ * They run once for each attempt of a transaction, but not for removals by Time-To-Live. Their side effects are not
+ * undone.
  */
 export class Hooks<Classes extends readonly ClassDefinition[] = readonly ClassDefinition[]> {
   readonly #listOf: (definition: ClassDefinition) => HookList;
@@ -86,13 +87,13 @@ export class Hooks<Classes extends readonly ClassDefinition[] = readonly ClassDe
     this.#listOf = listOf;
   }
 
-  /** Cancels all that were registered here; there are no more. */
+  /** Cancels all hooks registered here and refuses new ones. */
   end(): void {
     this.#isEnded = true;
     for (const cancel of this.#cancels) cancel();
   }
 
-  /** Calls `hook` before each change of these kinds, whether or not the class declares events of them. */
+  /** Calls `hook` before each change of these kinds, whether or not the class declares events for them. */
   on<C extends Classes[number], const K extends HookKind>(
     definition: C,
     kinds: K | readonly K[],

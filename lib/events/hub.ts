@@ -4,10 +4,12 @@ import { setImmediate } from '../platform';
 import type { ChangeLog, Place } from './change-log';
 import { WHOLE } from './change-log';
 
-/** What hears that there may be more, and is ended with the database. */
+/** Is woken when there may be more events, and ended with the database. */
 export interface Listener {
   wake(): void;
-  /** `reason`: undefined when the database is closed, as somebody wished. Resolves when nothing of it runs any more. */
+  /**
+   * `reason` is undefined when the user closed the database. Resolves when nothing of the listener is running any more.
+   */
   end(reason: unknown): Promise<void>;
 }
 
@@ -16,11 +18,11 @@ export class Hub {
   readonly log: ChangeLog;
   readonly #base: EventBase;
   readonly #listeners = new Set<Listener>();
-  /** Those that have been ended, and of which something runs still. */
+  /** Ended listeners that are still running. */
   readonly #ending = new Set<Listener>();
   #stop: (() => void) | undefined;
   #isScheduled = false;
-  /** Why there are no listeners any more. */
+  /** Why no more listeners are accepted. */
   #ended: string | undefined;
 
   constructor(log: ChangeLog, base: EventBase) {
@@ -28,14 +30,14 @@ export class Hub {
     this.#base = base;
   }
 
-  /** After all that is committed by now. */
+  /** The place after everything committed so far. */
   now(): Place {
     return { seq: this.log.head().seq, index: WHOLE };
   }
 
-  /** Has the listener woken until it leaves; meanwhile the process is kept alive. ClosedError after the end. */
+  /** Wakes the listener until it leaves, and keeps the process alive meanwhile. Throws ClosedError after the end. */
   join(listener: Listener): void {
-    // Somebody else may have the same directory open, and so the log.
+    // Somebody else may have the same directory open, and with it the log.
     if (this.#ended !== undefined) throw new ClosedError(this.#ended);
     this.#stop ??= this.#start();
     this.#listeners.add(listener);
@@ -54,7 +56,7 @@ export class Hub {
     return this.#listeners.size;
   }
 
-  /** ClosedError when the base is closed; when that happens later, it ends all there are. */
+  /** Throws ClosedError when the base is closed. A later close of the base ends all listeners. */
   #start(): () => void {
     const onClosed = (): void => {
       void this.end(new ClosedError('its event base was closed'));
@@ -67,7 +69,7 @@ export class Hub {
     };
   }
 
-  /** Again for those that are ending: one of them may be the caller by now, for which the first call waits. */
+  /** Also ends those that are ending already: one of them may be the caller, and the first call waits for it. */
   async end(reason: unknown): Promise<void> {
     this.#ended ??= reason instanceof ClosedError ? reason.message : 'the database is closed';
     for (const each of this.#listeners) this.#ending.add(each);
@@ -79,7 +81,7 @@ export class Hub {
     );
   }
 
-  /** In a turn of its own: whoever waited for the commit has been told of it before. */
+  /** In a separate turn, so that the promise of a commit resolves before its events are delivered. */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;

@@ -2,7 +2,7 @@ import { invalidArgument, shown } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import { hasUpdateEvent, WHOLE_KINDS } from '../schema/events';
 
-/** The kinds of events of a class that a subscription wants. */
+/** The event kinds of a class that a subscription wants. */
 export interface Kinds {
   readonly new: boolean;
   readonly update: boolean;
@@ -10,18 +10,21 @@ export interface Kinds {
   readonly deleteAll: boolean;
   readonly checkpoint: boolean;
   readonly expire: boolean;
-  /** Changes of the class itself: what is not asked for by name is not told. */
+  /** Changes of the class itself; delivered only when explicitly requested. */
   readonly schema: boolean;
-  /** Whose updates are events of their own, in the order of the class. */
+  /** Fields whose updates are separate events, in class order. */
   readonly fields: readonly string[];
 }
 
-/** The kinds that can be told of a class, as they are spelt: what it declares or, where events are implicit, all. */
+/** The names of the kinds that can be delivered for a class: those it declares or, with implicit events, all. */
 export function toldKinds({ events, fields }: ClassDefinition, isImplicit: boolean): ReadonlySet<string> {
   return new Set(isImplicit ? [...WHOLE_KINDS, ...updatedFields(fields)] : events.map(spelt));
 }
 
-/** What is told where no kinds are asked for: what the class declares or, where that is nothing, all of whole records. */
+/**
+ * The default kinds: those that the class declares; with implicit events and no declarations, all kinds of whole
+ * records.
+ */
 function standardKinds({ events }: ClassDefinition, isImplicit: boolean): readonly string[] {
   return isImplicit && events.length === 0 ? WHOLE_KINDS : events.map(spelt);
 }
@@ -35,7 +38,7 @@ function spelt(event: ClassDefinition['events'][number]): string {
   return event.kind === 'fieldUpdate' ? `fieldUpdate:${event.field}` : event.kind;
 }
 
-/** Those of the wanted that can be told of the class. */
+/** The wanted kinds that can be delivered for the class. */
 export function kindsOf(
   definition: ClassDefinition,
   isImplicit: boolean,

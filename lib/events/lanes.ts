@@ -1,48 +1,51 @@
 import type { Place } from './change-log';
 import { isGap, type Pulled, textOfKey } from './puller';
 
-/** What became of an event; 'open': it is waiting or being handled, or was when the subscription ended. */
+/** The outcome of an event. 'open': it is waiting or being handled, or was when the subscription ended. */
 export type Outcome = 'open' | 'handled' | 'failed';
 
 export interface Entry {
   readonly event: Pulled;
-  /** Grows in the order of the events. */
+  /** Grows in event order. */
   readonly number: number;
-  /** The record that it is of; undefined: it concerns more than one. */
+  /** The record that it concerns; undefined: more than one. */
   readonly object: string | undefined;
   outcome: Outcome;
 }
 
-/** The end of what was pulled at once: everything up to there has been pulled. */
+/** The end of a page: everything up to this place has been pulled. */
 interface End {
   readonly event?: undefined;
   place: Place;
 }
 
-/** So many events are pulled ahead of one that is still being handled; a few more, since they come in pages. */
+/**
+ * The number of events pulled ahead of one that is still being handled; slightly more, because events come in pages.
+ */
 const MOST_AHEAD = 1024;
 
 /**
- * Which events of a subscription may be handled at the same time: of each record one after the other, in their order.
- * What concerns more than one record waits for everything before it, and everything after waits for that.
+ * Decides which events of a subscription may be handled at the same time. Events of one record are handled one after
+ * the other, in order. An event that concerns more than one record waits for all events before it, and all later events
+ * wait for it.
  */
 export class Lanes {
   readonly #most: number;
-  /** Not yet passed, in the order of the events. */
+  /** Entries not passed yet, in event order. */
   readonly #order: (Entry | End)[] = [];
-  /** Behind something that waits for all before it. */
+  /** Entries behind one that waits for everything before it. */
   #held: Entry[] = [];
-  /** Those that can begin, in the order of the events. */
+  /** Entries that can start, in event order. */
   readonly #ready: Entry[] = [];
-  /** By record: what waits for the event of it that is ready or under way. */
+  /** By record: entries that wait for the record's ready or running entry. */
   readonly #waiting = new Map<string, Entry[]>();
-  /** What all others wait for. */
+  /** The entry that all others wait for. */
   #alone: Entry | undefined;
   #underWay = 0;
   #added = 0;
   #onEnd: (() => void) | undefined;
 
-  /** `most` are handled at a time. */
+  /** `most` is the number of events handled at the same time. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -55,7 +58,7 @@ export class Lanes {
     return this.#order.length === 0;
   }
 
-  /** Whether more could begin than there is. */
+  /** Whether more events could start than are available. */
   get wantsMore(): boolean {
     return (
       this.#underWay < this.#most &&
@@ -64,7 +67,7 @@ export class Lanes {
     );
   }
 
-  /** What was pulled, and up to where. */
+  /** Adds a page of events and the place up to which it was pulled. */
   add(events: readonly Pulled[], place: Place): void {
     for (const event of events) {
       this.#added += 1;
@@ -78,7 +81,7 @@ export class Lanes {
     this.#admit();
   }
 
-  /** The next that begins; it is under way until end(). */
+  /** The next entry to start; it is under way until end(). */
   next(): Entry | undefined {
     if (this.#underWay >= this.#most) return undefined;
     const entry = this.#ready.shift();
@@ -95,14 +98,14 @@ export class Lanes {
     this.#onEnd?.();
   }
 
-  /** Resolves when one more has ended. */
+  /** Resolves when another entry has ended. */
   ended(): Promise<void> {
     return new Promise((resolve) => {
       this.#onEnd = resolve;
     });
   }
 
-  /** The next thing, of those that were added, that everything up to which is done with; it is told once. */
+  /** The next entry in order, if everything up to it is done. Each is returned once. */
   pass(): Entry | End | undefined {
     const [first] = this.#order;
     if (first === undefined || (first.event !== undefined && first.outcome === 'open')) return undefined;
@@ -110,7 +113,7 @@ export class Lanes {
     return first;
   }
 
-  /** Lets the next event of the record begin, before those that came after it. */
+  /** Makes the record's next entry ready, ahead of later entries. */
   #follow(object: string): void {
     const next = this.#waiting.get(object)?.shift();
     if (next === undefined) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dateNow } from '../platform';
 
-/** Who holds a durable subscription. */
+/** The holder of a durable subscription. */
 export interface Lease {
   readonly holder: string;
   readonly pid: number;
@@ -21,11 +21,14 @@ export function newLease(holder: string = randomUUID()): Lease {
 /** ms since 1970, to within a second. */
 const processStartedAt = (): number => dateNow() - process.uptime() * 1000 - 1000;
 
-/** Whether its holder may still be at work: not past its time, nor when its process on this machine is gone. */
+/**
+ * Whether the holder may still be running: its lease has not expired, and its process is not known to be gone from this
+ * machine.
+ */
 export function isAlive({ pid, host, until }: Lease): boolean {
   if (until <= dateNow()) return false;
   if (host !== hostname()) return true;
-  // In a container the next process often has the number of the one before.
+  // In a container, the next process often has the same pid as the previous one.
   if (pid === process.pid) return until - LEASE_MS >= processStartedAt();
   try {
     process.kill(pid, 0);

@@ -1,6 +1,6 @@
 import { damaged } from '../damage';
 
-/** What this package has written down; StorageError, which names `what`, where that is nothing of the kind. */
+/** Parses a text that this package has stored. Throws StorageError naming `what` when the text is invalid. */
 export function parseNote<T>(text: string, isNote: (value: unknown) => value is T, what: string): T {
   let value: unknown;
   try {

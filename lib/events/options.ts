@@ -1,4 +1,4 @@
-// What subscriptions are asked for with, checked: each throws InvalidArgumentError, naming the argument.
+// Checks of subscription options. Each throws InvalidArgumentError naming the argument.
 import { checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../arguments';
 import type { ErrorPolicy, Policy } from './subscription';
 
@@ -45,7 +45,7 @@ export function checkPolicy(given: ErrorPolicy | undefined, endings: readonly st
   return { retries, backoff, outcome, timeout };
 }
 
-/** As it is for the same things in another order, or twice. */
+/** Sorted and without duplicates, so that equal sets compare equal. */
 export function sorted<T>(given: readonly T[] | undefined): readonly T[] | undefined {
   return Array.isArray(given) ? [...new Set<T>(given)].sort() : given;
 }

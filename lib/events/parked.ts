@@ -10,10 +10,10 @@ import { isInteger, isObject, parseNote } from './note-text';
 import { formatPosition, placeIn } from './position';
 import { snapshotEvent } from './snapshot-source';
 
-/** An event of a durable subscription that was given up. */
+/** An event of a durable subscription whose handler failed for good. */
 export interface ParkedEvent<E> {
   readonly event: E;
-  /** What its handler last failed with. */
+  /** The latest error of the handler. */
   readonly error: string;
   readonly attempts: number;
 }
@@ -27,7 +27,7 @@ interface Note {
   readonly class: string;
   /** `data` is the event itself. */
   readonly isEvent?: boolean | undefined;
-  /** Bytes in base64: of an event of kind 'snapshot' the record, of others the change. */
+  /** Base64: the record for an event of kind 'snapshot', otherwise the change. */
   readonly data: string;
 }
 
@@ -35,23 +35,26 @@ const SNAPSHOT = 'snapshot';
 
 const parkedPrefix = (name: string): string => `parked:${name}:`;
 const settledPrefix = (name: string): string => `settled:${name}:`;
-/** Of the names of parked records, which come before those of changes. */
+/** The prefix of the names of parked records, which sort before those of changes. */
 const OF_RECORD = `${'0'.repeat(16)}:`;
 
-/** What the handler of a durable subscription was not done with, kept in the database until it is. */
+/** Events that the handler of a durable subscription could not complete, stored in the database until it does. */
 export class ParkedEvents {
   readonly #log: ChangeLog;
   readonly #name: string;
   readonly #prefix: string;
   readonly #settledPrefix: string;
   readonly #positionIn: (pen: Pen) => Place;
-  /** Those there are, by their names behind the prefix; only the holder changes them. */
+  /** The names of parked events without the prefix; only the holder changes them. */
   readonly #names: Set<string>;
-  /** Those that a replay was done with before the position had passed them: a successor would be told them again. */
+  /**
+   * Events that a replay completed before the position passed them; without this note, the next holder would get them
+   * again.
+   */
   readonly #settled: Set<string>;
   #replaying: Promise<unknown> = Promise.resolve();
 
-  /** `positionIn` is the position that is stored; it throws where somebody else holds the name by now. */
+  /** `positionIn` reads the stored position; it throws when another holder has the name. */
   constructor(log: ChangeLog, name: string, positionIn: (pen: Pen) => Place) {
     this.#log = log;
     this.#name = name;
@@ -64,7 +67,7 @@ export class ParkedEvents {
     this.#settled = named(this.#settledPrefix);
   }
 
-  /** False, and nothing is parked, where `isSettled` says so in the write transaction. */
+  /** Resolves to false and parks nothing when `isSettled` returns true in the write transaction. */
   async add(
     event: Draft,
     error: unknown,
@@ -82,14 +85,14 @@ export class ParkedEvents {
     return isAdded;
   }
 
-  /** Whether it is parked, or was, although the position is before it. */
+  /** Whether the event is or was parked, although the position is before it. */
   hasSetAside(event: Draft): boolean {
     if (this.#names.size === 0 && this.#settled.size === 0) return false;
     const name = nameOf(event);
     return this.#names.has(name) || this.#settled.has(name);
   }
 
-  /** Where the event is acknowledged after all, by a call that was late: false when it is not parked. */
+  /** Unparks an event that was acknowledged late; false when it is not parked. */
   takeBack(pen: Pen, event: Draft): boolean {
     if (this.#names.size === 0) return false;
     const name = nameOf(event);
@@ -98,17 +101,17 @@ export class ParkedEvents {
     return true;
   }
 
-  /** Whether a replay was done with it before the position had passed it. */
+  /** Whether a replay completed the event before the position passed it. */
   isSettled(pen: Pen, event: Draft): boolean {
     return this.#settled.size > 0 && pen.read(this.#settledPrefix + nameOf(event)) !== undefined;
   }
 
-  /** That is safe. */
+  /** Called when takeBack() is durable. */
   isTakenBack(event: Draft): void {
     if (this.#names.size > 0) this.#names.delete(nameOf(event));
   }
 
-  /** What was settled before its turn, and is passed by the position, need not be known any more. */
+  /** Removes the notes of events that were settled ahead of the position and are now passed by it. */
   forgetPassed(pen: Pen, place: Place): void {
     for (const name of this.#settledUpTo(place)) pen.write(this.#settledPrefix + name, undefined);
   }
@@ -132,8 +135,9 @@ export class ParkedEvents {
   }
 
   /**
-   * Gives the handler what was parked, in its order, until `isEnded`; what it fails with again stays. How many it did
-   * not. One at a time. StorageError when some of it is damaged, after the rest.
+   * Calls the handler with the parked events, in order, until `isEnded`; events that fail again stay parked. Resolves
+   * to the number completed. Replays run one after the other. StorageError when some events are damaged, after the
+   * others were replayed.
    */
   replay(filter: Filter, handler: (event: unknown) => unknown, isEnded: () => boolean): Promise<number> {
     const replayed = this.#replaying.then(() => this.#replay(filter, handler, isEnded));
@@ -161,7 +165,7 @@ export class ParkedEvents {
       }
       if (event === undefined) continue;
       const attempts = note.attempts + 1;
-      // Before it is told, so that a process that dies of it has been counted.
+      // Written before the call, so that an attempt that kills the process counts.
       if (!(await this.#writeAgain(name, { ...note, attempts }))) continue;
       const marks = { redelivered: true, attempt: attempts, ack: this.#acknowledgerOf(name) };
       try {
@@ -178,7 +182,7 @@ export class ParkedEvents {
     return replayed;
   }
 
-  /** False when it is not parked any more: it was acknowledged meanwhile. */
+  /** False when it was acknowledged meanwhile and is not parked any more. */
   #writeAgain(name: string, note: Note): Promise<boolean> {
     return this.#log.notes.write((pen) => {
       this.#positionIn(pen);
@@ -209,7 +213,7 @@ export class ParkedEvents {
     };
   }
 
-  /** False when it was before. */
+  /** False when it was settled before. */
   #settle(pen: Pen, name: string): boolean {
     const position = this.#positionIn(pen);
     if (pen.read(this.#prefix + name) === undefined) return false;
@@ -237,7 +241,9 @@ export class ParkedEvents {
     return `the parked event ${name} of the durable subscription ${this.#name}`;
   }
 
-  /** undefined: the subscription is not for it any more. StorageError where the bytes are not those of an event. */
+  /**
+   * undefined: the filter does not select it any more. Throws StorageError when the bytes are not those of an event.
+   */
   #eventOf(filter: Filter, name: string, note: Note): Draft | undefined {
     try {
       return this.#read(filter, note);
@@ -286,34 +292,34 @@ function isNote(value: unknown): value is Note {
   );
 }
 
-/** Removes what is parked under a name. */
+/** Removes all parked events of the name. */
 export function forgetParked(log: ChangeLog, pen: Pen, name: string): void {
   for (const prefix of [parkedPrefix(name), settledPrefix(name)])
     for (const each of log.notes.list(prefix)) pen.write(each, undefined);
 }
 
-/** Removes the records that are parked under a name. */
+/** Removes the parked records of the name. */
 export function forgetParkedRecords(log: ChangeLog, pen: Pen, name: string): void {
   for (const each of log.notes.list(parkedPrefix(name) + OF_RECORD)) pen.write(each, undefined);
 }
 
-/** Its own among those of a subscription; in the order of the events. */
+/** The name of the parked event, unique within the subscription and sorted in event order. */
 export function nameOf(event: Draft): string {
   return event.kind === SNAPSHOT ? nameOfRecord(event) : nameOfPlace(placeIn(event.position));
 }
 
-/** An update may be several events. */
+/** Includes the part, because one update may yield several events. */
 function nameOfPlace({ seq, index, part = WHOLE }: Place): string {
   return [seq, index, part].map((each) => String(each).padStart(16, '0')).join(':');
 }
 
-/** Before all that is named by its place; keys may be longer than names. */
+/** Sorts before all names of places. The key is hashed because keys may be longer than names. */
 function nameOfRecord(event: Draft): string {
   const record = createHash('sha256').update(serialize([event.class, event.key]));
   return OF_RECORD + record.digest('base64url');
 }
 
-/** What is stored of an event: a record, a change, or all of it where the change is not kept any more. */
+/** The stored form of an event: a record, a change, or the whole event when its change is no longer kept. */
 function kept(log: ChangeLog, event: Draft): Omit<Note, 'error' | 'attempts'> {
   const { kind, field, class: name } = event;
   const named = { kind, field, class: name };
@@ -329,7 +335,7 @@ function kept(log: ChangeLog, event: Draft): Omit<Note, 'error' | 'attempts'> {
   return { ...named, isEvent: true, data: inBase64(serialize(told)) };
 }
 
-/** The change that an event was made of. */
+/** The change from which the event was made. */
 function changeAt(log: ChangeLog, { seq, index }: Place): Uint8Array {
   const cursor = log.cursor({ seq: seq - 1, index: WHOLE });
   let copy: Uint8Array = new Uint8Array();

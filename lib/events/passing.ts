@@ -3,7 +3,10 @@ import { BackpressureError, StorageError, TimeoutError } from '../errors';
 
 const LONGEST_PAUSE_MS = 2000;
 
-/** Of a write of our own: there was too much to do, somebody else has the lock, or the disk is full for now. */
+/**
+ * Whether a failed write is worth retrying: too many writes were queued, another process holds the lock, or the disk is
+ * full.
+ */
 export function isPassing(error: unknown): boolean {
   if (error instanceof StorageError) return !isDamage(error);
   return error instanceof BackpressureError || error instanceof TimeoutError;

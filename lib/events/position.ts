@@ -4,13 +4,13 @@ import { type Place, WHOLE } from './change-log';
 
 const FORM = /^([0-9a-f]{12})\.([0-9a-z]{1,11})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1,4}))?$/;
 
-/** A place as users hold it: a text that says nothing to them. */
+/** The user's form of a place: an opaque string. */
 export function formatPosition(epoch: string, { seq, index, part }: Place): string {
   return positionsIn(epoch, seq)(index, part);
 }
 
 const WHOLE_IN_BASE_36 = WHOLE.toString(36);
-/** A runtime makes them anew each time. */
+/** A table, because runtimes allocate such a string on every conversion. */
 const SMALL_IN_BASE_36: readonly string[] = Array.from({ length: 1024 }, (_each, i) => i.toString(36));
 
 function inBase36(number: number): string {
@@ -18,7 +18,7 @@ function inBase36(number: number): string {
   return number < SMALL_IN_BASE_36.length ? (SMALL_IN_BASE_36[number] as string) : number.toString(36);
 }
 
-/** Those in one transaction. */
+/** Positions within one transaction. */
 export function positionsIn(epoch: string, seq: number): (index: number, part?: number) => string {
   const transaction = `${epoch}.${seq.toString(36)}.`;
   return (index, part) => {
@@ -27,7 +27,7 @@ export function positionsIn(epoch: string, seq: number): (index: number, part?: 
   };
 }
 
-/** InvalidArgumentError for what is no position; EpochMismatchError for one of another database. */
+/** Throws InvalidArgumentError for a malformed position, EpochMismatchError for one of another database. */
 export function parsePosition(epoch: string, given: unknown, argument: string): Place {
   const parts = typeof given === 'string' ? FORM.exec(given) : null;
   if (parts === null)
@@ -41,7 +41,7 @@ export function parsePosition(epoch: string, given: unknown, argument: string): 
   return placeIn(given as string);
 }
 
-/** The place of a position that is one of ours. */
+/** The place of a position that is known to be valid. */
 export function placeIn(position: string): Place {
   const [, seq = '', index = '', part] = position.split('.');
   const place = { seq: Number.parseInt(seq, 36), index: Number.parseInt(index, 36) };

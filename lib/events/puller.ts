@@ -5,7 +5,7 @@ import type { Draft, Filter } from './filter';
 import { formatPosition, isLater, placeIn, positionsIn } from './position';
 import type { GapEvent } from './types';
 
-/** What happens to a subscription that more has been committed for than it may have waiting. */
+/** What to do when more events have been committed than a subscription may have waiting. */
 export type Overflow = 'spill' | 'dropOldest' | 'latest' | 'error';
 
 export type Pulled = Draft | GapEvent;
@@ -19,18 +19,18 @@ export interface Source {
   readonly place: Place;
   readonly isAtEnd: boolean;
   pull(): Pulled[];
-  /** Lets go of what it holds. */
+  /** Releases its resources. */
   end?(): void;
 }
 
-/** What is read at once, about: neither the memory nor the time that it takes is to be felt by others. */
+/** The approximate size of one read, small enough that its memory and time do not affect others. */
 const PAGE_EVENTS = 512;
 const PAGE_FRAGMENTS = 1024;
 const PAGE_BYTES = 1 << 20;
 
 /**
- * The events of a subscription, read from the log when they are wanted: what waits, waits there and takes no memory.
- * Whole transactions, except very large ones, which come in pieces.
+ * Reads the events of a subscription from the log on demand, so that waiting events take no memory. Transactions come
+ * whole, except very large ones, which come in pieces.
  */
 export class Puller implements Source {
   readonly #log: ChangeLog;
@@ -39,13 +39,13 @@ export class Puller implements Source {
   readonly #most: number;
   #cursor: ChangeCursor;
   #place: Place;
-  /** Of a transaction that comes in pieces: how many events it has, and how many have been told. */
+  /** For a transaction that comes in pieces: its number of events, and how many have been delivered. */
   #toldInPart: Place | undefined;
   #isAtEnd = false;
   #onEnd: (() => void) | undefined;
   #large: { count: number; told: number } | undefined;
 
-  /** `most` is how many events may wait where that is limited. */
+  /** `most` is how many events may wait, for overflow behaviours with a limit. */
   constructor(log: ChangeLog, filter: Filter, after: Place, overflow: Overflow, most: number) {
     this.#log = log;
     this.#filter = filter;
@@ -61,12 +61,15 @@ export class Puller implements Source {
     return this.#place;
   }
 
-  /** Whether the last look found nothing more committed. */
+  /** Whether the last look found no further commits. */
   get isAtEnd(): boolean {
     return this.#isAtEnd;
   }
 
-  /** The next events; none where nothing is left or, unless it is at the end, nothing fits so far. PositionLostError, OverflowError: there will be no more. */
+  /**
+   * The next events. An empty array means that there are none or, when not at the end, that nothing in this page
+   * matched. After PositionLostError or OverflowError there are no more events.
+   */
   pull(): Pulled[] {
     switch (this.#overflow) {
       case 'spill':
@@ -90,7 +93,7 @@ export class Puller implements Source {
     this.#onEnd = undefined;
   }
 
-  /** Goes on elsewhere. */
+  /** Continues at another place. */
   skipTo(place: Place): void {
     this.#place = place;
     this.#cursor = this.#log.cursor(place);
@@ -106,7 +109,7 @@ export class Puller implements Source {
         fragment = this.#next();
       } catch (error) {
         if (events.length === 0) throw error;
-        break; // what was read before is told before that
+        break; // what was read before the error is delivered first
       }
       if (fragment === undefined) break;
       bytes += fragment.size;
@@ -154,7 +157,7 @@ export class Puller implements Source {
     if (isLast) this.#large = undefined;
   }
 
-  /** Where it began within an update that is several events, the first of them were told before. */
+  /** When it started within an update that yields several events, removes those that were delivered before. */
   #leaveOutTold(events: Draft[], from: number): void {
     const told = this.#toldInPart;
     if (told === undefined || events.length === from) return;
@@ -163,7 +166,7 @@ export class Puller implements Source {
     events.splice(from, (next < 0 ? events.length : next) - from);
   }
 
-  /** How many events of a fragment are still to be told. */
+  /** The number of events of the fragment still to be delivered. */
   #countIn(fragment: Fragment): number {
     const told = this.#toldInPart;
     if (told?.seq !== fragment.seq) return this.#filter.countIn(fragment);
@@ -171,7 +174,7 @@ export class Puller implements Source {
     return events.filter(({ position }) => isLater(placeIn(position), told)).length;
   }
 
-  /** The events of a transaction that its later pieces have. */
+  /** The number of events in the later pieces of a transaction. */
   #countRest({ seq, first, count }: Fragment): number {
     const cursor = this.#log.cursor({ seq, index: first + count - 1 });
     let rest = 0;
@@ -194,7 +197,7 @@ export class Puller implements Source {
     return this.#page();
   }
 
-  /** How many events wait; at least one more than `most` when there are more. */
+  /** The number of waiting events; may stop counting above `most`. */
   #lag(most: number): number {
     const cursor = this.#log.cursor(this.#place);
     let lag = 0;
@@ -203,7 +206,7 @@ export class Puller implements Source {
     return lag;
   }
 
-  /** Also of what is not kept any more it says that it is missing, though not how much. */
+  /** Reports lost events as a gap without a number, because they are no longer kept. */
   #newestKept(): Pulled[] {
     const from = formatPosition(this.#log.epoch, this.#place);
     try {
@@ -219,7 +222,7 @@ export class Puller implements Source {
     return isGap(first) ? [{ ...gap, to: first.to }, ...rest] : [gap, first, ...rest];
   }
 
-  /** Drops whole transactions from the old end while more wait than may, and says so in their place. */
+  /** Drops whole transactions, the oldest first, while too many events wait, and puts a gap in their place. */
   #newest(): Pulled[] {
     if (this.#large !== undefined) return this.#page();
     const from = this.#place;
@@ -254,7 +257,7 @@ export class Puller implements Source {
     return [gap, ...this.#page()];
   }
 
-  /** The last event of each record, with how many it stands for. */
+  /** The last event of each record, with the number of events it stands for. */
   #latest(): Pulled[] {
     const latest = new Map<string, Draft & { coalesced: number }>();
     while (latest.size < this.#most) {
@@ -263,7 +266,7 @@ export class Puller implements Source {
       for (const event of page) {
         const name = identityOf(event);
         const coalesced = (latest.get(name)?.coalesced ?? 0) + 1;
-        latest.delete(name); // so that it stands where its last event does
+        latest.delete(name); // moves the entry to the place of its last event
         latest.set(name, { ...event, coalesced });
       }
     }
@@ -275,7 +278,7 @@ function identityOf(event: Draft): string {
   return `${event.class}\0${event.field ?? ''}\0${event.key === undefined ? event.kind : textOfKey(event.key)}`;
 }
 
-/** The same for the same key of a class, and for no other. */
+/** The same text for equal keys of a class, and different texts for different keys. */
 export function textOfKey(key: unknown): string {
   return Array.isArray(key) ? JSON.stringify(key.map(textOfKey)) : String(isDate(key) ? +key : key);
 }

@@ -5,7 +5,10 @@ import type { Pulled, Puller, Source } from './puller';
 
 const PAGE = 256;
 
-/** The records there are that the filter is for, as events of kind 'snapshot'; then what was committed after them. No change is missing or told twice. */
+/**
+ * The existing records that the filter selects, as events of kind 'snapshot', then the changes committed after them. No
+ * change is missed or delivered twice.
+ */
 export class SnapshotSource implements Source {
   readonly #log: ChangeLog;
   readonly #filter: Filter;

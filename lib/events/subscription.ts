@@ -12,72 +12,77 @@ import { formatPosition, placeIn } from './position';
 import { isGap, type Pulled, type Source } from './puller';
 import { Tail } from './tail';
 
-/** ms between two tries of a write of its own; it doubles. */
+/** ms before the first retry of a write of its own; doubles each time. */
 const FIRST_PAUSE_MS = 50;
 
-/** What happens when a handler throws or rejects, after the retries. */
+/** What to do when a handler throws or rejects. */
 export interface ErrorPolicy {
-  /** How often the same event is given to it again. Default 0. */
+  /** How often to call it again with the same event. Default 0. */
   readonly retries?: number | undefined;
-  /** ms before the first retry; it doubles. Default 100. */
+  /** ms before the first retry; doubles each time. Default 100. */
   readonly backoff?: number | undefined;
-  /** ms after which a call counts as failed; it is told by `signal` and not waited for. Default: it may take for ever. */
+  /** ms after which a call counts as failed. Its `signal` aborts, and the call is not waited for. Default: no limit. */
   readonly timeout?: number | undefined;
-  /** 'stop' (default): the subscription ends, and `closed` rejects with the error. 'skip': it goes on with the next. */
+  /**
+   * After the last retry: 'stop' (default) ends the subscription, and `closed` rejects with the error; 'skip' continues
+   * with the next event; 'park' stores the event for replayParked() (durable subscriptions only) and continues.
+   */
   readonly outcome?: 'stop' | 'skip' | 'park' | undefined;
 }
 
-/** What a handler is given beside the event. */
+/** The second argument of a handler. */
 export interface HandlerContext {
-  /** Aborted when the call has taken longer than it may. */
+  /** Aborts when the call has exceeded its timeout. */
   readonly signal: AbortSignal;
 }
 
 export type Handler<E> = (event: E, context: HandlerContext) => unknown;
-/** What is done about a handler that fails, with everything said. */
+/** An error policy with all defaults filled in. */
 export type Policy = Required<Omit<ErrorPolicy, 'timeout'>> & Pick<ErrorPolicy, 'timeout'>;
 
 export interface SubscriptionStats {
   readonly delivered: number;
   readonly retried: number;
   readonly dropped: number;
-  /** Events given up with their error: skipped or parked. */
+  /** Events given up after an error: skipped or parked. */
   readonly failed: number;
-  /** Transactions committed and not yet looked at; 0 once it has ended. */
+  /** Transactions committed but not yet examined; 0 once the subscription has ended. */
   readonly lag: number;
 }
 
 /** What a durable subscription adds to one that only lives in the process. */
 export interface Keeper {
-  /** Whether the next event may be handed over without anything being written before. */
+  /** Whether the next event may be delivered without a write before it. */
   readonly isAllowed: boolean;
-  /** Writes down that the next event is handed over. */
+  /** Writes down that the next event will be delivered. */
   announce(): Promise<void>;
-  /** Before an event is handed over: what to tell of earlier attempts. undefined: an earlier holder has set it aside. */
+  /**
+   * Called before a delivery: adds the marks about earlier attempts. undefined: an earlier holder has parked the event.
+   */
   decorate(event: Pulled): Pulled | undefined;
-  /** All up to here is done with. */
+  /** Everything up to this place is done. */
   done(place: Place, isTransactionEnd: boolean): void;
-  /** Whether the event that was handed over last is acknowledged: its handler is not to be called with it again. */
+  /** Whether the last delivered event is acknowledged, so that its handler must not be called again. */
   isSettled(): Promise<boolean>;
-  /** The event that was handed over last, unless it is acknowledged. */
+  /** Parks the last delivered event unless it is acknowledged. */
   park(event: Pulled, error: unknown, attempts: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface SubscriptionSetup {
   readonly keeper?: Keeper;
-  /** How many events are handled at a time; of each record one. Default 1. */
+  /** How many events to handle at the same time, one of each record. Default 1. */
   readonly concurrency?: number;
 }
 
 /**
- * A handler that is given event after event, each when what it returned for the one before has settled, in the order of
- * the commits; or several at a time, of different records. It is live from when the call that made it has resolved.
+ * Calls a handler with one event after another, in commit order, each after the previous call has settled; or with
+ * several at a time, of different records. It is live when the call that created it has resolved.
  */
 export class Subscription<E = unknown> implements AsyncDisposable {
   readonly #hub: Hub;
   readonly #tail: Tail;
-  readonly #handler: Handler<never>; // so that E is only what is told
+  readonly #handler: Handler<never>; // so that E only describes the events
   readonly #policy: Policy;
   readonly #keeper: Keeper | undefined;
   readonly #concurrency: number;
@@ -91,7 +96,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     readonly reject: (error: unknown) => void;
   }[] = [];
   #place: Place;
-  /** The last event that was handled behind the place. */
+  /** The last event handled after the place. */
   #handled: Pulled | undefined;
   #delivered = 0;
   #retried = 0;
@@ -119,27 +124,27 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     });
     this.#tail = new Tail(hub, source, (reason) => {
       if (reason !== undefined) this.stop(reason);
-      // A handler that waits for this end is not waited for; what it was not done with is told again.
+      // When the handler itself waits for this end, do not wait for the handler; unfinished events are delivered again.
       if (this.#caller.isCalling) release();
       return Promise.race([this.#running.catch(() => {}), this.#released.then(() => this.#keeper?.close())]);
     });
     this.#running = this.#run();
     this.#running.catch((error: unknown) => {
-      // Nobody may have asked how it ends: then at least it is said.
+      // If nobody has read `closed`, at least warn.
       if (!this.#isObserved) process.emitWarning(warningOf(error));
     });
   }
 
   /**
-   * Resolves when it has ended and its last call has settled; rejects with the error that stopped it. The handler itself
-   * is told when it has ended.
+   * Resolves when it has ended and its last call has settled; rejects with the error that stopped it. Within the
+   * handler, resolves as soon as it has ended.
    */
   get closed(): Promise<void> {
     this.#isObserved = true;
     return this.#caller.isCalling ? this.#untilEnded() : this.#running;
   }
 
-  /** Everything up to here was handled; another subscription can begin after it. */
+  /** Everything up to here was handled; another subscription can start after it. */
   get position(): string {
     const last = this.#handled;
     if (last !== undefined) return isGap(last) ? last.to : last.position;
@@ -156,20 +161,20 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     };
   }
 
-  /** Nothing more is handed over: at once, also from within its own handler. A call under way goes on; see `closed`. */
+  /** Stops delivering at once, also from within the handler. A call under way continues; see `closed`. */
   async close(): Promise<void> {
     this.#tail.leave();
   }
 
-  /** Ends it with an error, as a handler that fails does. */
+  /** Ends it with an error, like a failing handler. */
   protected stop(error: unknown): void {
     this.#stopped ??= { error };
     this.#tail.leave();
   }
 
   /**
-   * Resolves when everything up to the transaction `seq`, or all that is committed by now, has been handled; rejects
-   * when it ends before. DeadlockError in its own handler, which it would wait for.
+   * Resolves when everything up to the transaction `seq` (default: all commits so far) has been handled; rejects when
+   * it ends before that. DeadlockError within its own handler, because it would wait for itself.
    */
   async caughtUp(seq?: bigint): Promise<void> {
     if (seq !== undefined && (typeof seq !== 'bigint' || seq < 0n))
@@ -190,7 +195,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  /** Calls the handler, which has as long as it may take. */
+  /** Calls the handler with the timeout of the policy. */
   protected handle(event: E): unknown {
     const { timeout } = this.#policy;
     return timeout === undefined
@@ -209,7 +214,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
   async #run(): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
     try {
-      // Not within the call that makes it.
+      // The first call must not happen within the call that creates the subscription.
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#concurrency > 1) await this.#handleSeveral(new Lanes(this.#concurrency));
       while (!this.#tail.isEnded) {
@@ -259,7 +264,9 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     }
   });
 
-  /** Until it ends: what may be handled at the same time is. What was pulled before the source failed is handled still. */
+  /**
+   * Runs until the end and handles in parallel what may be. Events pulled before the source failed are still handled.
+   */
   async #handleSeveral(lanes: Lanes): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
     let exhausted: { readonly error: unknown } | undefined;
@@ -307,7 +314,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     }
   }
 
-  /** Told is only what has nothing before it that is still being handled. */
+  /** Passes only what has no unfinished event before it. */
   #pass(lanes: Lanes): void {
     for (let each = lanes.pass(); each !== undefined; each = lanes.pass()) {
       if (each.event === undefined) {
@@ -320,7 +327,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     }
   }
 
-  /** At once where the handler is not asynchronous and does not fail. */
+  /** Synchronous when the handler is synchronous and does not throw. */
   readonly #handle = this.#caller.mark((event: Pulled): Outcome | Promise<Outcome> => {
     try {
       const returned = this.handle(event as E);
@@ -341,7 +348,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     },
   );
 
-  /** What becomes of an event whose handler has failed; open when it is ended before that is known. */
+  /** The outcome of an event after its handler failed; 'open' when the subscription ends before it is known. */
   async #retry(event: Pulled, first: unknown): Promise<Outcome> {
     const { retries, backoff, outcome } = this.#policy;
     let error = first;
@@ -360,7 +367,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
       }
     }
     if (outcome === 'stop') {
-      // Of several calls, one that is late may have done what the last found done.
+      // With several attempts, a late earlier call may have acknowledged the event.
       const settled = retries > 0 ? await this.#persist((keeper) => keeper.isSettled()) : undefined;
       if (settled?.value === true) return 'handled';
       this.#failed += 1;
@@ -373,7 +380,7 @@ export class Subscription<E = unknown> implements AsyncDisposable {
     return 'failed';
   }
 
-  /** What cannot be written for now is tried again; undefined when the subscription ends before it can be, or has no keeper. */
+  /** Retries a failed write. undefined when the subscription ends before it succeeds, or has no keeper. */
   async #persist<T>(write: (keeper: Keeper) => Promise<T>): Promise<{ readonly value: T } | undefined> {
     if (this.#keeper === undefined) return undefined;
     for (let failures = 0; ; failures += 1) {
@@ -407,12 +414,12 @@ const UNLIMITED: HandlerContext = {
   },
 };
 
-/** TimeoutError when what the call returns has not settled in time. */
+/** Rejects with TimeoutError when the promise that the call returns has not settled in time. */
 async function withinTime(timeout: number, call: (context: HandlerContext) => unknown): Promise<void> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   try {
-    // Nobody waits for what is late.
+    // Nobody waits for a late result.
     await new Promise((resolve, reject) => {
       timer = setTimeout(() => {
         const error = new TimeoutError(`the handler has not ended within ${timeout} ms`);

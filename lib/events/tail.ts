@@ -3,7 +3,7 @@ import { clearTimeout, setImmediate, setTimeout } from '../platform';
 import type { Hub, Listener } from './hub';
 import type { Pulled, Source } from './puller';
 
-/** The events of one subscription as they come, until it ends. */
+/** The stream of events of one subscription, until it ends. */
 export class Tail implements Listener {
   readonly source: Source;
   readonly #hub: Hub;
@@ -15,7 +15,7 @@ export class Tail implements Listener {
   #waiting: Promise<void> | undefined;
   readonly #interrupts = new Set<() => void>();
 
-  /** `onEnd` is called when the database ends it, not by leave(). */
+  /** `onEnd` is called when the database ends the tail, not on leave(). */
   constructor(hub: Hub, source: Source, onEnd: (reason: unknown) => Promise<void> | void) {
     this.#hub = hub;
     this.source = source;
@@ -37,27 +37,27 @@ export class Tail implements Listener {
     return !this.source.isAtEnd || this.#hasMore;
   }
 
-  /** What there is now; throws what the source throws. */
+  /** The events available now; throws what the source throws. */
   take(): Pulled[] {
     this.#hasMore = false;
     return this.#isEnded ? [] : this.source.pull();
   }
 
-  /** Resolves when there is more to take, or it has ended. */
+  /** Resolves when there is more to take, or when it has ended. */
   async more(): Promise<void> {
     if (this.#isEnded) return;
     if (this.mayHaveMore) {
-      await new Promise((resolve) => setImmediate(resolve)); // others have their turn
+      await new Promise((resolve) => setImmediate(resolve)); // lets other callbacks run
       return;
     }
-    // Several may wait: they are told in their order.
+    // Several callers may wait; they resume in order.
     this.#waiting ??= new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
     await this.#waiting;
   }
 
-  /** Resolves after so many ms, or when it has ended. */
+  /** Resolves after `ms` milliseconds, or when it has ended. */
   pause(ms: number): Promise<void> {
     if (this.#isEnded) return Promise.resolve();
     return new Promise((resolve) => {

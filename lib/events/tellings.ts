@@ -1,26 +1,28 @@
 /**
- * How often the events after a position have been told, by holders that ended before they were acknowledged. A holder
- * tells them in their order from the first on, so that how far it came says all.
+ * How often the events after a position have been delivered by holders that ended before acknowledging them. Each
+ * holder delivers in order from the first event on, so how far it came is all there is to know.
  */
 export interface Tellings {
-  /** So many events were told by so many holders; those that came furthest first. */
+  /** `holders` holders delivered the first `events` events; the largest number of events comes first. */
   readonly told: readonly (readonly [events: number, holders: number])[];
-  /** Those after this many, up to that many, may have been told once more: a holder that crashed did not come to say. */
+  /**
+   * Events in this range may have been delivered once more, by a holder that crashed before it could write that down.
+   */
   readonly maybe: readonly [after: number, upTo: number];
 }
 
-/** What a holder has written down of how far it is, in events from where it began. */
+/** How far a holder is, as it has written down, counted in events from its start. */
 export interface Progress {
   /** Up to the position. */
   readonly passed: number;
   readonly told: number;
-  /** It tells no more than that before it has written down another number. */
+  /** It delivers no more than this number before it writes down a new one. */
   readonly may: number;
 }
 
 export const NEVER_TOLD: Tellings = { told: [], maybe: [0, 0] };
 
-/** What the next holder knows when one has ended: as of the position by then. */
+/** What the next holder knows after one has ended, counted from the new position. */
 export function afterHolder({ told, maybe }: Tellings, { passed, ...its }: Progress): Tellings {
   const holders = new Map<number, number>();
   for (const [events, count] of [...told, [its.told, 1] as const]) {
@@ -34,7 +36,7 @@ export function afterHolder({ told, maybe }: Tellings, { passed, ...its }: Progr
 
 type Range = Tellings['maybe'];
 
-/** The events of one range or the other, and those between them. */
+/** The smallest range that covers both. */
 function either(a: Range, b: Range): Range {
   const [first, ...others] = [a, b].filter(([after, upTo]) => upTo > Math.max(0, after));
   if (first === undefined) return NEVER_TOLD.maybe;
@@ -44,17 +46,17 @@ function either(a: Range, b: Range): Range {
   );
 }
 
-/** Of other events after the same position: which of them were told is not known. */
+/** For a subscription to other events from the same position on: which of them were delivered is unknown. */
 export function ofOtherEvents(tellings: Tellings): Tellings {
   return { told: [], maybe: [0, mayHaveBeenTold(tellings)] };
 }
 
-/** So many events from the position on may have been told before. */
+/** The number of events after the position that may have been delivered before. */
 export function mayHaveBeenTold({ told, maybe }: Tellings): number {
   return Math.max(told[0]?.[0] ?? 0, maybe[1]);
 }
 
-/** How often the event of this number, from 1 on, has been told; where that is not known, it counts as once. */
+/** How often event `number` (from 1 on) has been delivered; an uncertain delivery counts as one. */
 export function timesTold({ told, maybe: [after, upTo] }: Tellings, number: number): number {
   let times = Number(number > after && number <= upTo);
   for (const [events, holders] of told) {
@@ -64,30 +66,30 @@ export function timesTold({ told, maybe: [after, upTo] }: Tellings, number: numb
   return times;
 }
 
-/** Of so many events a successor of one that did not end well writes down each before it tells it. */
+/** After a holder that did not end well, its successor announces at most this many events individually. */
 const MOST_CAREFUL = 128;
 const LARGEST_WINDOW = 8192;
 
 /**
- * How many events may be told before that is written down. Whoever comes after a crash goes by this number, so it is
- * small where little is told, and grows where writing it would hold up.
+ * How many events may be delivered before that is written down. After a crash, this many events count as possibly
+ * delivered. So the window is small when few events are delivered, and grows when writing would slow delivery down.
  */
 export class Allowance {
   readonly #careful: number;
   #window = 0;
-  /** How many had been told when the window grew last. */
+  /** The number of delivered events when the window last grew. */
   #grownAt = -1;
 
   constructor(before: Tellings) {
     this.#careful = Math.min(mayHaveBeenTold(before), MOST_CAREFUL);
   }
 
-  /** For a write that is made anyway, when so many have been told. */
+  /** For a write that happens anyway, after `told` deliveries. */
   beyond(told: number): number {
     return told < this.#careful ? told : told + this.#window;
   }
 
-  /** For a write that the next event waits for. The window grows with what is told, not with each attempt to write. */
+  /** For a write that the next event waits for. The window grows with deliveries, not with attempts to write. */
   beyondNext(told: number): number {
     if (told >= this.#careful && told > this.#grownAt) {
       this.#window = Math.min(LARGEST_WINDOW, Math.max(1, this.#window * 2));
@@ -96,7 +98,7 @@ export class Allowance {
     return Math.max(told + 1, this.beyond(told));
   }
 
-  /** Nothing has been told for a while. */
+  /** Called when nothing has been delivered for a while. */
   reset(): void {
     this.#window = 0;
     this.#grownAt = -1;

@@ -1,13 +1,13 @@
 import type { Feed } from './feed';
 import type { TransactionInfo } from './types';
 
-/** A transaction with the events of it that a subscription sees. */
+/** A transaction with those of its events that a subscription sees. */
 export interface TransactionOfEvents<E> extends Omit<TransactionInfo, 'index' | 'last'> {
-  /** To be gone through before the next transaction is asked for; what is left of them then is passed over. */
+  /** Iterate over them before requesting the next transaction, which skips the rest. */
   readonly events: AsyncIterable<E>;
 }
 
-/** Transactions to be asked for one after the other. Leaving the loop closes it. */
+/** A pull-based stream of transactions. Leaving the loop closes it. */
 export interface TransactionFeed<E> extends AsyncIterableIterator<TransactionOfEvents<E>>, AsyncDisposable {
   readonly position: string;
   close(): void;
@@ -17,14 +17,14 @@ interface Told {
   readonly transaction: TransactionInfo;
 }
 
-/** The same feed, by transactions. */
+/** The same feed, grouped by transaction. */
 export function transactionsOf<E>(feed: Feed<E>): TransactionFeed<E> {
   return new Grouped(feed as unknown as Feed<E & Told>) as TransactionFeed<E>;
 }
 
 class Grouped<E extends Told> implements TransactionFeed<E> {
   readonly #feed: Feed<E>;
-  /** The last transaction told, while events of it may be left. */
+  /** The current transaction, while some of its events may be left. */
   #open: bigint | undefined;
 
   constructor(feed: Feed<E>) {
@@ -69,7 +69,7 @@ class Grouped<E extends Told> implements TransactionFeed<E> {
     yield first;
     if (first.transaction.last) return;
     const { seq } = first.transaction;
-    // What is told of the next transaction is not for those who still hold this one.
+    // Events of the next transaction must not go to an iterator of this one.
     while (this.#open === seq) {
       const next = await this.#feed.next();
       if (next.done) return;

@@ -2,30 +2,30 @@ import type { ClassDefinition, UpdateField } from '../schema/class';
 import type { WholeEventKind } from '../schema/events';
 import type { KeyOf, RecordOf, UpdatedFields, ValueOf } from '../schema/record';
 
-/** The transaction that an event is of, in the view of the subscription: what it does not see is not counted. */
+/** The transaction of an event, as the subscription sees it: filtered events are not counted. */
 export interface TransactionInfo {
-  /** Grows by one with each transaction that has events: one order for the database, the same for everybody. */
+  /** Grows by one with each transaction that has events; the same order for every subscriber. */
   readonly seq: bigint;
   /** When it was committed. */
   readonly time: Date;
-  /** What the writer said of itself; 'ttl' where nobody but Time-To-Live wrote. */
+  /** The origin that the writer gave; 'ttl' for removals by Time-To-Live alone. */
   readonly origin: string | undefined;
   readonly meta: unknown;
-  /** The event's place among the `count` that the subscription sees of the transaction. */
+  /** The index of the event among the `count` events that the subscription sees of the transaction. */
   readonly index: number;
   readonly count: number;
   readonly last: boolean;
 }
 
-/** What all events have. */
+/** Common to all events. */
 interface EventBase<C extends ClassDefinition> {
   readonly class: C['name'];
-  /** Where it stands in the history of the database; another subscription can begin after it. */
+  /** The event's place in the history of the database; another subscription can start after it. */
   readonly position: string;
   readonly transaction: TransactionInfo;
 }
 
-/** Of a subscription with `where`: whether the record came to match, ceased to, or did before and after. */
+/** With `where`: whether the record started to match, stopped matching, or matched before and after. */
 export type Transition = 'enter' | 'leave' | 'stay';
 
 interface RecordEvent<C extends ClassDefinition> extends EventBase<C> {
@@ -43,9 +43,9 @@ export interface UpdateEvent<C extends ClassDefinition> extends RecordEvent<C> {
   readonly kind: 'update';
   readonly before: RecordOf<C>;
   readonly after: RecordOf<C>;
-  /** The fields that are not as they were, in the order of the class. */
+  /** The changed fields, in class order. */
   readonly changed: readonly (keyof RecordOf<C> & string)[];
-  /** In granularity 'each': the record was new in the same transaction. */
+  /** With granularity 'each': the record was inserted in the same transaction. */
   readonly sameTransaction?: true;
 }
 
@@ -53,7 +53,7 @@ export interface FieldChangeEvent<C extends ClassDefinition, F extends string = 
   extends RecordEvent<C> {
   readonly kind: 'fieldUpdate';
   readonly field: F;
-  /** Of the field alone. */
+  /** The values of this field. */
   readonly before: F extends keyof C['fields'] ? ValueOf<C['fields'][F]> : never;
   readonly after: F extends keyof C['fields'] ? ValueOf<C['fields'][F]> : never;
 }
@@ -72,7 +72,7 @@ export interface ExpireEvent<C extends ClassDefinition> extends RecordEvent<C> {
   readonly before: RecordOf<C>;
   readonly after: undefined;
   readonly cause: 'ttl-age' | 'ttl-count';
-  /** When it was due; the event is of its removal. */
+  /** When the record was due to expire; the event reports its removal. */
   readonly deadline: Date;
 }
 
@@ -84,33 +84,36 @@ export interface DeleteAllEvent<C extends ClassDefinition> extends EventBase<C> 
 export interface CheckpointEvent<C extends ClassDefinition> extends RecordEvent<C> {
   readonly kind: 'checkpoint';
   readonly after: RecordOf<C>;
-  /** How often changes of the record were checked in. */
+  /** How often changes of the record were checkpointed. */
   readonly times: number;
 }
 
-/** The class was given fields, indexes or events; what follows is of its new form. Told only to who asks for the kind. */
+/**
+ * The class got new fields, indexes or events; later events have its new form. Delivered only when this kind is
+ * requested.
+ */
 export interface SchemaEvent<C extends ClassDefinition> extends EventBase<C> {
   readonly kind: 'schema';
-  /** Grows with each change of the schema of the database. */
+  /** Grows with each schema change of the database. */
   readonly version: number;
 }
 
-/** Events that were dropped, in the place where they would have been. */
+/** Replaces events that were dropped, at their place in the stream. */
 export interface GapEvent {
   readonly kind: 'gap';
-  /** After the first and up to the second; what is kept of it can be had by another subscription from `from`. */
+  /** The gap is after `from` and up to `to`. Another subscription from `from` can read those that are still kept. */
   readonly from: string;
   readonly to: string;
-  /** How many the subscription would have got; undefined where they are not kept any more. */
+  /** The number of dropped events; undefined when they are no longer kept. */
   readonly dropped: number | undefined;
 }
 
-/** Of a database: 'implicit' where all events of all classes are told, whatever they declare. */
+/** 'implicit': events of all kinds are delivered for all classes, whatever they declare. */
 export type EventMode = 'implicit' | undefined;
 
 /**
- * The kinds that are told of a class: 'new', 'update', … and `fieldUpdate:field` for each field that has its own. Those
- * that it declares; where events are implicit, all.
+ * The event kinds of a class: 'new', 'update', … and `fieldUpdate:field` for each field with its own event. Those it
+ * declares; with implicit events, all.
  */
 export type KindOf<C extends ClassDefinition, Mode extends EventMode = undefined> = C extends ClassDefinition
   ? [Mode] extends ['implicit']
@@ -122,7 +125,10 @@ type DeclaredKind<C extends ClassDefinition> =
   | Exclude<C['events'][number]['kind'], 'fieldUpdate'>
   | (UpdatedFields<C> extends infer F extends string ? `fieldUpdate:${F}` : never);
 
-/** What is told where no kinds are asked for: what the class declares or, where that is nothing, all of whole records. */
+/**
+ * The default kinds: those that the class declares; with implicit events and no declarations, all kinds of whole
+ * records.
+ */
 export type StandardKind<
   C extends ClassDefinition,
   Mode extends EventMode = undefined,
@@ -132,12 +138,12 @@ export type StandardKind<
     : DeclaredKind<C>
   : never;
 
-/** What a subscription can ask for: what is told of the class, and changes of the class itself. */
+/** The kinds that a subscription can request: those of the class, and changes of the class itself. */
 export type WantedKind<C extends ClassDefinition, Mode extends EventMode = undefined> =
   | KindOf<C, Mode>
   | 'schema';
 
-/** The events of kinds of a class, discriminated by `kind` (and `class`, and `field`). */
+/** The events of these kinds of a class, discriminated by `kind` (and `class`, and `field`). */
 export type EventOf<
   C extends ClassDefinition,
   K extends string = KindOf<C>,
@@ -176,7 +182,7 @@ type KindNamed<C extends ClassDefinition, Name> =
         : never
     : never;
 
-/** The event that a name of an event stands for; where the classes are known at run time only, any. */
+/** The event type of an event name; any event when the classes are known only at run time. */
 export type EventNamed<
   C extends ClassDefinition,
   Name extends string,
@@ -186,7 +192,7 @@ export type EventNamed<
     ? EventOf<D, KindNamed<D, Name>>
     : never;
 
-/** Any event of any class: what there is where types are not known. */
+/** Any event of any class, for code without static class types. */
 export type AnyEvent =
   | NewEvent<ClassDefinition>
   | UpdateEvent<ClassDefinition>

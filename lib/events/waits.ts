@@ -12,19 +12,19 @@ import { Tail } from './tail';
 import type { EventNamed, EventOf, GapEvent } from './types';
 
 export interface WaitOptions {
-  /** ms; 0 only looks. Without one it waits for as long as it takes. */
+  /** ms; 0 checks without waiting. Default: no limit. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const NAMES = optionNames<WaitOptions>({ timeout: true, signal: true });
 
-/** How a wait ended. Only an abort, and an end of the database while it was not released, are errors. */
+/** How a wait ended. It rejects only on an abort, or when the database ends while the wait is not released. */
 export type WaitResult<E> =
   | { readonly status: 'event'; readonly event: E }
   | { readonly status: 'timeout' }
   | { readonly status: 'released' }
-  /** Events after the one before are not kept any more; the next wait goes on behind the gap. */
+  /** Events after the previous one are no longer kept; the next wait continues after the gap. */
   | { readonly status: 'gap'; readonly gap: GapEvent };
 
 type EventNameOf<Classes extends readonly ClassDefinition[]> = Classes[number]['events'][number]['name'];
@@ -34,14 +34,15 @@ type EventWaitedFor<Classes extends readonly ClassDefinition[], Name> = Name ext
 type AnyResult = WaitResult<unknown>;
 
 /**
- * Waiting for events by name, as with eXtremeDB, and without its losses: the first wait for a name, or listen(), opens a
- * cursor, which stays open between waits, so that each event is told by one wait after the other. Those who wait at the
- * same time are all told the same event.
+ * Waiting for events by name, as in eXtremeDB but without losing events. The first wait for a name, or listen(), opens
+ * a cursor that stays open between waits, so that consecutive waits return consecutive events. Concurrent waits for a
+ * name all get the same event.
  */
 export class EventWaits<Classes extends readonly ClassDefinition[] = readonly ClassDefinition[]> {
   /**
-   * Nothing but a type. TypeScript measures once how a class depends on its parameter, finds no rule in what wait() returns, and
-   * would refuse a database with classes where any is taken; of a mapped type it compares the members.
+   * Only for types. TypeScript computes the variance of the parameter once, cannot derive it from the return type of
+   * wait(), and would refuse a database with classes where any database is accepted. A mapped type is compared member
+   * by member.
    */
   declare protected readonly classes?: { -readonly [I in keyof Classes]: Classes[I] };
   readonly #hub: Hub;
@@ -57,12 +58,15 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     this.#onClose = onClose;
   }
 
-  /** Opens the cursor of a name: what is committed from now on will be told. EventNotDeclaredError for a name no class has. */
+  /**
+   * Opens the cursor of a name; later commits will be delivered. EventNotDeclaredError for a name that no class
+   * declares.
+   */
   listen(name: EventNameOf<Classes> | number): void {
     this.#cursor(this.#nameOf(name));
   }
 
-  /** The next event of the name; or of the number that eXtremeDB gives it, from 1 on in the order of the classes. */
+  /** The next event of the name, or of the number that eXtremeDB gives it: from 1 on in class order. */
   async wait<const Name extends EventNameOf<Classes> | number>(
     name: Name,
     options: WaitOptions = {},
@@ -78,7 +82,7 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     return cursor.wait(timeout, signal) as Promise<WaitResult<EventWaitedFor<Classes, Name>>>;
   }
 
-  /** wait(), by the name it has in eXtremeDB. */
+  /** wait() under its eXtremeDB name. */
   waitEvent<const Name extends EventNameOf<Classes> | number>(
     name: Name,
     options: WaitOptions = {},
@@ -86,25 +90,25 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
     return this.wait(name, options);
   }
 
-  /** Ends all waits for the name as 'released', those to come included, until reset(). */
+  /** Ends all current and future waits for the name as 'released', until reset(). */
   release(name: EventNameOf<Classes> | number): void {
     const known = this.#nameOf(name);
     this.#released.add(known);
     this.#cursors.get(known)?.release();
   }
 
-  /** Ends all waits as 'released', those to come included, until reset(). Other connections are not concerned. */
+  /** Ends all current and future waits as 'released', until reset(). Other connections are not affected. */
   releaseAll(): void {
     this.#isReleased = true;
     for (const each of this.#cursors.values()) each.release();
   }
 
-  /** releaseAll(), by the name it has in eXtremeDB. */
+  /** releaseAll() under its eXtremeDB name. */
   releaseAllEvents(): void {
     this.releaseAll();
   }
 
-  /** Waits wait again; what was committed meanwhile is told. */
+  /** Allows waits again; events committed meanwhile are delivered. */
   reset(): void {
     this.#isReleased = false;
     this.#released.clear();
@@ -139,11 +143,11 @@ export class EventWaits<Classes extends readonly ClassDefinition[] = readonly Cl
 interface Waiter {
   settle(result: AnyResult): void;
   fail(error: unknown): void;
-  /** There is nothing for it so far: its time begins. */
+  /** Called when no event is available yet: the timeout starts now. */
   hasNothing(): void;
 }
 
-/** The events of one name, one after the other. Only while somebody waits does it keep the process alive. */
+/** The cursor of one name. It keeps the process alive only while somebody waits. */
 class NamedCursor {
   readonly #hub: Hub;
   readonly #puller: Puller;
@@ -199,15 +203,15 @@ class NamedCursor {
   }
 
   /**
-   * Tells those who wait the next event there is, all of them the same: in a turn of its own, so that whoever waits from
-   * the same turn on waits with them, whether the event has been committed by then or not.
+   * Gives all waiters the same next event. It does so in a separate turn, so that all waits started in one turn get the
+   * same event, whether or not it was committed by then.
    */
   async #follow(): Promise<void> {
     try {
       const tail = this.#listen();
       for (;;) {
         await new Promise((resolve) => setImmediate(resolve));
-        // Nobody can leave between this and being told.
+        // No wait can leave between this check and its result.
         if (tail.isEnded) return;
         const result = this.#take(() => tail.take());
         if (result !== undefined) {
@@ -230,7 +234,7 @@ class NamedCursor {
     return tail;
   }
 
-  /** The next event of what there is, read by `pull` when there is no other. */
+  /** The next available event; calls `pull` when none is queued. */
   #take(pull: () => Pulled[]): AnyResult | undefined {
     if (this.#queue.length === 0) {
       try {

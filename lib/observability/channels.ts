@@ -1,39 +1,39 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 
 /**
- * One operation, as the tracing channel `evenkeel:operation` tells of it: all its events get the same object, which is filled
- * in as the operation goes on. Node adds `result` or `error`. Keys and results are as they are: who passes
- * them on decides what of them is private.
+ * One operation on the tracing channel `evenkeel:operation`. All its messages get the same object, which is filled in
+ * during the operation; Node adds `result` or `error`. Keys and results are unredacted: subscribers decide what is
+ * private.
  */
 export interface OperationTrace {
   /** The method that was called: `get`, `upsert`, `getMany`, `transaction`, … */
   readonly op: string;
   readonly engine: string;
-  /** As it was given; an array of `getMany`. undefined where a call names none. */
+  /** The key as given; an array for `getMany`. undefined for calls without a key. */
   readonly key: unknown;
-  /** As how many operations it counts: 1, but for `getMany`, which is one for each key. */
+  /** The number of operations that it counts as: one for each key of `getMany`, otherwise 1. */
   readonly size: number;
-  /** Of an operation on the records of a class: its name. */
+  /** The class name, for operations on records of a class. */
   readonly class: string | undefined;
-  /** The server that it was for, as in `db.topology`; undefined until that is known, and of more than one. */
+  /** The server, as in `db.topology`; undefined while unknown, and for operations on several servers. */
   node: string | undefined;
-  /** How often it was handed to a server, of a single operation; 0 of all others. */
+  /** How many times a single operation was handed to a server; 0 for others. */
   attempts: number;
-  /** Of an operation that can miss and has ended well: how many of its keys were there. */
+  /** The number of keys found, for a successful operation that can miss. */
   hits: number | undefined;
 }
 
-/** There is a connection to a server: the channel `evenkeel:connected`. */
+/** The channel `evenkeel:connected`: a connection to a server was established. */
 export interface ConnectedMessage {
   readonly engine: string;
   readonly node: string;
-  /** As the server says it. */
+  /** The version that the server reports. */
   readonly version: string;
 }
 
 /**
- * The channels `evenkeel:disconnected`, when there is no connection to a server any more, and `evenkeel:connectError`, when an
- * attempt to connect has failed; the next one follows.
+ * The channels `evenkeel:disconnected`, when the connection to a server is lost, and `evenkeel:connectError`, when an
+ * attempt to connect has failed and another follows.
  */
 export interface DisconnectedMessage {
   readonly engine: string;
@@ -44,7 +44,9 @@ export interface DisconnectedMessage {
 const operations = tracingChannel<unknown, OperationTrace>('evenkeel:operation');
 const { start, end, asyncStart, asyncEnd, error } = operations;
 
-/** Whether anybody wants to know of operations. The tracing channel's own look is as long, and not there on each runtime. */
+/**
+ * Whether anybody subscribes to operations. The tracing channel's own check is as long, and missing in some runtimes.
+ */
 export const isTraced = (): boolean =>
   start.hasSubscribers ||
   asyncEnd.hasSubscribers ||
@@ -52,7 +54,7 @@ export const isTraced = (): boolean =>
   end.hasSubscribers ||
   asyncStart.hasSubscribers;
 
-/** Tells of what `run` starts; the promise as the caller gets it. */
+/** Traces what `run` starts; returns the promise for the caller. */
 export const traceOperation = <T>(trace: OperationTrace, run: () => Promise<T>): Promise<T> =>
   operations.tracePromise(run, trace) as Promise<T>;
 
@@ -65,7 +67,7 @@ export function tellConnected(message: ConnectedMessage): void {
   if (connected.hasSubscribers) connected.publish(message);
 }
 
-/** `wasConnected`: a connection has ended, and no attempt to make one. */
+/** `wasConnected`: an established connection ended, as opposed to a failed attempt to connect. */
 export function tellDisconnected(message: DisconnectedMessage, wasConnected: boolean): void {
   const told = wasConnected ? disconnected : connectError;
   if (told.hasSubscribers) told.publish(message);

@@ -1,15 +1,15 @@
 import * as layout from '../native/layout';
 
-/** How many answers took up to so many ms, and more than the bucket before. */
+/** The number of answers that took at most `upTo` ms, and longer than the previous bucket. */
 export interface LatencyBucket {
   readonly upTo: number;
   readonly count: number;
 }
 
 /**
- * How long answers took: ms from when the event base had the operation until it had read the answer. An answer to an operation
- * that had timed out counts as well. Percentiles are the upper ends of buckets, so they are at most 6.25 % too high; 0 without
- * answers.
+ * How long answers took: ms from when the event base received the operation until it had read the answer. Answers to
+ * operations that had timed out count as well. Percentiles are upper ends of buckets, so they are at most 6.25 % too
+ * high; 0 without answers.
  */
 export interface LatencyStats {
   readonly count: number;
@@ -19,14 +19,14 @@ export interface LatencyStats {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
-  /** Those that are not empty, in their order. */
+  /** The non-empty buckets, in ascending order. */
   readonly buckets: readonly LatencyBucket[];
 }
 
 const PER_OCTAVE = layout.LATENCY_BUCKETS_PER_OCTAVE;
 const BUCKETS = layout.METER_WORDS - layout.METER_LATENCY;
 
-/** The first µs that is above the bucket; native/pipeline/latency.h. */
+/** The first µs above the bucket; see native/pipeline/latency.h. */
 function endOf(bucket: number): number {
   const next = bucket + 1;
   if (next < 2 * PER_OCTAVE) return next;
@@ -35,7 +35,7 @@ function endOf(bucket: number): number {
 
 const ENDS: readonly number[] = Array.from({ length: BUCKETS }, (_, bucket) => endOf(bucket) / 1000);
 
-/** Of the words of a meter. */
+/** The buckets in the words of a meter. */
 export function bucketsOf(words: Float64Array): LatencyBucket[] {
   const buckets: LatencyBucket[] = [];
   for (const [bucket, upTo] of ENDS.entries()) {
@@ -60,7 +60,7 @@ export function latencyOf(buckets: readonly LatencyBucket[]): LatencyStats {
   };
 }
 
-/** What there is in `later` that there was not in `earlier`, of the same server. */
+/** The difference between two statistics of the same server. */
 export function latencySince(later: LatencyStats, earlier: LatencyStats | undefined): LatencyStats {
   const before = new Map(earlier?.buckets.map(({ upTo, count }) => [upTo, count]));
   const buckets = later.buckets.map(({ upTo, count }) => ({ upTo, count: count - (before.get(upTo) ?? 0) }));

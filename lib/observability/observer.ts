@@ -2,36 +2,36 @@ import { performanceNow } from '../platform';
 import { isTraced, type OperationTrace, traceOperation } from './channels';
 import type { SlowOperations } from './slow-operations';
 
-/** What is called: the parts of its trace that are known before it starts. */
+/** The parts of a trace that are known before the call starts. */
 export type Call = Pick<OperationTrace, 'op' | 'key'> & Partial<Pick<OperationTrace, 'size' | 'class'>>;
 
 const MOST_KINDS = 32;
 
-/** Counts the operations of one event base of a database, and lets others see them. */
+/** Counts the operations of one event base of a database, and publishes them to subscribers. */
 export class Observer {
-  /** How often each kind of single-record operation was called, by its number. */
+  /** Calls of each kind of single-record operation, by its number. */
   readonly kinds = new Float64Array(MOST_KINDS);
   readonly #others = new Map<string, number>();
   readonly #engine: string;
   readonly #timed: SlowOperations | undefined;
 
-  /** `timed`: gets slow operations, of an engine that does not tell of them by itself. */
+  /** `timed` receives slow operations, for engines that do not report them themselves. */
   constructor(engine: string, timed: SlowOperations | undefined) {
     this.#engine = engine;
     this.#timed = timed;
   }
 
-  /** Whether anybody looks: only then is observe() worth its price. */
+  /** Whether anybody subscribes; only then is observe() worth its cost. */
   get isActive(): boolean {
     return this.#timed !== undefined || isTraced();
   }
 
-  /** A call of another kind. */
+  /** Counts a call of another kind. */
   count(op: string): void {
     this.#others.set(op, (this.#others.get(op) ?? 0) + 1);
   }
 
-  /** A call that throws `error` before it has begun anything is told like any other. */
+  /** Publishes a call that throws `error` before it has started anything, like any other call. */
   refused(call: Call, error: unknown): void {
     this.count(call.op);
     if (!this.isActive) return;
@@ -40,11 +40,11 @@ export class Observer {
         throw error;
       });
     } catch {
-      // It is its caller's to throw.
+      // The caller throws the error itself.
     }
   }
 
-  /** How often each method was called; `nameOf`: those of `kinds`. */
+  /** The number of calls of each method; `nameOf` names the numbers of `kinds`. */
   calls(nameOf: (kind: number) => string): Record<string, number> {
     const calls = Object.fromEntries(this.#others);
     for (const [kind, count] of this.kinds.entries()) {
@@ -55,7 +55,9 @@ export class Observer {
     return calls;
   }
 
-  /** `start` gets the trace, and may fill it in. The promise as the caller gets it; what `start` throws is thrown. */
+  /**
+   * Passes the trace to `start`, which may fill it in. Returns the promise for the caller; throws what `start` throws.
+   */
   observe<T>(call: Call, start: (trace: OperationTrace) => Promise<T>): Promise<T> {
     const trace: OperationTrace = {
       op: call.op,

@@ -2,39 +2,40 @@ import { checkFunction, checkOptions, checkTimeout, invalidArgument, optionNames
 import { clearTimeout, dateNow, nextTick, setTimeout } from '../platform';
 import { escapeControls } from '../text';
 
-/** When an operation is slow, and what is told of those that are. */
+/** When an operation counts as slow, and how slow operations are reported. */
 export interface SlowOperationsOptions {
-  /** ms from which on an operation is slow. */
+  /** The duration from which an operation is slow, in ms. */
   readonly threshold: number;
-  /** ms that one report is about. Default 10000. */
+  /** The time that one report covers, in ms. Default 10000. */
   readonly interval?: number | undefined;
   /** How many operations a report shows: the slowest. Default 10. */
   readonly samples?: number | undefined;
   /**
-   * Gets a report at the end of each interval in which there was a slow operation, and of the last one when the database
-   * closes. What it throws is an uncaught exception. Default: a warning of the process (`EVENKEEL_SLOW_OPERATIONS`), which
-   * names no keys.
+   * Receives a report at the end of each interval with slow operations, and the last one when the database closes. An
+   * error that it throws is an uncaught exception. Default: a process warning (`EVENKEEL_SLOW_OPERATIONS`), which
+   * contains no keys.
    */
   readonly log?: ((report: SlowOperationsReport) => void) | undefined;
 }
 
-/** One operation that took long. */
+/** A slow operation. */
 export interface SlowOperation {
   readonly op: string;
-  /** As it was given. undefined where a call names none. */
+  /** The key as given; undefined for calls without a key. */
   readonly key: unknown;
-  /** The server that it was for; undefined of an embedded database. */
+  /** The server; undefined for an embedded database. */
   readonly node: string | undefined;
-  /** How often it was handed to a server; 0 where there is none. */
+  /** How many times it was handed to a server; 0 without a server. */
   readonly attempts: number;
   /**
-   * ms from when the event base had the operation until it had the answer, or gave up, all attempts included; of an embedded
-   * database the whole call.
+   * ms from when the event base received the operation until it had the answer or gave up, including all attempts. For
+   * an embedded database, the whole call.
    */
   readonly duration: number;
   /**
-   * ms of those until it was written (for the last time): it waited for a connection, or behind others. The rest was spent on the
-   * wire, in the server, and in what was to be read before. undefined of an embedded database.
+   * The part of `duration` until the operation was (last) written: it waited for a connection, or behind other
+   * operations. The rest was spent on the wire, in the server, and in reading earlier answers. undefined for an
+   * embedded database.
    */
   readonly queued: number | undefined;
   /** Whether it got an answer. */
@@ -43,13 +44,13 @@ export interface SlowOperation {
 
 export interface SlowOperationsReport {
   readonly engine: string;
-  /** ms, as it was given. */
+  /** ms, as configured. */
   readonly threshold: number;
-  /** From the first slow operation that it is about. */
+  /** The time of the first slow operation of the report. */
   readonly since: Date;
-  /** How many were slow. */
+  /** The number of slow operations. */
   readonly count: number;
-  /** The slowest of them, the longest first. */
+  /** The slowest operations, slowest first. */
   readonly slowest: readonly SlowOperation[];
 }
 
@@ -67,7 +68,7 @@ const NAMES = optionNames<SlowOperationsOptions>({
   log: true,
 });
 const MOST_SAMPLES = 1000;
-/** An interval is a timer, and the threshold a number of µs in 32 bits. */
+/** The limit of a timer; and the threshold in µs must fit in 32 bits. */
 const LONGEST = 3_600_000;
 
 export function resolveSlowOperations(
@@ -97,7 +98,7 @@ function checkDuration(duration: number, argument: string): number {
   return checked;
 }
 
-/** Gathers slow operations, as many as a report shows and however many there are, and reports. */
+/** Collects slow operations, keeping only as many as a report shows, and reports them. */
 export class SlowOperations {
   /** ms. */
   readonly threshold: number;
@@ -105,7 +106,7 @@ export class SlowOperations {
   readonly #options: ResolvedSlowOperations;
   #count = 0;
   #since = 0;
-  /** The longest last. */
+  /** Sorted, the slowest last. */
   #slowest: SlowOperation[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -126,7 +127,7 @@ export class SlowOperations {
     slowest.splice(place === -1 ? slowest.length : place, 0, operation);
   }
 
-  /** The database has ended: what there is is reported now. */
+  /** Called at the end of the database: reports what has been collected. */
   end(): void {
     if (this.#count === 0) return;
     clearTimeout(this.#timer);
@@ -137,7 +138,7 @@ export class SlowOperations {
   #begin(): void {
     this.#since = dateNow();
     this.#timer = setTimeout(() => this.#options.log(this.#take()), this.#options.interval);
-    // A report keeps nobody alive.
+    // A pending report does not keep the process alive.
     this.#timer.unref();
   }
 

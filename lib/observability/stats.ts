@@ -1,12 +1,12 @@
 import type { LatencyStats } from './latency';
 
-/** What is counted of one server where things happen seldom. */
+/** Counters of one server for rare events. */
 export interface NodeCounts {
-  /** How often there was a connection to it. */
+  /** Connections established. */
   connections: number;
-  /** How often there was one again in the place of one that had ended. */
+  /** Connections established to replace one that had ended. */
   reconnects: number;
-  /** Attempts to connect that have failed. */
+  /** Failed attempts to connect. */
   connectErrors: number;
   timeouts: number;
   retries: number;
@@ -22,55 +22,58 @@ export const nodeCounts = (): NodeCounts => ({
   errors: 0,
 });
 
-/** One server, as one event base has dealt with it since it was added. */
+/** One server, as seen by one event base since the server was added. */
 export interface NodeStats extends Readonly<NodeCounts> {
   /** As in `db.topology`. */
   readonly name: string;
   readonly state: string;
-  /** Connections that there are, now: fewer than `connectionsPerNode` while some do not come about. */
+  /** Currently established connections; fewer than `connectionsPerNode` while connecting fails. */
   readonly openConnections: number;
-  /** Operations that are written and not answered, now. */
+  /** Operations currently written but not answered. */
   readonly inFlight: number;
-  /** Operations that wait to be written, now; without those of this tick. */
+  /** Operations currently waiting to be written, without those of this tick. */
   readonly queued: number;
-  /** Of requests and answers, before TLS. */
+  /** Bytes of requests and answers, before TLS. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
-  /** Answers to what reads a value (`exists` among them), and those of them that found one. */
+  /** Answers to operations that read a value (including `exists`), and how many of them found one. */
   readonly reads: number;
   readonly hits: number;
   readonly latency: LatencyStats;
 }
 
-/** An embedded database, as it is on disk. */
+/** The storage of an embedded database. */
 export interface StorageStats {
-  /** Address space of the map of its file, in bytes. */
+  /** The address space mapped for the file, in bytes. */
   readonly mapBytes: number;
-  /** Of the file, in bytes; free pages in it included. */
+  /** The size of the file in bytes, including its free pages. */
   readonly usedBytes: number;
-  /** Places for readers that are taken, of all processes. */
+  /** Reader slots in use, by all processes. */
   readonly readers: number;
-  /** Commits since the database was made, of all processes. */
+  /** Commits since the database was created, by all processes. */
   readonly commits: number;
-  /** Transactions in the journal of events, by their numbers, and its size in bytes; `newest` is below `oldest` when it is empty. */
+  /**
+   * The transaction numbers in the event journal, and its size in bytes. `newest` is less than `oldest` when the
+   * journal is empty.
+   */
   readonly journal: { readonly oldest: number; readonly newest: number; readonly bytes: number };
 }
 
-/** What a transport knows of it. */
+/** The part of the statistics that the transport provides. */
 export interface TransportStats {
-  /** Operations that have not settled, now; of an embedded database those that write. */
+  /** Operations currently unsettled; for an embedded database, writes only. */
   readonly underWay: number;
-  /** Bytes of requests that wait to be written, now. */
+  /** Bytes of requests currently waiting to be written. */
   readonly queuedBytes: number;
-  /** The servers, in the order of `db.topology`; none of an embedded database. */
+  /** The servers, in the order of `db.topology`; empty for an embedded database. */
   readonly nodes: readonly NodeStats[];
-  /** Of an embedded database only. */
+  /** undefined except for an embedded database. */
   readonly storage: StorageStats | undefined;
 }
 
-/** What an event base has done for a database so far, and what it is at. */
+/** What an event base has done for a database so far, and its current state. */
 export interface DatabaseStats extends TransportStats {
   readonly engine: string;
-  /** How often each method was called that starts an operation; those that never were are absent. */
+  /** The number of calls of each method that starts an operation; methods never called are absent. */
   readonly calls: Readonly<Record<string, number>>;
 }

@@ -2,7 +2,7 @@ import { UnsupportedError } from '../errors';
 
 export type Api = typeof import('@opentelemetry/api');
 
-/** The package that the user has beside this one, or has not. */
+/** Loads the optional peer dependency. */
 export function loadApi(): Api {
   try {
     return require('@opentelemetry/api') as Api;

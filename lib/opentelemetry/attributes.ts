@@ -1,12 +1,12 @@
-// The names of OpenTelemetry's semantic conventions for database clients, as they are since they are stable.
+// Names from OpenTelemetry's stable semantic conventions for database clients.
 import type { Attributes } from '@opentelemetry/api';
 import { EvenkeelError } from '../errors';
 import type { OperationTrace } from '../observability/channels';
 
-/** An engine without a server of that name in the conventions is named after what it stands on. */
+/** The conventions have no name for the embedded engine, so it is reported as the store underneath. */
 const SYSTEMS: Readonly<Record<string, string>> = { embedded: 'lmdb' };
 
-/** What is known when it starts; few values each, so that metrics may have them. */
+/** Attributes known at the start. Each has few distinct values, so that metrics can use them. */
 export function attributesOf({ engine, op, size, class: collection }: OperationTrace): Attributes {
   const isBatch = op === 'getMany';
   return {
@@ -17,7 +17,7 @@ export function attributesOf({ engine, op, size, class: collection }: OperationT
   };
 }
 
-/** What is known at its end. */
+/** Attributes known at the end. */
 export function endAttributesOf({ node, hits }: OperationTrace): Attributes {
   return { ...serverOf(node), ...(hits !== undefined && { 'db.response.returned_rows': hits }) };
 }
@@ -30,7 +30,7 @@ export function serverOf(node: string | undefined): Attributes {
   return { 'server.address': bracketed ?? host, 'server.port': Number(port) };
 }
 
-/** Of whatever an operation has ended with, which a transcoder may have thrown. */
+/** Attributes of the error of an operation. A transcoder may have thrown it, so it can be anything. */
 export function errorAttributesOf(error: unknown): Attributes {
   try {
     if (!(error instanceof EvenkeelError))

@@ -8,9 +8,9 @@ import { type Api, loadApi } from './api';
 import { attributesOf, endAttributesOf, errorAttributesOf } from './attributes';
 
 export interface EvenkeelInstrumentationOptions {
-  /** false: nothing is told until enable(). Default true. */
+  /** false: nothing is recorded until enable(). Default true. */
   readonly enabled?: boolean | undefined;
-  /** true: operations have spans only within other spans, as those of requests. Default false. */
+  /** true: operations get spans only within other spans, such as those of a request. Default false. */
   readonly requireParentSpan?: boolean | undefined;
 }
 
@@ -25,15 +25,16 @@ interface Running {
   readonly attributes: Attributes;
 }
 
-/** s, as the conventions have them. */
+/** Seconds, as in the conventions. */
 const BOUNDARIES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 
 /**
- * Spans and the metric `db.client.operation.duration` of all operations of this thread, by OpenTelemetry's semantic conventions for
- * database clients. Neither keys nor values are in them, unless the message of an error quotes one. It has what `registerInstrumentations()` and the Node SDK want of an
- * instrumentation, and works without them, with the providers that are registered globally.
+ * Records spans and the metric `db.client.operation.duration` for all operations of this thread, following
+ * OpenTelemetry's semantic conventions for database clients. They contain neither keys nor values, unless an error
+ * message quotes one. Implements what `registerInstrumentations()` and the Node SDK expect of an instrumentation;
+ * without them, it uses the globally registered providers.
  *
- * UnsupportedError where the package `@opentelemetry/api` is missing.
+ * Throws UnsupportedError when the package `@opentelemetry/api` is missing.
  */
 export class EvenkeelInstrumentation implements Disposable {
   readonly instrumentationName = 'evenkeel';
@@ -42,11 +43,11 @@ export class EvenkeelInstrumentation implements Disposable {
   readonly #options: EvenkeelInstrumentationOptions;
   readonly #running = new WeakMap<object, Running>();
   readonly #operations = tracingChannel<unknown, Told>('evenkeel:operation');
-  /** How many of `#running` there are. */
+  /** The number of entries in `#running`. */
   #underWay = 0;
   #hearsEnds = false;
   #tracer: Tracer;
-  /** Made when it is needed: providers may be registered after this. */
+  /** Created on first use, because providers may be registered later. */
   #duration: Histogram | undefined;
   #isEnabled = false;
 
@@ -60,7 +61,7 @@ export class EvenkeelInstrumentation implements Disposable {
     if (enabled) this.enable();
   }
 
-  /** Begins with operations that start from here on. */
+  /** Starts recording, with operations that start from now on. */
   enable(): void {
     if (this.#isEnabled) return;
     this.#isEnabled = true;
@@ -72,7 +73,7 @@ export class EvenkeelInstrumentation implements Disposable {
     asyncEnd.subscribe(this.#onAsyncEnd);
   }
 
-  /** Nothing begins any more. Operations under way are told of when they end. */
+  /** Stops recording new operations. Those under way are still recorded when they end. */
   disable(): void {
     if (!this.#isEnabled) return;
     this.#isEnabled = false;
@@ -84,12 +85,12 @@ export class EvenkeelInstrumentation implements Disposable {
     this.disable();
   }
 
-  /** Instead of the global one. */
+  /** Replaces the global provider. */
   setTracerProvider(provider: TracerProvider): void {
     this.#tracer = provider.getTracer(this.instrumentationName, this.instrumentationVersion);
   }
 
-  /** Instead of the global one. */
+  /** Replaces the global provider. */
   setMeterProvider(provider: MeterProvider): void {
     this.#duration = this.#histogram(provider);
   }
@@ -98,7 +99,9 @@ export class EvenkeelInstrumentation implements Disposable {
     return this.#options;
   }
 
-  /** Its options are given when it is made; that of `registerInstrumentations()` has none for it. */
+  /**
+   * Does nothing: options are given to the constructor, and those of `registerInstrumentations()` contain none for it.
+   */
   setConfig(): void {}
 
   #histogram(provider: Pick<MeterProvider, 'getMeter'>): Histogram {
@@ -111,7 +114,7 @@ export class EvenkeelInstrumentation implements Disposable {
   }
 
   readonly #onStart = (trace: unknown): void => this.#start(trace as Told);
-  // What the call has thrown by then has no other end.
+  // A call that has thrown by then has no other end.
   readonly #onEnd = (trace: unknown): void => {
     if ('error' in (trace as Told)) this.#finish(trace as Told);
   };
@@ -139,7 +142,7 @@ export class EvenkeelInstrumentation implements Disposable {
 
   #finish(trace: Told): void {
     const running = this.#running.get(trace);
-    if (running === undefined) return; // it began before
+    if (running === undefined) return; // it started before enable()
     this.#running.delete(trace);
     this.#underWay -= 1;
     this.#leaveWhenOver();

@@ -10,13 +10,13 @@ import { nameOf, type Operation } from '../transactions/operation';
 import { type Target, Transactions } from '../transactions/transactions';
 
 /**
- * Operations that leave together or not at all. They are checked and staged by their calls, which return the promises
- * of their outcomes; leave() hands all of them to the network in one run, fail() discards them. Nothing is routed
- * before leave(), and deadlines count from there.
+ * A group of operations that is sent as a whole or not at all. Each call checks and stages an operation and returns the
+ * promise of its outcome. leave() hands all of them to the network in one batch, fail() discards them. Operations are
+ * routed, and their deadlines start, at leave().
  *
- * A call that throws (a bad key, a closed database) stages nothing, and what was staged before stays. Contexts are
- * independent: any number may be open at once, across any number of ticks. One that has left or failed has ended: its
- * operations throw ClosedError, its leave() and fail() do nothing.
+ * A call that throws (bad key, closed database) stages nothing and keeps what was staged before. Contexts are
+ * independent: any number may be open at the same time, across any number of ticks. After leave() or fail(), operations
+ * throw ClosedError, and leave() and fail() do nothing.
  */
 export class SchedulingContext extends Transactions {
   readonly #stage: Stage;
@@ -27,33 +27,35 @@ export class SchedulingContext extends Transactions {
     this.#stage = stage;
   }
 
-  /** How many operations are staged; a getMany counts each of its keys. */
+  /** The number of staged operations; each key of a getMany counts. */
   get size(): number {
     return this.#stage.size;
   }
 
-  /** Hands everything staged to the network; rejects all of it with BackpressureError when there is no room for all. */
+  /**
+   * Hands all staged operations to the network, or rejects all of them with BackpressureError when there is not enough
+   * room.
+   */
   leave(): void {
     this.#stage.leave();
   }
 
-  /** Discards everything staged: the promises reject with DiscardedError. */
+  /** Discards all staged operations; their promises reject with DiscardedError. */
   fail(): void {
     this.#stage.fail();
   }
 }
 
-/** The promise as the caller gets it. */
+/** Wraps a promise for the caller. */
 type Outcome = <T>(promise: Promise<T>) => Promise<T>;
 
 interface Staged {
   readonly op: string;
   readonly size: number;
-  /** What it needs of the bytes that may be queued, at most. */
+  /** An upper bound of its share of the bytes that may be queued. */
   readonly bytes: number;
   readonly signal: AbortSignal | undefined;
   start(): void;
-  /** Rejects the promise. */
   reject(error: unknown): void;
   readonly promise: Promise<unknown>;
   stopListening?: () => void;
@@ -99,7 +101,7 @@ class Stage implements Target {
     const start = (): Promise<T> => {
       if (hasEnded) throw endedError();
       bytes = this.#transport.check(operation.key, operation.value);
-      // The caller may use its memory again as soon as the call has returned.
+      // The caller may reuse its memory as soon as the call has returned.
       if (typeof operation.value === 'object') operation.value = copyOf(operation.value);
       return operation.promise();
     };
@@ -160,7 +162,7 @@ class Stage implements Target {
         try {
           each.start();
         } catch (error) {
-          discard(each, error); // what the call would throw by now: the database was closed since, for instance
+          discard(each, error); // what the call would throw now, for instance because the database was closed since
         }
       }
     });
@@ -178,11 +180,11 @@ class Stage implements Target {
     return staged;
   }
 
-  /** What is aborted while it is staged leaves the context. */
+  /** An operation that is aborted while staged leaves the context. */
   #add(staged: Staged): void {
     const { signal } = staged;
     if (this.#ended) {
-      discard(staged, endedError()); // by who was told of the operation
+      discard(staged, endedError()); // a subscriber that was notified of the operation ended the context
       return;
     }
     if (signal?.aborted) {
@@ -200,7 +202,7 @@ class Stage implements Target {
 
 const endedError = (): ClosedError => new ClosedError('the scheduling context has ended');
 
-/** Nobody has to be listening, because whoever ends the context knows. */
+/** Nobody has to handle the rejection, because the code that ends the context knows. */
 function discard(staged: Staged, error: unknown): void {
   staged.promise.catch(() => {});
   staged.reject(error);

@@ -9,7 +9,7 @@ import { Made } from './made';
 import { checkName } from './names';
 import { checkTimeToLive, type TimeToLive } from './ttl';
 
-/** A class of records. Frozen, and made by defineClass() only. */
+/** A class of records. Frozen, and created only by defineClass(). */
 export interface ClassDefinition<
   Name extends string = string,
   Fields extends FieldMap = FieldMap,
@@ -26,14 +26,14 @@ export interface ClassDefinition<
   readonly ttl: TimeToLive | undefined;
 }
 
-/** Names of the fields of a key: values with an order, never absent. */
+/** Names of fields that can be in a key: ordered types that are never absent. */
 export type KeyField<Fields extends FieldMap> = NamesOf<Fields, OrderedField>;
-/** Names of the fields an index may have: values with an order. */
+/** Names of fields that can be in an index: ordered types. */
 export type IndexField<Fields extends FieldMap> = NamesOf<
   Fields,
   OrderedField | OptionalField<OrderedPresent>
 >;
-/** Names of the fields whose updates can be an event of their own: all but vectors. */
+/** Names of fields that can have their own update event: all except vectors. */
 export type UpdateField<Fields extends FieldMap> = {
   [F in keyof Fields]: Fields[F] extends VectorLike ? never : F;
 }[keyof Fields] &
@@ -49,11 +49,11 @@ type NamesOf<Fields extends FieldMap, Kind extends Field> = {
 const classes = new Made<ClassDefinition>();
 
 /**
- * Declares a class: its fields, its key (the name of a field, or an array of names), its secondary indexes, the events
- * it emits and its Time-To-Live. Types of records, keys and events are inferred, see {@link RecordOf}.
+ * Declares a class: its fields, its key (a field name or an array of names), its secondary indexes, its events and its
+ * Time-To-Live. The types of records, keys and events are inferred, see {@link RecordOf}.
  *
- * At most 10,000 fields, those of a struct counted wherever it is used; 64 levels of structs and vectors; 64 fields in a key or an
- * index; names of 255 characters.
+ * Limits: 10,000 fields, counting those of a struct wherever it is used; 64 levels of structs and vectors; 64 fields in
+ * a key or an index; 255 characters in a name.
  *
  * @throws InvalidArgumentError whose `context.argument` names what is wrong, such as `indexes.byMail` or `events[2]`.
  */
@@ -82,7 +82,7 @@ export function defineClass<
   >;
 }
 
-/** A definition whose names were not checked by the compiler. */
+/** A definition whose names the compiler has not checked. */
 export interface UncheckedDefinition {
   readonly key: string | readonly string[];
   readonly fields: FieldMap;
@@ -99,7 +99,7 @@ const DEFINITION = optionNames<UncheckedDefinition>({
   ttl: true,
 });
 
-/** defineClass() where the names come from outside the program. */
+/** defineClass() for names that come from outside the program. */
 export function makeClass(name: string, definition: UncheckedDefinition): ClassDefinition {
   checkName(name, 'name');
   checkOptions(definition, DEFINITION, 'definition');
@@ -122,7 +122,7 @@ export function makeClass(name: string, definition: UncheckedDefinition): ClassD
   });
 }
 
-/** The class given; InvalidArgumentError (`class`, unless the argument is called otherwise) for anything else. */
+/** Returns the class; throws InvalidArgumentError naming `argument` for anything that defineClass() did not create. */
 export function checkClass(given: ClassDefinition, argument = 'class'): ClassDefinition {
   if (!classes.has(given))
     throw invalidArgument(argument, `${argument}: a class is made by defineClass(), not ${shown(given)}`);

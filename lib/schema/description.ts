@@ -20,8 +20,8 @@ export interface NamedField {
 }
 
 /**
- * A class as plain JSON, in one order: the fields as declared, indexes and events by name. Two classes that mean the
- * same have the same description.
+ * A class as plain JSON in canonical order: fields as declared, indexes and events by name. Equivalent classes have
+ * equal descriptions.
  */
 export interface ClassDescription {
   readonly name: string;
@@ -58,9 +58,10 @@ export function describeClass(definition: ClassDefinition): ClassDescription {
 }
 
 /**
- * The class of a description, {@link describeClass}'s inverse.
+ * The class of a description; the inverse of {@link describeClass}.
  *
- * @throws InvalidArgumentError for what is no description (`context.argument`: where), or describes what no class can be.
+ * @throws InvalidArgumentError for an invalid description (`context.argument` says where), or one of a class that
+ * cannot exist.
  */
 export function classFromDescription(description: ClassDescription): ClassDefinition {
   const { name, key, fields, indexes, events, ttl } = properties(description, 'description', [
@@ -113,7 +114,10 @@ function fieldsFrom(given: unknown, at: string, depth: number): FieldMap {
   return named(entries, at);
 }
 
-/** What comes from outside may be a part of itself, or deeper than the stack. Half of what is well may be optional. */
+/**
+ * Input from outside may contain itself, or be deeper than the stack. Up to half of the levels of a valid type may be
+ * optional().
+ */
 function fieldFrom(given: unknown, at: string, depth: number): Field {
   if (depth > 2 * DEEPEST)
     throw invalidArgument('description', `description: it is too deep, or a part of itself: ${excerpt(at)}`);
@@ -190,10 +194,10 @@ function properties(given: unknown, at: string, names: readonly string[]): Reado
 
 function list(given: unknown, at: string): readonly unknown[] {
   if (!Array.isArray(given)) throw invalidArgument(at, `${at} is an array, not ${shown(given)}`);
-  return Array.from<unknown>(given); // without holes, which map() would leave out
+  return Array.from<unknown>(given); // without holes, which map() would skip
 }
 
-// Not by locale: the order is the same on every machine.
+// Not by locale, so that the order is the same on every machine.
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
   return a.name < b.name ? -1 : 1;
 }

@@ -20,14 +20,14 @@ export interface FieldUpdateEvent<F extends string = string, Name = string> {
   readonly name: Name;
 }
 
-/** An event of a class, with the name it is waited for by. */
+/** An event of a class, with the name for waits. */
 export type EventDefinition = WholeEvent | FieldUpdateEvent;
-/** An event before it belongs to a class, which gives it a name where it has none yet. */
+/** An event that is not part of a class yet. The class gives it a name if it has none. */
 export type EventDeclaration<F extends string = string> =
   | WholeEvent<WholeEventKind, string | undefined>
   | FieldUpdateEvent<F, string | undefined>;
 
-/** The declared events, each with its name: its own, else `Class.kind` or `Class.field`. */
+/** The declared events with their names: an explicit name, else `Class.kind` or `Class.field`. */
 export type NamedEvents<Class extends string, Events extends readonly EventDeclaration[]> = {
   readonly [I in keyof Events]: NamedEvent<Class, Events[I]>;
 };
@@ -40,7 +40,7 @@ type NamedEvent<Class extends string, E> =
       : never;
 type NameOr<Name, Default extends string> = Name extends string ? Name : Default;
 
-/** Makes the declaration of an event; unnamed, the class names it. */
+/** Declares an event; without a name, the class gives it one. */
 export interface Declarator<K extends WholeEventKind> {
   (): WholeEvent<K, undefined>;
   <Name extends string>(name: Name): WholeEvent<K, Name>;
@@ -65,18 +65,21 @@ function declarator<K extends WholeEventKind>(kind: K): Declarator<K> {
 
 /** A record was inserted. Default name: `Class.new`. */
 export const onNew = declarator('new');
-/** Any field of a record changed. Default name: `Class.update`. */
+/** At least one field of a record changed. Default name: `Class.update`. */
 export const onUpdate = declarator('update');
-/** A record was removed; by Time-To-Live, too, unless expire says so. Default name: `Class.delete`. */
+/**
+ * A record was removed. Includes removal by Time-To-Live, unless an expire event reports it. Default name:
+ * `Class.delete`.
+ */
 export const onDelete = declarator('delete');
-/** All records were removed at once: one event however many there were. Default name: `Class.deleteAll`. */
+/** All records were removed at once; one event, however many there were. Default name: `Class.deleteAll`. */
 export const onDeleteAll = declarator('deleteAll');
-/** A transaction checkpointed changes of a record explicitly. Default name: `Class.checkpoint`. */
+/** A transaction explicitly checkpointed its changes of a record. Default name: `Class.checkpoint`. */
 export const onCheckpoint = declarator('checkpoint');
 /** Time-To-Live removed a record. Default name: `Class.expire`. */
 export const onExpire = declarator('expire');
 
-/** One field of a record changed; not for vectors. Default name: `Class.field`. */
+/** One field of a record changed; not available for vectors. Default name: `Class.field`. */
 export function onFieldUpdate<F extends string>(field: F): FieldUpdateEvent<F, undefined>;
 export function onFieldUpdate<F extends string, Name extends string>(
   field: F,
@@ -86,7 +89,7 @@ export function onFieldUpdate(field: string, name?: string): FieldUpdateEvent<st
   return declarations.make({ kind: 'fieldUpdate', field, name });
 }
 
-/** The events of a class; InvalidArgumentError (`events`, `events[i]`) for what it cannot have. */
+/** The events of a class; throws InvalidArgumentError (`events`, `events[i]`) for events that it cannot have. */
 export function nameEvents(
   className: string,
   given: readonly EventDeclaration[],
@@ -120,7 +123,7 @@ export function defaultEventName(className: string, event: EventDeclaration): st
   return `${className}.${event.kind === 'fieldUpdate' ? event.field : event.kind}`;
 }
 
-/** Whether the update of such a field can be an event of its own. */
+/** Whether a field of this type can have its own update event. */
 export function hasUpdateEvent(type: Field): boolean {
   return withoutOptional(type).kind !== 'vector';
 }

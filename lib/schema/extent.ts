@@ -1,21 +1,21 @@
 import { invalidArgument } from '../arguments';
 
-// What is declared once and used often costs each time: when a class is described, stored, read or printed. A declaration of a
-// few lines must not be able to ask for a time or a stack without bound.
+// A type that is declared once and used often costs each time: when a class is described, stored, read or printed. A
+// few lines of declaration must not need unbounded time or stack.
 const MOST_FIELDS = 10_000;
 const MOST_VALUES_LISTED = 2 ** 20;
-/** Structs and vectors within each other. */
+/** The limit of nested structs and vectors. */
 export const DEEPEST = 64;
 
-/** How much there is in a type, with everything counted as often as it is used. */
+/** The size of a type, counting every part as often as it is used. */
 export interface Extent {
   readonly fields: number;
-  /** Of enumerations. */
+  /** The number of enumeration values. */
   readonly values: number;
   readonly depth: number;
 }
 
-/** Of a type that is not made of others. */
+/** A type without members. */
 export const SIMPLE: Extent = { fields: 1, values: 0, depth: 1 };
 const extents = new WeakMap<object, Extent>();
 
@@ -27,7 +27,10 @@ export function keepExtent(type: object, extent: Extent): void {
   extents.set(type, extent);
 }
 
-/** The extent of a type with these members. InvalidArgumentError (`argument`) when they are too many, or too deep. */
+/**
+ * The extent of a type with these members. Throws InvalidArgumentError naming `argument` when they are too many or too
+ * deep.
+ */
 export function checkExtent(argument: string, members: readonly object[]): Extent {
   let fields = 0;
   let values = 0;

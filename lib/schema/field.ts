@@ -3,7 +3,7 @@ import { checkExtent, type Extent, extentOf, keepExtent, SIMPLE } from './extent
 import { Made } from './made';
 import { checkName } from './names';
 
-/** The kinds that need nothing said about them, and what their values are in JavaScript. */
+/** The kinds without parameters, and their JavaScript types. */
 export interface ScalarValues {
   uint8: number;
   uint16: number;
@@ -45,7 +45,7 @@ export interface EnumerationField<V extends string = string> {
 export interface VectorField<Of extends PresentField = PresentField> {
   readonly kind: 'vector';
   readonly of: Of;
-  /** The number of elements, where it is fixed. */
+  /** The number of elements, if fixed. */
   readonly length?: number;
 }
 
@@ -59,12 +59,12 @@ export interface OptionalField<Of extends PresentField = PresentField> {
   readonly of: Of;
 }
 
-/** Assigned at insert: a number that no other record of the class has been assigned. */
+/** A number assigned at insert; no other record of the class is assigned the same. */
 export interface AutoidField {
   readonly kind: 'autoid';
 }
 
-/** What a vector consists of, and what may be made optional. */
+/** Types that a vector or an optional field may have. */
 export type PresentField =
   | ScalarField
   | StringField
@@ -72,11 +72,11 @@ export type PresentField =
   | EnumerationField
   | VectorField
   | StructField;
-/** What a struct consists of. */
+/** Types that a struct may have. */
 export type MemberField = PresentField | OptionalField;
-/** What a class consists of. */
+/** Types that a class may have. */
 export type Field = MemberField | AutoidField;
-/** What keys and indexes consist of: values with an order. */
+/** Types that keys and indexes may have: those with an order. */
 export type OrderedField = ScalarField | StringField | EnumerationField | AutoidField;
 
 export type MemberMap = Readonly<Record<string, MemberField>>;
@@ -93,9 +93,7 @@ function make<Type extends Field>(type: Type): Type {
 }
 const scalar = <K extends ScalarKind>(kind: K): ScalarField<K> => make({ kind });
 
-/**
- * The types of fields. Each call makes a frozen description of the type; a bad argument throws InvalidArgumentError.
- */
+/** The field types. Each call returns a frozen description of the type; a bad argument throws InvalidArgumentError. */
 export const field = {
   uint8: () => scalar('uint8'),
   uint16: () => scalar('uint16'),
@@ -106,22 +104,22 @@ export const field = {
   int16: () => scalar('int16'),
   int32: () => scalar('int32'),
   int64: () => scalar('int64'),
-  /** Rounded to single precision when it is written. Like float64: never NaN, which has no place in an order. */
+  /** Rounded to single precision when written. Like float64, never NaN, which has no order. */
   float32: () => scalar('float32'),
   float64: () => scalar('float64'),
   boolean: () => scalar('boolean'),
-  /** A Date, to the millisecond. */
+  /** A Date, with millisecond precision. */
   datetime: () => scalar('datetime'),
 
-  /** Well-formed Unicode text; `maxLength` counts UTF-16 code units, as `length` does. */
+  /** Well-formed Unicode text; `maxLength` counts UTF-16 code units, like `length`. */
   string: (options: LengthOptions = {}): StringField =>
     make({ kind: 'string', ...checkLength(options, 'maxLength') }),
 
-  /** A Uint8Array; `maxLength` counts bytes. It comes back as a Buffer. */
+  /** A Uint8Array; `maxLength` counts bytes. Read back as a Buffer. */
   bytes: (options: LengthOptions = {}): BytesField =>
     make({ kind: 'bytes', ...checkLength(options, 'maxLength') }),
 
-  /** One of the strings given. */
+  /** One of the given strings. */
   enumeration<V extends string>(...values: readonly [V, ...V[]]): EnumerationField<V> {
     return enumerationOf<V>(values);
   },
@@ -131,7 +129,7 @@ export const field = {
     return make({ kind: 'optional', of: checkPresent(of) });
   },
 
-  /** An array without holes; `length` fixes the number of its elements. */
+  /** An array without holes; `length` fixes its number of elements. */
   vector<Of extends PresentField>(
     of: Of,
     options: { readonly length?: number | undefined } = {},
@@ -139,7 +137,7 @@ export const field = {
     return make({ kind: 'vector', of: checkPresent(of), ...checkLength(options, 'length') });
   },
 
-  /** An object with the given properties and no others. */
+  /** An object with exactly the given properties. */
   struct<Members extends MemberMap>(members: Members): StructField<Members> {
     const checked = checkFields(members);
     for (const [name, member] of Object.entries<Field>(checked)) {
@@ -154,19 +152,22 @@ export const field = {
   },
 
   /**
-   * A bigint that insert assigns unless it is given, and never twice. Numbers that are given are kept apart where they are
-   * the key or a unique index has them. At most one a class.
+   * A bigint that insert assigns unless one is given; assigned numbers are never reused. Given numbers are unique only
+   * if the field is the key or has a unique index. At most one for each class.
    */
   autoid: (): AutoidField => make({ kind: 'autoid' }),
 };
 
-/** field.enumeration() of a list, which may be longer than a call can have arguments. */
+/** field.enumeration() of a list, which may be longer than an argument list. */
 export function enumerationOf<V extends string>(values: readonly V[]): EnumerationField<V> {
   checkValues(values);
   return make({ kind: 'enumeration', values: Object.freeze([...values]) });
 }
 
-/** A frozen copy of the fields of a class or struct; InvalidArgumentError (`fields`, `fields.name`) unless all are well. */
+/**
+ * A frozen copy of the fields of a class or struct. Throws InvalidArgumentError (`fields`, `fields.name`) for invalid
+ * ones.
+ */
 export function checkFields<Fields extends FieldMap>(given: Fields): Fields {
   if (typeof given !== 'object' || given === null) {
     throw invalidArgument('fields', `fields is an object of fields, not ${shown(given)}`);
@@ -183,12 +184,12 @@ export function checkFields<Fields extends FieldMap>(given: Fields): Fields {
   return Object.freeze({ ...given });
 }
 
-/** The field of a name that nobody has checked yet. */
+/** The field with an unchecked name. */
 export function fieldNamed(name: unknown, fields: FieldMap): Field | undefined {
   return typeof name === 'string' && Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
-/** The type of the value of a field, where there is one. */
+/** The type of the field's value when it is present. */
 export function withoutOptional(type: Field): PresentField | AutoidField {
   return type.kind === 'optional' ? type.of : type;
 }
@@ -233,7 +234,7 @@ function checkLength<Name extends string>(options: object, name: Name): { readon
   return { [name]: length } as { readonly [N in Name]?: number };
 }
 
-/** As keys have them: a place of 16 bits. */
+/** Limited by keys, which store the place of a value in 16 bits. */
 export const MOST_VALUES = 2 ** 16;
 
 function checkValues(values: readonly unknown[]): void {

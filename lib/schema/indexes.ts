@@ -8,7 +8,10 @@ export interface IndexedField<F extends string = string> {
   readonly order: 'asc' | 'desc';
 }
 
-/** A way to find records by other fields than the key. A tree is ordered and finds ranges, a hash finds equals only. */
+/**
+ * A way to find records by fields other than the key. A tree is ordered and finds ranges; a hash finds equal values
+ * only.
+ */
 export interface Index<F extends string = string> {
   readonly type: 'tree' | 'hash';
   readonly unique: boolean;
@@ -19,22 +22,22 @@ export type IndexMap<F extends string = string> = Readonly<Record<string, Index<
 
 type Ordering<F extends string> = F | IndexedField<F>;
 
-/** Of a key or an index. */
+/** The limit for a key or an index. */
 export const MOST_ORDERED_FIELDS = 64;
 const ORDERING = optionNames<IndexedField>({ field: true, order: true });
 const indexes = new Made<Index>();
 
-/** Descending order of a field of an index; a field without is ascending. */
+/** Descending order for a field of an index; the default is ascending. */
 export function desc<F extends string>(field: F): IndexedField<F> {
   return Object.freeze({ field, order: 'desc' });
 }
 
-/** An ordered index by one field or several; records may share their values. */
+/** An ordered index over one or more fields; records may have equal values. */
 export function index<F extends string>(...fields: readonly [Ordering<F>, ...Ordering<F>[]]): Index<F> {
   return makeIndex('tree', false, fields);
 }
 
-/** An ordered index by one field or several, whose values no two records share. */
+/** An ordered index over one or more fields; no two records may have equal values. */
 export function uniqueIndex<F extends string>(...fields: readonly [Ordering<F>, ...Ordering<F>[]]): Index<F> {
   return makeIndex('tree', true, fields);
 }
@@ -44,7 +47,7 @@ export function hashIndex<F extends string>(...fields: readonly [F, ...F[]]): In
   return makeIndex('hash', false, fields);
 }
 
-/** An index that finds equal values only, which no two records share. */
+/** An index that finds equal values only; no two records may have equal values. */
 export function uniqueHashIndex<F extends string>(...fields: readonly [F, ...F[]]): Index<F> {
   return makeIndex('hash', true, fields);
 }
@@ -66,13 +69,16 @@ export function makeIndex<F extends string>(
 }
 
 function orderingOf<F extends string>(given: Ordering<F>): IndexedField<F> {
-  // What is no name is told with the name of the index, when the class has given it one.
+  // A bad name is reported later, when the class has given the index a name.
   if (typeof given !== 'object' || given === null) return { field: given, order: 'asc' };
   if (!Array.isArray(given)) checkOptions(given, ORDERING, 'fields');
   return given;
 }
 
-/** A frozen copy; InvalidArgumentError (`indexes.name`) for what is no index, or is by fields that cannot be indexed. */
+/**
+ * A frozen copy. Throws InvalidArgumentError (`indexes.name`) for an invalid index, or for fields that cannot be
+ * indexed.
+ */
 export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
   checkObject(given, 'indexes');
   for (const [name, each] of Object.entries(given)) {
@@ -93,7 +99,7 @@ export function checkIndexes(given: IndexMap, fields: FieldMap): IndexMap {
   return Object.freeze({ ...given });
 }
 
-/** What a key or an index is made of: declared fields with an order, none twice. */
+/** Checks the fields of a key or an index: declared, ordered and distinct. */
 export function checkOrderedFields(names: readonly string[], fields: FieldMap, argument: string): void {
   if (names.length === 0) throw invalidArgument(argument, `${argument} names no field`);
   if (names.length > MOST_ORDERED_FIELDS)

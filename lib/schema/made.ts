@@ -1,4 +1,4 @@
-/** Objects that come from one maker only, and are frozen: who meets one need not check it again. */
+/** Frozen objects from a single factory, so that receivers need not check them again. */
 export class Made<T extends object> {
   readonly #all = new WeakSet<object>();
 

@@ -3,12 +3,12 @@ import { invalidArgument, shown } from '../arguments';
 const IDENTIFIER = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
 /** In UTF-16 code units. */
 export const LONGEST_NAME = 255;
-/** A class's name and a field's, joined by a dot. */
+/** A class name and a field name, joined by a dot. */
 const LONGEST_EVENT_NAME = 2 * LONGEST_NAME + 1;
-// As properties of ordinary objects they would reach prototypes.
+// As property names these would reach prototypes.
 const RESERVED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** A name of a class, field or index: an identifier, so that objects keep its place and paths can spell it. */
+/** The name of a class, field or index: an identifier, so that objects keep its order and paths can contain it. */
 export function checkName(name: unknown, argument: string): string {
   if (typeof name !== 'string' || name.length > LONGEST_NAME || !IDENTIFIER.test(name)) {
     throw invalidArgument(
@@ -20,7 +20,7 @@ export function checkName(name: unknown, argument: string): string {
   return name;
 }
 
-/** A name of an event: identifiers joined by dots. */
+/** The name of an event: identifiers joined by dots. */
 export function checkEventName(name: unknown, argument: string): string {
   if (
     typeof name !== 'string' ||

@@ -1,18 +1,18 @@
 import { checkOptions, invalidArgument, optionNames, shown } from '../arguments';
 
-/** When records of a class expire; at least one of `age` and `count`. */
+/** When records of a class expire. At least one of `age` and `count` is required. */
 export interface TimeToLive {
-  /** Seconds since the record was inserted; fractions allowed. */
+  /** Seconds since the record was inserted; may be a fraction. */
   readonly age?: number | undefined;
-  /** How many records the class keeps: the oldest go first. */
+  /** The number of records that the class keeps; the oldest are removed first. */
   readonly count?: number | undefined;
-  /** An update makes the record as good as new. Default: false. */
+  /** true: an update restarts the age of the record. Default false. */
   readonly renewOnUpdate?: boolean | undefined;
 }
 
 const NAMES = optionNames<TimeToLive>({ age: true, count: true, renewOnUpdate: true });
 
-/** A frozen copy; InvalidArgumentError (`ttl`, `ttl.age`, …) for a policy that is none. */
+/** A frozen copy. Throws InvalidArgumentError (`ttl`, `ttl.age`, …) for an invalid policy. */
 export function checkTimeToLive(given: unknown): TimeToLive {
   const { age, count, renewOnUpdate } = checkOptions(given, NAMES, 'ttl');
   if (age === undefined && count === undefined)

@@ -26,11 +26,11 @@ const IMPORTABLE = [
   ...Object.values(INDEX_MAKERS).flatMap(({ plain, unique }) => [plain, unique]),
   ...Object.values(EVENT_MAKERS),
 ];
-// What a constant of a module cannot be called, strict mode's words and top-level await's included.
+// Names that a constant of a module cannot have, including those reserved by strict mode and top-level await.
 const KEYWORDS =
   'arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof var void while with yield undefined';
 
-/** The TypeScript module that declares the same classes and structs; each is exported under its name, or `name_`. */
+/** The TypeScript module that declares the same classes and structs. Each is exported under its name, or as `name_`. */
 export function toTypeScript(schema: ParsedSchema): string {
   const { classes, structs } = checkObject(schema, 'schema');
   if (!isMap(classes) || !isMap(structs))
@@ -133,7 +133,7 @@ class Printer {
     return name;
   }
 
-  /** A name for a constant that nothing else has. */
+  /** An unused name for a constant. */
   #constant(name: string): string {
     let constant = name;
     while (this.#taken.has(constant)) constant += '_';

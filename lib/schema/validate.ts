@@ -20,39 +20,40 @@ const BIG_INTEGERS = {
   autoid: [0n, 2n ** 64n - 1n],
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
-/** The fields of a class or struct as a list, made once for each: declarations do not change. */
+/** The fields of a class or struct as a list, computed once: declarations are immutable. */
 const LISTS = new WeakMap<FieldMap, readonly (readonly [string, Field])[]>();
-/** Of texts and bytes in a record: beyond, an engine could not even say what is wrong with it. */
+/** The limit for texts and bytes in a record; beyond it, an engine could not even report the error. */
 const LARGEST_RECORD = 2 ** 30;
-/** Bytes of UTF-8 that a UTF-16 code unit can take. */
+/** The largest number of UTF-8 bytes for a UTF-16 code unit. */
 const LARGEST_UNIT = 3;
-/** Of messages. */
+/** Limits for messages. */
 const LONGEST_STEP = 80;
 const MOST_LISTED = 20;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
- * A record of the class, or ValidationError with the `path` of the first value that is not as declared: another type,
- * out of range, too long, not of the enumeration, NaN, text with half a surrogate pair, an invalid Date, a hole in an
- * array, null, a property that is missing or unknown; or with which the record has more than 1 GiB. ±Infinity is a float.
+ * Checks and copies a record. Throws ValidationError with the `path` of the first invalid value: another type, out of
+ * range, too long, not of the enumeration, NaN, text with half a surrogate pair, an invalid Date, a hole in an array,
+ * null, a missing or unknown property; or the value that makes the record larger than 1 GiB. ±Infinity is a valid
+ * float.
  *
- * The result is a copy that shares nothing with what was given and has all fields in the order of the class: those
- * that are absent are undefined, -0 is 0, float32 is rounded to what it stores, bytes are a Buffer. Every property is
- * read once. Only own properties count, whatever the prototype.
+ * The copy shares nothing with the argument and has all fields in class order: absent ones are undefined, -0 is 0,
+ * float32 is rounded to what is stored, and bytes are a Buffer. Every property is read once. Only own properties count,
+ * whatever the prototype.
  */
 export function validate<C extends ClassDefinition>(definition: C, record: unknown): InsertOf<C> {
   const { name, fields } = checkClass(definition);
   return copyObject(fields, record, new Path(name)) as InsertOf<C>;
 }
 
-/** The value of a field that stands outside of a record, in a key or a filter; `path` is what messages call it. */
+/** Checks a field value outside a record, in a key or a filter; messages call it `path`. */
 export function validateValue(className: string, path: string, type: Field, value: unknown): unknown {
   const at = new Path(className);
   at.step = path;
   return copy(type, value, at);
 }
 
-/** Where a value stands in its record. The step moves along, and is spelt out only when something is wrong. */
+/** The path of a value within its record. `step` changes as validation proceeds; the text is built only for errors. */
 class Path {
   step: string | number = '';
   readonly #root: Path;
@@ -65,7 +66,7 @@ class Path {
     this.#root = parent === undefined ? this : parent.#root;
   }
 
-  /** So many bytes are, or may become, part of the record. */
+  /** Counts bytes that are, or may become, part of the record. */
   count(bytes: number): void {
     const root = this.#root;
     root.#size += bytes;
@@ -75,7 +76,7 @@ class Path {
   toString(): string {
     const before = this.parent?.toString() ?? '';
     if (typeof this.step === 'number') return `${before}[${this.step}]`;
-    const step = shorten(this.step, LONGEST_STEP); // what is no field may have any name
+    const step = shorten(this.step, LONGEST_STEP); // an unknown property may have any name
     return before === '' ? step : `${before}.${step}`;
   }
 
@@ -124,7 +125,7 @@ function copy(type: Field, value: unknown, path: Path): unknown {
       if (typeof value !== 'string') path.expected('a string', value);
       checkLength(value.length, type.maxLength, 'UTF-16 code units', path);
       path.count(value.length * LARGEST_UNIT);
-      // UTF-8 cannot say it: it would come back as another text.
+      // UTF-8 cannot encode it, so it would be read back as another text.
       if (LONE_SURROGATE.test(value)) path.fail('is no well-formed text: it has half a surrogate pair');
       return value;
     case 'bytes':
@@ -197,7 +198,7 @@ function listOf(fields: FieldMap): readonly (readonly [string, Field])[] {
   return list;
 }
 
-// Maps, Dates and their like hold what no property shows: it would be lost without a word.
+// Maps, Dates and the like have contents that are not properties and would be lost silently.
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]'

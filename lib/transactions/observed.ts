@@ -79,8 +79,8 @@ export function observeMany<R>(observer: Observer, many: GetMany<R>, start: () =
 }
 
 /**
- * The records of a class, with operations observed while somebody subscribes; of a query, only the calls that return a
- * promise.
+ * The records of a class, with operations observed while somebody subscribes; of a query, only all(), first() and
+ * count().
  */
 export function observedRecords<C extends ClassDefinition>(
   records: Records<C>,

@@ -11,7 +11,7 @@ import type { Scope } from './scope';
 
 const ACCESS: ReadonlySet<string> = new Set(['autoid', 'oid', 'list']);
 
-/** The name and body of a class. */
+/** Parses the name and body of a class. */
 export function parseClass(scope: Scope): ClassDefinition {
   const name = scope.newName('a class');
   const { cursor } = scope;
@@ -26,9 +26,9 @@ class ClassParser {
   readonly #indexes = new Map<string, Index>();
   readonly #events: EventDeclaration[] = [];
   #ttl: TimeToLive | undefined;
-  /** Where the arguments of makeClass() are written. */
+  /** Where the arguments of makeClass() are in the text. */
   readonly #places = new Map<string, Token>();
-  /** Names of fields in indexes and events, which may come before the fields. */
+  /** Field names in indexes and events, which may precede the fields. */
   readonly #references: Token[] = [];
   #autoid = false;
   #oid = false;
@@ -72,7 +72,7 @@ class ClassParser {
     this.#places.set(`fields.${name.text}`, name);
   }
 
-  /** `autoid[expected];`, `oid;` or `list;`: a list of all records there is anyway. */
+  /** `autoid[expected];`, `oid;` or `list;`. A list of all records exists anyway. */
   #access(): void {
     const { cursor } = this.scope;
     const token = cursor.take();
@@ -124,8 +124,8 @@ class ClassParser {
   }
 
   /**
-   * eXtremeDB's classes have no primary key. What identifies an object there becomes it here: its autoid, else its oid,
-   * else the first unique index of which no field may be absent. A class with none of them gets an autoid.
+   * Classes in eXtremeDB have no primary key. The key here is what identifies an object there: its autoid, else its
+   * oid, else the first unique index without optional fields. A class with none of these gets an autoid.
    */
   #key(): string | readonly string[] {
     const oid = this.#oid ? Object.keys(this.scope.oid?.fields ?? {}) : [];

@@ -18,13 +18,13 @@ const UNITS_A_SECOND: ReadonlyMap<string, number> = new Map([
   ['us', 1_000_000],
 ]);
 
-/** What clauses of Time-To-Live begin with. */
+/** The first words of Time-To-Live clauses. */
 export const TIME_TO_LIVE: ReadonlySet<string> = new Set(['TTL_count', 'TTL_clock_time', 'TTL_renew_on']);
 
 export interface ParsedEvent {
   readonly name: Token;
   readonly event: EventDeclaration;
-  /** The field, of an event of one. */
+  /** The field of a field update event. */
   readonly field?: Token;
 }
 

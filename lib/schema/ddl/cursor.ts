@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../errors';
 import { type Token, tokenize } from './lexer';
 import type { Position, Source } from './source';
 
-/** A place among the tokens of a text that moves on as they are taken. */
+/** A position in the tokens of a text; it advances as tokens are taken. */
 export class Cursor {
   readonly #source: Source;
   readonly #tokens: readonly Token[];
@@ -25,7 +25,7 @@ export class Cursor {
     return token;
   }
 
-  /** Takes the next token if it is the one given. */
+  /** Takes the next token if it is the given one. */
   accept(text: string): Token | undefined {
     return this.peek().text === text ? this.take() : undefined;
   }
@@ -49,7 +49,7 @@ export class Cursor {
     return value;
   }
 
-  /** A number, which may have a sign, a text or a name. */
+  /** A number with an optional sign, a text or a name. */
   literal(): void {
     if (this.accept('-') === undefined) this.accept('+');
     const value = this.take();
@@ -57,7 +57,7 @@ export class Cursor {
       this.fail(value, `expected a value, not ${value.text}`);
   }
 
-  /** `[n]`, where there is one. */
+  /** `[n]`, if present. */
   bracketed(what: string): number | undefined {
     if (this.accept('[') === undefined) return undefined;
     const value = this.positiveInteger(what);
@@ -65,7 +65,7 @@ export class Cursor {
     return value;
   }
 
-  /** What is parsed between < and >. */
+  /** Parses what is between < and >. */
   angled<T>(parse: () => T): T {
     this.expect('<');
     const parsed = parse();
@@ -81,9 +81,7 @@ export class Cursor {
     this.#source.fail(at.offset, problem);
   }
 
-  /**
-   * What `make` makes of the text read; an argument it refuses is reported at the token that `places` has for it.
-   */
+  /** The result of `make`. An argument that it refuses is reported at the argument's token in `places`. */
   made<T>(make: () => T, places: ReadonlyMap<string, Token>, otherwise: Token): T {
     try {
       return make();

@@ -3,7 +3,7 @@ import type { Cursor } from './cursor';
 import type { Token } from './lexer';
 import type { Scope } from './scope';
 
-/** A member of a class or struct, as it is written. */
+/** A member of a class or struct as written. */
 export interface Element {
   readonly name: Token;
   readonly type: MemberField;
@@ -71,7 +71,7 @@ function parseType(scope: Scope): PresentField {
     case 'signed':
     case 'unsigned':
       return parseInteger(cursor, text === 'signed' ? 'int' : 'uint');
-    // A character there takes a byte or two, here a UTF-16 code unit or two: what fitted fits.
+    // A character takes one or two bytes there, and one or two UTF-16 code units here: what fits there fits here.
     case 'char':
     case 'nchar':
     case 'wchar':

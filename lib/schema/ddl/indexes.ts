@@ -6,7 +6,7 @@ import type { Scope } from './scope';
 const QUALIFIERS: ReadonlySet<string> = new Set(['voluntary', 'unique', 'nonunique', 'inclusive', 'userdef']);
 const KINDS: ReadonlySet<string> = new Set(['tree', 'hash', 'trie', 'trigram', 'rtree', 'kdtree']);
 
-/** What stands in the brackets behind a name; nothing here needs to make room beforehand. */
+/** The number in brackets after a name; not needed here, because nothing is preallocated. */
 export const ENTRIES = 'the number of entries to expect';
 
 export function beginsIndex({ text }: Token): boolean {
@@ -25,7 +25,7 @@ export function parseIndex(scope: Scope): ParsedIndex {
   const qualifiers = new Set<string>();
   while (QUALIFIERS.has(cursor.peek().text)) qualifiers.add(parseQualifier(scope));
   const type = parseKind(cursor);
-  // A hash is unique unless it says otherwise, a tree the other way round.
+  // A hash index is unique by default, a tree is not.
   const unique = type === 'tree' ? qualifiers.has('unique') : !qualifiers.has('nonunique');
   const fields: Token[] = [];
   const ordered: IndexedField[] = [];

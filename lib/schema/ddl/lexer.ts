@@ -5,13 +5,13 @@ import type { Source } from './source';
 export interface Token {
   readonly kind: 'name' | 'number' | 'text' | 'symbol' | 'end';
   readonly text: string;
-  /** Where it stands in the source; of a macro's token, where the macro is used. */
+  /** The offset in the source; for a token from a macro, where the macro is used. */
   readonly offset: number;
 }
 
-/** Macros made of macros would grow without bound. */
+/** Macros that use other macros would grow without bound. */
 const LONGEST_MACRO = 64;
-/** What a macro stands for counted wherever it is used. */
+/** Tokens of a macro count wherever it is used. */
 const MOST_TOKENS = 1_000_000;
 
 const TEXT_OR_COMMENT = /"[^"\r\n]*"|'[^'\r\n]*'|\/\/.*|\/\*[\s\S]*?(\*\/|$)/g;
@@ -21,8 +21,8 @@ const TOKEN =
   /(?<name>[A-Za-z_]\w*)|(?<number>0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)|(?<text>"[^"\n]*"|'[^'\n]*')|(?<symbol>[{}<>[\]();:,.=+-])/y;
 
 /**
- * The tokens of a schema text. Comments are left out, and the names of `#define` replaced by
- * what they stand for; other directives are refused.
+ * The tokens of a schema text, without comments and with `#define` names replaced by their values. Other directives are
+ * refused.
  */
 export function tokenize(source: Source): Token[] {
   return new Lexer(source).scan(0, source.text.length, MOST_TOKENS, 'a text has');
@@ -30,7 +30,7 @@ export function tokenize(source: Source): Token[] {
 
 class Lexer {
   readonly #source: Source;
-  /** The text with blanks for comments and one kind of line break; offsets stay what they are. */
+  /** The text with comments blanked and line breaks unified; offsets are unchanged. */
   readonly #text: string;
   readonly #macros = new Map<string, readonly Token[]>();
 
@@ -74,7 +74,7 @@ class Lexer {
     return { kind, text: match[0], offset };
   }
 
-  /** Takes in a directive. Returns the offset of the end of its line, which is its own. */
+  /** Reads a directive; returns the offset of the end of its line. */
   #directive(offset: number): number {
     const lineStart = this.#text.lastIndexOf('\n', offset) + 1;
     if (this.#skip(lineStart) < offset) this.#source.fail(offset, 'a directive begins its line');

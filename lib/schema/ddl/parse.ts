@@ -9,17 +9,17 @@ import type { Token } from './lexer';
 import { type DdlWarning, Scope } from './scope';
 import { Source } from './source';
 
-/** What a schema text declares. */
+/** The declarations of a schema text. */
 export interface ParsedSchema {
   readonly database: string;
   readonly classes: ReadonlyMap<string, ClassDefinition>;
   readonly structs: ReadonlyMap<string, StructField>;
-  /** What is read otherwise than eXtremeDB would, in the order of the text. */
+  /** What is interpreted differently from eXtremeDB, in text order. */
   readonly warnings: readonly DdlWarning[];
 }
 
 export interface DdlOptions {
-  /** What messages call the text: `shop.mco:3:10: …`. */
+  /** The name of the text in messages: `shop.mco:3:10: …`. */
   readonly file?: string | undefined;
 }
 
@@ -27,17 +27,16 @@ const NAMES = optionNames<DdlOptions>({ file: true });
 const MODIFIERS: ReadonlySet<string> = new Set(['compact', 'persistent', 'transient']);
 
 /**
- * Reads a schema in eXtremeDB's data definition language into the classes that defineClass() would make.
+ * Parses a schema in eXtremeDB's data definition language into the classes that defineClass() would create.
  *
  * Integers of 8 bytes are bigints; char<n>, nchar<n> and wchar<n> are strings of at most n UTF-16 code units; arrays
  * are vectors of a fixed length; nullable and optional members are optional fields; date and time are Dates; values of
  * enums are their names. The key of a class is its autoid, else its oid, else its first unique index (which stays an
- * index as well), else an autoid that is added. A hash is unique unless it says nonunique. Events have the names that
- * the text gives them.
+ * index as well), else an added autoid. A hash is unique unless it says nonunique. Events keep the names in the text.
  *
- * A text has at most a million tokens, those that macros stand for included; what it declares is bounded as with defineClass().
+ * A text has at most a million tokens, including those from macros; its declarations have the limits of defineClass().
  *
- * @throws DdlSyntaxError with line and column, for what is no schema and for what has no counterpart here.
+ * @throws DdlSyntaxError with line and column, for invalid text and for declarations without an equivalent here.
  */
 export function parseDdl(text: string, options: DdlOptions = {}): ParsedSchema {
   if (typeof text !== 'string') throw invalidArgument('text', `text is a string, not ${shown(text)}`);
@@ -125,7 +124,7 @@ function parseStruct(scope: Scope): void {
   scope.structs.set(name.text, struct);
 }
 
-/** Its values are its names: numbers they are given are for programs in C. */
+/** The values are the names; their numbers are only for programs in C. */
 function parseEnumeration(scope: Scope): void {
   const { cursor } = scope;
   const name = scope.newName('an enum');

@@ -4,12 +4,12 @@ import type { Cursor } from './cursor';
 import type { Token } from './lexer';
 import type { Position } from './source';
 
-/** Something that was read, but not as eXtremeDB would have it. */
+/** Something that is interpreted differently from eXtremeDB. */
 export interface DdlWarning extends Position {
   readonly message: string;
 }
 
-/** What a text has declared so far. */
+/** The declarations of a text so far. */
 export class Scope {
   readonly structs = new Map<string, StructField>();
   readonly enumerations = new Map<string, EnumerationField>();
@@ -23,12 +23,12 @@ export class Scope {
 
   constructor(readonly cursor: Cursor) {}
 
-  /** The name of a struct, enum or class: each there is once. */
+  /** The name of a struct, enum or class; must be unique. */
   newName(what: string): Token {
     return this.#claim(this.cursor.name(what), this.#names);
   }
 
-  /** The name of an event, which is one of the whole database. */
+  /** The name of an event; must be unique in the database. */
   newEvent(): Token {
     return this.#claim(this.cursor.name('an event'), this.#events);
   }

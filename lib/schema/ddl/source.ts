@@ -1,20 +1,20 @@
 import { DdlSyntaxError } from '../../errors';
 import { escapeControls, excerpt } from '../../text';
 
-/** Of a line that is shown, at most this much, so that one without end does not fill a screen. */
+/** The longest part of a line to show, so that a very long line does not fill the screen. */
 const EXCERPT = 100;
 const LONGEST_PROBLEM = 400;
 
 export interface Position {
-  /** From 1. */
+  /** Counted from 1. */
   readonly line: number;
-  /** From 1, in UTF-16 code units. */
+  /** Counted from 1, in UTF-16 code units. */
   readonly column: number;
 }
 
-/** A schema text, and its name for messages. */
+/** A schema text with its name for messages. */
 export class Source {
-  /** Where each line begins, once somebody asks: there may be as many warnings as lines. */
+  /** Offsets of the lines, computed on demand and kept: there may be as many warnings as lines. */
   #starts: readonly number[] | undefined;
 
   constructor(
@@ -41,12 +41,12 @@ export class Source {
     throw new DdlSyntaxError(message, { context: { line, column }, multiline: true });
   }
 
-  /** The line, and a mark below the column. */
+  /** The line, with a mark below the column. */
   #excerpt(offset: number, column: number): string {
     const [line = ''] = this.text.slice(offset - column + 1).split(/[\r\n]/, 1);
     const start = Math.max(0, column - EXCERPT / 2);
     const shown = line.slice(start, start + EXCERPT);
-    // Tabs stay, so that the mark stands where they put the text.
+    // Tabs are kept, so that the mark is aligned with the text.
     const indent = escapeControls(shown.slice(0, column - 1 - start)).replace(/[^\t]/g, ' ');
     return `  ${escapeControls(shown)}\n  ${indent}^`;
   }
