@@ -3,18 +3,18 @@ import { isError } from './foreign';
 import { nearest } from './nearest';
 import { excerpt, shorten } from './text';
 
-/** The error of a bad argument, which it names. */
+/** The error for an invalid argument; its context names the argument. */
 export function invalidArgument(argument: string, message: string, cause?: unknown): InvalidArgumentError {
   return new InvalidArgumentError(message, { cause, context: { argument } });
 }
 
-/** A value as a message shows it, short and on one line. None of the value's own code runs, and nothing is thrown. */
+/** A short, single-line form of a value for messages. Runs none of the value's code and never throws. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
       return excerpt(JSON.stringify(shorten(value, 40)), Number.POSITIVE_INFINITY);
     case 'bigint':
-      // To spell a large one takes a time that grows with its square.
+      // Converting a large bigint to text takes quadratic time.
       return BigInt.asIntN(128, value) === value ? `${value}n` : 'a bigint of more than 128 bits';
     case 'object':
       if (value === null) return 'null';
@@ -26,7 +26,7 @@ export function shown(value: unknown): string {
   }
 }
 
-/** What somebody threw, in words: anything can be thrown, also what has none. */
+/** The message of a thrown value; anything can be thrown, including values without a message. */
 export function messageOf(thrown: unknown): string {
   try {
     return String(isError(thrown) ? thrown.message : thrown);
@@ -35,7 +35,7 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** The names of the properties of `Options`, which the compiler keeps complete. */
+/** The property names of `Options`; the compiler keeps the list complete. */
 export function optionNames<Options>(
   names: {
     readonly [Name in keyof Options]-?: true;
@@ -45,8 +45,8 @@ export function optionNames<Options>(
 }
 
 /**
- * An object of options: nothing but the properties it may have, or a typing error would go unnoticed. One that is undefined
- * is as good as absent; null is a value, which each option refuses by itself.
+ * Checks that options are an object without unknown properties, so that misspelled names do not go unnoticed. An
+ * undefined property counts as absent; each option rejects null itself.
  */
 export function checkOptions(
   options: unknown,
@@ -54,7 +54,7 @@ export function checkOptions(
   argument = 'options',
 ): Readonly<Record<string, unknown>> {
   const object = checkObject(options, argument);
-  // Faster than Object.keys(); that a property is inherited matters only where it would be refused.
+  // Faster than Object.keys(); whether a property is inherited matters only if it would be refused.
   for (const name in object)
     if (!known.has(name) && Object.hasOwn(object, name)) refuse(name, known, argument);
   return object;
@@ -67,7 +67,7 @@ function refuse(stranger: string, known: ReadonlySet<string>, argument: string):
   throw invalidArgument(argument, `${argument} has no property ${shown(stranger)}${hint} (${names})`);
 }
 
-/** Throws for what is no object with named properties. */
+/** Throws for anything but an object with named properties. */
 export function checkObject(value: unknown, argument: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidArgument(argument, `${argument} is an object, not ${shown(value)}`);
@@ -82,7 +82,7 @@ export function checkFlag(argument: string, value: boolean): boolean {
 
 export function checkSignal(value: unknown): AbortSignal {
   try {
-    // What merely inherits from one throws when it is asked.
+    // An object that merely inherits from AbortSignal throws when read.
     if (value instanceof AbortSignal && typeof value.aborted === 'boolean') return value;
   } catch {}
   throw invalidArgument('signal', `signal is an AbortSignal, not ${shown(value)}`);
@@ -93,10 +93,10 @@ export function checkFunction(argument: string, value: unknown): void {
     throw invalidArgument(argument, `${argument} is a function, not ${shown(value)}`);
 }
 
-// setTimeout's bound as well: about 24 days.
+// The limit of setTimeout, too: about 24 days.
 export const LARGEST_TIMEOUT = 0x7fffffff;
 
-/** A timeout in ms: more than 0, at most 2^31 - 1; a fraction counts as a whole millisecond. */
+/** Checks a timeout in ms: more than 0, at most 2^31 - 1. Fractions are rounded up. */
 export function checkTimeout(timeout: number, argument = 'timeout'): number {
   if (typeof timeout !== 'number' || !(timeout > 0 && timeout <= LARGEST_TIMEOUT)) {
     const range = `a number of milliseconds from 1 to ${LARGEST_TIMEOUT}`;

@@ -1,8 +1,8 @@
-// What values are that may come from another realm, as a context of node:vm has one: its classes are not those of this one. And
-// what a subclass may tell otherwise.
+// Type checks that also work for values from other realms, such as a context of node:vm with its own classes, and for
+// subclasses that override properties.
 import { isNativeError } from 'node:util/types';
 
-/** Whether it is waited for as a promise is, of whatever realm or library. Throws what a getter of it throws. */
+/** Whether `await` treats it as a promise, whatever its realm or library. Throws what its getters throw. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
@@ -10,7 +10,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** Node's own errors are of another realm where this package is loaded in a context. */
+/** When this package is loaded in a context, Node's own errors come from another realm. */
 export function isError(value: unknown): value is Error {
   return isNativeError(value) || value instanceof Error;
 }
@@ -19,11 +19,11 @@ const { apply } = Reflect;
 const lengthGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')
   ?.get as () => number;
 
-/** A copy of the bytes that there are. Buffer.from() asks valueOf() for others, and a subclass may have anything for a property. */
+/** A copy of the actual bytes. Buffer.from() would call valueOf(), and a subclass may override any property. */
 export function copyOf(bytes: Uint8Array): Buffer {
   const { buffer, length } = new Uint8Array(bytes);
   return Buffer.from(buffer, 0, length);
 }
 
-/** How many bytes there are, whatever the property says. */
+/** The actual number of bytes, whatever the property says. */
 export const lengthOf = (bytes: Uint8Array): number => apply(lengthGetter, bytes, []);

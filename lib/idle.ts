@@ -5,15 +5,15 @@ import { clearTimeout, setImmediate, setTimeout } from './platform';
 import { onAbort, reasonOf } from './transactions/abort';
 
 export interface IdleOptions {
-  /** How long to wait, in ms; then TimeoutError. Without it as long as it takes. */
+  /** How long to wait, in ms; then TimeoutError. Default: no limit. */
   readonly timeout?: number | undefined;
-  /** Ends the waiting: it rejects with the signal's reason. */
+  /** Cancels the wait, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const IDLE_NAMES = optionNames<IdleOptions>({ timeout: true, signal: true });
 
-/** Resolves when nothing is under way on any of the transports, which are asked for anew at each look. */
+/** Resolves when nothing is under way on any of the transports; the list is read again at each look. */
 export function idle(transports: () => readonly Transport[], options: IdleOptions): Promise<void> {
   checkOptions(options, IDLE_NAMES);
   const timeout = options.timeout === undefined ? undefined : checkTimeout(options.timeout);
@@ -35,7 +35,7 @@ export function idle(transports: () => readonly Transport[], options: IdleOption
       if (isOver) return;
       const busy = transports().find(({ isIdle }) => !isIdle);
       if (busy === undefined) end(resolve);
-      // In a later turn, so that what has ended is told first, and may go on with something else.
+      // In a later turn, so that the promises of ended operations settle first; their handlers may start more.
       else stopWaiting = busy.whenIdle(() => void setImmediate(look));
     };
     if (timeout !== undefined) timer = setTimeout(() => end(() => reject(timeoutError(timeout))), timeout);

@@ -1,6 +1,6 @@
 const LONGEST = 64;
 
-/** The name that somebody may have meant who wrote another: at least half of its letters are where they belong. */
+/** The known name that was probably meant: at least half of its letters match. */
 export function nearest(written: string, names: Iterable<string>): string | undefined {
   if (written.length > LONGEST) return undefined;
   let best: string | undefined;
@@ -16,7 +16,7 @@ export function nearest(written: string, names: Iterable<string>): string | unde
   return best;
 }
 
-/** Letters left out, added, mistaken or swapped with their neighbour: the optimal string alignment distance. */
+/** The number of missing, added, wrong or transposed letters: the optimal string alignment distance. */
 function typos(some: string, other: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, column) => column);

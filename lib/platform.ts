@@ -5,35 +5,35 @@ import timers = require('node:timers');
 import { setTimeout as promisedTimeout } from 'node:timers/promises';
 
 /**
- * What this package needs of the platform, taken once when it is loaded. Test runners put fakes in the place of these
- * globals for as long as a test runs, and drop what was put off when they take them away: whatever read a global at its
- * call would wait for ever. No other file of `lib/` reads them.
+ * The platform functions that this package uses, read once at load time. Test runners replace these globals with fakes
+ * during a test and drop pending timers afterwards, so code that read a global at call time could wait for ever. No
+ * other file of `lib/` reads them.
  *
- * A test environment may have faked its own globals before this package is loaded. The modules of Node are not among them.
+ * A test environment may have replaced its own globals before this package is loaded, but not the modules of Node.
  */
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = timers;
 
-/** Resolves after so many ms. */
+/** Resolves after the given number of ms. */
 export const delay = promisedTimeout;
 
 const { getBuiltinModule } = process as { getBuiltinModule?: (name: 'node:process') => typeof process };
 
-/** In some test environments the global `process` is a copy, whose functions are faked and which tells of no exit. */
+/** In some test environments the global `process` is a copy with faked functions and without exit events. */
 export const nodeProcess = getBuiltinModule?.('node:process') ?? process;
 
 export const { nextTick } = nodeProcess;
 
 const settled = Promise.resolve();
 
-/** By a promise, which nobody can fake. */
+/** Uses a promise, which cannot be faked. */
 export const queueMicrotask = (callback: () => void): void => {
   void settled.then(callback);
 };
 
-/** ms since 1970. A database outlives the test that turned its clock back. */
+/** ms since 1970. Real time, because a database outlives a test that sets its clock back. */
 export const dateNow = Date.now;
 
-/** ms since some moment; it never jumps. */
+/** ms from an arbitrary origin; monotonic. */
 export const performanceNow = performance.now.bind(performance);
 
 export const { random } = Math;

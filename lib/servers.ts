@@ -6,39 +6,41 @@ import type { PartialResult } from './transactions/gathering';
 import { type Collector, type Details, details, Kind, Operation } from './transactions/operation';
 import type { OperationOptions } from './transactions/options';
 
-/** What is asked of the servers themselves, and not of their records. */
+/** Options of queries to the servers themselves. */
 export interface AskOptions extends OperationOptions {
-  /** The one to ask, by its name in the topology (`host:port` or the path of its socket). Default: all. */
+  /**
+   * The name of the server to query, as in the topology (`host:port` or the path of its socket). Default: all servers.
+   */
   readonly server?: string | undefined;
 }
 
 export interface ServerStatsOptions extends AskOptions {
   /**
-   * A group of memcached's statistics: 'items', 'slabs', 'settings', … Default: the general ones. What memcached takes for
-   * commands ('reset', 'detail', 'sizes_enable', 'sizes_disable') is refused.
+   * A group of memcached's statistics: 'items', 'slabs', 'settings', … Default: the general ones. Names that memcached
+   * takes as commands ('reset', 'detail', 'sizes_enable', 'sizes_disable') are refused.
    */
   readonly group?: string | undefined;
 }
 
 export interface FlushAllOptions extends AskOptions {
-  /** Seconds from now, whole ones up to 30 days. Default 0: at once. */
+  /** Seconds from now, an integer up to 30 days. Default 0: at once. */
   readonly delay?: number | undefined;
 }
 
-/** A server's statistics as it tells them, by name. */
+/** The statistics as the server reports them, by name. */
 export type ServerStats = Readonly<Record<string, string>>;
 
 const ASK = { timeout: true, signal: true, server: true } as const;
 const ASK_NAMES = optionNames<AskOptions>(ASK);
 const STATS_NAMES = optionNames<ServerStatsOptions>({ ...ASK, group: true });
 const FLUSH_NAMES = optionNames<FlushAllOptions>({ ...ASK, delay: true });
-// memcached's process_bin_stat() compares no more than these characters.
+// memcached's process_bin_stat() compares only these characters.
 const COMMAND = /^(reset|detail|sizes_enable|sizes_disable)/;
 const LONGEST_DELAY = 30 * 24 * 60 * 60;
 
 type Servers = readonly string[];
 
-/** Asks the servers that `options` names, of those that there are. Throws what the call should throw. */
+/** Queries those of the servers that `options` selects. Throws what the call should throw. */
 export type Ask<O, T> = (transport: Transport, servers: Servers, options: O) => Promise<PartialResult<T>>;
 
 export function serverStats(
@@ -117,7 +119,7 @@ function ask<T>(
   return answers.promise;
 }
 
-/** Gathers what several servers answer, by their names. */
+/** Collects the answers of several servers by name. */
 class Answers<T> implements Collector {
   whenOver = (): void => {};
   reject: (reason: unknown) => void = () => {};
@@ -155,7 +157,7 @@ class Answers<T> implements Collector {
     return items.bytes;
   }
 
-  /** What a connection has told that broke amid its answer is forgotten: another one tells all of it. */
+  /** The partial answer of a broken connection is dropped: another connection receives all of it. */
   #itemsOf(operation: Operation): Items {
     const known = this.#items.get(operation);
     if (known?.attempt === operation.attempts) return known;

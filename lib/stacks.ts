@@ -1,12 +1,12 @@
 import { EvenkeelError } from './errors';
 
 /**
- * What `make` returns, with its name and message for a stack. Of an error that is made long after the call it ends, the
- * stack that V8 captures leads to nobody, and takes more time than all the rest of the operation.
+ * Creates an error whose stack is only its name and message. An error created long after its call would capture a
+ * useless stack, and that takes longer than the rest of the operation.
  */
 export function withoutStack<E extends Error | undefined>(make: () => E): E {
   const limit = Error.stackTraceLimit;
-  // With 0 V8 would capture none, in twice the time. Where it cannot be set, it stays.
+  // With 0, V8 would capture an empty stack in twice the time. If the limit cannot be set, the stack is kept.
   if (!Reflect.set(Error, 'stackTraceLimit', undefined)) return make();
   try {
     const error = make();
@@ -17,10 +17,12 @@ export function withoutStack<E extends Error | undefined>(make: () => E): E {
   }
 }
 
-/** Errors that show a call already: one that ends several operations shows the first of them. */
+/** Errors that already show a call: an error shared by several operations shows the first one. */
 const shown = new WeakSet<object>();
 
-/** The promise; an error of this package that it rejects with shows the stack of this call instead of its own. */
+/**
+ * Returns the promise; if it rejects with an error of this package, that error's stack becomes the stack of this call.
+ */
 export function traced<T>(promise: Promise<T>): Promise<T> {
   const origin: { readonly stack?: string } = {};
   Error.captureStackTrace(origin, traced);
@@ -33,7 +35,7 @@ export function traced<T>(promise: Promise<T>): Promise<T> {
   });
 }
 
-/** Of a transcoder may come anything: a Proxy, for instance, which throws when it is asked. */
+/** A transcoder may throw anything, for example a Proxy that throws on access. */
 export function isOurs(error: unknown): error is EvenkeelError {
   try {
     return error instanceof EvenkeelError;
@@ -42,7 +44,7 @@ export function isOurs(error: unknown): error is EvenkeelError {
   }
 }
 
-/** Without those of this package that the stack begins with. */
+/** The stack frames without the leading ones of this package. */
 function framesOf(stack = ''): string[] {
   const frames = stack.split('\n').filter((line) => line.startsWith('    at '));
   const first = frames.findIndex((frame) => !frame.includes(__dirname));

@@ -1,18 +1,18 @@
-// C0, DEL and C1; what ends a line elsewhere; what turns the direction of writing.
+// C0, DEL and C1; line separators; characters that change the text direction.
 const CONTROLS = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu;
 const CONTROLS_WITHIN_LINES = /(?![\n\t])[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu;
-// Nearly every text, found out in a fraction of the time.
+// A fast check for nearly all texts.
 const PLAIN = /^[ -~]*$/;
 
 /**
- * Text that servers, files, keys or values have a part in, harmless to a terminal and a log: control characters, and those
- * that turn the direction of writing, are spelt `\u001b`, which JSON reads back. Line breaks and tabs stay.
+ * Makes text with parts from servers, files, keys or values safe for terminals and logs: control characters, and those
+ * that change the text direction, are written as `\u001b`, which JSON can parse. Line breaks and tabs are kept.
  */
 export function escapeControls(text: string): string {
   return PLAIN.test(text) ? text : text.replace(CONTROLS_WITHIN_LINES, spell);
 }
 
-/** The same for what is a part of a line: nothing breaks it, and of a long text only the beginning is left. */
+/** The same for part of a line: line breaks are escaped too, and a long text is cut. */
 export function excerpt(text: string, most = 80): string {
   const short = shorten(text, most);
   return PLAIN.test(short) ? short : short.replace(CONTROLS, spell);

@@ -1,12 +1,12 @@
 import { invalidArgument, shown } from '../arguments';
 
-// The shortest limit of the platforms, macOS's, without the byte that ends it.
+// The shortest limit among the platforms (macOS), without the terminating zero.
 const LONGEST_SOCKET_PATH = 103;
 const LONGEST_HOST = 253;
-// Each ends or falsifies the name on its way through C, in a url, or in a log.
+// Each of these would end or alter the name in C code, in a URL, or in a log.
 const FORBIDDEN_IN_HOST = /[\s\p{Cc}\p{Cf}@/?#,[\]]/u;
 
-/** A name or numeric address, as the resolver takes it. */
+/** Whether this is a host name or numeric address that the resolver accepts. */
 export function isHost(host: unknown): host is string {
   return (
     typeof host === 'string' && host !== '' && host.length <= LONGEST_HOST && !FORBIDDEN_IN_HOST.test(host)
@@ -36,7 +36,7 @@ export function checkSocketPath(argument: string, path: unknown): string {
   return path;
 }
 
-/** A url that connects to the socket. */
+/** A URL that connects to the socket. */
 export function urlOfSocket(path: string): string {
   return `memcached://${path.replace(/[%?#\s\p{Cc}\p{Cf}]/gu, encodeURIComponent)}`;
 }

@@ -9,18 +9,18 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** Where servers listen, as the user said it: names are not resolved yet. */
+/** The address of a server as the user gave it; names are not resolved yet. */
 export type ServerAddress = HostPort | { readonly path: string };
 
 export type ConnectionString =
   | {
       readonly engine: 'memcached';
       readonly servers: readonly ServerAddress[];
-      /** The url says that connections are encrypted. */
+      /** The URL requires encrypted connections. */
       readonly isEncrypted: boolean;
       readonly credentials: Credentials | undefined;
     }
-  /** Without a path the database is temporary. */
+  /** undefined: the database is temporary. */
   | { readonly engine: 'embedded'; readonly path: string | undefined };
 
 export const DEFAULT_PORT = 11211;
@@ -28,9 +28,10 @@ const LONGEST_SHOWN = 200;
 const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 
 /**
- * `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, port 11211 without one) or `memcached:///path/of/socket`;
- * `memcacheds:` for either with TLS, and `user:password@` before either (percent-encoded).
- * Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or a feature that is not there.
+ * Parses `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, default port
+ * 11211) or `memcached:///path/of/socket`; `memcacheds:` for either with TLS; `user:password@` (percent-encoded) may
+ * precede either. Throws InvalidArgumentError (`url`), or UnsupportedError for an engine or feature that does not
+ * exist.
  */
 export function parseConnectionString(url: string): ConnectionString {
   if (typeof url !== 'string') throw invalidArgument('url', `url is a string, not ${shown(url)}`);
@@ -67,7 +68,7 @@ export function parseConnectionString(url: string): ConnectionString {
   return { engine: 'memcached', servers, isEncrypted, credentials };
 }
 
-/** Of what stands behind the scheme: `user:password@`, and where the servers are. Throws InvalidArgumentError (`url`). */
+/** Splits what follows the scheme into `user:password@` and the servers. Throws InvalidArgumentError (`url`). */
 export function takeCredentials(text: string): {
   readonly credentials: Credentials | undefined;
   readonly where: string;
@@ -88,13 +89,13 @@ function parseDirectory(url: string): string | undefined {
   return path;
 }
 
-/** `host[:port]`. Throws InvalidArgumentError, which names the argument. */
+/** Parses `host[:port]`. Throws InvalidArgumentError naming `argument`. */
 export function parseServer(text: string, argument: string): HostPort {
   const { host, port = DEFAULT_PORT } = parseHost(text, argument);
   return { host, port };
 }
 
-/** The same where the port that is meant without one is another's to say. */
+/** Like parseServer(), without a default port. */
 export function parseHost(
   text: string,
   argument: string,
@@ -110,10 +111,10 @@ export function parseHost(
   return { host: checkHost(argument, host), port };
 }
 
-/** What is no port may be a password, with its host forgotten. */
+/** What is not a port may be a password whose host was forgotten. */
 const withoutSecret = (text: string): string => text.replace(/:(?!\/\/|\d+(?:[,/?#]|$)|$).*$/s, ':…');
 
-/** A url, or a part of one, as it may be shown: without what may be credentials. */
+/** A URL, or part of one, for display: without anything that may be credentials. */
 export function redactUrl(url: string): string {
   const withoutCredentials = url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@');
   return excerpt(withoutCredentials.replace(/[?#].*$/s, '?…'), LONGEST_SHOWN);

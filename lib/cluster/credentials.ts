@@ -1,22 +1,22 @@
 import { invalidArgument } from '../arguments';
 
-/** Who a client says it is, to each of its servers. */
+/** What a client authenticates with at each of its servers. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
 }
 
-/** Both or neither; in the options or in the url. */
+/** Give both or neither, in the options or in the URL. */
 export interface CredentialOptions {
-  /** Who the client is, for servers that ask. */
+  /** The user name for servers that require authentication. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
 }
 
-/** Of a user's name, and of a password, in bytes of UTF-8. */
+/** The longest user name, and the longest password, in bytes of UTF-8. */
 const LONGEST = 1000;
 
-/** Throws InvalidArgumentError (`username` or `password`), which shows neither. */
+/** Throws InvalidArgumentError (`username` or `password`); its message shows neither. */
 export function checkCredentials({ username, password }: CredentialOptions): Credentials | undefined {
   if (username === undefined && password === undefined) return undefined;
   return {
@@ -25,7 +25,7 @@ export function checkCredentials({ username, password }: CredentialOptions): Cre
   };
 }
 
-/** Those of a url, percent-encoded. Throws InvalidArgumentError (`url`). */
+/** Decodes the percent-encoded credentials of a URL. Throws InvalidArgumentError (`url`). */
 export function decodeCredentials(username: string, password: string | undefined): Credentials {
   return {
     username: checkText(decode(username), 'url', 'url: the user'),
@@ -50,7 +50,7 @@ function checkText(given: unknown, argument: string, what: string): string {
   return given;
 }
 
-/** What a url says as well, the options may say, but not otherwise. */
+/** The options may repeat the credentials of the URL, but not contradict them. */
 export function joinCredentials<Options extends CredentialOptions>(
   options: Options,
   ofUrl: Credentials | undefined,

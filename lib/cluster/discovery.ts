@@ -4,22 +4,23 @@ import { ConnectionError } from '../errors';
 import { isHost } from './addresses';
 import type { HostPort } from './connection-string';
 
-/** A server as a managed fleet tells of it. */
+/** A server as announced by a managed fleet. */
 export interface DiscoveredServer extends HostPort {
-  /** The numeric address of the host, where it is told. */
+  /** The numeric address of the host, if announced. */
   readonly address: string | undefined;
 }
 
 export interface ClusterConfig {
-  /** Of two answers the one with the higher version is the newer one. */
+  /** The higher version is the newer one. */
   readonly version: number;
   readonly servers: readonly DiscoveredServer[];
 }
 
 /**
- * The value in the answer to `config get cluster` of ElastiCache and Memorystore (AWS, "Adding Auto Discovery to your client
- * library"): a line with the version, then a line of servers, `host|address|port` with spaces between them, whose address
- * may be empty. Throws ConnectionError for anything else: half a list of servers would send keys to the wrong ones.
+ * Parses the value in the answer to `config get cluster` of ElastiCache and Memorystore (AWS, "Adding Auto Discovery to
+ * your client library"): a line with the version, then a line with the servers as `host|address|port`, separated by
+ * spaces; the address may be empty. Throws ConnectionError for anything else, because half a list of servers would send
+ * keys to the wrong ones.
  */
 export function parseClusterConfig(text: string): ClusterConfig {
   const [first = '', list = '', ...rest] = text.split(/\r?\n/);

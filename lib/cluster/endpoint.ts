@@ -2,10 +2,10 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { nameOfServer, type ServerAddress } from './connection-string';
 
-/** As the native side takes it: a numeric address with its port, or a path. */
+/** The native form of an address: a numeric address with a port, or a path. */
 export type SocketAddress = readonly [address: string, port: number] | readonly [path: string];
 
-/** One server and the addresses its name stands for just now. */
+/** One server and the current addresses of its name. */
 export class Endpoint {
   readonly name: string;
   readonly #server: ServerAddress;
@@ -21,7 +21,7 @@ export class Endpoint {
     this.isFixed = this.#addresses !== undefined;
   }
 
-  /** The addresses never change: there is no name to resolve. */
+  /** true: the address is numeric or a path, so there is nothing to resolve. */
   readonly isFixed: boolean;
 
   /** The last known addresses, if any. */
@@ -29,7 +29,7 @@ export class Endpoint {
     return this.#addresses;
   }
 
-  /** Calls back when the addresses have changed, until the function that is returned is called. */
+  /** Calls back when the addresses have changed, until the returned function is called. */
   listen(listener: (addresses: readonly SocketAddress[]) => void): () => void {
     const each = (addresses: readonly SocketAddress[]): void => listener(addresses);
     this.#listeners.add(each);
@@ -37,8 +37,8 @@ export class Endpoint {
   }
 
   /**
-   * Asks the resolver anew, at most once at a time. Rejects with the
-   * system's error; the old addresses stay.
+   * Resolves the name again; concurrent calls share one lookup. Rejects with the system's error and keeps the old
+   * addresses.
    */
   resolve(): Promise<readonly SocketAddress[]> {
     this.#resolving ??= this.#lookUp().finally(() => {
@@ -52,7 +52,8 @@ export class Endpoint {
     if (this.isFixed || 'path' in server) return this.#addresses ?? [];
     const found = await lookup(server.host, { all: true });
     const addresses = found.map(({ address }) => [address, server.port] as const);
-    // Resolvers turn the order round; whoever tries the addresses in turn would begin anew each time.
+    // Resolvers rotate the order. Without this check, a caller that tries the addresses in turn would start over each
+    // time.
     if (this.#addresses !== undefined && areSame(addresses, this.#addresses)) return this.#addresses;
     this.#addresses = addresses;
     for (const listener of this.#listeners) listener(addresses);

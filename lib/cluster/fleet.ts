@@ -4,7 +4,7 @@ import { DEFAULT_PORT, nameOfServer, parseServer, type ServerAddress } from './c
 import { Endpoint } from './endpoint';
 import { type PlacedServer, type Placement, type PlacementName, placeKeys } from './placement/placement';
 
-/** A server of a fleet, as its user names it. */
+/** A server of a fleet, as the user specifies it. */
 export interface Server {
   /** A name or a numeric address. */
   readonly host?: string | undefined;
@@ -12,17 +12,17 @@ export interface Server {
   readonly port?: number | undefined;
   /** The path of a Unix socket, instead of a host. */
   readonly path?: string | undefined;
-  /** Its share of the keys, relative to those of the others: a whole number from 1. Default 1. */
+  /** The server's share of the keys relative to the other servers: an integer from 1. Default 1. */
   readonly weight?: number | undefined;
-  /** What is hashed to place it on a ring, instead of what the placement makes of host and port. */
+  /** The text to hash for its place on the ring. Default: what the placement derives from host and port. */
   readonly label?: string | undefined;
 }
 
-/** What is done with the keys of a server that cannot be reached. */
+/** What to do with the keys of a server that cannot be reached. */
 export interface FleetPolicy {
   readonly placement: PlacementName;
   readonly deadServer: 'fail' | 'eject';
-  /** Attempts to connect that have failed one after the other. */
+  /** Consecutive failed attempts to connect. */
   readonly ejectAfter: number;
 }
 
@@ -32,36 +32,36 @@ export interface Member {
   readonly endpoint: Endpoint;
 }
 
-/** The servers of a fleet and where keys are among them, at one moment. It never changes, the next takes its place. */
+/** The servers of a fleet and the placement of keys among them, at one moment. Immutable; a change replaces the map. */
 export interface FleetMap {
   readonly members: readonly Member[];
-  /** Those that have keys, in the order of the placement. */
+  /** The servers that have keys, in the order of the placement. */
   readonly placed: readonly Member[];
   readonly placement: Placement;
 }
 
-/** How an event base sees a server. */
+/** How one event base sees a server. */
 export interface Sight {
   readonly isConnected: boolean;
-  /** Attempts to connect that have failed, one after the other. */
+  /** Consecutive failed attempts to connect. */
   readonly failures: number;
 }
 
 export type FleetListener = (map: FleetMap) => void;
 
-/** Which servers there are, and which of them have keys just now; the same for all event bases of a database. */
+/** The servers of a database, and which of them currently have keys; shared by all its event bases. */
 export class Fleet {
   readonly #policy: FleetPolicy;
   readonly #listeners = new Set<FleetListener>();
-  /** Names. */
+  /** Names of servers. */
   readonly #ejected = new Set<string>();
-  /** By name of the server, the protocol that it spoke last. */
+  /** By server name, the protocol that it last spoke. */
   readonly #wires = new Map<string, string>();
-  /** By name, what each of the event bases sees of a server. */
+  /** By server name, how each event base sees it. */
   readonly #sights = new Map<string, Map<object, Sight>>();
   #map: FleetMap;
 
-  /** Throws InvalidArgumentError (`servers`), as set() does. */
+  /** Throws InvalidArgumentError (`servers`), like set(). */
   constructor(servers: readonly PlacedServer[], policy: FleetPolicy) {
     this.#policy = policy;
     this.#map = mapOf(membersOf(servers, []), new Set(), policy);
@@ -71,7 +71,7 @@ export class Fleet {
     return this.#map;
   }
 
-  /** Other servers from here on; those that stay keep their connections. Throws InvalidArgumentError (`servers`). */
+  /** Replaces the list of servers; those that stay keep their connections. Throws InvalidArgumentError (`servers`). */
   set(servers: readonly PlacedServer[]): void {
     const members = membersOf(servers, this.#map.members);
     const map = mapOf(members, this.#ejected, this.#policy);
@@ -81,7 +81,7 @@ export class Fleet {
     this.#publish(map);
   }
 
-  /** What an event base, `viewer`, sees of a server from here on. */
+  /** Updates how the event base `viewer` sees a server. */
   sees(viewer: object, name: string, sight: Sight): void {
     if (this.#policy.deadServer === 'fail' || !isThere(this.#map.members, name)) return;
     const sights = this.#sights.get(name) ?? new Map<object, Sight>();
@@ -89,25 +89,25 @@ export class Fleet {
     this.#judge([name]);
   }
 
-  /** A connection to the server speaks this protocol. */
+  /** Records the protocol of a connection to the server. */
   speaks(name: string, wire: string): void {
     if (isThere(this.#map.members, name)) this.#wires.set(name, wire);
   }
 
-  /** The protocol that a server spoke last, be it with another event base; undefined where there has been no connection. */
+  /** The protocol that the server last spoke, with any event base; undefined before the first connection. */
   wireOf(name: string): string | undefined {
     return this.#wires.get(name);
   }
 
-  /** The event base is not one of the database's any more. */
+  /** Called when an event base leaves the database. */
   forget(viewer: object): void {
     const seen = [...this.#sights].filter(([, sights]) => sights.delete(viewer));
     this.#judge(seen.map(([name]) => name));
   }
 
   /**
-   * A server has its keys for as long as one event base has a connection to it: bases that see it differently would take
-   * them away and give them back in turn.
+   * A server keeps its keys while any event base is connected to it. Otherwise bases that see it differently would take
+   * its keys away and give them back in turn.
    */
   #judge(names: readonly string[]): void {
     const before = this.#ejected.size;
@@ -115,7 +115,7 @@ export class Fleet {
     for (const name of names) {
       const sights = [...(this.#sights.get(name)?.values() ?? [])];
       const isDown = isSeenDown(sights, this.#policy.ejectAfter);
-      // Whom nobody looks at any more, nobody has found well.
+      // A server that no event base watches any more has not been found well, so it stays ejected.
       if (isDown) this.#ejected.add(name);
       else if (sights.some(({ isConnected }) => isConnected)) isNews = this.#ejected.delete(name) || isNews;
     }
@@ -134,7 +134,7 @@ export class Fleet {
   }
 }
 
-/** Servers that are the same as before, keep what is known of them. */
+/** Unchanged servers keep their state. */
 function membersOf(servers: readonly PlacedServer[], before: readonly Member[]): readonly Member[] {
   const names = servers.map(nameOfServer);
   const twice = names.find((name, index) => names.indexOf(name) < index);
@@ -148,7 +148,7 @@ function membersOf(servers: readonly PlacedServer[], before: readonly Member[]):
   });
 }
 
-/** Where all are ejected, all have their keys back: an error that names the server is more than none. */
+/** When all servers are ejected, all get their keys back: errors should name a server. */
 function mapOf(
   members: readonly Member[],
   ejected: ReadonlySet<string>,
@@ -168,7 +168,7 @@ const isThere = (members: readonly Member[], name: string): boolean =>
 
 const SERVER_NAMES = optionNames<Server>({ host: true, port: true, path: true, weight: true, label: true });
 
-/** Each one `host[:port]` or a Server. Throws InvalidArgumentError (`servers`). */
+/** Each server is `host[:port]` or a Server object. Throws InvalidArgumentError (`servers`). */
 export function checkServers(given: readonly (string | Server)[]): readonly PlacedServer[] {
   if (!Array.isArray(given)) throw invalidArgument('servers', `servers is an array, not ${shown(given)}`);
   return Array.from(given as readonly (string | Server)[], checkServer);

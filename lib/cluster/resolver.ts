@@ -1,19 +1,19 @@
 import type { Registration } from '../event-base/event-base';
 import type { Fleet } from './fleet';
 
-/** What calls back later. */
+/** Calls back after a delay. */
 export interface Timers {
   timer(delay: number, callback: () => void): Registration;
 }
 
-/** Asks now and then what the names of a fleet's servers stand for. Whoever connects to one is told by its endpoint. */
+/** Periodically resolves the names of a fleet's servers. Their endpoints notify the connections. */
 export class Resolver {
   readonly #fleet: Fleet;
   readonly #timers: Timers;
   readonly #interval: number;
   #timer: Registration | undefined;
 
-  /** `interval`: ms between two questions; Infinity: none is asked. */
+  /** `interval` is the time between two lookups in ms; Infinity: no lookups. */
   constructor(fleet: Fleet, timers: Timers, interval: number) {
     this.#fleet = fleet;
     this.#timers = timers;
@@ -33,7 +33,7 @@ export class Resolver {
   #ask(): void {
     this.#wait();
     for (const { endpoint } of this.#fleet.map.members) {
-      // One that stands for nothing yet is asked for by whoever wants to connect.
+      // A name that was never resolved is resolved by the first connection attempt.
       if (endpoint.isFixed || endpoint.addresses === undefined) continue;
       endpoint.resolve().catch(() => {}); // the old addresses stay
     }

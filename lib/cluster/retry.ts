@@ -1,22 +1,19 @@
-/** What is known of an operation whose connection failed. */
+/** What is known about an operation whose connection failed. */
 export interface LostOperation {
-  /** Executing it twice has the effect of executing it once. */
+  /** Executing it twice has the same effect as executing it once. */
   readonly idempotent: boolean;
-  /** All of it had been handed to the kernel: the server may have executed it. */
+  /** It was completely handed to the kernel, so the server may have executed it. */
   readonly written: boolean;
   /** Its deadline has passed. */
   readonly late: boolean;
-  /** How many connections broke on the very answer to it, this one included. */
+  /** The number of connections that broke while reading the answer to this operation, including this one. */
   readonly blamed: number;
 }
 
-/** Each of them was everybody's. */
+/** Low, because each broken connection affected all its operations. */
 const MOST_BROKEN = 3;
 
-/**
- * An operation that is not idempotent and was written is never sent again, nor one whose own answer breaks connection after
- * connection.
- */
+/** Never resends a written operation that is not idempotent, nor one whose answer repeatedly breaks connections. */
 export function mayRetry(lost: LostOperation): boolean {
   return !lost.late && lost.blamed < MOST_BROKEN && (lost.idempotent || !lost.written);
 }

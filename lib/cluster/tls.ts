@@ -8,24 +8,24 @@ import { checkHost } from './addresses';
 
 import tls = require('node:tls');
 
-/** Text in PEM form, or its bytes. */
+/** PEM text, or its bytes. */
 export type Pem = string | Uint8Array;
 
 /** How connections are encrypted; the names are those of `node:tls`. */
 export interface TlsOptions {
   /**
-   * The authorities to trust, each text with any number of certificates. Default: those that Node trusts, with what
-   * NODE_EXTRA_CA_CERTS adds.
+   * Trusted certificate authorities; each text may contain any number of certificates. Default: those that Node trusts,
+   * plus those in NODE_EXTRA_CA_CERTS.
    */
   readonly ca?: Pem | readonly Pem[] | undefined;
-  /** The certificate of this client, and then those between it and its authority; for servers that ask. */
+  /** The client's certificate, followed by any intermediate certificates, for servers that require one. */
   readonly cert?: Pem | undefined;
   readonly key?: Pem | undefined;
-  /** Of an encrypted key. */
+  /** The passphrase of an encrypted `key`. */
   readonly passphrase?: string | undefined;
-  /** The name that the certificates of all servers have to be for. Default: each server's own, as in the url. */
+  /** The name that all servers' certificates must match. Default: each server's own name in the URL. */
   readonly servername?: string | undefined;
-  /** false: whoever answers is taken for the server. Default true. */
+  /** false: accepts any server without verification. Default true. */
   readonly rejectUnauthorized?: boolean | undefined;
   /** Default TLSv1.2. */
   readonly minVersion?: TlsVersion | undefined;
@@ -35,7 +35,7 @@ export interface TlsOptions {
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
-/** What the connections of a client share. */
+/** The TLS state that the connections of a client share. */
 export interface Tls {
   readonly context: NativeTlsContext;
   readonly servername: string | undefined;
@@ -55,8 +55,8 @@ const OPTIONS = optionNames<TlsOptions>({
 const VERSIONS: Readonly<Record<string, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
 
 /**
- * The option `tls` of connect(): true for the defaults, undefined or false for none. Throws InvalidArgumentError naming
- * what is wrong, and UnsupportedError where the process has no OpenSSL 3.
+ * Resolves the option `tls` of connect(): true for the defaults, undefined or false for no TLS. Throws
+ * InvalidArgumentError naming what is wrong, and UnsupportedError when the process has no OpenSSL 3.
  */
 export function resolveTls(given: boolean | TlsOptions | undefined): Tls | undefined {
   if (given === undefined || given === false) return undefined;
@@ -90,7 +90,7 @@ function checkAuthorities(given: TlsOptions['ca']): readonly string[] {
   });
 }
 
-/** Empty for undefined. */
+/** Returns '' for undefined. */
 function checkPem(argument: string, given: unknown): string {
   if (given === undefined) return '';
   if (typeof given === 'string' && given !== '') return given;
@@ -100,7 +100,7 @@ function checkPem(argument: string, given: unknown): string {
 
 function checkPassphrase(given: unknown): string {
   if (given === undefined) return '';
-  if (typeof given !== 'string') throw invalidArgument('tls.passphrase', 'tls.passphrase is a string'); // and not shown
+  if (typeof given !== 'string') throw invalidArgument('tls.passphrase', 'tls.passphrase is a string'); // without the value, which is secret
   return given;
 }
 
@@ -111,7 +111,7 @@ function checkVersion(argument: string, given: unknown, otherwise: TlsVersion): 
   return version;
 }
 
-// As Node does, which reads it when the process begins.
+// Read at startup, as Node does.
 const EXTRA = process.env.NODE_EXTRA_CA_CERTS;
 
 function trustedByNode(): readonly string[] {
@@ -122,7 +122,7 @@ function trustedByNode(): readonly string[] {
   return [...tls.rootCertificates, ...extra()];
 }
 
-/** What cannot be read is left out: Node has warned of it. */
+/** An unreadable file is skipped: Node has warned about it. */
 function extra(): readonly string[] {
   if (!EXTRA) return [];
   try {
@@ -144,13 +144,13 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-// To parse the authorities costs milliseconds, and to keep them megabytes: clients with the same options share them for
-// as long as one of them lives.
+// Parsing the authorities takes milliseconds, and keeping them takes megabytes. Clients with the same options share a
+// context while any of them lives.
 const contexts = new Map<string, WeakRef<NativeTlsContext>>();
 const MOST_REMEMBERED = 64;
 
 function contextOf(options: NativeTlsOptions): NativeTlsContext {
-  // Not the text itself, which has a private key in it.
+  // A hash, because the text contains a private key.
   const name = createHash('sha256').update(JSON.stringify(options)).digest('base64');
   const known = contexts.get(name)?.deref();
   if (known !== undefined) return known;

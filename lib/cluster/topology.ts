@@ -4,40 +4,40 @@ import { tellTopology } from '../observability/channels';
 import { dateNow, nextTick } from '../platform';
 
 /**
- * 'connecting' until the first attempt has succeeded or failed; 'disconnected' while there is no connection and attempts go
- * on; 'closed' for good.
+ * 'connecting': until the first attempt has succeeded or failed. 'disconnected': no connection, and attempts continue.
+ * 'closed': for good.
  */
 export type NodeState = 'connecting' | 'connected' | 'disconnected' | 'closed';
 
-/** What an event base knows of one server. */
+/** The state of one server as one event base sees it. */
 export interface NodeStatus {
   /** The server, as `host:port` or the path of its socket. */
   readonly name: string;
   readonly state: NodeState;
-  /** The server's version, as of the last handshake. */
+  /** The server's version from the latest handshake. */
   readonly version: string | undefined;
-  /** Why the last attempt failed, or the last connection ended; kept when there is another. */
+  /** Why the latest attempt failed or the latest connection ended; kept after a reconnect. */
   readonly lastFault: Error | undefined;
-  /** Since when it is in this state. */
+  /** When it entered this state. */
   readonly since: Date;
-  /** Its keys are with others, because it cannot be reached (`deadServer: 'eject'`). */
+  /** true: other servers have its keys because it cannot be reached (`deadServer: 'eject'`). */
   readonly isEjected: boolean;
 }
 
-/** The servers of a database, at one moment: it never changes, the next takes its place. */
+/** The servers of a database at one moment. Immutable; a change replaces it. */
 export interface Topology {
   readonly nodes: readonly NodeStatus[];
 }
 
 export type TopologyListener = (topology: Topology) => void;
 
-/** What the channel `evenkeel:topology` gets after each change; every event base has a topology of its own. */
+/** The message of the channel `evenkeel:topology` after each change; each event base has its own topology. */
 export interface TopologyMessage {
   readonly engine: string;
   readonly topology: Topology;
 }
 
-/** Keeps what is known of the nodes, and tells of it. */
+/** Keeps the current topology and notifies listeners of changes. */
 export class TopologyMonitor {
   readonly #listeners = new Set<TopologyListener>();
   readonly #engine: string;
@@ -52,7 +52,7 @@ export class TopologyMonitor {
     return this.#current;
   }
 
-  /** Other servers, or other ones that have keys: those that stay are in the state they were in. */
+  /** Replaces the servers or the set of ejected ones; servers that stay keep their state. */
   replace(names: readonly string[], ejected: ReadonlySet<string>): void {
     const before = this.#current.nodes;
     const nodes = names.map((name) => {
@@ -65,7 +65,7 @@ export class TopologyMonitor {
     if (before.length > 0) this.#tell(this.#current);
   }
 
-  /** Tells of it when the state changes: another fault in the same state is noted only. */
+  /** Notifies listeners when the state changes; another fault in the same state is only recorded. */
   update(name: string, change: Partial<NodeStatus> & { readonly state: NodeState }): void {
     const before = this.#current.nodes.find((node) => node.name === name);
     if (before === undefined || before.state === 'closed') return;
@@ -76,8 +76,8 @@ export class TopologyMonitor {
   }
 
   /**
-   * Calls back after each change, with the context of this call. Never from inside anything: what a listener throws is
-   * uncaught, and nobody else's.
+   * Calls back after each change, in the asynchronous context of this call and never synchronously. An error that a
+   * listener throws is an uncaught exception and affects nothing else.
    */
   listen(listener: TopologyListener): Registration {
     const context = new AsyncResource('EVENKEEL_TOPOLOGY');

@@ -14,72 +14,75 @@ import type { Transaction, TransactionOptions } from '../transactions/transactio
 /** What an engine can do beyond single-record operations. */
 export interface Capabilities {
   readonly engine: 'embedded' | 'memcached' | 'couchbase' | 'aerospike';
-  /** Multi-record transactions, and classes. */
+  /** Multi-record transactions and classes. */
   readonly transactions: boolean;
   /** Database events. */
   readonly events: boolean;
   readonly durability: boolean;
   readonly subDocument: boolean;
-  /** Copies of the whole database while it is used. */
+  /** Copies of the whole database while it is in use. */
   readonly backup: boolean;
-  /** Servers, whose state is known. */
+  /** Servers with observable states. */
   readonly topology: boolean;
-  /** getOrLoad(), and records that invalidate() marks as stale: at all servers, as far as they are known by now. */
+  /** getOrLoad(), and records marked as stale by invalidate(), on all servers as far as currently known. */
   readonly staleWhileRevalidate: boolean;
-  /** getDetails(), likewise. */
+  /** getDetails(), on all servers as far as currently known. */
   readonly recordDetails: boolean;
 }
 
-/** A kind of database, opened: it makes the ways to it, one for each event base. */
+/** An opened database of one kind; creates a transport for each event base. */
 export interface Engine {
   readonly capabilities: Capabilities;
-  /** ms that close() gives operations under way, unless it is told otherwise. */
+  /** How long close() waits for operations under way by default, in ms. */
   readonly drainTimeout: number;
   createTransport(base: EventBase): Transport;
-  /** It was given where to tell of slow operations, and does so. Otherwise calls are timed. */
+  /** true: the engine itself reports slow operations. false: the calls are timed. */
   readonly tellsSlowOperations: boolean;
-  /** Of engines with servers of the user's choice. Throws InvalidArgumentError (`servers`). */
+  /** Only on engines whose servers the user chooses. Throws InvalidArgumentError (`servers`). */
   setServers?(servers: readonly (string | Server)[]): void;
-  /** Of engines that can. */
+  /** Only on engines that support backups. */
   backup?(directory: string, options: BackupOptions): Promise<void>;
-  /** Ends what belongs to no event base; after the transports. */
+  /** Ends what belongs to no event base; called after the transports are closed. */
   close(): Promise<void>;
 }
 
-/** One event base's way to the servers: what the facets above know of an engine. */
+/** The connection of one event base to the database: all that the layers above know about an engine. */
 export interface Transport extends LoadSite {
-  /** The server, as errors name it; undefined where there is none, or several. */
+  /** The server's name in errors; undefined when there is none or more than one. */
   readonly node: string | undefined;
-  /** Resolves once operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */
+  /** Resolves when operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */
   ready(): Promise<void>;
   flush(): void;
-  /** What `start` submits belongs together: it leaves in one run or, where the engine has transactions, is one. */
+  /**
+   * Operations that `start` submits belong together: they are sent in one batch or, on engines with transactions, form
+   * one transaction.
+   */
   together(start: () => void): void;
   /**
-   * Throws what dispatching the operation would throw for its arguments; starts nothing. Returns how many bytes of
-   * fits() it needs at most.
+   * Throws what dispatching an operation with these arguments would throw, without starting it. Returns an upper bound
+   * of the bytes that it needs in fits().
    */
   check(key: string, value: string | Uint8Array | undefined): number;
-  /** Whether so many operations, which need so many bytes together, would be accepted now. */
+  /** Whether this many operations, with this many bytes in total, would be accepted now. */
   fits(operations: number, bytes: number): boolean;
-  /** Whether nothing is under way: no operation, and no transaction. */
+  /** Whether nothing is under way: no operation and no transaction. */
   readonly isIdle: boolean;
-  /** Calls back once when nothing is under way any more, unless it is withdrawn by the function that is returned. */
+  /** Calls back once when nothing is under way, unless the returned function is called before. */
   whenIdle(callback: () => void): () => void;
-  /** What it has done so far, and what it is at. */
+  /** Counters so far, and the current state. */
   stats(): TransportStats;
   /** The server's version while there is a connection. */
   version(): string | undefined;
-  /** Refuses new operations, and nothing else yet; before close() where something has to be ended first. */
+  /** Refuses new operations but does nothing else yet; called before close() when subscriptions have to end first. */
   refuse(): void;
   /**
-   * Refuses new operations, gives those under way `drainTimeout` ms, rejects the rest with ClosedError; resolves when
-   * nothing native is left.
+   * Refuses new operations, gives those under way `drainTimeout` ms, and rejects the rest with ClosedError. Resolves
+   * when no native resource is left.
    */
   close(drainTimeout: number): Promise<void>;
-  /** Of engines that have servers. */
+  /** Only on engines with servers. */
   readonly topology?: TopologyMonitor;
-  /** Of engines that have classes and transactions. */
+  /** Only on engines with classes and transactions. */
   readonly multiRecord?: MultiRecord;
 }
 
@@ -87,11 +90,11 @@ export interface MultiRecord {
   /** The classes that the database was opened with. */
   readonly classes: readonly ClassDefinition[];
   hooksOf(definition: ClassDefinition): HookList;
-  /** What was committed, for subscriptions. */
+  /** The committed changes, for subscriptions. */
   readonly changes: ChangeLog;
-  /** Throws InvalidArgumentError (`class`) for a class that is not of the database. */
+  /** Throws InvalidArgumentError (`class`) for a class that is not in the database. */
   records<C extends ClassDefinition>(definition: C): Records<C>;
-  /** Removes what has expired by now; how many records. */
+  /** Removes expired records; resolves to their number. */
   expireNow(): Promise<number>;
   prepare<R>(
     fn: (transaction: Transaction) => Promise<R> | R,

@@ -1,29 +1,29 @@
 import { EventBase, type Registration } from '../event-base/event-base';
 import { clearTimeout, performanceNow, setTimeout } from '../platform';
 
-/** Where a database is managed: on its own base, on one made for that, or on one of the user's. */
+/** The event base for a database's management: the transactions' base, one created for it, or one of the user's. */
 export type ManagementBase = 'shared' | 'internal' | EventBase;
 
-/** The base of what belongs to no operation: it times resolving, waiting for connections, polling, sweeping. */
+/** The event base for timers that belong to no operation: resolving, waiting for connections, polling, sweeping. */
 export class Management {
   readonly base: EventBase;
   readonly #own: EventBase | undefined;
 
-  /** Throws InvalidArgumentError (`managementBase`), or CrossThreadError for the base of another thread. */
+  /** Throws InvalidArgumentError (`managementBase`), or CrossThreadError for a base of another thread. */
   static check(given: unknown = 'shared'): ManagementBase {
     if (given === 'shared' || given === 'internal') return given;
     return EventBase.check(given, 'managementBase');
   }
 
-  /** `shared`: the base of the transactions. Throws ResourceError when there can be no thread. */
+  /** `shared` is the transactions' base. Throws ResourceError when no thread can be created. */
   constructor(where: ManagementBase, shared: EventBase) {
     if (where === 'internal') this.#own = EventBase.create({ name: 'evenkeel-admin' });
     this.base = this.#own ?? (where instanceof EventBase ? where : shared);
   }
 
   /**
-   * Calls back once, in `delay` ms, and keeps no process alive. When its base ends, its timers are the thread's from there
-   * on: who waits for one waits for nothing longer.
+   * Calls back once after `delay` ms; does not keep the process alive. When the base closes, the thread's own timers
+   * take over without extra delay.
    */
   timer(delay: number, callback: () => void): Registration {
     if (this.base.closed) return threadTimer(delay, callback);

@@ -1,4 +1,4 @@
-/** Callbacks that wait for the same moment, each to be called once. */
+/** One-shot callbacks for the same moment. */
 export class Waiters {
   readonly #callbacks = new Set<() => void>();
 
@@ -6,7 +6,7 @@ export class Waiters {
     return this.#callbacks.size === 0;
   }
 
-  /** The function that is returned withdraws it. */
+  /** The returned function removes the callback. */
   add(callback: () => void): () => void {
     const each = (): void => callback();
     this.#callbacks.add(each);

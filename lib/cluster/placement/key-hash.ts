@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto';
 import { UnsupportedError } from '../../errors';
 
 /**
- * 32 bits of a key. 'md5': the digest's first four bytes, little-endian. 'one-at-a-time': Jenkins's, over signed bytes as
- * libmemcached has it. 'java': `String.hashCode()` without its sign, as memjs has it.
+ * A 32-bit hash of a key. 'md5': the first four bytes of the digest, little-endian. 'one-at-a-time': Jenkins's, over
+ * signed bytes as in libmemcached. 'java': `String.hashCode()` without its sign, as in memjs.
  */
 export type KeyHash = 'md5' | 'one-at-a-time' | 'java';
 
-/** What `native/pipeline/key_hash.h` does, of the same text. */
+/** The same results as `native/pipeline/key_hash.h`. */
 export const keyHashes: Readonly<Record<KeyHash, (text: string) => number>> = {
   md5: (text) => md5(text).readUInt32LE(0),
   'one-at-a-time': oneAtATime,
   java: javaHash,
 };
 
-/** Throws UnsupportedError where the process may not use MD5. */
+/** Throws UnsupportedError when the process may not use MD5. */
 export function md5(text: string): Buffer {
   try {
     return createHash('md5').update(text).digest();

@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { invalidArgument } from '../../arguments';
 import { nameOfServer, type ServerAddress } from '../connection-string';
 
-/** What a client calls a server on its ring. */
+/** The text that a client hashes for a server on its ring. */
 export type LabelOf = (server: ServerAddress) => string;
 
 const USUAL_PORT = 11211;
@@ -17,7 +17,7 @@ export const npmMemcached: LabelOf = (server) =>
 
 export const libketama: LabelOf = nameOfServer;
 
-/** Java's text for a socket address, which tells what a name was resolved to. */
+/** Java's text for a socket address, which contains the resolved address. */
 export const spymemcached: LabelOf = (server) => {
   if ('host' in server && isIPv4(server.host)) return nameOfServer(server);
   throw invalidArgument(

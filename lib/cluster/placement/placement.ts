@@ -6,18 +6,18 @@ import { makeRing, ownerOf, type Ring, type RingHash } from './ring';
 import * as shares from './shares';
 
 /**
- * Which server a key belongs to: a client finds what another one has stored where both have the same servers, under the same
- * names and in the same order, and the same placement.
+ * The rule that maps keys to servers. Two clients find each other's records when they have the same placement and the
+ * same servers, with the same names and in the same order.
  *
- * * 'ketama': libmemcached's weighted ketama (`KETAMA_WEIGHTED`, PHP's `OPT_LIBKETAMA_COMPATIBLE`, pylibmc's
+ * - 'ketama': libmemcached's weighted ketama (`KETAMA_WEIGHTED`, PHP's `OPT_LIBKETAMA_COMPATIBLE`, pylibmc's
  *   `ketama_weighted`), and twemproxy's `ketama` with `hash: md5`.
- * * 'ketama-unweighted': libmemcached's `KETAMA` and `CONSISTENT` with its default hash.
- * * 'libketama': the original, and libcouchbase's memcached buckets.
- * * 'npm-memcached': the npm package memcached.
- * * 'spymemcached': its `KetamaConnectionFactory`. It hashes the address that a name was resolved to, too: servers that are
- *   no IPv4 addresses need a `label`, `name/address:port`.
- * * 'memjs': memjs.
- * * 'modula': libmemcached's default.
+ * - 'ketama-unweighted': libmemcached's `KETAMA` and `CONSISTENT` with its default hash.
+ * - 'libketama': the original, and libcouchbase's memcached buckets.
+ * - 'npm-memcached': the npm package memcached.
+ * - 'spymemcached': its `KetamaConnectionFactory`. It also hashes the resolved address, so servers not given as IPv4
+ *   addresses need a `label` of the form `name/address:port`.
+ * - 'memjs': memjs.
+ * - 'modula': libmemcached's default.
  */
 export type PlacementName =
   | 'ketama'
@@ -29,9 +29,9 @@ export type PlacementName =
   | 'modula';
 
 export type PlacedServer = ServerAddress & {
-  /** Its share of the keys, relative to those of the others: a whole number from 1. Default 1. */
+  /** The server's share of the keys relative to the other servers: an integer from 1. Default 1. */
   readonly weight?: number | undefined;
-  /** What is hashed to place it on a ring, instead of what the placement makes of host and port. */
+  /** The text to hash for its place on the ring. Default: what the placement derives from host and port. */
   readonly label?: string | undefined;
 };
 
@@ -42,7 +42,7 @@ export interface Modulo {
   readonly servers: number;
 }
 
-/** Where keys are among servers, as native code reads it; servers are indices of the list it was made of. */
+/** The mapping of keys to servers in the form that native code reads; servers are indexes into the original list. */
 export type Placement = Ring | Modulo;
 
 interface RingRules {
@@ -63,10 +63,10 @@ const RULES: Readonly<Record<PlacementName, RingRules | { readonly modulo: KeyHa
 const WEIGHTLESS: ReadonlySet<PlacementName> = new Set(['ketama-unweighted', 'memjs', 'modula']);
 
 const LARGEST_WEIGHT = 2 ** 32 - 1;
-/** Of more it would take a noticeable time to make a ring. */
+/** Larger rings would take noticeable time to build. */
 const MOST_SERVERS = 1024;
 
-/** Throws InvalidArgumentError (`placement`) for what is none of the names. */
+/** Throws InvalidArgumentError (`placement`) for an unknown name. */
 export function checkPlacementName(name: unknown): PlacementName {
   const names = Object.keys(RULES) as PlacementName[];
   const found = names.find((known) => known === name);
@@ -76,8 +76,9 @@ export function checkPlacementName(name: unknown): PlacementName {
 }
 
 /**
- * Throws InvalidArgumentError (`servers`) for none or too many servers, a bad weight, one where the placement has none, a
- * label that is missing or given twice; UnsupportedError where a ring needs MD5 and the process may not use it.
+ * Throws InvalidArgumentError (`servers`) for no or too many servers, an invalid weight, a weight with a placement that
+ * has none, or a missing or duplicate label. Throws UnsupportedError when the ring needs MD5 and the process may not
+ * use it.
  */
 export function placeKeys(name: PlacementName, servers: readonly PlacedServer[]): Placement {
   if (servers.length === 0 || servers.length > MOST_SERVERS)

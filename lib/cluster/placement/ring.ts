@@ -1,11 +1,11 @@
 import { type KeyHash, keyHashes, md5 } from './key-hash';
 
-/** What may place both labels and keys. */
+/** Hashes for both labels and keys. */
 export type RingHash = Exclude<KeyHash, 'java'>;
 
 /**
- * Points on a circle of 2^32, ascending, each with the index of the server that owns the keys from behind the point before it
- * up to it. Of equal points the first one counts.
+ * Points on a circle of 2^32, ascending, each with the index of the server that owns the keys after the previous point,
+ * up to and including this one. Of equal points the first one counts.
  */
 export interface Ring {
   readonly kind: 'ring';
@@ -22,10 +22,10 @@ const pointsOf: Readonly<Record<RingHash, (label: string) => number[]>> = {
   'one-at-a-time': (label) => [keyHashes['one-at-a-time'](label)],
 };
 
-// Owners are 16 bits wide: a point and its owner are one whole number, whose order is the ring's.
+// Owners have 16 bits, so a point and its owner fit in one integer that sorts in ring order.
 const OWNERS = 2 ** 16;
 
-/** `labels[i]` is what server i is called in the ring, and `shares[i]` says how many labels are made of it. */
+/** `labels[i]` is the name of server i on the ring, and `shares[i]` the number of labels derived from it. */
 export function makeRing(keyHash: RingHash, labels: readonly string[], shares: readonly number[]): Ring {
   const entries = Float64Array.from(
     labels.flatMap((label, owner) =>
@@ -42,7 +42,7 @@ export function makeRing(keyHash: RingHash, labels: readonly string[], shares: r
   };
 }
 
-/** The index of the server that owns what hashes to `hash`. */
+/** The index of the server that owns this hash. */
 export function ownerOf({ points, owners }: Ring, hash: number): number {
   let from = 0;
   let to = points.length;

@@ -1,20 +1,23 @@
 /**
- * How many labels each server of a ring has, by the weights that were given. Each rule is another client's to the last bit:
- * where it rounds otherwise, a label is missing and keys live elsewhere.
+ * The number of labels of each server on a ring, by weight. Each rule must match another client's to the last bit: a
+ * different rounding loses a label and moves keys.
  */
 export type Shares = (weights: readonly (number | undefined)[]) => number[];
 
 const LABELS = 40;
 const { floor, fround } = Math;
 
-/** libmemcached, twemproxy: each step in single precision. */
+/** libmemcached and twemproxy: single precision at every step. */
 export const libmemcached = proportional((weight, total, servers) => {
   const part = fround(fround(weight) / fround(total));
   const labels = fround(fround(fround(part * (LABELS * 4)) / 4) * fround(servers));
   return floor(fround(labels + fround(1e-10)));
 });
 
-/** libketama: a quotient in single precision, then double, then single again. libcouchbase, which knows no weights, does not round. */
+/**
+ * libketama: a quotient in single precision, then double, then single again. libcouchbase has no weights and does not
+ * round.
+ */
 export const libketama = fortyOr(
   proportional((weight, total, servers) =>
     floor(fround(fround(fround(weight) / fround(total)) * LABELS * servers)),
@@ -38,7 +41,7 @@ function proportional(labels: (weight: number, total: number, servers: number) =
   };
 }
 
-/** Without any weight there is nothing to round. */
+/** Without weights there is nothing to round. */
 function fortyOr(weighted: Shares): Shares {
   return (weights) =>
     weights.some((weight) => weight !== undefined) ? weighted(weights) : weights.map(() => LABELS);

@@ -6,7 +6,7 @@ import { Kind, type Operation } from '../../transactions/operation';
 import { DetailedRecord, MutationResult, RecordResult } from '../../transactions/results';
 import type { Completions } from '../network/completions';
 
-/** What a successful answer resolves to. Throws what the transcoder throws, and ServerError for what makes no sense. */
+/** The result of a successful answer. Throws what the transcoder throws, and ServerError for an invalid answer. */
 export function readAnswer(
   operation: Operation,
   completions: Completions,
@@ -42,7 +42,7 @@ export function readAnswer(
   }
 }
 
-// Apart, so that V8 inlines what reads most answers.
+// A separate function, so that V8 inlines the code for the most frequent answers.
 function readOther(kind: Kind, completions: Completions, native: NativeClient, at: number): unknown {
   switch (kind) {
     case Kind.getDetails:
@@ -50,7 +50,7 @@ function readOther(kind: Kind, completions: Completions, native: NativeClient, a
     case Kind.getOrLoad:
       return readClaim(completions, native, at);
     case Kind.serverStats:
-      return undefined; // its items have been told
+      return undefined; // its items have been delivered
     case Kind.serverVersions:
       return completions.text(at);
     case Kind.increment:
@@ -60,7 +60,7 @@ function readOther(kind: Kind, completions: Completions, native: NativeClient, a
       return counter;
     }
     default:
-      return true; // done, and nothing to tell
+      return true; // success without a result
   }
 }
 
@@ -83,7 +83,7 @@ function readDetails(completions: Completions, native: NativeClient, at: number)
   );
 }
 
-/** What stands for a missing record that somebody has claimed has no bytes and no flags. */
+/** A missing record that somebody has claimed is a placeholder without bytes and flags. */
 function readClaim(completions: Completions, native: NativeClient, at: number): Claim {
   const { records } = completions;
   const marks = records[at + layout.RECORD_MARKS] as number;

@@ -9,7 +9,7 @@ import { CODES, isIdempotent } from './operations';
 import { missOf, Status, statusError } from './statuses';
 import { packVersion } from './version';
 
-/** How its servers are spoken to: the option `protocol`. */
+/** The protocol for memcached's servers: the option `protocol`. */
 export type MemcachedProtocol = 'binary' | 'meta' | 'auto';
 
 type Wires = (credentials: Credentials | undefined) => readonly Wire[];
@@ -35,11 +35,11 @@ const meta = (handshake: Wire['handshake']): Wire => ({
   handshake,
 });
 
-/** Credentials that it cannot carry are for SASL. */
+/** Credentials that the meta protocol cannot carry are left to SASL. */
 const metaIfPossible = (credentials: Credentials): readonly Wire[] =>
   metaFault(credentials) === undefined ? [meta(carefulMetaHandshake(credentials))] : [];
 
-/** Why its login cannot carry them. */
+/** Why the login of the meta protocol cannot carry the credentials; undefined if it can. */
 function metaFault(credentials: Credentials | undefined): string | undefined {
   try {
     metaHandshake(credentials);
@@ -54,8 +54,8 @@ const OLDEST_NEW_CAS = 0x01061b; // 1.6.27
 const ONLY_META = 'only the meta protocol has it';
 
 /**
- * Both protocols have the same answers by then. Throws InvalidArgumentError (`username` or `password`) for what the protocol
- * cannot carry.
+ * Answers are already independent of the protocol here. Throws InvalidArgumentError (`username` or `password`) for
+ * credentials that the protocol cannot carry.
  */
 export const memcachedDialect = (
   protocol: MemcachedProtocol,

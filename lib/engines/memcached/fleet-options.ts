@@ -10,30 +10,31 @@ import { nameOfServer, type ServerAddress } from '../../cluster/connection-strin
 import type { FleetPolicy } from '../../cluster/fleet';
 import { checkPlacementName, type PlacedServer, type PlacementName } from '../../cluster/placement/placement';
 
-/** How keys are placed among several servers. */
+/** How keys are distributed among several servers. */
 export interface FleetOptions {
-  /** The rule by which a key belongs to a server: that of another client, to find what it has stored. Default 'ketama'. */
+  /** The rule that maps keys to servers; choose that of another client to find its records. Default 'ketama'. */
   readonly placement?: PlacementName | undefined;
-  /** Shares of the keys, by the names of servers as `host:port` or path: whole numbers from 1, 1 for those not named. */
+  /** Shares of the keys by server name (`host:port` or path): integers from 1. Servers not listed have 1. */
   readonly weights?: Readonly<Record<string, number>> | undefined;
   /**
-   * What becomes of the keys of a server that cannot be reached. 'fail': their operations fail. 'eject': after `ejectAfter`
-   * failed attempts to connect the keys go to the other servers, and come back when there is a connection again; what was
-   * written elsewhere meanwhile is then not seen, and what the server still has may be old. Default 'fail'.
+   * What to do with the keys of a server that cannot be reached. 'fail': their operations fail. 'eject': after
+   * `ejectAfter` failed attempts to connect, the keys move to the other servers, and move back when a connection is
+   * established. Writes made elsewhere meanwhile are then no longer visible, and the server may still hold old values.
+   * Default 'fail'.
    */
   readonly deadServer?: 'fail' | 'eject' | undefined;
-  /** Default 3. */
+  /** The number of consecutive failed attempts to connect. Default 3. */
   readonly ejectAfter?: number | undefined;
   /**
-   * true: the url names a configuration endpoint, as ElastiCache and Memorystore have one, which tells what servers there
-   * are. It is asked again every `interval` ms (60000). Default false.
+   * true: the URL names a configuration endpoint, as in ElastiCache and Memorystore, that announces the servers. It is
+   * queried every `interval` ms (default 60000). Default false.
    */
   readonly discovery?: boolean | { readonly interval?: number | undefined } | undefined;
 }
 
 const DISCOVERY = optionNames<Exclude<FleetOptions['discovery'], boolean | undefined>>({ interval: true });
 
-/** ms between two questions; undefined: the url names the servers. Throws InvalidArgumentError, which names the option. */
+/** ms between two queries; undefined: the URL lists the servers. Throws InvalidArgumentError naming the option. */
 export function discoveryIntervalOf({ discovery = false, weights }: FleetOptions): number | undefined {
   if (discovery === false) return undefined;
   if (discovery !== true) checkOptions(discovery, DISCOVERY, 'discovery');
@@ -43,7 +44,7 @@ export function discoveryIntervalOf({ discovery = false, weights }: FleetOptions
   return checkTimeout(interval === undefined ? 60_000 : interval, 'discovery.interval');
 }
 
-/** Throws InvalidArgumentError, which names the option. */
+/** Throws InvalidArgumentError naming the option. */
 export function policyOf({
   placement = 'ketama',
   deadServer = 'fail',
@@ -56,7 +57,7 @@ export function policyOf({
   return { placement: checkPlacementName(placement), deadServer, ejectAfter };
 }
 
-/** Throws InvalidArgumentError (`weights`) for the name of no server. */
+/** Throws InvalidArgumentError (`weights`) for a name that is not one of the servers. */
 export function weighted(
   servers: readonly ServerAddress[],
   weights: FleetOptions['weights'] = {},

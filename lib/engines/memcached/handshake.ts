@@ -12,16 +12,16 @@ const OPCODE_VERSION = 0x0b;
 const OPCODE_SASL_AUTH = 0x21;
 
 /**
- * What is said first on a connection in the binary protocol: who the client is, by SASL PLAIN, and then what every server of it
- * knows. The version is told to everybody, so the no-op finds out whether the server wants authentication. All of it leaves
- * together.
+ * The first requests on a connection in the binary protocol: SASL PLAIN if there are credentials, then commands that
+ * every server knows. The version is available without authentication, so the no-op finds out whether the server
+ * requires it. All requests are sent together.
  */
 export function binaryHandshake(credentials: Credentials | undefined): readonly NativeStep[] {
   const greeting = [{ ...binaryStep(OPCODE_VERSION), tellsVersion: true }, binaryStep(OPCODE_NOOP)];
   if (credentials === undefined) return greeting;
   const { username, password } = credentials;
   const login = binaryStep(OPCODE_SASL_AUTH, 'PLAIN', `\0${username}\0${password}`);
-  // A server without SASL takes everybody.
+  // A server without SASL accepts everybody.
   return [{ ...login, authenticates: true, tolerated: Status.unknownCommand }, ...greeting];
 }
 
@@ -36,19 +36,22 @@ function binaryStep(opcode: number, key = '', value = ''): NativeStep {
   return { request: Buffer.concat([header, body]), code: opcode };
 }
 
-/** From it on misses have the opaque too. */
+/** The first version in which misses contain the opaque, too. */
 export const OLDEST_META = 0x010612; // 1.6.18
 
 const META_NO_OP = textStep('mn\r\n', layout.META_ANSWER_NO_OP);
-/** So that all of it is no shorter than a request of the binary protocol: for less a server of that alone waits in silence. */
+/**
+ * Makes the handshake at least as long as a request of the binary protocol: a server that speaks only that would
+ * silently wait for more bytes.
+ */
 const FILLING = [META_NO_OP, META_NO_OP, META_NO_OP];
 const META_VERSION = { ...textStep('version\r\n', layout.META_ANSWER_VERSION), tellsVersion: true };
 
 /**
- * The same in the meta protocol. That `mn` is known, and `ms` with it, is seen first: otherwise a server could take values for
- * commands. Who has to say who they are does so by a `set`, as memcached's authentication file wants it; a server that
- * wants no authentication would store the password, so that it is asked whether it does.
- * Throws InvalidArgumentError (`username` or `password`) for what the login cannot carry.
+ * The same in the meta protocol. The first step makes sure that the server knows `mn` (and therefore `ms`); otherwise
+ * it could take values for commands. The login is a `set`, as memcached's authentication file requires. A server
+ * without authentication would store the password, so the handshake first checks whether it is required. Throws
+ * InvalidArgumentError (`username` or `password`) for credentials that the login cannot carry.
  */
 export function metaHandshake(credentials: Credentials | undefined): readonly NativeStep[] {
   if (credentials === undefined) return [META_NO_OP, ...FILLING, META_VERSION];
@@ -72,7 +75,7 @@ export function metaHandshake(credentials: Credentials | undefined): readonly Na
   ];
 }
 
-/** Of a server that may be too old for what the meta protocol is used for here. */
+/** For a server that may be too old for this client's use of the meta protocol. */
 export function carefulMetaHandshake(credentials: Credentials | undefined): readonly NativeStep[] {
   return metaHandshake(credentials).map((step) =>
     step.tellsVersion ? { ...step, oldestVersion: OLDEST_META } : step,

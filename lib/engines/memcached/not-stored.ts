@@ -6,9 +6,9 @@ import type { Look } from '../network/dialect';
 export const isExtension = (kind: Kind): boolean => kind === Kind.append || kind === Kind.prepend;
 
 /**
- * memcached answers an append and a prepend with 0x05 whether there is no record or the record would be too large: another
- * look tells which. It ends the operation. A record that is there may have been written since: handing in the operation
- * again, once, makes sure, because nothing was stored.
+ * memcached answers append and prepend with 0x05 both when there is no record and when the record would become too
+ * large. A second request finds out which, and ends the operation. If the record exists, it may have been written
+ * since, so the operation is submitted once more; nothing was stored before.
  */
 export function lookForRecord(operation: Operation, { timeout, context, again }: Look): Operation {
   const op = nameOf(operation.kind);

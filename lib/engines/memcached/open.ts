@@ -20,14 +20,14 @@ import { discoveryIntervalOf, type FleetOptions, policyOf, weighted } from './fl
 
 export interface MemcachedOptions extends ClientOptions, FleetOptions, CredentialOptions {
   /**
-   * What the servers are spoken to in. 'binary' is understood by almost all of them; 'meta' is text, by memcached from 1.6.18,
-   * and takes keys with spaces and control characters of up to 186 bytes. 'auto' finds out of each server: 'meta' where it
-   * can be, and 'binary' otherwise; with a password the other way round. Default 'auto'.
+   * The protocol. 'binary': supported by almost all servers. 'meta': a text protocol, supported by memcached 1.6.18 and
+   * newer, which allows spaces and control characters in keys of up to 186 bytes. 'auto': detected for each server,
+   * preferring 'meta', or 'binary' when there is a password. Default 'auto'.
    */
   readonly protocol?: MemcachedProtocol | undefined;
 }
 
-/** `hasMeta`: now, which may change with the servers. */
+/** `hasMeta` is called each time, because the answer may change with the servers. */
 const capabilitiesOf = (hasMeta: () => boolean): Capabilities => ({
   engine: 'memcached',
   transactions: false,
@@ -44,7 +44,10 @@ const capabilitiesOf = (hasMeta: () => boolean): Capabilities => ({
   },
 });
 
-/** The base that operations are on which name none is made when it is first asked for: when nothing can be refused any more. */
+/**
+ * The base for operations that name none. It is a function because the host base is created on the first access, after
+ * all arguments have been checked.
+ */
 export interface Bases {
   readonly eventBase: () => EventBase;
   readonly managementBase: unknown;
@@ -119,13 +122,13 @@ export async function openMemcached(
   };
 }
 
-/** As node:tls takes them. */
+/** The options in the form of node:tls. */
 function nodeTlsOf(given: ClientOptions['tls']): ConnectionOptions | undefined {
   if (given === undefined || given === false) return undefined;
   return (given === true ? {} : given) as ConnectionOptions;
 }
 
-/** A socket's path is no name that a certificate could be for. */
+/** A certificate cannot be issued for the path of a socket. */
 function checkNames(servers: readonly PlacedServer[], tls: Tls | undefined): readonly PlacedServer[] {
   const isNameless = (server: PlacedServer): boolean => 'path' in server;
   if (tls?.rejectUnauthorized && tls.servername === undefined && servers.some(isNameless))

@@ -1,7 +1,7 @@
 import * as layout from '../../native/layout';
 import { Kind } from '../../transactions/operation';
 
-/** How each kind of operation is said on the wire, by Kind. */
+/** The wire's code for each kind of operation, by Kind. */
 export const CODES: readonly number[] = (() => {
   const codes: Record<Kind, number> = {
     [Kind.get]: layout.OP_GET,
@@ -27,7 +27,7 @@ export const CODES: readonly number[] = (() => {
   return Object.keys(codes).map((kind) => codes[Number(kind) as Kind]);
 })();
 
-/** A claim that was won and lost with its connection ends by itself: until then others wait, as they would for it. */
+/** A claim lost with its connection ends by itself; until then others wait as they would for a loader. */
 const IDEMPOTENT: ReadonlySet<Kind> = new Set([
   Kind.get,
   Kind.getRecord,

@@ -29,13 +29,13 @@ export const Status = {
 
 const IS_BOOLEAN: ReadonlySet<Kind> = new Set([Kind.exists, Kind.remove, Kind.touch, Kind.invalidate]);
 
-/** What a miss resolves to, for the kinds for which it is no error. */
+/** The result of a miss, for kinds where it is not an error. */
 export function missOf(kind: Kind): { readonly value: boolean | undefined } | undefined {
   if (!canMiss(kind)) return undefined;
   return { value: IS_BOOLEAN.has(kind) ? false : undefined };
 }
 
-/** The error of a status that is neither success nor a miss that is a result. `text` is the server's own, for people. */
+/** The error for a status other than success and a miss with a result. `text` is the server's message. */
 export function statusError(
   operation: Operation,
   status: number,

@@ -3,52 +3,56 @@ import { resolveTls, type Tls, type TlsOptions } from '../../cluster/tls';
 import type { NativeClientOptions } from '../../native/addon';
 import { MAX_SLOTS, OFFLINE_FAIL, OFFLINE_FAIL_WHEN_DOWN, OFFLINE_WAIT } from '../../native/layout';
 
-/** How a client behaves toward its server. All times are milliseconds. */
+/** How a client behaves toward its servers. All times are in milliseconds. */
 export interface ClientOptions {
-  /** Deadline of an operation that gives none of its own. Default 2500. */
+  /** The default deadline of operations. Default 2500. */
   readonly timeout?: number | undefined;
   /**
-   * How long one attempt to connect may take, and connect() as a whole. It rejects sooner when who answers is no server
-   * of the engine's. Default 2000.
+   * How long one attempt to connect may take, and connect() as a whole. It rejects sooner when the peer does not speak
+   * the engine's protocol. Default 2000.
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * Pause between the beginnings of two attempts to connect: it doubles from `min` to `max` with every failure, half of it
-   * random. Default 50 and 2000.
+   * The pause between the starts of two attempts to connect. It doubles from `min` to `max` with each failure; half of
+   * it is random. Default 50 and 2000.
    */
   readonly backoff?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
-  /**
-   * Connections to each server: whole numbers from 1 to 64. All operations of a key take the same one. Default 1.
-   */
+  /** Connections to each server: an integer from 1 to 64. All operations on a key use the same one. Default 1. */
   readonly connectionsPerNode?: number | undefined;
   /**
-   * ms between two questions for the addresses that the servers' names stand for, besides those when a connection ends; a
-   * connection that lives stays where it is. Infinity: no such questions. Default 60000.
+   * ms between two lookups of the servers' names, in addition to those after a connection ends. Established connections
+   * are kept. Infinity: no periodic lookups. Default 60000.
    */
   readonly resolveInterval?: number | undefined;
-  /** Operations written to a server and not yet answered; further ones queue. Default 16384. */
+  /** Operations written to a server but not answered; further ones are queued. Default 16384. */
   readonly maxInFlight?: number | undefined;
-  /** Operations waiting beyond that; further ones reject with BackpressureError. Default 131072. */
+  /** Operations queued beyond `maxInFlight`; further ones reject with BackpressureError. Default 131072. */
   readonly maxQueued?: number | undefined;
   /**
-   * Bytes of requests (keys, values and some 24 bytes each) that wait to be written; while as many wait, further
-   * operations reject with BackpressureError. The last one accepted may go beyond it. Default 256 MiB.
+   * Bytes of requests waiting to be written (keys, values and about 24 bytes each). When this many wait, further
+   * operations reject with BackpressureError; the last one accepted may exceed the limit. Default 256 MiB.
    */
   readonly maxQueuedBytes?: number | undefined;
   /**
-   * While there is no connection to a server: true lets its operations wait within their deadlines, false rejects them,
-   * 'until-down' lets them wait until an attempt to connect has failed. Default true for one server, 'until-down' for several.
+   * What happens to operations while there is no connection to their server. true: they wait within their deadlines.
+   * false: they reject. 'until-down': they wait until an attempt to connect has failed. Default true for one server,
+   * 'until-down' for several.
    */
   readonly offlineQueue?: boolean | 'until-down' | undefined;
-  /** Largest value to send or to accept, in bytes; the read of a larger one rejects with ServerError. Default 32 MiB. */
+  /** The largest value to send or accept, in bytes; reading a larger one rejects with ServerError. Default 32 MiB. */
   readonly maxValueSize?: number | undefined;
-  /** A connection that has said nothing for this long, and on which an operation has timed out, is replaced. Default: `timeout`. */
+  /**
+   * A connection is replaced when it has been silent for this long and an operation on it has timed out. Default:
+   * `timeout`.
+   */
   readonly silenceTimeout?: number | undefined;
-  /** Whether connections are encrypted, and how; true for Node's defaults. Default false, or true for `memcacheds://`. */
+  /**
+   * Whether and how connections are encrypted; true for Node's defaults. Default false, or true for `memcacheds://`.
+   */
   readonly tls?: boolean | TlsOptions | undefined;
   /**
-   * true writes at the end of each tick; false only on flush(), after which what is sent again, and the rest of a
-   * getMany beyond the limits, leave by themselves. Default true.
+   * true: writes at the end of each tick. false: writes only on flush(); resent operations, and the rest of a getMany
+   * beyond the limits, are still written automatically. Default true.
    */
   readonly implicitFlush?: boolean | undefined;
 }
@@ -105,7 +109,7 @@ export function resolveClientOptions(
   return resolved;
 }
 
-/** `slow`: ms from which on an operation is slow, if any is. */
+/** `slow`: the duration in ms from which an operation is slow; undefined when they are not reported. */
 export function nativeOptionsOf(
   options: ResolvedClientOptions,
   slow: number | undefined,
