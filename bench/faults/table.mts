@@ -28,10 +28,10 @@ export interface TroubleResult {
 
 const COLUMNS = [
   'one of three servers',
-  'of its operations fail',
-  'of the others’',
+  'its failed operations',
+  'failed operations on the others',
   'p99 of the others, ms, before → during',
-  'latest beyond its deadline, ms',
+  'latest outcome after its deadline, ms',
   'back in use after, ms',
 ];
 
@@ -66,13 +66,13 @@ export function faultSection(path: string): string {
   const operations = results.reduce((sum, each) => sum + each.operations, 0);
   const unsettled = results.reduce((sum, each) => sum + each.unsettled, 0);
   return `${begin}
-${rate.toLocaleString('en')} operations a second on three real servers, from ${base === 'thread' ? 'a thread base' : 'the host base'}, four gets to a set, each with a deadline of ${timeout} ms and the other options as they
-are by default; median of ${rounds} rounds, the latest outcome of them all. Of ${operations.toLocaleString('en')} operations ${unsettled} did not settle.
+${rate.toLocaleString('en')} operations a second on three real servers, from ${base === 'thread' ? 'a thread base' : 'the host base'}, four gets to one set, with a deadline of ${timeout} ms and
+otherwise default options. The figures are medians of ${rounds} rounds; the latest outcome is the maximum. Of ${operations.toLocaleString('en')} operations ${unsettled} did not settle.
 
 ${faultTable(results)}
 
 ${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${versions.node}, memcached ${versions.memcached}, ${date.slice(0, 10)}. Client and servers share
-the cores. "Beyond its deadline" is without the time that this process's own loop was held up. \`npm run bench:faults\` measures it; the run is
+the cores. The latest outcome excludes the time for which this process's own loop was blocked. \`npm run bench:faults\` measures this; the run is
 \`${file}\`.
 ${end}`;
 }
