@@ -93,7 +93,7 @@ export function checkRestartOptions(options: RestartOptions): void {
   checkAge(options);
 }
 
-function checkCredentials(given: Credentials): void {
+export function checkCredentials(given: Credentials): void {
   const { username, password } = checkOptions(given, CREDENTIAL_NAMES, 'credentials');
   for (const [name, value] of Object.entries({ username, password }))
     if (typeof value !== 'string' || value === '' || value.includes('\0'))

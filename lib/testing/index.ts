@@ -1,3 +1,15 @@
+export type { Held } from './cluster/operations';
+export type {
+  BucketOptions,
+  ClusterOptions,
+  DocumentPlace,
+  DocumentView,
+  ForgedConfiguration,
+} from './cluster/options';
+export { ClusterOpcode, type ClusterOpcodeName, ClusterStatus, Feature } from './cluster/protocol';
+export type { OfBucket, TestCluster, TestRebalance } from './cluster/test-cluster';
+export { startCluster } from './cluster/test-cluster';
+export type { RespawnOptions, TestNode } from './cluster/test-node';
 export type { Credentials } from './credentials';
 export type {
   ConnectAction,

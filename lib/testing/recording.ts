@@ -19,6 +19,10 @@ export interface ReceivedCommand {
   readonly value: Buffer;
   /** What a text or meta command began with, without the end of the line; absent with the binary protocol. */
   readonly line?: string;
+  /** Of a request to a Couchbase cluster; its key is as it is on the wire. */
+  readonly vbucket?: number;
+  readonly datatype?: number;
+  readonly framing?: Buffer;
 }
 
 /** Everything received, in order of arrival over all connections. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { dateNow } from '../platform';
 import { AnswerBuffer } from './answers';
 import { binaryDialect } from './binary/dialect';
-import { RequestParser } from './binary/parser';
+import { Request, RequestParser } from './binary/parser';
 import type { CommandContext } from './commands';
 import type { Connection, Parser } from './connection';
 import type { Credentials } from './credentials';
@@ -136,7 +136,7 @@ export class LocalServer extends Endpoint implements ServerOperations, CommandCo
 
   #binary(connection: Connection, session: Session): Parser {
     const dialect = binaryDialect(this, session);
-    return new RequestParser(this.maxItemBytes + MAX_KEY_BYTES, {
+    return new RequestParser(new Request(), this.maxItemBytes + MAX_KEY_BYTES, {
       request: (request) => connection.take(request, dialect),
       broken: (reason, request) => {
         if (reason === 'lengths') this.answers.error(request, Status.unknownCommand);

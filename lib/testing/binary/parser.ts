@@ -3,6 +3,21 @@ import { HEADER_BYTES, REQUEST_MAGIC } from '../protocol';
 import type { ReceivedCommand } from '../recording';
 import type { AnyRequest, Verdict } from '../requests';
 
+/** A packet of 24 bytes of header and a body, as a view of the bytes it arrived in. */
+export interface Packet {
+  bytes: Buffer;
+  start: number;
+  /** The value is not in `bytes`, because it exceeds the parser's limit. */
+  oversized: boolean;
+  readonly totalBody: number;
+  /** What the header announces. */
+  readonly valueLength: number;
+  /** Whether a packet may begin with this byte. */
+  isMagic(byte: number): boolean;
+  /** Becomes the packet whose header is at `at`; returns what shows that there is none. */
+  read(bytes: Buffer, at: number): 'magic' | 'lengths' | undefined;
+}
+
 /**
  * One request, as a view of the bytes it arrived in. The parser reuses a single instance: whoever keeps something of
  * it beyond the call copies it.
@@ -10,7 +25,7 @@ import type { AnyRequest, Verdict } from '../requests';
  * Body order is extras, key, value. `valueLength` is what the header announced; `oversized` says that the value is
  * not in `bytes` because it exceeds the parser's limit and is being skipped.
  */
-export class Request implements AnyRequest {
+export class Request implements AnyRequest, Packet {
   bytes: Buffer = Buffer.alloc(0);
   start = 0;
   opcode = 0;
@@ -19,6 +34,22 @@ export class Request implements AnyRequest {
   totalBody = 0;
   opaque = 0;
   oversized = false;
+
+  isMagic(byte: number): boolean {
+    return byte === REQUEST_MAGIC;
+  }
+
+  read(bytes: Buffer, at: number): 'magic' | 'lengths' | undefined {
+    this.bytes = bytes;
+    this.start = at;
+    this.opcode = bytes[at + 1] ?? 0;
+    this.keyLength = bytes.readUInt16BE(at + 2);
+    this.extrasLength = bytes[at + 4] ?? 0;
+    this.totalBody = bytes.readUInt32BE(at + 8);
+    this.opaque = bytes.readUInt32BE(at + 12);
+    if (bytes[at] !== REQUEST_MAGIC) return 'magic';
+    return this.valueLength < 0 ? 'lengths' : undefined;
+  }
 
   get extrasStart(): number {
     return this.start + HEADER_BYTES;
@@ -72,13 +103,13 @@ export class Request implements AnyRequest {
   }
 }
 
-export interface RequestReceiver {
-  request(request: Request): Verdict;
+export interface RequestReceiver<Kind extends Packet> {
+  request(request: Kind): Verdict;
   /**
    * The stream is no protocol: `request` is the header that shows it, or what there is of it. Called once; nothing after
    * it is read.
    */
-  broken(reason: 'magic' | 'lengths', request: Request): void;
+  broken(reason: 'magic' | 'lengths', request: Kind): void;
 }
 
 /**
@@ -87,16 +118,17 @@ export interface RequestReceiver {
  *
  * A bad magic, which the first byte shows, or lengths that contradict each other, end the stream.
  */
-export class RequestParser {
-  readonly #request = new Request();
+export class RequestParser<Kind extends Packet> {
+  readonly #request: Kind;
   readonly #maxBody: number;
-  readonly #receiver: RequestReceiver;
+  readonly #receiver: RequestReceiver<Kind>;
   #partial: Gathered | undefined;
   #skip = 0;
   #stopped = false;
 
-  /** Values of requests whose body exceeds `maxBody` bytes are skipped instead of gathered. */
-  constructor(maxBody: number, receiver: RequestReceiver) {
+  /** Every request is handed over as `request`. Values of those whose body exceeds `maxBody` bytes are skipped instead of gathered. */
+  constructor(request: Kind, maxBody: number, receiver: RequestReceiver<Kind>) {
+    this.#request = request;
     this.#maxBody = maxBody;
     this.#receiver = receiver;
   }
@@ -131,7 +163,7 @@ export class RequestParser {
       if (this.#skip > 0) return position;
     }
     if (position === chunk.length) return position;
-    if (chunk[position] !== REQUEST_MAGIC) return this.#break('magic', chunk, position);
+    if (!this.#request.isMagic(chunk[position] ?? 0)) return this.#break('magic', chunk, position);
     this.#partial = new Gathered(HEADER_BYTES);
     return position;
   }
@@ -151,19 +183,13 @@ export class RequestParser {
   /** Reads the header at `at`; returns the bytes needed to handle the request, 0 when the stream is broken. */
   #readHeader(bytes: Buffer, at: number): number {
     const request = this.#request;
-    request.bytes = bytes;
-    request.start = at;
-    request.opcode = bytes[at + 1] ?? 0;
-    request.keyLength = bytes.readUInt16BE(at + 2);
-    request.extrasLength = bytes[at + 4] ?? 0;
-    request.totalBody = bytes.readUInt32BE(at + 8);
-    request.opaque = bytes.readUInt32BE(at + 12);
-    if (bytes[at] !== REQUEST_MAGIC || request.valueLength < 0) {
-      this.#break(bytes[at] === REQUEST_MAGIC ? 'lengths' : 'magic', bytes, at);
+    const broken = request.read(bytes, at);
+    if (broken !== undefined) {
+      this.#break(broken, bytes, at);
       return 0;
     }
     request.oversized = request.totalBody > this.#maxBody;
-    return HEADER_BYTES + (request.oversized ? request.extrasLength + request.keyLength : request.totalBody);
+    return HEADER_BYTES + request.totalBody - (request.oversized ? request.valueLength : 0);
   }
 
   /** Nothing of the chunk is of interest any more. */

@@ -1,0 +1,66 @@
+import type { Bucket } from '../bucket';
+import { type Document, nameOf } from '../document';
+import type { Frame } from '../frame';
+import type { Collection } from '../manifest';
+import { ClusterStatus, MAX_KEY_BYTES } from '../protocol';
+import { invalid, Refusal } from '../refusal';
+import type { Session } from '../session';
+import type { VBucket } from '../vbucket';
+
+/** The document that a request is about, whether there is one or not. */
+export interface Target {
+  readonly bucket: Bucket;
+  readonly vbucket: VBucket;
+  readonly collection: Collection;
+  readonly key: Buffer;
+  readonly name: string;
+}
+
+export function bucketOf(session: Session): Bucket {
+  const { bucket } = session;
+  if (bucket === undefined) throw new Refusal(ClusterStatus.noBucket);
+  return bucket;
+}
+
+/** This node's copy of the vbucket in the header, if it is the one that the request may go to. */
+export function copyFor(
+  request: { readonly vbucket: number },
+  session: Session,
+  kind: 'active' | 'replica' | 'any' = 'active',
+): VBucket {
+  const copy = bucketOf(session).copy(session.host.number, request.vbucket);
+  const isRight = kind === 'any' ? copy !== undefined && copy.state !== 'dead' : copy?.state === kind;
+  if (copy === undefined || !isRight) throw session.notMyVbucket(ClusterStatus.notMyVbucket);
+  return copy.vbucket;
+}
+
+export function targetOf(request: Frame, session: Session, kind: 'active' | 'replica' = 'active'): Target {
+  const bucket = bucketOf(session);
+  const vbucket = copyFor(request, session, kind);
+  const key = request.documentKey();
+  if (key === undefined) throw invalid('The request has no key, or none of a collection');
+  if (key.bytes.length > MAX_KEY_BYTES) throw invalid('The key is too long');
+  const collection = collectionOf(bucket, key.collection);
+  return { bucket, vbucket, collection, key: key.bytes, name: nameOf(key.collection, key.bytes) };
+}
+
+export function collectionOf(bucket: Bucket, id: number): Collection {
+  const collection = bucket.manifest.collection(id);
+  if (collection === undefined) throw unknown(ClusterStatus.unknownCollection, bucket);
+  return collection;
+}
+
+/** Of a collection or scope that there is not, with what tells the client whether it should look again. */
+export function unknown(status: number, bucket: Bucket): Refusal {
+  return new Refusal(status, { manifest_uid: bucket.manifest.uid.toString(16) });
+}
+
+export function find({ bucket, vbucket, name }: Target): Document | undefined {
+  return bucket.find(vbucket, name);
+}
+
+export function found(target: Target): Document {
+  const document = find(target);
+  if (document === undefined) throw new Refusal(ClusterStatus.keyNotFound);
+  return document;
+}

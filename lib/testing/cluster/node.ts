@@ -1,0 +1,138 @@
+import type { TlsOptions } from 'node:tls';
+import { RequestParser } from '../binary/parser';
+import type { Connection, Parser } from '../connection';
+import type { Credentials } from '../credentials';
+import { Endpoint } from '../endpoint';
+import { FaultBook } from '../fault-book';
+import type { Listener } from '../listener';
+import type { Bucket } from './bucket';
+import type { ClusterClock } from './clock';
+import { clusterDialect } from './dialect';
+import { ERROR_MAP } from './error-map';
+import { Frame } from './frame';
+import type { NodeAddress } from './options';
+import { PacketQueue } from './packet';
+import { ClusterOpcode, MAX_VALUE_BYTES } from './protocol';
+import type { Verifiers } from './scram';
+import { Session, type SessionHost, type ToldConfiguration } from './session';
+
+/** Above this much the connection of a request is ended. */
+const MAX_BODY_BYTES = MAX_VALUE_BYTES + 1024 * 1024;
+
+/** What all nodes of a cluster share. */
+export interface NodeHost {
+  readonly clock: ClusterClock;
+  readonly serverVersion: string;
+  readonly credentials: Credentials;
+  readonly verifiers: Verifiers;
+  readonly mechanisms: readonly string[];
+  readonly features: ReadonlySet<number>;
+  readonly faults: FaultBook;
+  readonly buckets: ReadonlyMap<string, Bucket>;
+  configurationOf(node: number, bucket: Bucket | undefined): ToldConfiguration;
+  /** A node has dealt with requests. */
+  handled(): void;
+}
+
+export interface NodeOptions {
+  readonly host: string;
+  readonly tls: TlsOptions | undefined;
+  readonly record: boolean;
+}
+
+/** One node: its ports, and what its connections are told of the cluster. */
+export class ClusterNode extends Endpoint implements SessionHost {
+  readonly number: number;
+  readonly errorMap = ERROR_MAP;
+  readonly #host: NodeHost;
+  readonly #queue: PacketQueue;
+  readonly #plain: Listener;
+  readonly #secure: Listener | undefined;
+  readonly #sessions = new Map<Connection, Session>();
+
+  private constructor(number: number, host: NodeHost, options: NodeOptions) {
+    const answers = new PacketQueue();
+    const counters = { bytes_read: 0, bytes_written: 0, total_connections: 0, rejected_connections: 0 };
+    const faults = new FaultBook(ClusterOpcode, host.faults);
+    super({ faults, counters, answers, record: options.record });
+    this.number = number;
+    this.#host = host;
+    this.#queue = answers;
+    const address = { host: options.host, port: 0, path: undefined };
+    this.#plain = this.addDoor({ ...address, secure: false });
+    this.#secure = options.tls && this.addDoor({ ...address, secure: true }, options.tls);
+  }
+
+  static async open(number: number, host: NodeHost, options: NodeOptions): Promise<ClusterNode> {
+    const node = new ClusterNode(number, host, options);
+    await node.start();
+    return node;
+  }
+
+  get address(): NodeAddress {
+    const { host, port } = this.#plain.address;
+    return { number: this.number, host, port, securePort: this.#secure?.address.port };
+  }
+
+  get clock(): ClusterClock {
+    return this.#host.clock;
+  }
+  get serverVersion(): string {
+    return this.#host.serverVersion;
+  }
+  get credentials(): Credentials {
+    return this.#host.credentials;
+  }
+  get verifiers(): Verifiers {
+    return this.#host.verifiers;
+  }
+  get mechanisms(): readonly string[] {
+    return this.#host.mechanisms;
+  }
+  get features(): ReadonlySet<number> {
+    return this.#host.features;
+  }
+
+  bucket(name: string): Bucket | undefined {
+    return this.#host.buckets.get(name);
+  }
+
+  bucketNames(): readonly string[] {
+    return [...this.#host.buckets.keys()];
+  }
+
+  configuration(bucket: Bucket | undefined): ToldConfiguration {
+    return this.#host.configurationOf(this.number, bucket);
+  }
+
+  override parserOf(connection: Connection): Parser {
+    const session = new Session(this, connection.isSecure, (bytes) => connection.send([bytes]));
+    this.#sessions.set(connection, session);
+    const dialect = clusterDialect(session, this.#queue);
+    return new RequestParser(new Frame(), MAX_BODY_BYTES, {
+      request: (request) => connection.take(request, dialect),
+      broken: () => connection.stop(),
+    });
+  }
+
+  override handled(requests: number): void {
+    super.handled(requests);
+    this.#host.handled();
+  }
+
+  override closed(connection: Connection): void {
+    this.#sessions.get(connection)?.ended();
+    this.#sessions.delete(connection);
+    super.closed(connection);
+  }
+
+  /** Tells the clients that have asked for it that there is a new configuration. */
+  push(bucket: Bucket | undefined): void {
+    for (const session of this.#sessions.values()) session.push(bucket);
+  }
+
+  /** Listens again at the same ports. */
+  async listen(): Promise<void> {
+    await this.start();
+  }
+}
