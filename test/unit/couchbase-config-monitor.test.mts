@@ -248,7 +248,7 @@ describe('a configuration that holds', () => {
   test('gives way to a newer one, be it told, asked for or in the answer of a server that was the wrong one', async () => {
     const site = await Site.connected();
     assert.equal(site.monitor.told(config(2), A), true);
-    assert.equal(site.monitor.misdirected(config(3), B), true);
+    assert.equal(site.monitor.misdirected(0, config(3), B), true);
     site.timers.pass(2500);
     await site.question.answer(config(4));
     assert.deepEqual(site.published, [1n, 2n, 3n, 4n]);
@@ -315,10 +315,10 @@ describe('a question', () => {
     site.questions.length = 0;
     site.monitor.refresh();
     await site.question.fail();
-    site.timers.pass(100);
+    site.timers.pass(50);
     assert.equal(site.questions.length, 2);
-    site.timers.pass(1000); // B says nothing at all
-    site.timers.pass(200);
+    site.timers.pass(250); // which says nothing for now
+    site.timers.pass(100);
     assert.deepEqual(new Set(site.asked), new Set([A.host, B.host, 'seed']));
     assert.equal(site.asked[2], 'seed');
     await site.question.fail();
@@ -328,12 +328,25 @@ describe('a question', () => {
     assert.equal(site.questions.length, 4);
   });
 
-  test('whose answer comes late may bring news', async () => {
-    const site = await Site.connected();
+  test('whose answer comes late may bring news, and spares the others that would be asked next', async () => {
+    const site = await Site.connected({ pollInterval: Number.POSITIVE_INFINITY });
     site.monitor.refresh();
     const { question } = site;
-    site.timers.pass(1000);
+    site.timers.pass(250);
     await question.answer(config(8));
+    assert.deepEqual(site.published, [1n, 8n]);
+    site.timers.pass(10_000);
+    assert.equal(site.questions.length, 1);
+  });
+
+  test('that a dead server does not answer holds nobody up: another one is asked after 300 ms', async () => {
+    const site = await Site.connected();
+    site.monitor.refresh();
+    site.timers.pass(299);
+    assert.equal(site.questions.length, 1);
+    site.timers.pass(1);
+    assert.equal(site.questions.length, 2);
+    await site.question.answer(config(8));
     assert.deepEqual(site.published, [1n, 8n]);
   });
 
@@ -371,7 +384,7 @@ describe('a question', () => {
     await site.question.answer(config(9));
     site.monitor.refresh();
     site.monitor.told(config(10), A);
-    site.monitor.misdirected(undefined, A);
+    site.monitor.misdirected(0, undefined, A);
     assert.equal(site.timers.waiting, 0);
     assert.equal(site.questions.length, 1);
     assert.deepEqual(site.published, [1n]);
@@ -395,21 +408,54 @@ describe('a question', () => {
   });
 });
 
+describe('a server that does not have a partition any more', () => {
+  const activeOf = (site: Site, partition: number): number | undefined =>
+    site.configurations.current?.map.bucket?.partitions?.serverOf(partition);
+
+  test('has it where the rebalance that is under way brings it, until a newer configuration says more', async () => {
+    const site = await Site.connected();
+    assert.equal(activeOf(site, 0), 0);
+    assert.equal(site.monitor.misdirected(0, undefined, A), true);
+    assert.equal(activeOf(site, 0), 1);
+    assert.equal(activeOf(site, 2), 0, 'no other one has moved');
+    assert.equal(site.questions.length, 1, 'and a newer configuration is asked for');
+    assert.equal(site.monitor.misdirected(0, undefined, B), false, 'it is on its way');
+    assert.equal(site.monitor.misdirected(0, undefined, A), false, 'the one before is not asked any more');
+    assert.deepEqual(site.published, [1n, 1n]);
+    await site.question.answer(config(2));
+    assert.equal(activeOf(site, 0), 0);
+  });
+
+  test('keeps it for this client where no rebalance is under way, or the partition stays', async () => {
+    const site = await Site.connected();
+    assert.equal(site.monitor.misdirected(1, undefined, B), false);
+    assert.equal(site.monitor.misdirected(3, undefined, A), false, 'it has no active copy');
+    assert.equal(site.monitor.misdirected(99, undefined, A), false);
+    site.monitor.told(config(2, { 'vBucketServerMap.vBucketMapForward': undefined }), A);
+    assert.equal(site.monitor.misdirected(0, undefined, A), false);
+    assert.deepEqual(site.published, [1n, 2n]);
+  });
+});
+
 describe('servers that send each other in a circle', () => {
-  test('cost one question every 50 ms, however many operations they send', async () => {
+  test('cost one question every 50 ms and one move of a partition, however many operations they send', async () => {
     const site = await Site.connected({ pollInterval: Number.POSITIVE_INFINITY });
     site.monitor.told(config(5), A);
+    let moves = 0;
     for (let ms = 0; ms < 1000; ms += 10) {
-      for (let each = 0; each < 20; each += 1) {
-        assert.equal(site.monitor.misdirected(config(4), A), false);
-        assert.equal(site.monitor.misdirected(config(3), B), false);
-        assert.equal(site.monitor.misdirected(undefined, A), false);
-        assert.equal(site.monitor.misdirected(new Uint8Array(0) as unknown as string, A), false);
-      }
+      for (let each = 0; each < 20; each += 1)
+        for (const [document, teller] of [
+          [config(4), A],
+          [config(3), B],
+          [undefined, A],
+          [new Uint8Array(0), B],
+        ] as const)
+          if (site.monitor.misdirected(0, document, teller)) moves += 1;
       if (site.questions.length > 0) await site.question.answer(undefined);
       site.timers.pass(10);
     }
-    assert.deepEqual(site.published, [1n, 5n]);
+    assert.equal(moves, 1);
+    assert.deepEqual(site.published, [1n, 5n, 5n]);
     assert.ok(site.questions.length <= 1000 / 50 + 1, `${site.questions.length} questions`);
   });
 });
@@ -425,7 +471,7 @@ test('in whatever order servers tell what, each configuration that is published 
       for (const [revEpoch, rev, isNmvb] of all) {
         const document = config(rev, { revEpoch });
         const revision = { epoch: BigInt(revEpoch), rev: BigInt(rev) };
-        const isNew = isNmvb ? site.monitor.misdirected(document, A) : site.monitor.told(document, B);
+        const isNew = isNmvb ? site.monitor.misdirected(3, document, A) : site.monitor.told(document, B);
         assert.equal(isNew, newest === undefined || compareRevisions(revision, newest) > 0);
         if (isNew) newest = revision;
         site.timers.pass(7);

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { parseConfiguration } from '../../lib/cluster/couchbase/configuration.ts';
 import type { PartitionMap } from '../../lib/cluster/couchbase/partition-map.ts';
 import { ConnectionError, EvenkeelError, UnsupportedError } from '../../lib/errors.ts';
+import { long } from '../effort.mts';
 import { parsed, teller, terse, terseWith } from './couchbase-configurations.mts';
 
 const partitionsOf = (changes = {}): PartitionMap => {
@@ -383,6 +384,7 @@ test('a configuration that was damaged anywhere is understood or refused with an
         if (!(error instanceof TypeError)) throw error;
       }
     }),
+    { numRuns: long ? 100_000 : 200 },
   );
   fc.assert(
     fc.property(byText, (cuts) => {
@@ -393,7 +395,7 @@ test('a configuration that was damaged anywhere is understood or refused with an
         ),
       );
     }),
-    { numRuns: 300 },
+    { numRuns: long ? 100_000 : 300 },
   );
   look(whole.replace('"rev"', '"\\u0072ev"'));
 });

@@ -10,13 +10,15 @@ export interface MonitorOptions {
   readonly seeds: readonly HostPort[];
   /** ms between two questions to servers in turn, unless each of them tells by itself; Infinity: none. */
   readonly pollInterval: number;
-  /** ms that one server is given to answer. */
+  /** ms that one server is given to answer; others are asked sooner. */
   readonly timeout: number;
 }
 
 /** ms from an answer to the next question, whoever wants it. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1000;
+/** ms after which another server is asked, too: a dead one must not hold up those who wait for a newer configuration. */
+const PATIENCE = 250;
 
 /** Keeps the configuration current: decides when to ask which server, and takes what servers tell by themselves. */
 export class ConfigMonitor {
@@ -86,13 +88,15 @@ export class ConfigMonitor {
   }
 
   /**
-   * A server does not have the partition that it was asked for, and perhaps says who has. Whether there is a newer configuration by now;
-   * otherwise one is asked for.
+   * A server does not have the partition that it was asked for, and perhaps says who has. Whether something else is known of it now;
+   * a newer configuration is asked for unless it has come.
    */
-  misdirected(document: string | Uint8Array | undefined, teller: HostPort): boolean {
-    const isNew = document !== undefined && document.length > 0 && this.told(document, teller);
-    if (!isNew) this.refresh();
-    return isNew;
+  misdirected(partition: number, document: string | Uint8Array | undefined, teller: HostPort): boolean {
+    if (this.#closedFor !== undefined) return false;
+    const isSaid = document !== undefined && document.length > 0;
+    if (isSaid && this.told(document, teller)) return true;
+    this.refresh();
+    return this.#configurations.fastForward(partition, teller);
   }
 
   /** Whether a server tells by itself of what is new, which each connection to it finds out. */
@@ -131,38 +135,51 @@ export class ConfigMonitor {
     if (server === undefined) return;
     this.#round = undefined;
     this.#isWanted = false;
-    let isOver = false;
-    const end = (isAnswered: boolean): void => {
-      if (isOver) return;
-      isOver = true;
-      timer.cancel();
-      this.#question = undefined;
-      if (this.#closedFor === undefined) this.#answered(isAnswered, others);
-    };
     const { timeout } = this.#options;
-    const timer = this.#timers.timer(timeout, () => end(false));
-    this.#question = timer;
-    this.#answerOf(server, timeout).then(end, (error) => {
-      this.#fault = error;
-      end(false);
-    });
+    const question = this.#timers.timer(Math.min(timeout, PATIENCE), () => this.#ended(question, others));
+    this.#question = question;
+    this.#answerOf(server, timeout).then(
+      () => this.#answered(question, others),
+      (error) => {
+        this.#fault = error;
+        this.#ended(question, others);
+      },
+    );
   }
 
-  /** Also one that comes late may be news. */
-  async #answerOf(server: HostPort, timeout: number): Promise<true> {
+  async #answerOf(server: HostPort, timeout: number): Promise<void> {
     const document = await this.#ask(server, this.#configurations.known, timeout);
     if (document !== undefined && this.#closedFor === undefined) this.#configurations.offer(document, server);
-    return true;
   }
 
-  /** `others`: who is asked next where this one has not answered. */
-  #answered(isAnswered: boolean, others: readonly HostPort[]): void {
-    this.#failures = isAnswered ? 0 : this.#failures + 1;
-    if (!isAnswered && others.length > 0) {
+  /** Also by an answer that comes late the others need not be asked any more. */
+  #answered(question: Registration, others: readonly HostPort[]): void {
+    this.#failures = 0;
+    if (this.#question === question) {
+      this.#rest();
+    } else if (this.#round === others) {
+      this.#round = undefined;
+      this.#isWanted = false;
+    }
+  }
+
+  /** There is no answer, or none yet: it is the others' turn. */
+  #ended(question: Registration, others: readonly HostPort[]): void {
+    if (this.#question !== question) return;
+    this.#failures += 1;
+    if (others.length > 0) {
       this.#isWanted = true;
       this.#round ??= others;
     }
-    const pause = Math.min(SHORTEST_PAUSE * 2 ** Math.min(this.#failures, 16), LONGEST_PAUSE);
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#question?.cancel();
+    this.#question = undefined;
+    if (this.#closedFor !== undefined) return;
+    const doublings = Math.max(0, Math.min(this.#failures, 16) - 1);
+    const pause = Math.min(SHORTEST_PAUSE * 2 ** doublings, LONGEST_PAUSE);
     this.#pause = this.#timers.timer(pause, () => {
       this.#pause = undefined;
       this.#askNext();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { shown } from '../../arguments';
 import { isError } from '../../foreign';
-import type { HostPort } from '../connection-string';
+import { type HostPort, nameOfServer } from '../connection-string';
 import type { ClusterMap } from './cluster-map';
 import { parseConfiguration } from './configuration';
 import { notUnderstood } from './json';
@@ -89,6 +89,24 @@ export class Configurations {
     }
   }
 
+  /**
+   * The server that has a partition says that it does not: the partition is where the configuration says that it will be after the
+   * rebalance, if it does. Whether that is news.
+   */
+  fastForward(partition: number, teller: HostPort): boolean {
+    const current = this.#current;
+    const bucket = current?.map.bucket;
+    const partitions = bucket?.partitions;
+    if (current === undefined || bucket === undefined || partitions === undefined) return false;
+    const server = current.servers[partitions.serverOf(partition)];
+    const isOwner = server !== undefined && nameOfServer(server) === nameOfServer(teller);
+    const next = isOwner ? partitions.withNext(partition) : undefined;
+    if (next === undefined) return false;
+    const moved = Object.freeze({ ...bucket, partitions: next });
+    this.#publish(Object.freeze({ ...current, map: Object.freeze({ ...current.map, bucket: moved }) }));
+    return true;
+  }
+
   #judge(document: string | Uint8Array, teller: HostPort): boolean {
     const map = parseConfiguration(document, teller);
     const { bucket, network: wanted, isEncrypted } = this.#options;
@@ -99,10 +117,13 @@ export class Configurations {
     const network = this.#network ?? chooseNetwork(map, wanted, teller);
     const servers = serversIn(map, network, isEncrypted);
     this.#network = network;
-    const state = Object.freeze({ map, network, servers });
+    this.#publish(Object.freeze({ map, network, servers }));
+    return true;
+  }
+
+  #publish(state: ClusterState): void {
     this.#current = state;
     for (const listener of this.#listeners) listener(state);
-    return true;
   }
 
   #remember(digest: string, fault: Error | undefined): void {

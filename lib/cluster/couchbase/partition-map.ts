@@ -37,6 +37,17 @@ export class PartitionMap {
     return this.#forward && at(this.#forward, partition * (this.replicas + 1) + copy);
   }
 
+  /** With one partition as it will be; undefined where that makes no difference, or is not known. */
+  withNext(partition: number): PartitionMap | undefined {
+    const next = this.nextServerOf(partition);
+    if (next === undefined || next === NOBODY || next === this.serverOf(partition)) return undefined;
+    const width = this.replicas + 1;
+    const begin = partition * width;
+    const rows = this.#rows.slice();
+    rows.set(this.#forward?.subarray(begin, begin + width) ?? [], begin);
+    return new PartitionMap(rows, this.#forward, this.replicas);
+  }
+
   /** The active copies' servers by partition, in memory of the caller's. */
   activeServers(): Int16Array {
     return Int16Array.from({ length: this.count }, (_, partition) => this.serverOf(partition));
