@@ -29,8 +29,8 @@ const PROGRESS_MS = 100;
 const PERMISSIONS = 0o777;
 
 /**
- * Copies what is committed by now into a new directory, while others read and write. Only LMDB may do it: whoever opens the
- * files by another way gives up the locks of the process when it closes them, and copies pages that are being written.
+ * Copies the committed state into a new directory while others read and write. Only LMDB can do this: opening and
+ * closing the files in any other way would release the process's locks and copy pages that are being written.
  */
 export async function backUp(
   environment: Environment,
@@ -49,7 +49,8 @@ export async function backUp(
   if (signal?.aborted) throw reasonOf(signal);
   const target = resolve(directory);
   checkTarget(target);
-  // It gets its name when it is whole: what a process leaves that is killed meanwhile is no backup.
+  // The copy gets its final name when it is complete, so that a killed process never leaves a partial copy that looks
+  // like a backup.
   const partial = `${target}.partial-${randomBytes(6).toString('hex')}`;
   let theirs: { readonly error: unknown } | undefined;
   try {
@@ -99,7 +100,7 @@ function modesOf(path: string): { readonly directory: number; readonly file: num
   return { directory: modeOf(path), file: modeOf(join(path, DATA)) };
 }
 
-/** The end of the work, or of the patience with it, looked after now and then. */
+/** Resolves with `work`, or rejects on an abort; calls `look` periodically. */
 function watched(work: Promise<void>, signal: AbortSignal | undefined, look: () => void): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     const settle = (end: () => void): void => {
@@ -123,7 +124,7 @@ function watched(work: Promise<void>, signal: AbortSignal | undefined, look: () 
   });
 }
 
-/** Whoever opens it for writing gets an epoch of his own: it goes on otherwise than the original does. */
+/** A copy gets its own epoch when it is opened for writing, because its history diverges from the original's. */
 async function mark(path: string, mode: number): Promise<void> {
   const { root, close } = openRoot(path, { durability: 'commit', readOnly: false, mode });
   try {

@@ -1,9 +1,9 @@
 import type { Root, Snapshot } from './lmdb';
 
 /**
- * How a thread reads while a write transaction of LMDB is open in it and others have their turns. The lmdb package has all
- * reads of the thread go by that transaction then, as if what it has written were committed. Here it is made to forget
- * it: single reads go by what is committed; what goes through several keys has to name the snapshot of it.
+ * Reads outside a write transaction that is held open across turns. The lmdb package would route all reads of the
+ * thread through that transaction, as if its writes were committed. This class makes the package forget the
+ * transaction: single reads see the committed state, and ranges have to name the snapshot of it.
  */
 export class Beside {
   readonly #root: Root;
@@ -14,12 +14,15 @@ export class Beside {
     this.#root = root;
   }
 
-  /** For ranges that name no snapshot of their own; undefined while no write transaction is held open. */
+  /** For ranges without a snapshot of their own; undefined while no write transaction is held open. */
   get range(): { readonly transaction: Snapshot } | undefined {
     return this.#snapshot && { transaction: this.#snapshot };
   }
 
-  /** In the write transaction: nothing more is read or written in it, until resume() in it or end() after it. */
+  /**
+   * Called in the write transaction. Nothing may be read or written in it before resume() is called within it, or end()
+   * after it.
+   */
   begin(): void {
     if (this.#snapshot !== undefined) return;
     const internals = this.#internals;

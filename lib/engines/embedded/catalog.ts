@@ -18,9 +18,9 @@ import { checkEventNames, merge, type StoredClass, treeNames } from './stored-cl
 import { causeOf, writeTransaction } from './write-transaction';
 
 const KEY = Buffer.from('schema');
-/** Has the value `implicit` where all kinds of events are told, whatever the classes declare. */
+/** Holds `implicit` when events of all kinds are delivered, whatever the classes declare. */
 const EVENTS_KEY = Buffer.from('events');
-/** Records that get their entries in a new index before others have a turn. */
+/** The number of records to add to a new index before yielding. */
 const BUILD_PAGE = 500;
 const KEEP_ALL = { maxAge: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
 
@@ -34,24 +34,24 @@ export interface DeclareOptions {
   readonly now: () => number;
 }
 
-/** The classes of a database, as they are stored in it. */
+/** The classes stored in a database. */
 export class Catalog {
   readonly #root: Root;
   readonly #meta: Tree;
   readonly #path: string;
   readonly #journal: Tree;
-  /** Open ones, by name. */
+  /** Open trees by name. */
   readonly #trees = new Map<string, Tree>();
   readonly #byName = new Map<string, ClassStore>();
   readonly #byId = new Map<number, ClassStore>();
   readonly #byDefinition = new WeakMap<ClassDefinition, ClassStore>();
-  /** The classes as they are stored, by their numbers; and as they were when a store was made. */
+  /** The stored classes by number; and for each store, the stored class that it was made from. */
   readonly #stored = new Map<number, StoredClass>();
   readonly #madeFrom = new WeakMap<ClassStore, StoredClass>();
   #version: number;
   #isImplicit: boolean;
 
-  /** Knows the classes that are stored. */
+  /** Loads the stored classes. */
   constructor(root: Root, { meta, journal }: { readonly meta: Tree; readonly journal: Tree }, path: string) {
     this.#root = root;
     this.#meta = meta;
@@ -66,7 +66,7 @@ export class Catalog {
     return this.#version;
   }
 
-  /** All kinds of events of all classes are told. Once it is so it stays so: others rely on it. */
+  /** Whether events of all kinds are delivered for all classes. Never reset, because others rely on it. */
   get isImplicit(): boolean {
     return this.#isImplicit;
   }
@@ -79,14 +79,14 @@ export class Catalog {
     return this.#byName.get(name);
   }
 
-  /** InvalidArgumentError (`class`) for a class that the database was not opened with. */
+  /** Throws InvalidArgumentError (`class`) for a class that the database was not opened with. */
   storeOf(definition: ClassDefinition): ClassStore {
     const store = this.#byDefinition.get(checkClass(definition));
     if (store !== undefined && this.#isCurrent(store)) return store;
     throw invalidArgument('class', `class ${definition.name} is not one that the database was opened with`);
   }
 
-  /** What was made before the class was changed knows nothing of its new indexes. */
+  /** Throws when the class has changed since the store was made: the store does not know its new indexes. */
   assertCurrent(store: ClassStore): void {
     if (this.#isCurrent(store)) return;
     throw new SchemaMismatchError(
@@ -100,8 +100,8 @@ export class Catalog {
   }
 
   /**
-   * Makes the classes those of the database: stores what is new and builds indexes that are; with `implicit`, has all
-   * of their events told. SchemaMismatchError when a class is stored otherwise; nothing is changed then.
+   * Declares the classes: stores additions and builds new indexes; with `implicit`, enables all of their events.
+   * Rejects with SchemaMismatchError, without any change, when a stored class differs otherwise.
    */
   async declare(
     definitions: readonly ClassDefinition[],
@@ -137,8 +137,8 @@ export class Catalog {
   }
 
   /**
-   * In one write transaction, in which the trees are opened as well: LMDB's own synchronous one for that must not meet
-   * another that is on its way in the background.
+   * Runs in one write transaction, which also opens the trees: LMDB's own synchronous transaction for opening a tree
+   * must not run while another is in progress in the background.
    */
   async #store(
     definitions: readonly ClassDefinition[],
@@ -164,7 +164,7 @@ export class Catalog {
         return first.done ? undefined : this.#build(first, steps, tell, beside);
       });
     } catch (error) {
-      // What was opened in it is gone with it.
+      // Trees opened in a failed transaction are gone.
       for (const name of this.#trees.keys()) if (!trees.has(name)) this.#trees.delete(name);
       throw error instanceof EvenkeelError || error === theirs
         ? error
@@ -174,7 +174,7 @@ export class Catalog {
     }
   }
 
-  /** The rest of what #write() does, in the same write transaction and as many turns as it takes. */
+  /** The rest of what #write() does, in the same write transaction but over several turns. */
   async #build(
     first: IteratorResult<IndexProgress, void>,
     steps: Generator<IndexProgress, void>,
@@ -193,13 +193,13 @@ export class Catalog {
     }
   }
 
-  /** In the write transaction; yields where others may have their turns. */
+  /** Runs in the write transaction; yields where other callbacks may run. */
   *#write(
     definitions: readonly ClassDefinition[],
     isImplicit: boolean,
     now: number,
   ): Generator<IndexProgress, void> {
-    const added = this.#additions(definitions); // as it is under the lock: another may have been faster
+    const added = this.#additions(definitions); // read under the lock: another process may have been faster
     const before = new Map(this.#read().map((each) => [each.id, each]));
     const stored = new Map([...before, ...added.map((each) => [each.id, each] as const)]);
     const changed = added.filter(({ id }) => before.has(id));
@@ -214,12 +214,12 @@ export class Catalog {
     }
   }
 
-  /** Not when another process has added to the classes. */
+  /** False when another process has added to the classes. */
   #hasTrees(): boolean {
     return this.#read().every((each) => treeNames(each).every((name) => this.#trees.has(name)));
   }
 
-  /** Who has the directory open knows from the version that it has to open it again. */
+  /** The version tells everybody who has the directory open to open it again. */
   #countChange(changed: readonly StoredClass[], now: number): void {
     const state = readState(this.#meta);
     state.schemaVersion += 1;
@@ -242,7 +242,7 @@ export class Catalog {
     }
   }
 
-  /** Who follows the classes is told where their new form begins. */
+  /** Subscribers to schema changes learn where the new form begins. */
   #journalChanges(changed: readonly StoredClass[], state: State): void {
     if (changed.length === 0) return;
     const journal = new JournalWriter(this.#journal, state);
@@ -259,7 +259,7 @@ export class Catalog {
     journal.flush(KEEP_ALL, { isBehind: false });
   }
 
-  /** The classes as they are to be stored, where that is not how they are. */
+  /** The classes to store because they differ from the stored ones. */
   #additions(definitions: readonly ClassDefinition[]): StoredClass[] {
     const stored = this.#read();
     let lastId = Math.max(0, ...stored.map(({ id }) => id));

@@ -6,19 +6,24 @@ export interface Change {
   readonly flags: number;
   /** The number of the class in the schema. */
   readonly classId: number;
-  /** Records as MessagePack with shapes. */
+  /** Records in MessagePack with shapes. */
   readonly before: Buffer | undefined;
   readonly after: Buffer | undefined;
-  /** A bit for each field of the class, from the lowest of the first byte on: whether an update changed it. */
+  /**
+   * One bit for each field of the class, starting with the lowest bit of the first byte: whether an update changed it.
+   */
   readonly changed: Buffer | undefined;
-  /** Of deleteAll: how many. Of checkpoint: how often. Of expire: the moment it was due, in ms. Of schema: its version. */
+  /**
+   * deleteAll: the number of records. checkpoint: the number of changes. expire: when the record was due, in ms.
+   * schema: the version.
+   */
   readonly extra: number;
 }
 
-/** What a writer says of its transaction. */
+/** What a writer attaches to its transaction. */
 export interface TransactionMarks {
-  /** Who writes: subscriptions can leave out what they caused themselves. */
+  /** The name of the writer; subscriptions can skip their own changes by it. */
   readonly origin?: string;
-  /** Anything MessagePack can say. */
+  /** Any value that MessagePack can encode. */
   readonly meta?: unknown;
 }

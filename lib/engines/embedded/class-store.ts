@@ -15,12 +15,12 @@ import { peekRaw, type Snapshot, type Tree } from './lmdb';
 import { payloadOf, RecordCodec, type Stored } from './record-codec';
 import { type AnyRecord, isShapeOf, type Shape } from './shapes';
 
-/** Behind a primary key stands, in other trees, the rest of a key: LMDB allows 1978 bytes in all. */
+/** Other trees append more key parts to a primary key; LMDB allows 1978 bytes in total. */
 export const LARGEST_PRIMARY_KEY = 900;
 const LARGEST_INDEX_KEY = 1000;
 const MUTABLE: ReadonlySet<string> = new Set(['datetime', 'bytes', 'vector', 'struct']);
 
-/** A record as it shall be stored; its version is given by whoever writes it. */
+/** A record to store; the scope that writes it assigns the version. */
 export interface Draft {
   readonly record: AnyRecord;
   readonly expiresAt: number | undefined;
@@ -37,11 +37,11 @@ export interface IndexStore {
 export interface ClassTrees {
   readonly records: Tree;
   readonly indexes: ReadonlyMap<string, Tree>;
-  /** By place in the order of insertion; only of classes that keep a number of records. */
+  /** Records by insertion order; only for classes that limit the number of records. */
   readonly order: Tree | undefined;
 }
 
-/** A class as it is stored: how its records and keys become bytes, and the trees they are in. */
+/** A stored class: its trees, and the encoding of its records and keys. */
 export class ClassStore {
   readonly name: string;
   readonly codec: RecordCodec;
@@ -51,13 +51,16 @@ export class ClassStore {
   readonly records: Tree;
   readonly order: Tree | undefined;
   readonly autoid: string | undefined;
-  /** Of what kinds changes are journalled. */
+  /** Which kinds of changes are journalled. */
   #told: ToldKinds;
-  /** Fields whose values are objects. */
+  /** Fields with mutable values. */
   readonly #mutable: readonly (readonly [string, Field])[];
   readonly hooks: HookList;
 
-  /** `fieldNames` are numbered as they came: those that were added later come last, wherever the class has them. */
+  /**
+   * `fieldNames` are in the order in which the class got them; fields added later come last, wherever the class
+   * declares them.
+   */
   constructor(
     readonly id: number,
     readonly definition: ClassDefinition,
@@ -89,12 +92,12 @@ export class ClassStore {
     this.#told = new ToldKinds(toldKinds(definition, false), fieldNames);
   }
 
-  /** All kinds are journalled from now on. */
+  /** Journals all kinds from now on. */
   tellAll(): void {
     this.#told = new ToldKinds(toldKinds(this.definition, true), this.fieldNames);
   }
 
-  /** Whether anybody can subscribe to anything of it. */
+  /** Whether any events of the class can be subscribed to. */
   get isTold(): boolean {
     return this.#told.any;
   }
@@ -103,12 +106,12 @@ export class ClassStore {
     return this.indexes.find((each) => each.name === name);
   }
 
-  /** The primary key of a record, as bytes. */
+  /** The encoded primary key of a record. */
   keyOf(record: AnyRecord): Buffer {
     return this.#checkedKey(this.key.encodeFrom(record));
   }
 
-  /** That of the record whose key fields have these values. */
+  /** The encoded primary key with these field values. */
   keyOfValues(values: readonly unknown[]): Buffer {
     return this.#checkedKey(this.key.encode(values));
   }
@@ -123,7 +126,7 @@ export class ClassStore {
     return key;
   }
 
-  /** The key as users know it. */
+  /** The key in the form that users see. */
   userKeyOf(record: AnyRecord): unknown {
     const { key } = this.definition;
     return typeof key === 'string' ? record[key] : key.map((name) => record[name]);
@@ -134,7 +137,7 @@ export class ClassStore {
     return bytes && this.decode(bytes, bytes.length, key);
   }
 
-  /** The record in the first `length` bytes. StorageError when there is none. */
+  /** Decodes the record in the first `length` bytes. Throws StorageError when they are not a record. */
   decode(bytes: Buffer, length: number, key: Uint8Array): Stored {
     const stored = this.codec.decode(bytes, length);
     if (stored !== undefined) return stored;
@@ -143,8 +146,8 @@ export class ClassStore {
   }
 
   /**
-   * The key of a record in an index. Where only one record may have the value that is all; otherwise, and where a field
-   * is absent, the primary key follows and makes it unique.
+   * The key of a record in an index. A unique index uses only the values. Otherwise, and when a field is absent, the
+   * primary key is appended to make it unique.
    */
   indexKey({ index, codec, name }: IndexStore, record: AnyRecord, primary: Buffer): Buffer {
     const values = codec.encodeFrom(record);
@@ -161,7 +164,7 @@ export class ClassStore {
     return index.unique && index.fields.every(({ field }) => record[field] !== undefined);
   }
 
-  /** A record that shares nothing with this one which could be changed. */
+  /** A copy that shares no mutable value with the record. */
   copyOf(record: AnyRecord): AnyRecord {
     const copy = { ...record };
     for (const [name, type] of this.#mutable) {
@@ -172,7 +175,7 @@ export class ClassStore {
     return copy;
   }
 
-  /** A bit for each field, set where the values differ; undefined when none do. */
+  /** One bit for each field, set if the values differ; undefined if none differ. */
   changedFields(before: AnyRecord, after: AnyRecord): Buffer | undefined {
     let bits: Buffer | undefined;
     for (let i = 0; i < this.fieldNames.length; i += 1) {
@@ -185,8 +188,8 @@ export class ClassStore {
   }
 
   /**
-   * The change to journal for a record that was `before` and is `after`, or undefined when nobody can have subscribed
-   * to it. `views` are those in which it is seen; a change that changes nothing is none in the net view.
+   * The change to journal when a record changes from `before` to `after`; undefined when nobody can subscribe to it.
+   * `views` are the views that show it; a write without effect is not a change in the net view.
    */
   changeOf(
     before: { readonly record: AnyRecord; readonly payload: () => Buffer } | undefined,
@@ -210,7 +213,7 @@ export class ClassStore {
     return this.#change(ChangeKind.update, seen, before.payload(), after.payload(), changed, 0);
   }
 
-  /** Of a record that Time-To-Live removes; `dueAt` in ms since 1970. */
+  /** For a record removed by Time-To-Live; `dueAt` is in ms since 1970. */
   expireChange(
     before: Buffer,
     { dueAt, byCount }: { readonly dueAt: number; readonly byCount: boolean },
@@ -226,7 +229,7 @@ export class ClassStore {
     return this.#change(ChangeKind.deleteAll, views, undefined, undefined, undefined, count);
   }
 
-  /** One of the records that a deleteAll removes, as it is stored. */
+  /** One of the records that a deleteAll removes, in stored form. */
   victimChange(stored: Buffer): Change {
     return this.#change(ChangeKind.delete, ChangeFlag.expanded, payloadOf(stored), undefined, undefined, 0);
   }
@@ -257,7 +260,7 @@ class ToldKinds {
   readonly deleteAll: boolean;
   readonly checkpoint: boolean;
   readonly expire: boolean;
-  /** A bit for each field that has an update event of its own; undefined when none has. */
+  /** One bit for each field with its own update event; undefined when there is none. */
   readonly updatedFields: Buffer | undefined;
 
   constructor(kinds: ReadonlySet<string>, fieldNames: readonly string[]) {

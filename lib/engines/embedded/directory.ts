@@ -28,8 +28,8 @@ export function prepareDirectory(path: string, { readOnly, mode }: FileOptions):
 }
 
 /**
- * Whether it was made here, for this user only. Where no directory can be made, as in /proc, Node's own recursive function
- * tries without end.
+ * Creates the directory, for this user only; returns false if it exists. Not recursive: where no directory can be
+ * created, as in /proc, Node's recursive mode loops for ever.
  */
 export function makeDirectory(path: string, mode = 0o700): boolean {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
@@ -45,7 +45,7 @@ export function makeDirectory(path: string, mode = 0o700): boolean {
   }
 }
 
-/** Directories that go with their databases, at the latest with the thread. */
+/** Directories to remove with their databases, at the latest at the end of the thread. */
 const temporary = new Set<string>();
 
 export function makeTemporary(): string {
@@ -64,7 +64,7 @@ export function removeTemporary(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    return; // for want of descriptors, for instance: the end of the thread tries again
+    return; // for example without free descriptors; the end of the thread tries again
   }
   temporary.delete(path);
   if (temporary.size === 0) nodeProcess.off('exit', removeAllTemporary);
@@ -74,14 +74,14 @@ function removeAllTemporary(): void {
   for (const path of temporary) removeTemporary(path);
 }
 
-/** What a process may take that looks at every page: to begin, and bytes it gets done in a ms at least. */
+/** The time limit of a process that reads every page: a constant part, and the minimum number of bytes read per ms. */
 const VERIFY_MS = 20_000;
 const VERIFIED_AN_MS = 20_000;
 
 /**
- * Pages that the file ought to have and has not would be touched through the map, which ends the process. Some that
- * nothing refers to may rightly be missing at its end: whether it is those, another process finds out. It cannot of a page
- * that is there in part: what is missing of it reads as zeros.
+ * Checks for pages that are missing at the end of the file: touching one through the map would kill the process. Pages
+ * that nothing refers to may legitimately be missing, so a separate process checks whether it is only those. It cannot
+ * detect a page that is only partly present, because the missing part reads as zeros.
  */
 export function checkFile(root: Root, path: string, readOnly: boolean, pageSize: number): void {
   const { env } = root as unknown as { readonly env: { info(): { readonly lastPageNumber: number } } };
@@ -92,7 +92,7 @@ export function checkFile(root: Root, path: string, readOnly: boolean, pageSize:
   if (size === 0 || size >= wanted) return;
   if (size % pageSize !== 0) throw new StorageError(`${path}: the file is corrupt: it ends amid a page`);
   const args = [join(__dirname, 'verify.js'), path, ...(readOnly ? [] : ['write'])];
-  // Where LMDB goes round in circles it comes to no end, either.
+  // The time limit also ends a check in which LMDB follows a cycle.
   const timeout = Math.ceil(VERIFY_MS + size / VERIFIED_AN_MS);
   const { status } = spawnSync(process.execPath, args, { stdio: 'ignore', timeout });
   if (status !== 0) throw new StorageError(`${path}: the file is corrupt: pages are missing at its end`);

@@ -24,7 +24,7 @@ import { Watch } from './watch';
 import { causeOf, writeTransaction } from './write-transaction';
 
 export interface EnvironmentOptions extends FileOptions {
-  /** A directory; undefined for a database that ends with its last connection. */
+  /** A directory; undefined for a database that is removed with its last connection. */
   readonly path: string | undefined;
   readonly durability: 'commit' | 'none';
   readonly restored: boolean;
@@ -34,7 +34,7 @@ export interface EnvironmentOptions extends FileOptions {
   readonly snapshotWarning: number;
 }
 
-/** How often it is looked, at most, whether those who read are still alive. */
+/** The minimum time between two checks for dead readers. */
 const READERS_CHECK_MS = 100;
 
 interface Trees {
@@ -42,16 +42,19 @@ interface Trees {
   readonly plain: Tree;
   readonly expiry: Tree;
   readonly journal: Tree;
-  /** Durable subscriptions, their parked events, and who wants the victims of deleteAll. */
+  /** Durable subscriptions, their parked events, and who wants the records removed by a deleteAll. */
   readonly subscriptions: Tree;
 }
 
-/** The open environments of this JavaScript thread: a directory opened twice is one, or its write locks would wait for each other. */
+/**
+ * The open environments of this JavaScript thread. Opening a directory twice shares one, because two would wait for
+ * each other's write locks.
+ */
 const open = new Map<string, Environment>();
-/** Directories that are being opened; resolves when that has succeeded or failed. */
+/** Directories being opened; the promise resolves when that has succeeded or failed. */
 const opening = new Map<string, Promise<void>>();
 
-/** An LMDB environment and what this package keeps in it; shared by all databases of a thread on one directory. */
+/** An LMDB environment with the data of this package, shared by all databases of a thread on the same directory. */
 export class Environment {
   readonly clock: () => number;
   readonly retention: Retention;
@@ -65,7 +68,7 @@ export class Environment {
   readonly #listeners = new Set<() => void>();
   readonly #watch: Watch;
   readonly #copies = new Set<Promise<void>>();
-  /** Which file its data are in, whatever lies at the path by now. */
+  /** The identity of the data file, whatever is at the path by now. */
   readonly #file: string | undefined;
   #exclusive: Promise<void> | undefined;
   #writing = 0;
@@ -100,7 +103,7 @@ export class Environment {
     this.expanders = new Expanders(trees.subscriptions);
   }
 
-  /** Opens the directory, or takes part in what this thread has open there. StorageError when it cannot be had. */
+  /** Opens the directory, or shares it if this thread has it open. StorageError when it cannot be used. */
   static async open(options: EnvironmentOptions): Promise<Environment> {
     const path = options.path === undefined ? makeTemporary() : prepareDirectory(options.path, options);
     for (let other = opening.get(path); other !== undefined; other = opening.get(path)) await other;
@@ -143,7 +146,7 @@ export class Environment {
     const { root } = opened;
     const names = [...root.getKeys({ ...FROM_FIRST })].map((key) => Buffer.from(key).toString());
     const isNew = names.length === 0;
-    // The lmdb package ends the names of trees with a zero.
+    // The lmdb package appends a zero to the names of trees.
     if (!isNew && !names.includes('meta\0')) throw new StorageError(`${path}: this is no evenkeel database`);
     if (isNew && options.readOnly) throw new StorageError(`${path}: there is no database to read`);
     const tree = (name: string): Tree => root.openDB(name, BINARY) as Tree;
@@ -157,7 +160,8 @@ export class Environment {
       };
       return { trees, ...readFormat(trees.meta, path, options) };
     };
-    // Each by itself would be a transaction of this thread, and a worker that is terminated in one never ends.
+    // In one transaction: opening each tree separately would be a transaction of this thread, and a worker that is
+    // terminated during one never ends.
     const { trees, epoch } = options.readOnly ? openTrees() : await writeTransaction(root, openTrees);
     return new Environment(path, opened, trees, epoch, new Catalog(root, trees, path), options);
   }
@@ -166,13 +170,13 @@ export class Environment {
     return this.options.path === undefined;
   }
 
-  /** ms since 1970, never less than at any commit that was seen. */
+  /** ms since 1970; never earlier than any commit seen so far. */
   now(): number {
     this.#lastTime = Math.max(this.#lastTime, this.clock());
     return this.#lastTime;
   }
 
-  /** The number of the newest journalled transaction. */
+  /** The number of the newest journalled transaction, and of the oldest kept. */
   head(): { readonly seq: number; readonly oldest: number } {
     this.assertOpen();
     const { seq, oldest, time } = readState(this.trees.meta);
@@ -184,16 +188,19 @@ export class Environment {
     return readState(this.trees.meta, snapshot).seq;
   }
 
-  /** What others have committed is seen from now on. */
+  /** Makes commits of others visible from now on. */
   refresh(): void {
     this.root.resetReadTxn();
   }
 
-  /** Before a read: what others had committed when the current callback of Node's loop began is seen by it. */
+  /**
+   * Called before a read: makes everything visible that others had committed when the current callback of Node's loop
+   * started.
+   */
   freshen(): void {
     if (this.#isFresh) return;
     this.#isFresh = true;
-    // By itself the lmdb package does so a millisecond later, when a message of the other may be here already.
+    // The lmdb package would do this a millisecond later, but a message about the commit may already be here.
     this.root.resetReadTxn();
     nextTick(() => {
       this.#isFresh = false;
@@ -201,8 +208,8 @@ export class Environment {
   }
 
   /**
-   * What is committed by now, held until done() of it, until the owner is collected or the environment is closed: nothing
-   * may be read any more by way of it. For what it is held, in words, and where in the program.
+   * Holds the committed state until done() is called, the owner is collected, or the environment is closed; after that
+   * nothing may be read through it. `purpose` and `place` describe the holder for warnings.
    */
   snapshot(owner: object, purpose: string, place: string | undefined): Hold {
     this.assertOpen();
@@ -215,7 +222,7 @@ export class Environment {
     return hold;
   }
 
-  /** Where in the program something is begun that holds a snapshot; undefined when it was asked for too often lately. */
+  /** The place in the program where a snapshot is taken; undefined when it was looked up too often recently. */
   placeOfCall(): string | undefined {
     return this.#watch.place();
   }
@@ -248,7 +255,7 @@ export class Environment {
     }
   }
 
-  /** The earliest moment of expiry there is, as far as this thread knows. */
+  /** The earliest expiry, as far as this thread knows. */
   get nextExpiry(): number {
     return this.#nextExpiry;
   }
@@ -263,37 +270,37 @@ export class Environment {
     this.#hasNewExpiry = true;
   }
 
-  /** Calls back after a commit that wrote an earlier moment of expiry than any since the last call. */
+  /** Calls back after a commit with an earlier expiry than any since the last call. */
   onExpiryNoted(listener: () => void): () => void {
     this.#expiryListeners.add(listener);
     return () => this.#expiryListeners.delete(listener);
   }
 
-  /** A write transaction of LMDB is asked for, which this thread executes. */
+  /** Called when an LMDB write transaction is requested that this thread will execute. */
   beginWrite(): void {
     this.#writing += 1;
     const now = performanceNow();
     if (now - this.#readersChecked >= READERS_CHECK_MS) this.#checkReaders(now);
   }
 
-  /** What a process was reading that has been killed would not be given back to the file until somebody opens it. */
+  /** Without this check, pages read by a killed process would not be reused until somebody opens the file again. */
   #checkReaders(now: number): void {
     this.#readersChecked = now;
     try {
       this.root.readerCheck();
     } catch {
-      // The commit itself says what is wrong with the file.
+      // The commit itself reports what is wrong with the file.
     }
   }
 
-  /** It is committed or given up. */
+  /** Called when the transaction is committed or rolled back. */
   endWrite(): void {
     this.#writing -= 1;
     if (this.#writing > 0) return;
     for (const resolve of this.#whenWritten.splice(0)) resolve();
   }
 
-  /** Executes units in a write transaction. What a hook in one of them submits is not to become part of it. */
+  /** Executes units in a write transaction. Writes submitted by a hook meanwhile must not become part of it. */
   execute(work: () => void): void {
     this.#isExecuting = true;
     try {
@@ -303,12 +310,12 @@ export class Environment {
     }
   }
 
-  /** Runs `work` alone, after the writes under way: what others would write waits until it has ended. */
+  /** Runs `work` alone, after the writes under way; later writes wait until it has ended. */
   async exclusively(work: () => Promise<void>): Promise<void> {
     const before = this.#exclusive;
     this.#exclusive = (async () => {
       await before?.catch(() => {});
-      // What shared LMDB's transaction with it would wait for it.
+      // A write that shares LMDB's transaction with `work` would wait for it.
       if (this.#writing > 0) await new Promise<void>((resolve) => this.#whenWritten.push(resolve));
       await work();
     })();
@@ -320,14 +327,14 @@ export class Environment {
     }
   }
 
-  /** Calls back once nobody is alone any more: at once, as a rule. */
+  /** Calls back when no exclusive work is running, which is usually at once. */
   whenFree(callback: () => void): void {
     if (this.#isExecuting) queueMicrotask(() => this.whenFree(callback));
     else if (this.#exclusive === undefined) callback();
     else void this.#exclusive.catch(() => {}).then(() => this.whenFree(callback));
   }
 
-  /** Calls back when something was committed by this thread, or may have been by another or another process. */
+  /** Calls back when this thread has committed, or when another thread or process may have. */
   onMore(listener: () => void): () => void {
     this.#listeners.add(listener);
     this.#notifier?.listen();
@@ -337,7 +344,7 @@ export class Environment {
     };
   }
 
-  /** A write transaction of this thread is safe; whether it had events. */
+  /** Called when a write transaction of this thread is durable, with whether it had events. */
   committed(hasEvents: boolean): void {
     if (this.#hasNewExpiry) {
       this.#hasNewExpiry = false;
@@ -352,16 +359,19 @@ export class Environment {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Has commits of others told to listeners, and others told of these; on the base of whoever opened it first. */
+  /**
+   * Announces commits to other threads and processes and listens for theirs, on the base of whoever opened the
+   * environment first.
+   */
   startNotifier(base: EventBase): void {
     if (this.isTemporary) return;
     if (this.#notifier === undefined) this.#notifier = new Notifier(this, base);
   }
 
-  /** Has LMDB copy what is committed by now into the directory, in a thread of its own. */
+  /** Makes LMDB copy the committed state into the directory, in a separate thread. */
   async copy(directory: string, compact: boolean): Promise<void> {
     this.assertOpen();
-    // The end of the process does not wait for it.
+    // The end of the process must not wait for the copy.
     beginCommit();
     const copy = this.root.backup(directory, compact).finally(endCommit);
     this.#copies.add(copy);
@@ -372,14 +382,14 @@ export class Environment {
     }
   }
 
-  /** Gives up one share; the last closes. */
+  /** Releases one share; the last release closes the environment. */
   async release(): Promise<void> {
     this.#references -= 1;
     if (this.#references > 0) return;
     open.delete(this.path);
     this.#watch.close();
     this.#notifier?.close();
-    // LMDB would read what is gone.
+    // A copy under way would read memory that is gone.
     await Promise.allSettled(this.#copies);
     await this.#opened.close();
     removeTemporary(this.path);
@@ -391,7 +401,7 @@ function fileAt(path: string): string | undefined {
   return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`;
 }
 
-/** What would be written to it would be gone with the last connection. */
+/** Writes to a replaced file would be lost with the last connection. */
 function replaced(path: string): StorageError {
   return new StorageError(
     `${path}: ${DATA} was removed or replaced while this thread has it open: close what is open first`,

@@ -11,24 +11,26 @@ import type { Scope } from './scope';
 import type { WriteBatch } from './write-batch';
 import { submit, type Writer } from './writer';
 
-/** Writes under way of a class. */
+/** The writes under way for a class. */
 interface Writing {
   readonly keys: Map<string, number>;
-  /** Those that concern all records. */
+  /** Writes that affect all records. */
   all: number;
   count: number;
 }
 
-/** Records of the database itself: reads are answered at once unless what they read is being written. */
+/**
+ * Executes operations on records of the database itself. Reads are answered at once unless the record is being written.
+ */
 export class DirectExecutor implements RecordExecutor {
   readonly #environment: Environment;
   readonly #writer: Writer;
   readonly #timeout: number;
   readonly #assertOpen: () => void;
-  /** By the number of the class. */
+  /** By class number. */
   readonly #writing = new Map<number, Writing>();
 
-  /** `assertOpen` throws when nothing may be asked for any more. */
+  /** `assertOpen` throws when no more operations are accepted. */
   constructor(environment: Environment, writer: Writer, timeout: number, assertOpen: () => void) {
     this.#environment = environment;
     this.#writer = writer;
@@ -119,7 +121,7 @@ export class DirectExecutor implements RecordExecutor {
     return submit(this.#writer, { name, timeout, signal, size: 1, run });
   }
 
-  /** Notes a write of the key or, without one, of all records of the class. */
+  /** Records a pending write of the key or, without a key, of all records of the class. */
   #begin(store: ClassStore, keyName: string | undefined): void {
     let writing = this.#writing.get(store.id);
     if (writing === undefined) {
@@ -131,7 +133,7 @@ export class DirectExecutor implements RecordExecutor {
     else writing.keys.set(keyName, (writing.keys.get(keyName) ?? 0) + 1);
   }
 
-  /** What begin() noted has an outcome. */
+  /** Ends what #begin() recorded. */
   #end(store: ClassStore, keyName: string | undefined): void {
     const writing = this.#writing.get(store.id) as Writing;
     const { keys } = writing;
@@ -143,7 +145,10 @@ export class DirectExecutor implements RecordExecutor {
   }
 }
 
-/** Where others have to go for a record, that is part of the same transaction, which has to be known as a whole. */
+/**
+ * When a write may remove other records, both are one transaction, which has to be known as a whole before it is
+ * written.
+ */
 function inScopeOf<T>(batch: WriteBatch, store: ClassStore, run: (scope: Scope) => T): T {
   if (store.order === undefined) return run(batch);
   const overlay = new Overlay(batch, batch.now);

@@ -6,7 +6,7 @@ import { peek, type Tree } from './lmdb';
 
 const prefixOf = (classId: number): string => `expand:${classId}:`;
 
-/** Which classes somebody wants to know each record of that a deleteAll removes: here, and in other processes. */
+/** The classes for which some subscription, here or in another process, wants each record removed by a deleteAll. */
 export class Expanders {
   readonly #tree: Tree;
   readonly #here = new Map<number, number>();
@@ -15,7 +15,7 @@ export class Expanders {
     this.#tree = subscriptions;
   }
 
-  /** In a write transaction. */
+  /** Call in a write transaction. */
   wants({ id }: ClassStore): boolean {
     if ((this.#here.get(id) ?? 0) > 0) return true;
     const prefix = prefixOf(id);
@@ -25,17 +25,18 @@ export class Expanders {
     return false;
   }
 
-  /** From now on for writers of this thread; for all others once `ready` has resolved. */
+  /** Takes effect at once for writers of this thread, and for others when `ready` has resolved. */
   begin(classIds: readonly number[], holder: string, isPermanent: boolean, notes: Notes): Expansion {
     const count = (by: number): void => {
       for (const id of classIds) this.#here.set(id, (this.#here.get(id) ?? 0) + by);
     };
-    // A durable one outlives this thread: what is written down of it counts, and its end is that of its name.
+    // A durable subscription outlives this thread, so only its stored request counts; it ends when the name is
+    // forgotten.
     if (!isPermanent) count(1);
     const write = (text: string | undefined): Promise<void> =>
       notes.write((pen) => {
         for (const id of classIds) {
-          // Those who could not take back what they wrote leave it to others.
+          // Requests of holders that could not remove their own are removed here.
           for (const name of notes.list(prefixOf(id)))
             if (!isWanted(pen.read(name))) pen.write(name, undefined);
           pen.write(prefixOf(id) + holder, text);
@@ -50,14 +51,14 @@ export class Expanders {
         if (isPermanent) return;
         clearInterval(timer);
         count(-1);
-        // What cannot be taken back runs out.
+        // If this write fails, the request expires.
         write(undefined).catch(() => {});
       },
     };
   }
 }
 
-/** Of durable subscriptions, which want it whether or not they are at work. */
+/** The request of a durable subscription, which is valid whether or not the subscription is running. */
 const PERMANENT = 'durable';
 
 function isWanted(text: string | undefined): boolean {
@@ -65,6 +66,6 @@ function isWanted(text: string | undefined): boolean {
   try {
     return isAlive(JSON.parse(text) as Lease);
   } catch {
-    return false; // nobody has written that
+    return false; // written by something else
   }
 }

@@ -1,7 +1,7 @@
 import { damaged, shownBytes } from '../../damage';
 import { FROM_FIRST, inSnapshot, type Snapshot, type Tree } from './lmdb';
 
-/** f64 moment in ms (positive, so that its bytes are in its order), u16 number of the class or 0, the primary key. */
+/** f64 time in ms (positive, so that its bytes sort in order), u16 class number or 0, then the primary key. */
 export function expiryKey(moment: number, classId: number, key: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(10 + key.length);
   bytes.writeDoubleBE(moment, 0);
@@ -17,7 +17,7 @@ export interface Due {
   readonly key: Buffer;
 }
 
-/** What is due by `now`, the longest due first. */
+/** Everything due by `now`, the oldest first. */
 export function* dueBy(expiry: Tree, now: number, snapshot?: Snapshot): Generator<Due> {
   for (const key of expiry.getKeys({ ...FROM_FIRST, ...inSnapshot(expiry, snapshot) })) {
     const due = readExpiryKey(key);

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { StorageError } from '../../errors';
 
-/** A file beside the data that is written to after every commit with events: whoever listens watches it. */
+/** A file next to the data that is written after every commit with events; listeners watch it. */
 export const WAKE = 'wake';
 export const DATA = 'data.mdb';
 export const LOCK = 'lock.mdb';
@@ -26,13 +26,13 @@ interface Trust {
 }
 
 export interface FileOptions extends Trust {
-  /** Permissions of the files that are made. */
+  /** Permissions of created files. */
   readonly mode: number;
 }
 
 /**
- * Refuses what lies in the place of a file and is none, and what belongs to somebody else, before any of it is opened. Those
- * who may write to the directory can put something else there afterwards; whose it is, is looked at for that.
+ * Refuses special files in place of the database's files, and files of another user, before any of them is opened.
+ * Whoever may write to the directory can replace the files later, so the directory's owner is checked, too.
  */
 export function checkFiles(path: string, options: Trust): void {
   checkOwner(statSync(path), path, 'the directory', options);
@@ -44,13 +44,13 @@ export function checkFiles(path: string, options: Trust): void {
 
 export function checkStats(stats: Stats, path: string, name: string, options: Trust): void {
   if (!stats.isFile()) throw refused(path, `${name} is ${kindOf(stats)}, not a file`);
-  // The other name would be another database, which knows nothing of the locks of this one.
+  // Through another name this file would be a different database, without the locks of this one.
   if (stats.nlink > 1 && !options.readOnly)
     throw refused(path, `${name} is a file with several names (hard links)`);
   checkOwner(stats, path, name, options);
 }
 
-/** root may do everything as it is. */
+/** root may do anything anyway. */
 function checkOwner(stats: Stats, path: string, what: string, { allowForeignOwner }: Trust): void {
   const own = process.geteuid?.();
   if (allowForeignOwner || own === undefined || stats.uid === own || stats.uid === 0) return;
@@ -73,8 +73,8 @@ function refused(path: string, problem: string): StorageError {
 }
 
 /**
- * Has `make` make files, and gives those that were not there before the permissions that they are to have: the umask may
- * have taken some away. What was there keeps its own.
+ * Runs `make` and gives newly created files their permissions, because the umask may have removed some. Existing files
+ * keep theirs.
  */
 export function makeFiles<Result>(path: string, { mode }: FileOptions, make: () => Result): Result {
   const files = FILES.map((name) => join(path, name));
@@ -93,8 +93,8 @@ export function makeFiles<Result>(path: string, { mode }: FileOptions, make: () 
 }
 
 /**
- * Makes a file before LMDB does, if there is none and can be one. What root makes belongs to the owner of what it is for, who
- * could not open the database otherwise.
+ * Creates a file before LMDB does, if it is missing. When root creates it, it gets the owner of the database, who could
+ * not open it otherwise.
  */
 export function makeEmpty(file: string, { uid, gid }: Stats, mode: number): void {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -112,5 +112,5 @@ export function makeEmpty(file: string, { uid, gid }: Stats, mode: number): void
   }
 }
 
-/** Who may read a file may go through the directory it is in. */
+/** Users who may read the files may also search the directory. */
 export const directoryMode = (mode: number): number => mode | ((mode & 0o444) >> 2);

@@ -4,19 +4,19 @@ import { damaged } from '../../damage';
 import { StorageError } from '../../errors';
 import { peek, type Tree } from './lmdb';
 
-/** Of the files as a whole: what this version reads and writes. */
+/** The format version that this package reads and writes. */
 const FORMAT = 1;
 const FORMAT_KEY = Buffer.from('format');
 
 export interface Format {
   readonly format: number;
-  /** Random: positions of another database, or of this one before it was restored, are of another epoch. */
+  /** Random. Positions of another database, or of this one before it was restored, have another epoch. */
   readonly epoch: string;
-  /** It is a backup that nobody has written to yet. */
+  /** true: a backup that has not been written to yet. */
   readonly isCopy?: true;
 }
 
-/** In a write transaction unless it is only to be read. */
+/** Call in a write transaction unless the database is read-only. */
 export function readFormat(
   meta: Tree,
   path: string,
@@ -28,7 +28,7 @@ export function readFormat(
   return writeFormat(meta, { format: FORMAT, epoch: randomBytes(6).toString('hex') });
 }
 
-/** In a write transaction. What is written in the original from now on is not told here, nor the other way round. */
+/** Call in a write transaction. From now on the copy and the original have separate histories. */
 export function markAsCopy(meta: Tree): void {
   const stored = peek(meta, FORMAT_KEY);
   if (stored !== undefined) writeFormat(meta, { ...(JSON.parse(stored.toString()) as Format), isCopy: true });

@@ -6,7 +6,7 @@ import { Overlay } from './overlay';
 import { contextOf, executePlain } from './plain-operations';
 import type { WriteBatch } from './write-batch';
 
-/** Operations of a scheduling context. */
+/** The operations of a scheduling context. */
 export class Group {
   readonly operations: Operation[] = [];
 
@@ -19,13 +19,13 @@ export class Group {
     return signals.size === 0 ? undefined : AbortSignal.any([...signals]);
   }
 
-  /** The shortest of any of them: they have one outcome. */
+  /** The shortest timeout of all operations, because they have one outcome. */
   timeout(standard: number): number {
     return Math.min(...this.operations.map(({ details }) => details?.timeout ?? standard));
   }
 }
 
-/** The operation at fault, for those that fail with it. */
+/** Names the failed operation to the others, which fail with it. */
 class GroupFailure extends EvenkeelError {
   readonly #isOne = true;
 
@@ -36,7 +36,7 @@ class GroupFailure extends EvenkeelError {
     super('an operation of the scheduling context failed');
   }
 
-  /** What was thrown may be a Proxy, which instanceof would ask. */
+  /** The thrown value may be a Proxy, so instanceof could run user code. */
   static is(value: unknown): value is GroupFailure {
     return typeof value === 'object' && value !== null && #isOne in value;
   }
@@ -59,7 +59,7 @@ export function executeTogether(
   return results;
 }
 
-/** An abort is of one operation, and ends the others with it. */
+/** An abort of one operation ends the others with it. */
 export function withOperationAtFault(operations: readonly Operation[], error: unknown): unknown {
   if (operations.length === 1) return error;
   const aborted = operations.find(
@@ -68,7 +68,7 @@ export function withOperationAtFault(operations: readonly Operation[], error: un
   return aborted === undefined ? error : new GroupFailure(aborted, error);
 }
 
-/** The operation at fault fails first: whoever waits for all of them is told by it. */
+/** The failed operation rejects first, so that Promise.all() reports its error. */
 export function failAll(operations: readonly Operation[], error: unknown): void {
   if (GroupFailure.is(error)) error.operation.fail(error.cause);
   for (const operation of operations) {

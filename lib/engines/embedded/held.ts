@@ -3,8 +3,8 @@ import type { Hold } from './hold';
 import { type Snapshot, storageError } from './lmdb';
 
 /**
- * An iterator over a snapshot, which is taken when the first is asked for and let go of at the end, by return(), when the
- * iterator is collected, or by the end of the environment, after which next() throws ClosedError.
+ * An iterator over a snapshot. The snapshot is taken at the first next() and released at the end, by return(), when the
+ * iterator is collected, or when the environment is closed; next() then throws ClosedError.
  */
 export class HeldIterator<T> implements Iterator<T> {
   readonly #environment: Environment;
@@ -15,7 +15,7 @@ export class HeldIterator<T> implements Iterator<T> {
   #found: Iterator<T> | undefined;
   #isOver = false;
 
-  /** `read` must not lead to whoever has this iterator. */
+  /** `read` must not reference the owner of this iterator. */
   constructor(
     environment: Environment,
     purpose: string,

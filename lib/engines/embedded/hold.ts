@@ -1,21 +1,21 @@
 import type { Snapshot } from './lmdb';
 
-/** What is held, in words, and where in the program that was begun, if it was looked up. */
+/** A description of what is held, and the place in the program that started it, if known. */
 export interface About {
   readonly purpose: string;
   readonly place: string | undefined;
 }
 
 /**
- * A state of the database that somebody reads, until done() or, once watch() has been called, until its owner is collected:
- * nothing else of it may lead to the owner.
+ * A database state that is being read. It ends with done() or, after watch(), when its owner is collected, so nothing
+ * else in it may reference the owner.
  */
 export class Hold {
   readonly transaction: Snapshot;
   readonly about: About;
-  /** The turn of the watch in which it began. */
+  /** The turn of the watch in which it started. */
   readonly turn: number;
-  /** While it is young, which most are until they end. */
+  /** Set while the hold is young; most holds end before they are watched. */
   #owner: object | undefined;
   #watched: WeakRef<object> | undefined;
   #reading: Iterator<unknown>[] = NOTHING;
@@ -39,7 +39,7 @@ export class Hold {
     return this.#forget === undefined;
   }
 
-  /** Whether something is read by way of it that has not come to its end. */
+  /** Whether unfinished reads use it. */
   get isRead(): boolean {
     return this.#reading.length > 0;
   }
@@ -48,7 +48,7 @@ export class Hold {
     return this.#watched !== undefined && this.#watched.deref() === undefined;
   }
 
-  /** From now on it ends with its owner. It costs more than the rest of it. */
+  /** Ties it to its owner from now on. Costs more than everything else about a hold. */
   watch(): void {
     if (this.#owner === undefined) return;
     abandoned.register(this.#owner, this, this);
@@ -56,7 +56,7 @@ export class Hold {
     this.#owner = undefined;
   }
 
-  /** Takes note of what is read by way of it: LMDB wants its cursors closed first. */
+  /** Records a read through this hold: LMDB requires its cursors to be closed first. */
   begin<I extends Iterator<unknown>>(reading: I): I {
     if (this.#reading === NOTHING) this.#reading = [reading];
     else this.#reading.push(reading);
@@ -84,7 +84,7 @@ export class Hold {
   }
 }
 
-/** Of most holds; nothing is added to it. */
+/** Shared by most holds; never modified. */
 const NOTHING: Iterator<unknown>[] = [];
 
 const abandoned = new FinalizationRegistry<Hold>((hold) => hold.done());

@@ -23,7 +23,7 @@ import type { Snapshot } from './lmdb';
 import { unpackMarks } from './marks';
 import { type Range, scan } from './scan';
 
-/** The journal as subscriptions see it. */
+/** The journal in the form that subscriptions read. */
 export class JournalLog implements ChangeLog {
   readonly epoch: string;
   readonly notes: Notes;
@@ -78,7 +78,7 @@ export class JournalLog implements ChangeLog {
   }
 }
 
-/** All records of the classes, as they are at one place of the journal. */
+/** All records of the classes as of one place in the journal. */
 class SnapshotRecords implements Iterator<LoggedRecord> {
   readonly place: Place;
   readonly #environment: Environment;
@@ -127,10 +127,10 @@ const EVERYTHING: Range = {
 
 class JournalCursor implements ChangeCursor {
   readonly #environment: Environment;
-  /** Where it is, as users know it. */
+  /** The place in the form that users see. */
   #after: Place;
   #place: Place;
-  /** Whether all of the place's transaction lies before it. */
+  /** Whether the whole transaction of the place is before it. */
   #isWhole: boolean;
   #key: Uint8Array | undefined;
   #block: Block | undefined;
@@ -139,7 +139,7 @@ class JournalCursor implements ChangeCursor {
   constructor(environment: Environment, after: Place) {
     this.#environment = environment;
     this.#after = after;
-    // Of a change that was told in part, the rest is still to come.
+    // If only some parts of a change were delivered, the change is read again for the rest.
     this.#place = after.part === undefined ? after : { seq: after.seq, index: after.index - 1 };
     this.#isWhole = after.index === WHOLE;
   }
@@ -166,7 +166,7 @@ class JournalCursor implements ChangeCursor {
     }
   }
 
-  /** False when there is none. What lies between the place and the oldest that is kept is lost. */
+  /** Returns false when there is no block. Throws when blocks between the place and the oldest kept one are lost. */
   #nextBlock(): boolean {
     const { beside, trees } = this.#environment;
     const from = this.#isWhole ? this.#place.seq + 1 : this.#place.seq;
@@ -197,7 +197,7 @@ class Block {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Where the fragment ends. StorageError when it is not as long as it says. */
+  /** The end of the fragment. Throws StorageError when its length is inconsistent. */
   endOf(start: number): number {
     const left = this.bytes.length - start;
     const length = left < FRAGMENT_HEADER ? 0 : this.view.getUint32(start, true);
@@ -225,7 +225,7 @@ class JournalFragment implements Fragment {
   readonly #skipped: number;
   #marks: TransactionMarks | undefined;
 
-  /** `skipped`: the place of the first change that is told. */
+  /** `skipped` is the index of the first change to deliver. */
   constructor(environment: Environment, block: Block, start: number, skipped: number) {
     const { view, bytes } = block;
     this.#environment = environment;
@@ -285,7 +285,7 @@ class JournalChange implements ChangeView {
   #after = 0;
   #end: number;
 
-  /** `end` is that of what lies before the first of the `count` changes. */
+  /** `end` is the end of what precedes the first of the `count` changes. */
   constructor(environment: Environment, block: Block, fragment: number, end: number, count: number) {
     this.#environment = environment;
     this.#block = block;

@@ -9,11 +9,11 @@ import type { State } from './state';
 export const BLOCK_KEY = 12;
 export const FRAGMENT_HEADER = 36;
 export const EVENT_HEADER = 24;
-/** Set in the fragment that ends its transaction. */
+/** Set in the last fragment of a transaction. */
 export const FRAGMENT_LAST = 1;
-/** A block is put when it has grown beyond this; only a single event can make it much larger. */
+/** A block is written when it has grown beyond this size; only a single event can make it much larger. */
 const BLOCK_BYTES = 32 * 1024;
-/** How many blocks one commit drops, unless it makes many itself: few enough not to be felt. */
+/** The number of blocks that one commit drops unless it adds many itself; low enough to go unnoticed. */
 const TRIM_BLOCKS = 8;
 
 export interface Retention {
@@ -22,7 +22,7 @@ export interface Retention {
   readonly maxBytes: number;
 }
 
-/** Whether the last look at what is kept for too long came to its end. */
+/** Whether the last trim stopped before everything old was dropped. */
 export interface Trimming {
   isBehind: boolean;
 }
@@ -43,7 +43,7 @@ export function seqOfBlock(key: Uint8Array): number {
 const partOfBlock = (key: Uint8Array): number =>
   Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUInt32BE(8);
 
-/** Where to put the changes of one write transaction of LMDB, which holds any number of ours. */
+/** Writes the changes of one LMDB write transaction, which may contain any number of this package's transactions. */
 export class JournalWriter {
   readonly #tree: Tree;
   readonly #state: State;
@@ -53,7 +53,7 @@ export class JournalWriter {
   #blockSeq = 0;
   #blockPart = 0;
   #blocks = 0;
-  /** Where the fragment under way begins, or -1. */
+  /** The start of the open fragment, or -1. */
   #fragment = -1;
   #part = 0;
   #index = 0;
@@ -65,7 +65,7 @@ export class JournalWriter {
     this.#firstSeq = state.seq;
   }
 
-  /** The next change of the transaction under way, or the first of a new one, which gets the next number. */
+  /** Adds a change to the open transaction, or starts a new one with the next number. */
   add(change: Change, marks?: TransactionMarks): void {
     if (this.#fragment < 0) {
       this.#state.seq += 1;
@@ -83,38 +83,38 @@ export class JournalWriter {
     this.#index += 1;
   }
 
-  /** Whether anything was told. */
+  /** Whether anything was journalled. */
   get hasGrown(): boolean {
     return this.#state.seq > this.#firstSeq;
   }
 
-  /** Whether a transaction is under way. */
+  /** Whether a transaction is open. */
   get isOpen(): boolean {
     return this.#fragment >= 0;
   }
 
-  /** Ends the transaction under way, if there is one. */
+  /** Ends the open transaction, if any. */
   end(): void {
     if (this.#fragment < 0) return;
     const length = this.#length - this.#fragment;
     this.#closeFragment(true);
-    // The next may be like it: one that is not divided costs less to read.
+    // The next transaction may have the same size, and an undivided one is cheaper to read.
     if (this.#length + length > BLOCK_BYTES) this.#put();
   }
 
-  /** Puts what is still in memory, and drops what nobody can expect to be kept. */
+  /** Writes what is still in memory, and drops what exceeds the retention. */
   flush(retention: Retention, trimming: Trimming): void {
     if (this.#length === 0 && this.#blocks === 0) return;
     this.#put();
-    // The age of the oldest block costs a look at it: once in a while is soon enough.
+    // Checking the age of the oldest block costs a read, so it is done only occasionally.
     const isWhile = Math.floor(this.#state.seq / 256) > Math.floor(this.#firstSeq / 256);
     if (isWhile || trimming.isBehind || this.#state.journalBytes > retention.maxBytes)
       trimming.isBehind = this.#trim(retention);
   }
 
   /**
-   * Whole transactions from the old end, while there are too many bytes or they are too old: one is given up at once,
-   * and its blocks go now or with the next commits. Whether there may be more of that.
+   * Drops whole transactions, the oldest first, while there are too many bytes or they are too old. A transaction is
+   * gone at once; its blocks are removed now or with the next commits. Returns whether there may be more to drop.
    */
   #trim({ maxAge, maxBytes }: Retention): boolean {
     const state = this.#state;
@@ -136,7 +136,7 @@ export class JournalWriter {
     return keys.length === limit;
   }
 
-  /** The next transaction that begins with a block of its own. */
+  /** The next transaction that starts with its own block. */
   #beginningAfter(key: Uint8Array): number | undefined {
     for (let seq = seqOfBlock(key); ; ) {
       const [next] = this.#tree.getKeys({ start: blockKey(seq + 1, 0), end: undefined, limit: 1 });
@@ -216,10 +216,10 @@ export class JournalWriter {
 const timeOfBlock = (block: Uint8Array): number =>
   Buffer.from(block.buffer, block.byteOffset, block.byteLength).readDoubleLE(16);
 
-/** Of which snapshot; undefined: what is committed. */
+/** The snapshot to read; undefined: the committed state. */
 type By = { readonly transaction: Snapshot } | undefined;
 
-/** The block in which the transaction of the number begins, or the first after it; undefined beyond the newest. */
+/** The block in which transaction `seq` starts, or else the first block after it; undefined after the newest. */
 export function blockFrom(tree: Tree, seq: number, by: By): { key: Uint8Array; block: Buffer } | undefined {
   const range = { ...by, start: blockKey(seq, 0), end: undefined, reverse: true, limit: 1 };
   for (const { key, value } of tree.getRange(range)) {
@@ -228,7 +228,7 @@ export function blockFrom(tree: Tree, seq: number, by: By): { key: Uint8Array; b
   return blockAfter(tree, blockKey(seq, 0), by);
 }
 
-/** The next block after the one of the key. */
+/** The block after the one with this key. */
 export function blockAfter(
   tree: Tree,
   after: Uint8Array,

@@ -1,10 +1,10 @@
 import { ValidationError } from '../../errors';
 import type { Field } from '../../schema/field';
 
-// LMDB's bound on 4 KiB pages, as the lmdb package applies it.
+// LMDB's limit for 4 KiB pages, as applied by the lmdb package.
 export const LARGEST_KEY = 1978;
 
-/** One field of a key: its name for messages, its type, its direction. */
+/** One field of a key: its name for messages, its type and its direction. */
 export interface KeyPart {
   readonly name: string;
   readonly type: Field;
@@ -13,18 +13,18 @@ export interface KeyPart {
 
 const scratch = Buffer.allocUnsafe(3 * LARGEST_KEY + 64);
 const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
-/** Fewer bytes are copied faster than somebody else is asked to. */
+/** Below this number of bytes, a loop is faster than a call of a native copy. */
 const SHORT = 32;
 const SIGN_64 = 1n << 63n;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the bytes that the format escapes
 const TO_ESCAPE = /[\0\x01]/g;
 
 /**
- * Values of fields as bytes whose order is theirs: unsigned integers big-endian, signed ones with the sign bit flipped,
- * floats and datetimes (as a float64 of milliseconds) with the sign bit flipped or, below zero, all bits; enumerations
- * by position (u16); strings as UTF-8, ended by 0, in which 0 and 1 become 1 1 and 1 2; what may be absent has 0 before
- * nothing or 1 before its value. A descending field has all its bits flipped. No encoding is the beginning of another,
- * so that fields are simply put one behind the other.
+ * Encodes field values as bytes that sort like the values. Unsigned integers: big-endian. Signed integers: with the
+ * sign bit flipped. Floats and datetimes (as a float64 of milliseconds): with the sign bit flipped or, if negative, all
+ * bits. Enumerations: the position (u16). Strings: UTF-8 terminated by 0, with 0 and 1 escaped as 1 1 and 1 2. Optional
+ * fields: 0 if absent, or 1 followed by the value. Descending fields: all bits flipped. No encoding is a prefix of
+ * another, so fields can simply be concatenated.
  */
 export class KeyCodec {
   readonly #parts: readonly KeyPart[];
@@ -40,14 +40,17 @@ export class KeyCodec {
     return this.#parts.length;
   }
 
-  /** The bytes of the first values; fewer than there are fields make a prefix of keys. ValidationError when too long. */
+  /**
+   * Encodes the first values; with fewer values than fields the result is a prefix of keys. Throws ValidationError when
+   * it is too long.
+   */
   encode(values: readonly unknown[]): Buffer {
     let at = 0;
     for (let i = 0; i < values.length; i += 1) at = this.#writePart(i, values[i], at);
     return taken(at);
   }
 
-  /** The bytes of the fields of a record. */
+  /** Encodes the key fields of a record. */
   encodeFrom(record: Readonly<Record<string, unknown>>): Buffer {
     let at = 0;
     for (let i = 0; i < this.#parts.length; i += 1)
@@ -68,7 +71,7 @@ export class KeyCodec {
   }
 }
 
-/** A copy of the first bytes written. */
+/** A copy of the first `length` bytes written. */
 function taken(length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   if (length > SHORT) scratch.copy(bytes, 0, 0, length);
@@ -76,7 +79,7 @@ function taken(length: number): Buffer {
   return bytes;
 }
 
-/** Where the value ends, or -1 when it is too long for any key. The value is of the type. */
+/** Returns the end of the value, or -1 when it is too long for any key. The value must have the type. */
 function writeValue(type: Field, value: unknown, at: number): number {
   switch (type.kind) {
     case 'uint8':

@@ -5,30 +5,31 @@ import { loadAddon } from '../../native/load';
 import { nodeProcess } from '../../platform';
 
 /**
- * A write transaction waits, in a thread of the pool, for this thread to execute it. process.exit() waits for the threads of
- * the pool, and would do so for ever. What is not committed by then is given up, as if the process had been killed, which
- * LMDB stands: the process ends without waiting. Worker threads are ended by Node without that.
+ * A write transaction occupies a thread of the pool, which waits for this thread to execute it. process.exit() waits
+ * for the threads of the pool and would hang. Therefore the process ends without waiting for them. Uncommitted writes
+ * are lost as if the process had been killed, which LMDB tolerates. Worker threads do not need this: Node ends them
+ * without waiting.
  */
 let underWay = 0;
 let isWatching = false;
-/** What nobody catches: Node prints it after its listeners for the exit, which the process does not get to. */
+/** An uncaught error. Node prints it after the exit listeners, which this process does not reach. */
 let uncaught: { readonly error: unknown } | undefined;
 
 const STDERR = 2;
 
 /**
- * The first of the listeners for the exit calls the others and then ends the process: were it the last, one that throws
- * would keep it from being called, and Node goes on to exit after that.
+ * The first exit listener: it calls the others itself and then ends the process. As the last listener it would not be
+ * reached when another one throws, and Node would continue to exit.
  */
 const leave = (code: number): void => {
   const exit = (): never => loadAddon().exitNow(Number(nodeProcess.exitCode ?? code));
-  // What process.exit() calls in the end, also when a listener calls it.
+  // process.exit() finally calls this, also when a listener calls it.
   Object.assign(nodeProcess, { reallyExit: exit });
   try {
     callOthers(code);
     if (uncaught !== undefined) writeSync(STDERR, `Uncaught ${inspect(uncaught.error)}\n`);
   } catch {
-    // Nobody reads what this process prints, for instance.
+    // For example when nobody reads the output of this process.
   } finally {
     exit();
   }
@@ -54,7 +55,7 @@ function watchUncaught(): void {
   });
 }
 
-/** A write transaction has been asked for. */
+/** Called when a write transaction is requested. */
 export function beginCommit(): void {
   underWay += 1;
   if (underWay > 1 || !isMainThread) return;
@@ -62,7 +63,7 @@ export function beginCommit(): void {
   nodeProcess.prependListener('exit', leave);
 }
 
-/** It is committed or given up. */
+/** Called when it is committed or rolled back. */
 export function endCommit(): void {
   underWay -= 1;
   if (underWay === 0 && isMainThread) nodeProcess.off('exit', leave);

@@ -3,17 +3,17 @@ import { EvenkeelError, StorageError } from '../../errors';
 import { isError } from '../../foreign';
 import { lmdbFailure } from '../../native/load-failure';
 
-/** What stored bytes are to LMDB here: binary keys, binary values. */
+/** A tree with binary keys and binary values. */
 export type Tree = lmdb.Database<Uint8Array, Uint8Array>;
 export type Root = lmdb.RootDatabase<Uint8Array, Uint8Array>;
-/** A snapshot that is held until done(). */
+/** A snapshot, held until done(). */
 export type Snapshot = lmdb.Transaction;
 
 export type Lmdb = typeof lmdb;
 
 /**
- * Read only when somebody opens a database: other engines do without. By require(), which test runners and bundlers replace by
- * their own, and which tries again what has failed.
+ * Loaded only when a database is opened, because other engines do not need it. Uses require(), which test runners and
+ * bundlers replace, and which retries after a failure.
  */
 export function loadLmdb(): Lmdb {
   try {
@@ -25,7 +25,7 @@ export function loadLmdb(): Lmdb {
 
 export const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
 
-/** Everything from the smallest key on: without a start, the lmdb package leaves out what begins with a byte below 5. */
+/** A range from the smallest key: without a start, the lmdb package skips keys that begin with a byte below 5. */
 export const FROM_FIRST = { start: undefined, end: undefined } as const;
 
 interface Transactions {
@@ -34,8 +34,8 @@ interface Transactions {
 }
 
 /**
- * For a range of what a snapshot has. Where the snapshot is what the thread reads by anyway, it is not named: the lmdb
- * package then takes the cursor of the last range again instead of opening one.
+ * Options for a range over a snapshot. If the thread reads from this snapshot anyway, it is not named, so that the lmdb
+ * package reuses the cursor of the last range instead of opening one.
  */
 export function inSnapshot(tree: Tree, snapshot: Snapshot | undefined): { readonly transaction?: Snapshot } {
   if (snapshot === undefined) return {};
@@ -44,7 +44,7 @@ export function inSnapshot(tree: Tree, snapshot: Snapshot | undefined): { readon
   return notCurrent || env.writeTxn || env.isBeside ? { transaction: snapshot } : {};
 }
 
-/** How many keys there are; in a write transaction only. */
+/** The number of keys; only in a write transaction. */
 export function entryCount(tree: Tree): number {
   const { db } = tree as unknown as { readonly db: { stat(): { readonly entryCount: number } } };
   return db.stat().entryCount;
@@ -56,24 +56,24 @@ interface Reader {
 }
 
 /**
- * The memory that has the bytes under a key at its beginning, until the next read. Only its `length` tells how many
- * they are: whatever goes by another way sees the memory behind them, too.
+ * The memory that starts with the value of a key, valid until the next read. Only its `length` is that of the value;
+ * other ways of access see the memory behind it, too.
  */
 export function peekRaw(tree: Tree, key: Uint8Array, snapshot?: Snapshot): Buffer | undefined {
   const bytes = (tree as unknown as Reader).getBinaryFast(key, snapshot && { transaction: snapshot });
-  // What is large is not copied: it is the map itself.
+  // Large values are not copied but point into the map.
   return bytes === undefined || Buffer.isBuffer(bytes)
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The bytes under a key, good until the next read. */
+/** The value of a key, valid until the next read. */
 export function peek(tree: Tree, key: Uint8Array, snapshot?: Snapshot): Buffer | undefined {
   const bytes = peekRaw(tree, key, snapshot);
   return bytes?.subarray(0, bytes.length);
 }
 
-/** Inside a write transaction; false when the key was there. */
+/** Call in a write transaction. Returns false when the key existed. */
 export function putNew(tree: Tree, key: Uint8Array, value: Uint8Array): boolean {
   return (tree.putSync as (...args: unknown[]) => unknown)(key, value, { noOverwrite: true }) === true;
 }
@@ -87,12 +87,12 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/No space left|ENOSPC|File too large|EFBIG/, 'the disk is full'],
   [/EMFILE|ENFILE|Too many open files/, 'no file descriptors are left'],
   [/ENOMEM|Cannot allocate memory/, 'no memory is left'],
-  // Of a write that was cut short, LMDB says no more.
+  // LMDB reports a truncated write only like this.
   [/Input\/output error|EIO/, 'the disk is full, or fails'],
   [/Permission denied|EACCES|EPERM|Read-only file system|EROFS/, 'the directory cannot be written'],
 ];
 
-/** The typed error of what LMDB or the file system said; what has a type keeps it. */
+/** Converts an error of LMDB or the file system to a typed error; typed errors are returned unchanged. */
 export function storageError(cause: unknown, path: string): EvenkeelError {
   if (cause instanceof EvenkeelError) return cause;
   const said = isError(cause) ? cause.message : String(cause);

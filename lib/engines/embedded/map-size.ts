@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { loadAddon } from '../../native/load';
 
-/** More than most files ever have. */
+/** Larger than most files will ever be. */
 const AMPLE = 2 ** 36;
-/** What the lmdb package begins with by itself. */
+/** The initial size that the lmdb package uses. */
 const SMALLEST = 2 ** 17;
 
 /**
- * Bytes of address space for the map of a file, of which it takes those it has. A map that becomes too small stays beside
- * the next one, which is twice as large, and what is read by way of several counts as memory for each. Where the process
- * is allowed only so much address space, has no more of it, or that is not known, the map begins small: LMDB does not survive being refused.
+ * The address space to map for a file, which only uses what it needs. When a map becomes too small, it stays mapped
+ * beside its successor of twice the size, and pages read through several maps count as memory of each. When the address
+ * space of the process is limited, exhausted or unknown, the map starts small, because LMDB does not survive a refused
+ * mapping.
  */
 export function mapSize(): number {
   try {

@@ -4,9 +4,12 @@ import type { TransactionMarks } from './change';
 
 const DEEPEST = 256;
 
-/** What a writer said of its transaction. StorageError when the bytes are not one value of MessagePack. */
+/**
+ * Decodes what a writer attached to its transaction. Throws StorageError when the bytes are not exactly one MessagePack
+ * value.
+ */
 export function unpackMarks(bytes: Buffer): TransactionMarks {
-  // The decoder believes announced lengths, also when there is nothing behind them.
+  // The decoder trusts length prefixes even when the data is missing.
   if (endOfValue(bytes, 0, 0) !== bytes.length) throw damaged('what the writer of a transaction said');
   try {
     return unpack(bytes) as TransactionMarks;
@@ -15,7 +18,7 @@ export function unpackMarks(bytes: Buffer): TransactionMarks {
   }
 }
 
-/** Where the value that begins there ends; NaN when that is not within the bytes. */
+/** The end of the value that starts at `start`; NaN when it exceeds the bytes. */
 function endOfValue(bytes: Buffer, start: number, depth: number): number {
   const token = bytes[start];
   if (token === undefined || depth > DEEPEST) return Number.NaN;
@@ -38,7 +41,7 @@ function endOfValue(bytes: Buffer, start: number, depth: number): number {
 
 const within = (bytes: Buffer, end: number): number => (end <= bytes.length ? end : Number.NaN);
 
-/** A length of `size` bytes, then `more` and as many bytes. */
+/** The end of a value with a length prefix of `size` bytes, followed by `more` bytes and the data. */
 function withLength(bytes: Buffer, at: number, size: number, more: number): number {
   if (at + size > bytes.length) return Number.NaN;
   return within(bytes, at + size + more + bytes.readUIntBE(at, size));

@@ -6,7 +6,7 @@ import { peek, type Tree } from './lmdb';
 import { Transaction } from './transaction';
 import { submit, type Writer } from './writer';
 
-/** Small texts in a tree of their own. */
+/** Small texts in a separate tree. */
 export class TreeNotes implements Notes {
   readonly #environment: Environment;
   readonly #tree: Tree;
@@ -14,7 +14,7 @@ export class TreeNotes implements Notes {
   readonly #lastWriter: Writer;
   readonly #timeout: number;
 
-  /** `lastWriter` is the one of the whole connection, which ends after that of each of its event bases. */
+  /** `lastWriter` belongs to the whole connection and closes after the writers of its event bases. */
   constructor(environment: Environment, writer: Writer, lastWriter: Writer, timeout: number) {
     this.#environment = environment;
     this.#tree = environment.trees.subscriptions;
@@ -65,8 +65,8 @@ export class TreeNotes implements Notes {
   enlist(transaction: PublicTransaction, work: (pen: Pen) => void, onCommitted: () => void): void {
     if (!(transaction instanceof Transaction) || !transaction.isOf(this.#environment))
       throw invalidArgument('transaction', 'transaction is one of this database that is under way');
-    // What one of several refuses must leave nothing of the others: all is decided before anything is written, each
-    // upon what those before it have decided.
+    // If one of several pieces of work throws, nothing of the others may be written. Therefore all decide before
+    // anything is written, each seeing the decisions of those before it.
     const prepare = (decided: Map<string, string | undefined>): (() => void) => {
       const names = new Set<string>();
       work({

@@ -6,23 +6,26 @@ import { setImmediate } from '../../platform';
 import { checkStats, type FileOptions, makeFiles, WAKE } from './files';
 import { storageError } from './lmdb';
 
-/** The net below the notification: one that the system loses delays events for no longer. */
+/** The poll interval; bounds the delay of events when the system loses a notification. */
 const POLL_MS = 1000;
 const BYTE = Buffer.from([0]);
 
-/** What is told of, and who hears of it. */
+/** What the notifier announces, and whom it informs. */
 export interface Watched {
   readonly path: string;
   readonly options: FileOptions;
-  /** What others have committed by now is read from now on. */
+  /** Makes commits of others visible from now on. */
   refresh(): void;
-  /** The last commit. */
+  /** The latest commit. */
   head(): { readonly seq: number };
-  /** Calls those who listen. */
+  /** Calls the listeners. */
   wake(): void;
 }
 
-/** Tells other threads and processes of commits, and hears of theirs. What it says is a hint: the journal is the truth. */
+/**
+ * Announces commits to other threads and processes, and hears of theirs. A notification is only a hint; the journal is
+ * authoritative.
+ */
 export class Notifier {
   readonly #environment: Watched;
   readonly #path: string;
@@ -30,7 +33,7 @@ export class Notifier {
   #descriptor: number | undefined;
   #watcher: FSWatcher | undefined;
   #timer: Registration | undefined;
-  /** Up to here listeners have been woken from here; of this thread's own commits they hear without. */
+  /** Listeners have been woken up to this commit. They learn of this thread's own commits in another way. */
   #seen = -1;
   #isScheduled = false;
   #isClosed = false;
@@ -42,7 +45,7 @@ export class Notifier {
     this.#openFile();
   }
 
-  /** Others are told. More than once in a turn is once. */
+  /** Notifies others; several calls in one turn are one notification. */
   tell(): void {
     if (this.#isScheduled || this.#descriptor === undefined) return;
     this.#isScheduled = true;
@@ -92,7 +95,7 @@ export class Notifier {
     try {
       writeSync(this.#descriptor, BYTE, 0, 1, 0);
     } catch {
-      // A full disk, for instance: others find it by themselves, a little later.
+      // For example a full disk. Others find the commit a little later by polling.
     }
   }
 
@@ -113,7 +116,7 @@ export class Notifier {
       });
       this.#watcher.on('error', () => this.#unwatch());
     } catch {
-      // No watches left on this system, or no file yet in a directory that is only read: the poll does it.
+      // No watches left on this system, or no file yet in a read-only directory. Polling is enough.
     }
   }
 
@@ -122,7 +125,7 @@ export class Notifier {
     this.#watcher = undefined;
   }
 
-  /** Somebody has removed or replaced the file: others watch the one that is there now. */
+  /** Somebody removed or replaced the file, and others now watch the new one. */
   #renew(): void {
     if (this.#isClosed) return;
     this.#unwatch();
@@ -130,12 +133,12 @@ export class Notifier {
     try {
       this.#openFile();
     } catch {
-      return; // nor can there be one
+      return; // and it cannot be created
     }
     this.#watch();
   }
 
-  /** Where that cannot be read, those who listen find out why, and have somebody to tell. */
+  /** If this cannot be read, wake the listeners: they will get the error and can report it. */
   #hasMore(): boolean {
     try {
       this.#environment.refresh();

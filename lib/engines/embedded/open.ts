@@ -23,12 +23,12 @@ const CAPABILITIES: Capabilities = {
 };
 
 export interface Bases {
-  /** Of the transactions that name none. */
+  /** The base of operations that name none. */
   readonly eventBase: EventBase;
   readonly managementBase: unknown;
 }
 
-/** Opens a directory, or a database that ends with its connection when there is no path. */
+/** Opens a directory or, without a path, a temporary database that ends with its connection. */
 export async function openEmbedded(
   path: string | undefined,
   given: EmbeddedOptions,
@@ -57,7 +57,7 @@ export async function openEmbedded(
     const writer = new Writer(environment, options.maxQueued, () => {});
     environment.startNotifier(base);
     const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
-    // Who follows the schema is told now, not with the next commit.
+    // Subscribers to schema changes are notified now instead of with the next commit.
     environment.committed(environment.catalog.version !== version);
     const backups = new Set<Promise<void>>();
     return {

@@ -3,7 +3,7 @@ import type { EventMode } from '../../events/types';
 import { dateNow } from '../../platform';
 import { type ClassDefinition, checkClass } from '../../schema/class';
 
-/** How far an index that an existing class was given has been built: records done, of how many. */
+/** Progress of building an index that was added to an existing class: records done, and records in total. */
 export interface IndexProgress {
   readonly class: string;
   readonly index: string;
@@ -11,52 +11,63 @@ export interface IndexProgress {
   readonly total: number;
 }
 
-/** How an embedded database is opened. */
+/** How to open an embedded database. */
 export interface EmbeddedOptions<Mode extends EventMode = EventMode> {
-  /** The classes of the database. What is new in them is stored; what is stored otherwise is a SchemaMismatchError. */
+  /**
+   * The classes of the database. Additions to them are stored; any other difference from a stored class is a
+   * SchemaMismatchError.
+   */
   readonly classes?: readonly ClassDefinition[] | undefined;
   /**
-   * 'implicit': all kinds of events of all classes are told, whatever they declare. It is a property of the database:
-   * once it has been opened so it stays so, for everybody. Without the option: as it is.
+   * 'implicit': events of all kinds are delivered for all classes, whatever they declare. This is a permanent property
+   * of the database, for all who open it. Default: as stored.
    */
   readonly events?: Mode | undefined;
   /**
-   * 'commit': what has resolved survives the end of the process and of the machine. 'none': faster; it survives the end
-   * of the process, and after that of the machine the file may be damaged. Default 'commit', 'none' for temporary ones.
+   * 'commit': resolved writes survive the end of the process and of the machine. 'none': faster; they survive the end
+   * of the process, but the end of the machine may leave the file damaged. Default 'commit', for temporary databases
+   * 'none'.
    */
   readonly durability?: 'commit' | 'none' | undefined;
-  /** Nothing is written: the directory may be one that cannot be. Default false. */
+  /** true: nothing is written, so the directory may be read-only. Default false. */
   readonly readOnly?: boolean | undefined;
   /**
-   * Permissions of the files that are made, whatever the umask; a directory that is made may be searched by those who may read
-   * them. What is there keeps its own. Default 0o600: nobody but this process's user.
+   * The permissions of created files, regardless of the umask. Users who may read the files may also search a created
+   * directory. Existing files keep their permissions. Default 0o600: only this process's user.
    */
   readonly mode?: number | undefined;
-  /** Opens also what belongs to another user, who can have the database say anything. root is none. Default false. */
+  /**
+   * true: also opens files of another user, who can then put anything into the database. root does not count as another
+   * user. Default false.
+   */
   readonly allowForeignOwner?: boolean | undefined;
   /**
-   * The directory was put back from a copy: positions of events that were taken since then, or in the original, are
-   * refused from now on. Default false.
+   * true: the directory was restored from a copy. Event positions taken since the copy, or in the original, are refused
+   * from now on. Default false.
    */
   readonly restored?: boolean | undefined;
-  /** ms within which a write is committed, unless it gives its own. Default 10000. */
+  /** The default time limit of a write until its commit, in ms. Default 10000. */
   readonly timeout?: number | undefined;
-  /** Operations waiting to be written; further ones reject with BackpressureError. Default 131072. */
+  /**
+   * The number of operations that may wait to be written; further ones reject with BackpressureError. Default 131072.
+   */
   readonly maxQueued?: number | undefined;
-  /** How much of the past events are kept: `maxAge` seconds (default 7 days), `maxBytes` (default 256 MiB). */
+  /** How many past events to keep: `maxAge` in seconds (default 7 days) and `maxBytes` (default 256 MiB). */
   readonly retention?:
     | { readonly maxAge?: number | undefined; readonly maxBytes?: number | undefined }
     | undefined;
-  /** What has expired is removed without being asked for. Default true; otherwise with the next write, and by expireNow(). */
+  /**
+   * true: expired records are removed automatically. false: only with the next write and by expireNow(). Default true.
+   */
   readonly sweeper?: boolean | undefined;
   /**
-   * ms after which a process warning tells of a state of the database that is still being read, once for each place in the
-   * program where that was begun: the file grows for as long. Default 60000; Infinity: never.
+   * After this many ms, a process warning reports a state of the database that is still being read, once for each place
+   * in the program that started such a read. The file grows meanwhile. Default 60000; Infinity: never.
    */
   readonly snapshotWarning?: number | undefined;
-  /** ms since 1970; for tests. Default Date.now. */
+  /** The current time in ms since 1970; for tests. Default Date.now. */
   readonly clock?: (() => number) | undefined;
-  /** Called while an index that an existing class was given is built. */
+  /** Called while an index that was added to an existing class is being built. */
   readonly onProgress?: ((progress: IndexProgress) => void) | undefined;
 }
 
@@ -128,7 +139,7 @@ export function resolveEmbeddedOptions(
   };
 }
 
-/** Events are waited for by name alone. */
+/** Events are waited for by name alone, so names must be unique. */
 function checkEventNames(classes: readonly ClassDefinition[]): void {
   const owners = new Map<string, string>();
   for (const { name, events } of classes) {
@@ -141,7 +152,7 @@ function checkEventNames(classes: readonly ClassDefinition[]): void {
   }
 }
 
-/** A time that is none would be the database's from then on: it does not go back. */
+/** The database would keep an invalid time, because its time does not go back. */
 function checkMoment(now: number): number {
   if (Number.isFinite(now)) return now;
   throw invalidArgument('clock', `clock tells ms since 1970, not ${shown(now)}`);

@@ -11,27 +11,27 @@ import { surplusOf, type Victim } from './surplus';
 import { isSameVersion, type PendingVersion, type Version } from './version';
 import type { WriteBatch } from './write-batch';
 
-/** What a transaction reads where it has not written: a snapshot, or the write transaction it is part of. */
+/** What a transaction reads below its own writes: a snapshot, or the write transaction that it is part of. */
 export type Base = Pick<Scope, 'read' | 'holder' | 'readPlain' | 'nextAutoid' | 'noteAutoid'> & {
   countOf(store: ClassStore): number;
-  /** How many writes there had been. */
+  /** The number of writes so far. */
   readonly writes: number;
 };
 
 /** A record that a transaction has written. */
 export interface Entry {
   readonly key: Buffer;
-  /** As it is without the transaction. */
+  /** The record before the transaction. */
   readonly base: Stored | undefined;
   current: Stored | undefined;
-  /** Known when it is applied. */
+  /** Set when it is applied. */
   readonly version: PendingVersion;
-  /** It was removed and made anew. */
+  /** true: removed and inserted again. */
   isRecreated: boolean;
-  /** Changed since the last checkpoint. */
+  /** true: changed since the last checkpoint. */
   isDirty: boolean;
   checkpoints: number;
-  /** Time-To-Live has removed it, as the last of the transaction. */
+  /** Set when Time-To-Live removes it, as the last step of the transaction. */
   expiry: Expiry | undefined;
 }
 
@@ -58,32 +58,35 @@ interface Step {
   readonly expiry: Expiry | undefined;
 }
 
-/** What a transaction has done to a class. */
+/** The writes of a transaction to one class. */
 class ClassWrites {
   readonly entries = new Map<string, Entry>();
-  /** Who has a value of a unique index by now; undefined: nobody. */
+  /** The current holder of a value in a unique index; undefined: none. */
   readonly holders = new Map<string, Buffer | undefined>();
   isCleared = false;
-  /** Removed one by one before all were: no victims of that. */
+  /** Removed individually before the deleteAll, and therefore not by it. */
   readonly removed: Entry[] = [];
-  /** The step that removed what the transaction had found, and how many of them it reckoned with. */
+  /** The deleteAll step that removed the existing records, and the number of them that it assumed. */
   cleared: { readonly step: Step; readonly count: number } | undefined;
 }
 
 const UNVERSIONED: Version = { high: 0, low: 0 };
 
 /**
- * What a transaction has written, over what it reads. Nothing of it is in the database before applyTo(), and nothing
- * has to be taken back when it is given up.
+ * The writes of a transaction, layered over what it reads. Nothing reaches the database before applyTo(), so a rollback
+ * has nothing to undo.
  */
 export class Overlay implements Scope {
   readonly #base: Base;
   readonly #classes = new Map<ClassStore, ClassWrites>();
   readonly #plain = new Map<string, PlainEntry>();
-  /** Every operation in its order, of classes with events. */
+  /** All operations in order, for classes with events. */
   readonly #steps: Step[] = [];
   #isNetEach = true;
-  /** How many places in the order of insertion it will want. They are known when it is applied, and below 0 until then. */
+  /**
+   * The number of insertion order positions needed. They are assigned when the overlay is applied, and are negative
+   * placeholders until then.
+   */
   #places = 0;
 
   constructor(
@@ -100,7 +103,7 @@ export class Overlay implements Scope {
     return writes?.isCleared ? undefined : this.#base.read(store, key);
   }
 
-  /** What the transaction has written of the class, for those who look through all of it. */
+  /** The transaction's writes to the class, for scans. */
   writesOf(
     store: ClassStore,
   ): { readonly entries: ReadonlyMap<string, Entry>; readonly isCleared: boolean } | undefined {
@@ -210,7 +213,7 @@ export class Overlay implements Scope {
     return version;
   }
 
-  /** Counts the changes since the last checkpoint as checked in. */
+  /** Marks all changes since the last checkpoint as checkpointed. */
   checkpoint(): void {
     for (const [store, { entries }] of this.#classes) {
       for (const entry of entries.values()) {
@@ -227,7 +230,7 @@ export class Overlay implements Scope {
     return this.#classes.size === 0 && this.#plain.size === 0;
   }
 
-  /** ConflictError when somebody has changed what the transaction writes since it was read. */
+  /** Throws ConflictError when a record that the transaction writes has changed since it was read. */
   checkAgainst(batch: WriteBatch): void {
     for (const store of this.#classes.keys()) batch.assertCurrent(store);
     if (batch.isAsAfter(this.#base.writes)) return;
@@ -240,19 +243,20 @@ export class Overlay implements Scope {
         for (const [name, holder] of holders) {
           if (holder === undefined || !name.startsWith(`${index.name}\0`)) continue;
           const other = batch.holder(store, index, Buffer.from(name.slice(index.name.length + 1), 'latin1'));
-          // One that this transaction has written gives the value up, or the transaction would not have it.
+          // If this transaction has written the other record, that record has given up the value; otherwise the
+          // transaction could not have it.
           if (other === undefined || other.equals(holder) || entries.has(latin1(other))) continue;
-          if (batch.read(store, other) !== undefined) throw conflict(store.name); // else it had expired
+          if (batch.read(store, other) !== undefined) throw conflict(store.name); // otherwise it had expired
         }
       }
     }
     for (const { key, base } of this.#plain.values())
       if (!isSameVersion(batch.readPlain(key)?.version, base?.version)) throw conflict(key.toString());
-    // What expired before all is removed did not go with it, nor by this transaction.
+    // Records that expired before a deleteAll are not removed by it, nor by this transaction.
     for (const [store, { isCleared }] of this.#classes) if (isCleared) batch.expireDue(store);
   }
 
-  /** Writes it all and tells the journal. */
+  /** Writes everything, including the journal. */
   applyTo(batch: WriteBatch): void {
     for (const [store, writes] of this.#classes)
       for (const victim of surplusOf(batch, store, writes)) this.#expire(batch, store, victim);
@@ -262,9 +266,9 @@ export class Overlay implements Scope {
     );
     for (const { store, removed, step, count } of cleared.sort((a, b) => a.at - b.at)) {
       for (const entry of removed) this.#applyEntry(batch, store, entry);
-      // Others may have added some since they were counted, and some may have expired.
+      // Others may have inserted records since the count, and some may have expired.
       step.count += batch.countOf(store) - count;
-      // Each operation up to this one, before those that are its victims.
+      // The operations up to this deleteAll come before the records it removes.
       for (const each of steps.splice(0, steps.indexOf(step) + 1)) batch.record(eachChange(each));
       batch.clear(store, this.#netFlag);
     }
@@ -279,7 +283,7 @@ export class Overlay implements Scope {
     for (const step of steps) batch.record(eachChange(step));
   }
 
-  /** As if it were an operation of the transaction, so that one event tells of both. */
+  /** Like an operation of the transaction, so that a single event reports both. */
   #expire(batch: WriteBatch, store: ClassStore, { key, stored, byCount }: Victim): void {
     const dueAt = byCount ? batch.now : (stored.expiresAt ?? batch.now);
     this.#write(store, key, stored, undefined, { byCount, dueAt });
@@ -310,7 +314,7 @@ export class Overlay implements Scope {
       batch.record(store.checkpointChange(payload, checkpoints, this.#netFlag));
   }
 
-  /** Where each record was written once, the two views are one. */
+  /** If each record was written only once, the two views are the same. */
   get #netFlag(): number {
     return this.#isNetEach ? BOTH_VIEWS : ChangeFlag.net;
   }
@@ -358,7 +362,7 @@ export class Overlay implements Scope {
   }
 }
 
-/** In the order in which the records came, which need not be that in which they were first written. */
+/** In insertion order, which may differ from the order in which the transaction first wrote the records. */
 function givePlaces(batch: WriteBatch, entries: Iterable<Entry>): void {
   const placeOf = ({ current }: Entry): number => current?.order ?? 0;
   const pending = [...entries].filter((entry) => placeOf(entry) < 0).sort((a, b) => placeOf(b) - placeOf(a));

@@ -15,7 +15,7 @@ import type { PlainDraft, PlainRecord } from './plain-store';
 import type { Scope } from './scope';
 import type { Version } from './version';
 
-// As on memcached's wire, which the options have been encoded for.
+// As on memcached's wire, for which the options are encoded.
 const LARGEST_RELATIVE_SECONDS = 30 * 24 * 60 * 60;
 const DO_NOT_CREATE = 0xffffffff;
 const COUNTER = /^\d{1,20}$/;
@@ -26,7 +26,7 @@ const LARGEST_KEY = 250;
 const LARGEST_VALUE = 1 << 30;
 const FORBIDDEN = /[\0-\x20\x7f]/;
 
-/** InvalidArgumentError for a key or value that cannot be stored. */
+/** Throws InvalidArgumentError for a key or value that cannot be stored. */
 export function checkArguments(key: string, value: string | Uint8Array | undefined): void {
   if (typeof key !== 'string') throw invalidArgument('key', 'key is a string');
   if (key.length === 0) throw invalidArgument('key', 'key is empty');
@@ -42,7 +42,7 @@ export function isRead({ kind }: Operation): boolean {
   return kind === Kind.get || kind === Kind.getRecord || kind === Kind.exists;
 }
 
-/** What a read resolves to. Throws what the transcoder throws. */
+/** The result of a read. Throws what the transcoder throws. */
 export function readResult(
   { kind }: Operation,
   record: PlainRecord | undefined,
@@ -56,8 +56,8 @@ export function readResult(
 }
 
 /**
- * Executes the operation: how to get its result, which may be asked for when what it wrote is safe. Throws the error of
- * a broken condition, with nothing written.
+ * Executes the operation and returns a function for its result, to be called when the write is durable. Throws the
+ * error of a failed condition before anything is written.
  */
 export function executePlain(
   scope: Scope,
@@ -157,7 +157,7 @@ function count(
   return () => value;
 }
 
-/** In a transaction the version is known once that is committed. */
+/** In a transaction the version is known only after the commit. */
 class WriteResult extends MutationResult {
   readonly #version: Version;
 
@@ -171,7 +171,7 @@ class WriteResult extends MutationResult {
   }
 }
 
-/** The record that has to be there, and has to be the one whose cas was given. */
+/** The record, which must exist and have the given cas. */
 function existing(operation: Operation, before: PlainRecord | undefined): PlainRecord {
   if (before === undefined) {
     const message = `${nameOf(operation.kind)}: there is no record under this key`;
@@ -195,7 +195,7 @@ function checkCas(operation: Operation, { version }: PlainRecord): void {
 
 const hasCas = ({ casHigh, casLow }: Details): boolean => (casHigh | casLow) !== 0;
 
-/** ms since 1970 of an expiry as memcached's wire has it: seconds from now, or a moment. */
+/** Converts an expiry in memcached's wire format (seconds from now, or Unix time) to ms since 1970. */
 function expiryOf(details: Details | undefined, now: number): number | undefined {
   const expiry = details?.expiry ?? 0;
   if (expiry === 0) return undefined;

@@ -5,22 +5,22 @@ import type { Version } from './version';
 const HEADER = 20;
 const NEVER = 0;
 
-/** A value under a plain key, as it lies in its tree. */
+/** A value under a plain key, as stored in its tree. */
 export interface PlainRecord {
   readonly data: Buffer;
-  /** As on memcached: what the transcoder says of the data. */
+  /** As on memcached: the transcoder's description of the data. */
   readonly flags: number;
   readonly version: Version;
-  /** ms since 1970, or undefined when it stays. */
+  /** ms since 1970; undefined: never. */
   readonly expiresAt: number | undefined;
 }
 
-/** What is to be stored; without a version it gets a new one. */
+/** A value to store; without a version it gets a new one. */
 export interface PlainDraft extends Pick<PlainRecord, 'data' | 'flags' | 'expiresAt'> {
   readonly version?: Version | undefined;
 }
 
-/** u32 flags, u64 version, f64 moment of expiry or 0, all little-endian; then the data. */
+/** u32 flags, u64 version, f64 expiry or 0, all little-endian; then the data. */
 export function encodePlain({ data, flags, expiresAt }: PlainDraft, version: Version): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER + data.length);
   bytes.writeUInt32LE(flags, 0);

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { StorageError } from '../../errors';
 import { DATA, LOCK } from './files';
 
-// Of a meta page of LMDB 1.0 (mdb.c, MDB_page and MDB_meta): two of them begin the file.
+// Fields of a meta page of LMDB 1.0 (mdb.c, MDB_page and MDB_meta); the file begins with two of them.
 const MAGIC = 0xbeefc0de;
 const VERSION = 2;
 const AT_MAGIC = 24;
@@ -22,13 +22,13 @@ const AT_PAGE_SIZE = 48;
 const HEADER = 52;
 const SMALLEST_PAGE = 256;
 const LARGEST_PAGE = 65_536;
-/** What a new database needs for its first pages, and for those who read. */
+/** The size of a new database's first pages and of its reader table. */
 const FIRST_BYTES = 128 * 1024;
 
 /**
- * Finds out what LMDB would fail at when it opens the directory: the lmdb package reads memory that it has freed then,
- * which can end the process. Throws StorageError, or the error of the file system. How large its pages are; undefined where
- * there is no database yet.
+ * Detects what would make LMDB fail to open the directory: in that case the lmdb package uses freed memory, which may
+ * end the process. Throws StorageError or the file system's error. Returns the page size; undefined when there is no
+ * database yet.
  */
 export function checkBeforeOpen(path: string, readOnly: boolean): number | undefined {
   const file = join(path, DATA);
@@ -43,8 +43,8 @@ export function checkBeforeOpen(path: string, readOnly: boolean): number | undef
 }
 
 /**
- * Asks without opening: whoever closes a file gives up all locks that its process has on it (POSIX), and another thread may
- * have the directory open. LMDB has its locks on lock.mdb only, so that data.mdb may be opened and closed.
+ * Checks access without opening the file: closing a file releases all locks of the process on it (POSIX), and another
+ * thread may have the directory open. LMDB locks only lock.mdb, so data.mdb may be opened and closed.
  */
 function checkAccess(file: string, readOnly: boolean): void {
   if (statSync(file, { throwIfNoEntry: false }) !== undefined)

@@ -8,18 +8,18 @@ import { WriteBatch } from './write-batch';
 import { causeOf, writeTransaction } from './write-transaction';
 
 /**
- * 'waiting' for LMDB's write transaction; 'undecided' once everything is written in it; then what was decided. Given up
- * while it waits it is rolled back, too.
+ * 'waiting': for LMDB's write transaction. 'undecided': everything is written in it. Then 'committed' or 'rolled back';
+ * a transaction given up while waiting is rolled back, too.
  */
 type Phase = 'waiting' | 'undecided' | 'committed' | 'rolled back';
 
 export interface Preparing {
-  /** ms within which it is written. */
+  /** The time limit until it is written, in ms. */
   readonly timeout: number;
-  /** ms within which it is decided after that. */
+  /** The time limit from then until it is decided, in ms. */
   readonly undecidedFor: number;
   readonly signal: AbortSignal | undefined;
-  /** In the write transaction: checks and writes everything. */
+  /** Runs in the write transaction: checks and writes everything. */
   run(batch: WriteBatch): void;
   onCommitted(): void;
 }
@@ -27,14 +27,14 @@ export interface Preparing {
 const ROLLED_BACK = new Error('rolled back');
 
 /**
- * A write transaction of LMDB that is held open with everything in it until it is decided. Nobody sees what it has
- * written; whoever wants to write waits.
+ * An LMDB write transaction with everything written, held open until it is decided. Its writes are invisible, and other
+ * writers wait.
  */
 export class HeldTransaction {
   readonly #environment: Environment;
   readonly #preparing: Preparing;
   #phase: Phase = 'waiting';
-  /** Why it was rolled back when nobody asked for it. */
+  /** Why it was rolled back without a request. */
   #reason: unknown;
   #decide: ((isCommit: boolean) => void) | undefined;
   #refuse: (error: unknown) => void = () => {};
@@ -46,12 +46,15 @@ export class HeldTransaction {
     this.#preparing = preparing;
   }
 
-  /** Resolves when LMDB's transaction is over, whatever became of it. */
+  /** Resolves when LMDB's transaction has ended, whatever its outcome. */
   get ended(): Promise<void> {
     return this.#ended.catch(() => {});
   }
 
-  /** Resolves when it is written; rejects with what its `run` throws, or when it is not to be had in time. */
+  /**
+   * Resolves when it is written; rejects with what `run` throws, or when the write transaction is not available in
+   * time.
+   */
   prepare(): Promise<void> {
     const { timeout, signal } = this.#preparing;
     return new Promise((resolve, reject) => {
@@ -84,7 +87,7 @@ export class HeldTransaction {
     await this.#ended;
   }
 
-  /** Where it has been rolled back by itself there is nothing left to do. */
+  /** If it was already rolled back without a request, there is nothing left to do. */
   async rollBack(): Promise<void> {
     if (this.#reason === undefined) {
       this.#assertUndecided();
@@ -93,7 +96,7 @@ export class HeldTransaction {
     await this.ended;
   }
 
-  /** Rolls it back unless it is decided: a commit that is asked for later rejects with the error. */
+  /** Rolls it back unless it is decided; a later commit rejects with the error. */
   giveUp(error: unknown, phases: readonly Phase[] = ['waiting', 'undecided']): void {
     if (!phases.includes(this.#phase)) return;
     this.#reason = error;
@@ -119,7 +122,7 @@ export class HeldTransaction {
     environment.beginWrite();
     try {
       await writeTransaction(environment.root, () => {
-        // Given up while another process wrote: nothing is to be committed.
+        // Given up while another process was writing: nothing to commit.
         if (this.#phase !== 'waiting') return undefined;
         const batch = new WriteBatch(environment);
         removeExpired(batch, 0);
@@ -130,7 +133,7 @@ export class HeldTransaction {
         return this.#awaitDecision(onPrepared);
       });
     } catch (error) {
-      // Numbers that were handed out in it were not taken.
+      // Autoids assigned in the transaction were not used.
       environment.autoids.clear();
       if (error === ROLLED_BACK) return;
       throw error instanceof EvenkeelError ? error : storageError(await causeOf(error), environment.path);

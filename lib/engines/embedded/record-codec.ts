@@ -9,26 +9,26 @@ const FLAG_ORDERED = 2;
 const HEADER = 12;
 const WORD = 8;
 
-/** A record as it lies in its tree. */
+/** A record as stored in its tree. */
 export interface Stored {
   readonly record: AnyRecord;
   readonly version: Version;
-  /** ms since 1970, or undefined when the record stays. */
+  /** ms since 1970; undefined: never. */
   readonly expiresAt: number | undefined;
-  /** Its place in the order of insertion, in classes that keep a number of records. */
+  /** Its position in insertion order, in classes that limit the number of records. */
   readonly order: number | undefined;
 }
 
-/** What is written: the stored bytes, and where in them the record itself begins. */
+/** The stored bytes, and the part of them that is the record itself. */
 export interface Written {
   readonly bytes: Buffer;
   readonly payload: Buffer;
 }
 
 /**
- * Records as bytes: a header (u32 flags, u64 version, and as the flags say: f64 moment of expiry, f64 order; all
- * little-endian), then the record as MessagePack in which an object is the number of its shape and its values. The
- * shapes are kept with the schema: one list for all there ever were, so that old records and events stay readable.
+ * Encodes records: a header (u32 flags, u64 version and, depending on the flags, f64 expiry and f64 insertion order;
+ * all little-endian), then the record as MessagePack, in which an object is the number of its shape followed by its
+ * values. The shapes are stored with the schema in one append-only list, so that old records and events stay readable.
  */
 export class RecordCodec {
   readonly #encoder: Encoder;
@@ -39,8 +39,9 @@ export class RecordCodec {
   #reader: RecordReader;
 
   /**
-   * `reload` tells the shapes that there are by now: another process may have added some, and written records of them.
-   * `isRecord` tells which of them are of records and not of structs in them; `isLater`: it is one that was added since.
+   * `reload` returns the current shapes, because another process may have added some and written records with them.
+   * `isRecord` tells whether a shape is that of records, not of structs in them; `isLater` is true for shapes added
+   * since the codec was made.
    */
   constructor(
     shapes: readonly Shape[],
@@ -75,7 +76,7 @@ export class RecordCodec {
     return { bytes, payload: bytes.subarray(start) };
   }
 
-  /** undefined when the bytes are no record of the class. */
+  /** undefined when the bytes are not a record of the class. */
   decode(bytes: Buffer, length: number): Stored | undefined {
     const flags = bytes[0] as number;
     let at = HEADER;
@@ -92,14 +93,14 @@ export class RecordCodec {
         at += WORD;
       }
     }
-    const version = versionIn(bytes); // before the shapes are read, which may come to lie in the same memory
+    const version = versionIn(bytes); // before reload(), which may reuse the same memory
     const record = this.decodePayload(bytes, at, length);
     return record && { record, version, expiresAt, order };
   }
 
   /**
-   * The record whose bytes begin at `start`: what is in the payload of an event. `stableUntil` as in {@link RecordReader.read}.
-   * undefined when it is none.
+   * Decodes the record that starts at `start`, as in the payload of an event. `stableUntil` as in {@link
+   * RecordReader.read}. undefined when it is not a record.
    */
   decodePayload(bytes: Buffer, start: number, end: number, stableUntil?: number): AnyRecord | undefined {
     const record = this.#reader.read(bytes, start, end, stableUntil);
@@ -123,12 +124,12 @@ export class RecordCodec {
 const sizeOfHeader = (flags: number): number =>
   HEADER + (flags & FLAG_EXPIRES ? WORD : 0) + (flags & FLAG_ORDERED ? WORD : 0);
 
-/** A shape as msgpackr has those it loads itself: from the 33rd on, the reader has to know of a second byte. */
+/** A shape in the form that msgpackr loads: from the 33rd on, the reader needs a second byte. */
 function numbered(shape: Shape, position: number): string[] {
   return Object.assign([...shape], position < 32 ? {} : { highByte: (position - 32) >> 5 });
 }
 
-/** The moment of expiry in stored bytes, without decoding the rest; Infinity when there is none. */
+/** The expiry in stored bytes, without decoding the rest; Infinity when there is none. */
 export function expiryOf(bytes: Buffer): number {
   return (bytes[0] as number) & FLAG_EXPIRES ? bytes.readDoubleLE(HEADER) : Number.POSITIVE_INFINITY;
 }
@@ -138,7 +139,7 @@ export function versionIn(bytes: Buffer): Version {
   return { high: bytes.readUInt32LE(8), low: bytes.readUInt32LE(4) };
 }
 
-/** The record itself in stored bytes. */
+/** The part of the stored bytes that is the record itself. */
 export function payloadOf(bytes: Buffer): Buffer {
   return bytes.subarray(sizeOfHeader(bytes[0] as number));
 }

@@ -10,19 +10,19 @@ import type { Scope } from './scope';
 import type { AnyRecord } from './shapes';
 import { isSameVersion, type Version } from './version';
 
-/** The last that a Date can be, in ms. */
+/** The latest time that a Date can hold, in ms. */
 const LAST_MOMENT = 8.64e15;
 
-/** When a record shall expire; undefined: as its class says. */
+/** When a record expires; undefined: according to its class. */
 export type Lifetime = { readonly ttl: number } | { readonly expiresAt: number } | undefined;
 
-/** A record that is as its class declares, and its key. */
+/** A validated record and its key. */
 export interface Checked {
   readonly record: AnyRecord;
   readonly key: Buffer | undefined;
 }
 
-/** `key`: the record's, unless a number is part of it that is still to be given. */
+/** `key` is undefined while the key contains an autoid that is not yet assigned. */
 export function insert(
   scope: Scope,
   store: ClassStore,
@@ -40,13 +40,13 @@ export function insert(
   }
   for (;;) {
     const numbered = { ...record, [autoid]: scope.nextAutoid(store) };
-    // Somebody may have given the number to a record of theirs.
+    // A record may have been inserted with this number explicitly.
     if (!isNumberTaken(scope, store, autoid, numbered))
       return insertAs(scope, store, numbered, undefined, lifetime);
   }
 }
 
-/** Whether a record has the number already, where no two may have the same. */
+/** Whether another record has the number, where it must be unique. */
 function isNumberTaken(scope: Scope, store: ClassStore, autoid: string, record: AnyRecord): boolean {
   if (store.keyNames.length === 1 && store.keyNames[0] === autoid)
     return scope.read(store, store.keyOf(record)) !== undefined;
@@ -130,7 +130,7 @@ export function removeAll(scope: Scope, store: ClassStore): number {
   return scope.clear(store);
 }
 
-/** Hooks see records of their own: what they do to them changes nothing. */
+/** Hooks get copies of the records, so that they cannot change them. */
 function callHooks(
   store: ClassStore,
   kind: HookKind,
@@ -185,7 +185,7 @@ function change(
   scope.write(store, key, before, draft);
 }
 
-/** KeyExistsError when another record has a value that only one may have. */
+/** Throws KeyExistsError when another record has a value of a unique index. */
 function checkUnique(
   scope: Scope,
   store: ClassStore,
@@ -195,13 +195,13 @@ function checkUnique(
   op: string,
 ): void {
   for (const index of store.indexes) {
-    const indexKey = store.indexKey(index, record, key); // also for its length
+    const indexKey = store.indexKey(index, record, key); // also checks its length
     if (!store.isUnique(index.index, record)) continue;
     if (before !== undefined && store.indexKey(index, before.record, key).equals(indexKey)) continue;
     const holder = scope.holder(store, index, indexKey);
     if (holder === undefined || holder.equals(key)) continue;
     const other = scope.read(store, holder);
-    // It had expired, and may have been made anew with another value.
+    // The holder had expired, and may have been inserted again with another value.
     if (other === undefined || !store.indexKey(index, other.record, holder).equals(indexKey)) continue;
     throw new KeyExistsError(`${op}: another ${store.name} has this value of ${index.name}`, {
       context: { op, class: store.name, index: index.name, key: shownKey(store, record) },
@@ -248,7 +248,7 @@ export function checkLifetime(options: { readonly ttl?: number; readonly expires
   return { expiresAt: moment };
 }
 
-/** The bytes of a key that the user gave. */
+/** Encodes a key given by the user. */
 export function checkKey(store: ClassStore, given: unknown): Buffer {
   const { key, fields } = store.definition;
   if (typeof key === 'string') return store.keyOfValues([checkField(store, key, fields[key], given)]);
@@ -266,7 +266,7 @@ export function checkRecord(store: ClassStore, given: unknown): AnyRecord {
   return validate(store.definition, given) as AnyRecord;
 }
 
-/** Fields that may be changed, as they are declared. */
+/** Validates the fields of an update. */
 export function checkChanges(store: ClassStore, given: unknown): AnyRecord {
   if (!isRecord(given))
     throw invalidArgument('changes', `changes is an object of fields, not ${shown(given)}`);

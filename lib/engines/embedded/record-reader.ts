@@ -1,45 +1,49 @@
 import { latin1 } from './latin1';
 import type { AnyRecord, Shape } from './shapes';
 
-/** Beyond the end of any record: where the reader is when it has met what nobody has written. */
+/** A position beyond the end of any record; the reader moves there when it meets invalid bytes. */
 const LOST = 2 ** 32;
-/** Vectors in vectors: many more than a class can declare. */
+/** The limit of nested vectors; far more than a class can declare. */
 const DEEPEST = 256;
-/** A call for each text costs most: so many bytes are made one, of which the others are parts. It lives as long as any of them. */
+/**
+ * Texts are decoded in chunks of this many bytes, because a call for each text would dominate the cost. A chunk lives
+ * as long as any of its parts.
+ */
 const TEXT_AT_ONCE = 512;
 
-// What is read, and how far: reading a record calls nobody who could read another meanwhile.
+// The state of the current read. Module variables are safe, because reading a record runs no code that could read
+// another.
 let bytes: Buffer = Buffer.alloc(0);
 let view = new DataView(bytes.buffer);
 let at = 0;
 let end = 0;
 let depth = 0;
 let makers: readonly (() => AnyRecord)[] = [];
-/** The bytes from `textStart` to `textEnd` as letters. */
+/** The bytes from `textStart` to `textEnd` as characters. */
 let text = '';
 let textStart = 0;
 let textEnd = 0;
-/** How far they may be read ahead. */
+/** The limit for reading ahead. */
 let horizon = 0;
 
 /**
- * Reads records from MessagePack in which objects are the number of their shape and their values, in two thirds of the
- * time of a decoder for everything. The bytes may be anybody's: it looks at none beyond the end, and its work and what it
- * makes are bounded by how many there are.
+ * Reads records from MessagePack in which an object is the number of its shape followed by its values. Takes two thirds
+ * of the time of a general decoder. Safe for untrusted bytes: it never reads beyond the end, and its work and memory
+ * are bounded by their number.
  */
 export class RecordReader {
   readonly #makers: readonly (() => AnyRecord)[];
   readonly #isRecord: readonly boolean[];
 
-  /** `isRecord`: of which shapes records are; all others are those of structs. */
+  /** `isRecord`: for each shape, whether it is that of records rather than of structs. */
   constructor(shapes: readonly Shape[], isRecord: readonly boolean[]) {
     this.#makers = shapes.map(makerOf);
     this.#isRecord = isRecord;
   }
 
   /**
-   * The record between the two places; undefined when there is none of these shapes. `stableUntil`: up to where the bytes
-   * stay what they are for as long as the buffer is read from, so that more of them is read at once.
+   * Reads the record between the two positions; undefined when the bytes are not a record of these shapes. The bytes up
+   * to `stableUntil` do not change while the buffer is being read, so that longer chunks can be decoded.
    */
   read(from: Buffer, first: number, last: number, stableUntil = 0): AnyRecord | undefined {
     if (from !== bytes || stableUntil === 0) textEnd = 0;
@@ -60,21 +64,21 @@ export class RecordReader {
       const record = read();
       return at === last ? (record as AnyRecord) : undefined;
     } catch (error) {
-      // Where the memory ends, the platform says so.
+      // DataView reports an access beyond the end.
       if (error instanceof RangeError) return undefined;
       throw error;
     }
   }
 }
 
-/** Makes an object of the shape out of the values that come next. */
+/** A function that creates an object of the shape from the values that follow. */
 function makerOf(shape: Shape): () => AnyRecord {
   try {
-    // An object that comes into being with its properties costs a fraction of one that is given them by name.
+    // An object literal with all properties is many times faster than adding the properties one by one.
     const properties = shape.map((name) => `${JSON.stringify(name)}: read()`).join();
     return new Function('read', `return () => ({ ${properties} })`)(read);
   } catch {
-    // Where no code may be made at run time.
+    // Code generation is disabled in this process.
     return () => {
       const record: AnyRecord = {};
       for (const name of shape) record[name] = read();
@@ -150,7 +154,7 @@ function readWord(): number {
   return view.getUint16(skip(2));
 }
 
-/** Where so many bytes begin that are read otherwise. */
+/** Skips `length` bytes that are read in another way; returns their start. */
 function skip(length: number): number {
   const start = at;
   at += length;
@@ -168,7 +172,7 @@ function readObject(position: number): AnyRecord | undefined {
 }
 
 function readVector(length: number): unknown[] | undefined {
-  // Each has a byte at least.
+  // Each element takes at least one byte.
   if (length > end - at || depth === DEEPEST) return lose();
   depth += 1;
   const values: unknown[] = [];
@@ -177,14 +181,14 @@ function readVector(length: number): unknown[] | undefined {
   return values;
 }
 
-/** Nanoseconds, then seconds in 64 bits: what is before 1970 or after 2514. */
+/** Nanoseconds, then seconds in 64 bits: times before 1970 or after 2514. */
 function readFarMoment(): Date {
   const nanoseconds = view.getUint32(skip(4));
   const seconds = view.getBigInt64(skip(8));
   return new Date(nanoseconds / 1_000_000 + Number(seconds) * 1000);
 }
 
-/** 30 bits of nanoseconds, then 34 of seconds. */
+/** 30 bits of nanoseconds, then 34 bits of seconds. */
 function readMoment(): Date {
   const high = view.getUint32(skip(4));
   const low = view.getUint32(skip(4));

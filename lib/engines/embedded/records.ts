@@ -43,7 +43,7 @@ export interface Timing {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a write does in its scope. What it returns is the result; what it throws it throws with nothing written. */
+/** A write to records. `run` returns the result of the write, or throws before anything is written. */
 export interface RecordWrite<T> {
   readonly name: string;
   readonly store: ClassStore;
@@ -53,16 +53,16 @@ export interface RecordWrite<T> {
   run(scope: Scope): T;
 }
 
-/** Where records are read and written: the database itself, or one of its transactions. */
+/** Reads and writes records, of the database itself or in one of its transactions. */
 export interface RecordExecutor {
   write<T>(write: RecordWrite<T>): Promise<T>;
-  /** The record as it is, after all that was to be written before. */
+  /** The record after all writes submitted earlier. */
   read(store: ClassStore, key: Buffer, timing: Timing): Stored | undefined | Promise<Stored | undefined>;
-  /** Where in the program a loop is begun, if that is known. */
+  /** The place in the program that starts a loop, if known. */
   placeOfCall(): string | undefined;
-  /** Found records in pages. The iterator is the caller's to end. */
+  /** Found records. The caller must end the iterator. */
   scan(store: ClassStore, range: Range, place?: string): Promise<Iterator<Stored>>;
-  /** Notes that the result is being read: where it can, the end of what it is read from holds for it. Returns it. */
+  /** Registers a read, so that the end of the transaction waits for it where possible. Returns the promise. */
   reading<T>(result: Promise<T>): Promise<T>;
 }
 
@@ -182,7 +182,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
   }
 }
 
-/** What the arguments are at fault for rejects: the operations of classes are asynchronous throughout. */
+/** Turns a thrown argument error into a rejection: operations on classes are always asynchronous. */
 function attempt<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return operation();
@@ -191,7 +191,7 @@ function attempt<T>(operation: () => Promise<T>): Promise<T> {
   }
 }
 
-/** How many records are decoded before others have a turn. */
+/** The number of records to decode before yielding. */
 const PAGE = 256;
 
 class Found<R> implements Query<R> {
@@ -252,7 +252,7 @@ class Found<R> implements Query<R> {
     return count;
   }
 
-  /** A loop without a promise for each record. */
+  /** A loop that does not need a promise for each record. */
   async #forEach(take: (record: R) => void): Promise<void> {
     const found = await this.#executor.scan(this.#store, this.#range);
     try {

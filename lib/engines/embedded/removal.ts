@@ -5,7 +5,7 @@ import { TTL, type WriteBatch } from './write-batch';
 
 const PAGE = 64;
 
-/** Removes what is due, the longest due first, in a transaction of its own; stops after about `limit` ms. */
+/** Removes due records, the oldest first, in a separate transaction; stops after about `limit` ms. */
 export function removeExpired(batch: WriteBatch, limit: number): void {
   if (batch.nextExpiry > batch.now) return;
   const deadline = performanceNow() + limit;

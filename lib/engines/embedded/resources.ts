@@ -3,25 +3,25 @@ import { stat } from 'node:fs/promises';
 import { StorageError } from '../../errors';
 import { loadAddon } from '../../native/load';
 
-/** LMDB has three of a directory open, and this package two; the rest is for what is opened for a moment. */
+/** LMDB opens three for a directory and this package two; the rest are opened briefly. */
 const DESCRIPTORS = 8;
-/** What LMDB and the lmdb package allocate for an environment, amply. */
+/** A generous estimate of what LMDB and the lmdb package allocate for an environment. */
 const TABLES = 32 << 20;
-/** Of libuv's pool, as it starts them at its first use. */
+/** The stack size of threads in libuv's pool, which are started on first use. */
 const STACK = 8 << 20;
 const threadsOfPool = Math.min(Math.max(Number(process.env.UV_THREADPOOL_SIZE ?? 4) || 1, 1), 1024);
 let isPoolThere = false;
 
 /**
- * Finds out whether there is what opening a directory takes. Where LMDB is refused something while it opens, the lmdb package
- * uses what it has freed; where libuv is refused the threads of its pool, it ends the process.
+ * Checks that the resources for opening a directory are available. If LMDB is refused one while opening, the lmdb
+ * package uses freed memory; if libuv is refused the threads of its pool, it aborts the process.
  */
 export async function checkResources(path: string): Promise<void> {
   checkDescriptors(path);
   await checkThreads(path);
 }
 
-/** `mapped`: bytes of address space for the file. */
+/** `mapped` is the address space for the file, in bytes. */
 export function checkAddressSpace(path: string, mapped: number): void {
   if (!loadAddon().canMap(mapped + TABLES))
     throw missing(path, `there is no address space to map ${mapped} bytes of the file`);

@@ -7,16 +7,16 @@ import { BINARY, loadLmdb, type Root } from './lmdb';
 import { mapSize } from './map-size';
 import { checkAddressSpace } from './resources';
 
-/** Classes and indexes are trees of their own; LMDB wants to know beforehand how many there may be. */
+/** Each class and index is a separate tree; LMDB needs the maximum in advance. */
 const MOST_TREES = 1024;
-/** Flags of an environment, as LMDB has them (lmdb.h). */
+/** Flags of an LMDB environment (lmdb.h). */
 const NO_SYNC = 0x10000;
 const READ_ONLY = 0x20000;
 
 interface RootOptions {
   readonly durability: 'commit' | 'none';
   readonly readOnly: boolean;
-  /** Permissions of the files that are made. */
+  /** Permissions of created files. */
   readonly mode: number;
 }
 
@@ -25,7 +25,7 @@ interface NativeEnvironment {
   close(): void;
 }
 
-/** What the lmdb package exports without saying so in its types. */
+/** Exports of the lmdb package that its types omit. */
 interface Internals {
   readonly nativeAddon: {
     readonly Env: { readonly prototype: { path?: string } };
@@ -37,14 +37,14 @@ interface Internals {
 
 export interface OpenRoot {
   readonly root: Root;
-  /** After the first read: LMDB's locks stay, whatever else this process opens and closes. */
+  /** Call after the first read: keeps LMDB's locks, whatever files this process opens and closes. */
   readonly keepLocks: () => void;
   readonly close: () => Promise<void>;
 }
 
 /**
- * Opens LMDB's environment of the directory. The threads of a process share one, as whoever came first has opened it:
- * InvalidArgumentError when it does not keep what is promised here. What fails leaves nothing open.
+ * Opens LMDB's environment in the directory. All threads of a process share one environment, with the options of the
+ * first: InvalidArgumentError when these do not satisfy the options given here. A failure leaves nothing open.
  */
 export function openRoot(path: string, options: RootOptions): OpenRoot {
   const locks = loadAddon().holdLocks(join(path, LOCK));
@@ -67,7 +67,10 @@ export function openRoot(path: string, options: RootOptions): OpenRoot {
   }
 }
 
-/** Where the data cannot be written, the lmdb package opens the directory anew for each thread, and each locks for itself. */
+/**
+ * For files that cannot be written, the lmdb package opens the directory separately for each thread, with separate
+ * locks.
+ */
 function isShared(path: string, { readOnly }: RootOptions): boolean {
   if (!readOnly) return true;
   try {
@@ -86,8 +89,9 @@ function openLmdb(path: string, options: RootOptions): Root {
   const { nativeAddon } = lmdb as unknown as Internals;
   const { Env } = nativeAddon;
   let environment: NativeEnvironment | undefined;
-  // The lmdb package sets this property as soon as LMDB has opened, and goes on to write a tree of its own. In a worker that
-  // is terminated, V8 looks when a function begins, as this one does: opening takes milliseconds.
+  // The lmdb package sets this property as soon as LMDB has opened the environment, and then writes a tree of its own.
+  // In a worker that is being terminated, V8 stops at the start of a function, such as this setter: opening takes
+  // milliseconds.
   Object.defineProperty(Env.prototype, 'path', {
     configurable: true,
     set(this: NativeEnvironment, value: string) {
@@ -96,8 +100,8 @@ function openLmdb(path: string, options: RootOptions): Root {
       checkFlags(nativeAddon.getEnvFlags(this.address), options);
     },
   });
-  // Whichever copy of the lmdb package opened first in this thread would open for all others, also when the context of
-  // node:vm that it was loaded in is gone.
+  // Otherwise the first copy of the lmdb package in this thread would open for all others, even after the node:vm
+  // context that loaded it is gone.
   const { open } = nativeAddon;
   nativeAddon.open = lmdb.open;
   try {
@@ -109,11 +113,11 @@ function openLmdb(path: string, options: RootOptions): Root {
       maxReaders: 512,
       mapSize: mapped,
       permissionsMode: options.mode,
-      // A commit is seen when it is safe, not before.
+      // A commit must not be visible before it is durable.
       overlappingSync: false,
-      // With it, the failure of a commit rejects a promise that nobody has.
+      // If enabled, a failed commit would reject a promise that nobody handles.
       eventTurnBatching: false,
-      // A transaction is executed before what follows it: see writeTransaction().
+      // A transaction is executed before later writes: see writeTransaction().
       strictAsyncOrder: true,
       noSync: options.durability === 'none',
       readOnly: options.readOnly,
@@ -139,7 +143,7 @@ function checkFlags(flags: number, { readOnly, durability }: RootOptions): void 
 
 async function closeLmdb(root: Root): Promise<void> {
   await root.close();
-  // The lmdb package keeps every store it has ever opened.
+  // The lmdb package keeps every store that it has ever opened.
   const { allDbs } = loadLmdb() as unknown as Internals;
   const { env } = root as unknown as { readonly env: unknown };
   for (const [name, store] of allDbs) if (store.env === env) allDbs.delete(name);

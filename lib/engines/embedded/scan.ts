@@ -9,10 +9,10 @@ import { inSnapshot, type Snapshot } from './lmdb';
 import type { Overlay } from './overlay';
 import type { Stored } from './record-codec';
 
-/** Records of a class between two keys of an index or of the records themselves. */
+/** Records of a class between two keys of an index, or of the primary key. */
 export interface Range {
   readonly index: IndexStore | undefined;
-  /** The first and the last key, the former included, the latter not; undefined: from or to the end. */
+  /** The first key (inclusive) and the last key (exclusive); undefined: unbounded. */
   readonly start: Buffer | undefined;
   readonly end: Buffer | undefined;
   readonly reverse: boolean;
@@ -22,7 +22,7 @@ export interface Range {
 const BOUNDS = ['equals', 'from', 'after', 'to', 'before'] as const;
 const NAMES: ReadonlySet<string> = new Set(['index', ...BOUNDS, 'reverse', 'limit']);
 
-/** The range that options of find() mean; InvalidArgumentError (`options`, `index`, …) for what means none. */
+/** The range for the options of find(). Throws InvalidArgumentError (`options`, `index`, …) for invalid options. */
 export function rangeOf(store: ClassStore, given: unknown): Range {
   const options = checkOptions(given, NAMES);
   const { index: name, reverse = false, limit = Number.MAX_SAFE_INTEGER } = options;
@@ -49,7 +49,7 @@ export function rangeOf(store: ClassStore, given: unknown): Range {
     start: equals ?? from ?? behind,
     end: (equals && successor(equals)) ?? (to && successor(to)) ?? before,
     reverse,
-    // Nothing comes after the last of all keys.
+    // Nothing follows the last possible key.
     limit: after !== undefined && behind === undefined ? 0 : (limit as number),
   };
 }
@@ -62,7 +62,7 @@ function boundOf(
   given: unknown,
 ): Buffer {
   const { fields: types } = store.definition;
-  // A property that somebody's request has not is not to find everything.
+  // An explicit undefined is probably a missing value; it must not match everything.
   const isAbsence = which === 'equals' && types[fields[0] as string]?.kind === 'optional';
   if (given === undefined && !isAbsence)
     throw invalidArgument(
@@ -88,7 +88,7 @@ function exclude(name: string, given: Buffer | undefined, others: Record<string,
     if (value !== undefined) throw invalidArgument(other, `${name} and ${other} exclude each other`);
 }
 
-/** The smallest key that is larger than all that begin with this one; undefined when there is none. */
+/** The smallest key that is larger than all keys with this prefix; undefined when there is none. */
 function successor(prefix: Buffer): Buffer | undefined {
   const bytes = Buffer.from(prefix);
   for (let i = bytes.length - 1; i >= 0; i -= 1) {
@@ -99,7 +99,7 @@ function successor(prefix: Buffer): Buffer | undefined {
   return undefined;
 }
 
-/** Records in their order, read as they are asked for; leaving the loop ends what it holds. */
+/** Yields records in order, reading on demand; leaving the loop releases its resources. */
 export function* scan(
   store: ClassStore,
   range: Range,
@@ -108,7 +108,7 @@ export function* scan(
   overlay: Overlay | undefined,
 ): Generator<Stored> {
   const written = overlay?.writesOf(store);
-  // As they are by now: what is written while somebody loops over what was found is not found any more.
+  // A copy of the current state: records written during the loop are not found any more.
   const entries = written && new Map(written.entries);
   const stored = written?.isCleared ? [] : storedIn(store, range, now, snapshot, entries);
   if (entries === undefined) {
@@ -161,7 +161,10 @@ function* storedIn(
   }
 }
 
-/** As the lmdb package wants it: backwards it begins at the larger key, which it includes, and ends before the smaller. */
+/**
+ * The bounds in the form of the lmdb package: a reverse range starts at the larger key (inclusive) and ends before the
+ * smaller.
+ */
 function bounds(start: Buffer | undefined, end: Buffer | undefined, reverse: boolean) {
   if (!reverse) return { start, end };
   return { start: end, end: start, reverse: true, inclusiveEnd: true };

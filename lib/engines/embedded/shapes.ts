@@ -1,14 +1,14 @@
 import type { FieldMap, MemberMap, PresentField } from '../../schema/field';
 import { withoutOptional } from '../../schema/field';
 
-/** The names of the fields of a class, or of a struct in it, in the order in which their values are stored. */
+/** The field names of a class, or of a struct in it, in the order in which the values are stored. */
 export type Shape = readonly string[];
 
 export type AnyRecord = Record<string, unknown>;
 
 /**
- * Whether records of the class may have been written in this shape: it may lack fields that the class got later, which are
- * optional. One that was added since the class was read (`isLater`) may have fields that it got elsewhere.
+ * Whether records of the class may have this shape. It may lack fields that were added to the class later, which are
+ * optional. A shape added since the class was read (`isLater`) may have additional fields that the class got elsewhere.
  */
 export function isShapeOf(fields: FieldMap, shape: Shape, isLater: boolean): boolean {
   const names = new Set(shape);
@@ -17,7 +17,7 @@ export function isShapeOf(fields: FieldMap, shape: Shape, isLater: boolean): boo
   return Object.entries(fields).every(([name, type]) => names.has(name) || type.kind === 'optional');
 }
 
-/** The shapes of a class and of the structs in it, without repetition; the class's own comes first. */
+/** The distinct shapes of a class and its structs; the class's own comes first. */
 export function shapesOf(fields: FieldMap): Shape[] {
   const shapes = new Map<string, Shape>();
   const add = (members: FieldMap | MemberMap): void => {

@@ -7,10 +7,10 @@ import { readPlain } from './plain-store';
 import type { Stored } from './record-codec';
 import { readState } from './state';
 
-/** Thrown before anything is written. Of those that were reserved others may have given all to records. */
+/** Thrown before anything is written. Other transactions may have used all reserved numbers. */
 export const OUT_OF_NUMBERS = new Error('no number of an autoid is left of those reserved');
 
-/** A snapshot of what is committed. */
+/** A snapshot of the committed state. */
 export class SnapshotBase implements Base {
   readonly #environment: Environment;
   readonly #snapshot: Snapshot;
@@ -53,7 +53,7 @@ export class SnapshotBase implements Base {
     return cached.next - 1n;
   }
 
-  /** Known when the record is committed. */
+  /** Registered when the record is committed. */
   noteAutoid(): void {}
 
   #isGone(expiresAt: number | undefined): boolean {

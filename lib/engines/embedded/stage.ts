@@ -17,7 +17,7 @@ import type { AnyRecord } from './shapes';
 import { OUT_OF_NUMBERS, SnapshotBase } from './snapshot-base';
 import { submit, type Writer } from './writer';
 
-/** What a transaction needs of the database for its operations. */
+/** What a transaction needs from the database for its operations. */
 export interface StageSurroundings {
   readonly environment: Environment;
   readonly writer: Writer;
@@ -26,8 +26,8 @@ export interface StageSurroundings {
 }
 
 /**
- * Where a transaction's operations go. Most are executed by their call. One that has to wait for numbers of an autoid
- * holds up those that are begun after it, and the end of the transaction holds for all of them.
+ * Executes the operations of a transaction. Most are executed during their call. One that waits for autoid numbers
+ * delays those started after it; the end of the transaction waits for all of them.
  */
 export class Stage implements Target, RecordExecutor {
   readonly transcoder: Transcoder;
@@ -35,12 +35,12 @@ export class Stage implements Target, RecordExecutor {
   readonly #hold: Hold;
   readonly #overlay: Overlay;
   #veto: VetoError | undefined;
-  /** Begun and not ended. */
+  /** Operations started but not ended. */
   #underWay: Set<Promise<unknown>> | undefined;
-  /** Settles with the last of those that are executed one after the other; undefined while there are none. */
+  /** Settles with the last queued operation; undefined while none is queued. */
   #turns: Promise<void> | undefined;
   #isFunctionOver = false;
-  /** What went wrong when the function could not hear of it any more. */
+  /** The first failure after the function had returned. */
   #failure: { readonly error: unknown } | undefined;
 
   constructor(surroundings: StageSurroundings) {
@@ -68,9 +68,9 @@ export class Stage implements Target, RecordExecutor {
   }
 
   /**
-   * The function has ended: resolves when nothing that was begun in it is under way, and everything that waits for no more
-   * than promises has gone on. Rejects with what an operation failed of meanwhile, and with ClosedError when a loop over
-   * records has not come to its end.
+   * Called when the function has returned. Resolves when no operation started in it is under way and everything that
+   * only waits for promises has continued. Rejects with the error of an operation that failed meanwhile, and with
+   * ClosedError when a loop over records is unfinished.
    */
   settled(): Promise<void> {
     this.#isFunctionOver = true;
@@ -97,7 +97,9 @@ export class Stage implements Target, RecordExecutor {
       );
   }
 
-  /** What a hook refused cannot be committed without it, as if nothing had been; nor without what came too late. */
+  /**
+   * Throws when a hook has refused a change, or an operation came too late: a commit without it would silently lose it.
+   */
   assertFaultless(): void {
     if (this.#veto !== undefined) throw this.#veto;
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -171,7 +173,7 @@ export class Stage implements Target, RecordExecutor {
     return this.#turns === undefined ? checkpoint() : this.#inTurn(checkpoint);
   }
 
-  /** After what was begun before, and before what is begun from now on. */
+  /** Runs after everything started before, and before anything started later. */
   #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
     const result = (this.#turns ?? Promise.resolve()).then(work);
     const isOver = (): void => {
@@ -192,7 +194,7 @@ export class Stage implements Target, RecordExecutor {
   #write<T>(overlay: Overlay, { store, run }: RecordWrite<T>): T {
     try {
       const result = run(overlay);
-      // What users have in their hands is theirs: nothing that they do to it is committed.
+      // Users get a copy, so that changing it does not affect the commit.
       return typeof result === 'object' ? (store.copyOf(result as AnyRecord) as T) : result;
     } catch (error) {
       if (error instanceof VetoError) this.#veto ??= error;
@@ -216,7 +218,7 @@ export class Stage implements Target, RecordExecutor {
     return this.#guarded(scan(store, range, this.now(), this.#hold.transaction, this.#overlay));
   }
 
-  /** What is left of a loop when the transaction ends is not there to be read any more. */
+  /** The rest of an unfinished loop cannot be read after the end of the transaction. */
   *#guarded(found: Iterator<Stored>): Generator<Stored> {
     this.open();
     this.#hold.begin(found);
@@ -240,7 +242,10 @@ export class Stage implements Target, RecordExecutor {
     }
   }
 
-  /** Numbers are taken from the database before they are needed: in the transaction they would be another's, too. */
+  /**
+   * Numbers are reserved in the database in advance: if they were taken within the transaction, another transaction
+   * could get the same.
+   */
   async #reserveAutoids(store: ClassStore): Promise<void> {
     const { writer, timeout } = this.#surroundings;
     await submit(writer, {

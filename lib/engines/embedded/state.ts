@@ -4,21 +4,21 @@ import { peek, type Snapshot, type Tree } from './lmdb';
 const KEY = Buffer.from('state');
 const FIELDS = 8;
 
-/** The numbers that every write transaction goes on from; one small record of the meta tree. */
+/** Counters that every write transaction continues; one small record in the meta tree. */
 export interface State {
-  /** Of the newest journalled transaction; 0 when there is none. */
+  /** The newest journalled transaction; 0 when there is none. */
   seq: number;
-  /** Of the oldest transaction whose events are all kept; seq + 1 when there is none. */
+  /** The oldest transaction whose events are all kept; seq + 1 when there is none. */
   oldest: number;
   journalBytes: number;
-  /** The latest moment of a commit, in ms: time does not go back when the clock does. */
+  /** The time of the latest commit, in ms. It does not go back when the clock does. */
   time: number;
-  /** How many records got a place in the order of insertion. */
+  /** The number of insertion order positions assigned. */
   order: number;
   schemaVersion: number;
-  /** How many writes and removals there have been: what one has written has its number as its version. */
+  /** The number of writes and removals so far. A write's number is the version of what it wrote. */
   writes: number;
-  /** Nothing expires before this moment, in ms. */
+  /** The time before which nothing expires, in ms. */
   nextExpiry: number;
 }
 
@@ -51,7 +51,7 @@ export function readState(meta: Tree, snapshot?: Snapshot): State {
   };
 }
 
-/** In a write transaction. */
+/** Call in a write transaction. */
 export function writeState(meta: Tree, state: State): void {
   const bytes = Buffer.allocUnsafe(FIELDS * 8);
   bytes.writeDoubleLE(state.seq, 0);

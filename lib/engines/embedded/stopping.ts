@@ -2,16 +2,17 @@ import { isMainThread } from 'node:worker_threads';
 import { loadAddon } from '../../native/load';
 import type { Root, Snapshot } from './lmdb';
 
-/** What the way of a write calls of the lmdb package's native environment, however few records it writes. */
+/** The native calls of the lmdb package in a write, however few records it writes. */
 const WRITING = ['startWriting', 'beginTxn', 'commitTxn', 'abortTxn', 'resumeWriting', 'readerCheck'];
 const READING = ['renew', 'abort'];
 
 const known = new WeakSet<object>();
 
 /**
- * A worker that is terminated goes on until V8 looks next whether it may; in between, these calls of the lmdb package end
- * the whole process. So each goes by a function that looks first, and the end is waited for here. What is left is the
- * moment between that look and the package's own, and what it constructs: transactions and cursors.
+ * A terminated worker continues until V8's next check. Until then, these calls of the lmdb package would end the whole
+ * process. Each one therefore goes through a function that checks first, and waits here for the termination. A short
+ * window remains between this check and the package's own, and for the objects that the package constructs:
+ * transactions and cursors.
  */
 function stopBefore(names: readonly string[], object: object): void {
   if (isMainThread || known.has(object)) return;
@@ -19,9 +20,9 @@ function stopBefore(names: readonly string[], object: object): void {
   const { attempt } = loadAddon();
   for (const name of names) {
     const method = (object as Record<string, (...args: never[]) => unknown>)[name] as () => unknown;
-    // Nobody uses what they return.
+    // Nobody uses their return values.
     const value = (first: unknown, second: unknown): void => {
-      while (!attempt(object, method, first, second)); // each turn of a loop is where V8 looks
+      while (!attempt(object, method, first, second)); // V8 checks on each iteration of a loop
     };
     Object.defineProperty(object, name, { value, configurable: true });
   }

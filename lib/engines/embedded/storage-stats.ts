@@ -3,7 +3,7 @@ import type { Environment } from './environment';
 import type { Root } from './lmdb';
 import { readState } from './state';
 
-/** What the lmdb package has and does not declare. */
+/** Members of the lmdb package that its types omit. */
 interface Lmdb {
   readonly env: {
     info(): {

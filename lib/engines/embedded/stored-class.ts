@@ -4,22 +4,22 @@ import type { ClassDefinition } from '../../schema/class';
 import type { ClassDescription, NamedField } from '../../schema/description';
 import { type Shape, shapesOf } from './shapes';
 
-/** A class as the catalog has it in the database. */
+/** A class in the form of the database's catalog. */
 export interface StoredClass {
   readonly id: number;
   readonly description: ClassDescription;
-  /** Fields in the order in which the class got them. */
+  /** Fields in the order in which they were added to the class. */
   readonly names: readonly string[];
   readonly shapes: readonly Shape[];
 }
 
-/** As docs/journal.md names them. */
+/** The names are documented in docs/journal.md. */
 export function treeNames({ id, description: { indexes, ttl } }: StoredClass): string[] {
   const names = [`records:${id}`, ...indexes.map(({ name }) => `index:${id}:${name}`)];
   return ttl?.count === undefined ? names : [...names, `order:${id}`];
 }
 
-/** The stored class with what the given one adds; SchemaMismatchError for anything else. */
+/** The stored class with the additions of the given one. Throws SchemaMismatchError for any other difference. */
 export function merge(
   old: StoredClass,
   definition: ClassDefinition,
@@ -49,7 +49,7 @@ export function merge(
   };
 }
 
-/** What is only in the second list; all of the first has to be in it as it was. */
+/** The additions in the second list; all entries of the first must be in it unchanged. */
 function compareByName<T extends { readonly name: string }>(
   what: string,
   before: readonly T[],
@@ -65,7 +65,7 @@ function compareByName<T extends { readonly name: string }>(
   return now.filter(({ name }) => !before.some((each) => each.name === name));
 }
 
-/** Events are waited for by name alone. */
+/** Events are waited for by name alone, so names must be unique. */
 export function checkEventNames(
   stored: readonly StoredClass[],
   additions: readonly StoredClass[],

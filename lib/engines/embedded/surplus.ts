@@ -4,27 +4,27 @@ import { FROM_FIRST } from './lmdb';
 import type { Stored } from './record-codec';
 import type { WriteBatch } from './write-batch';
 
-/** What a transaction writes of a class. */
+/** A transaction's writes to a class. */
 export interface Written {
   readonly entries: ReadonlyMap<
     string,
     { readonly key: Buffer; readonly base: Stored | undefined; readonly current: Stored | undefined }
   >;
-  /** All that there was before is removed. */
+  /** true: all existing records are removed. */
   readonly isCleared: boolean;
 }
 
-/** A record that goes. */
+/** A record to remove. */
 export interface Victim {
   readonly key: Buffer;
   readonly stored: Stored;
-  /** Because there are too many; otherwise because its time is over. */
+  /** true: removed because there are too many records; false: because it has expired. */
   readonly byCount: boolean;
 }
 
 /**
- * What has to go with the transaction where a class keeps a number of records: what has expired, and the oldest of what is
- * too much then.
+ * What a transaction has to remove from a class that limits its number of records: expired records, and then the oldest
+ * ones above the limit.
  */
 export function surplusOf(batch: WriteBatch, store: ClassStore, written: Written): Victim[] {
   const most = store.definition.ttl?.count;
@@ -60,7 +60,7 @@ export function surplusOf(batch: WriteBatch, store: ClassStore, written: Written
   return victims;
 }
 
-/** How many records there will be. */
+/** The number of records after the transaction. */
 function countOf(batch: WriteBatch, store: ClassStore, { entries, isCleared }: Written): number {
   let count = isCleared ? 0 : batch.countOf(store);
   for (const { base, current } of entries.values())
@@ -68,13 +68,13 @@ function countOf(batch: WriteBatch, store: ClassStore, { entries, isCleared }: W
   return count;
 }
 
-/** A place in the order of insertion, and the key of the record that has it. */
+/** A position in insertion order, and the key of its record. */
 interface Placed {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
 
-/** What the transaction has not written, the oldest first, at least `count` if there are as many. */
+/** Records that the transaction has not written, the oldest first: at least `count`, if there are as many. */
 function untouched({ order }: ClassStore, { entries, isCleared }: Written, count: number): Placed[] {
   if (order === undefined || isCleared || count <= 0) return [];
   let limit = count;
@@ -83,7 +83,7 @@ function untouched({ order }: ClassStore, { entries, isCleared }: Written, count
   return limit === count ? placed : placed.filter(({ value }) => !entries.has(latin1(value)));
 }
 
-/** A place that is still to be given is below 0, the next one by 1 lower, and comes after all that are given. */
+/** Positions that are not yet assigned are negative, count down, and come after all assigned ones. */
 function byPlace(a: Victim, b: Victim): number {
   const [first, second] = [a.stored.order ?? 0, b.stored.order ?? 0];
   return first < 0 === second < 0 ? Math.abs(first) - Math.abs(second) : second - first;

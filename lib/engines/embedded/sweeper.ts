@@ -6,14 +6,14 @@ import { FROM_FIRST } from './lmdb';
 import { removeExpired } from './removal';
 import { submit, type Writer } from './writer';
 
-/** Others may have written what is due before: so often it is looked, at the latest. */
+/** The longest pause: other processes may have written records that expire earlier. */
 const LONGEST_PAUSE_MS = 30_000;
-/** After a write that failed: one that cannot be made would be tried without end. */
+/** The pause after a failed write, which would otherwise be retried without end. */
 const FAILED_PAUSE_MS = 1000;
-/** A clock that is not the system's may jump at any moment. */
+/** A clock other than the system's may jump at any moment. */
 const FOREIGN_CLOCK_PAUSE_MS = 20;
 
-/** Removes what has expired, a few at a time, when it is due. */
+/** Removes expired records when they are due, a few at a time. */
 export class Sweeper {
   readonly #environment: Environment;
   readonly #writer: Writer;
@@ -49,7 +49,7 @@ export class Sweeper {
     this.#schedule(earliest);
   }
 
-  /** ms until the moment; for as long as the clock fails, until it is tried again. */
+  /** ms until the given time; while the clock fails, ms until the next try. */
   #until(moment: number): number {
     const longest = this.#environment.clock === dateNow ? LONGEST_PAUSE_MS : FOREIGN_CLOCK_PAUSE_MS;
     try {
@@ -89,7 +89,7 @@ export class Sweeper {
       while (!this.#isClosed && this.#earliest() <= this.#environment.now()) await expireSome(this.#writer);
       this.#lookAhead();
     } catch {
-      // The disk may be full, or another process in a long transaction: what is due stays so and is tried again.
+      // For example a full disk, or a long transaction of another process: the records stay due and are tried again.
       if (!this.#isClosed && !this.#base.closed) this.#sweepIn(FAILED_PAUSE_MS);
     } finally {
       this.#isSweeping = false;
@@ -97,7 +97,7 @@ export class Sweeper {
   }
 }
 
-/** Removes as much of what is due as does not keep the loop for long; how many records. */
+/** Removes due records without blocking the loop for long; resolves to their number. */
 export async function expireSome(writer: Writer): Promise<number> {
   let removed = 0;
   await submit(writer, {
@@ -113,7 +113,7 @@ export async function expireSome(writer: Writer): Promise<number> {
   return removed;
 }
 
-/** Removes all that is due; how many records. */
+/** Removes all due records; resolves to their number. */
 export async function expireAll(writer: Writer): Promise<number> {
   let removed = 0;
   for (let some = await expireSome(writer); some > 0; some = await expireSome(writer)) removed += some;

@@ -19,19 +19,19 @@ import { submit } from './writer';
 
 const RETRIES = 10;
 const UNDECIDED_MS = 5000;
-/** ms; doubles with every conflict, and is random up to that. */
+/** The upper bound of a random pause in ms; doubles with each conflict. */
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 200;
 
 export interface Surroundings extends StageSurroundings {
-  /** Those that are prepared, or about to be. */
+  /** Transactions that are prepared, or about to be. */
   readonly prepared: Set<HeldTransaction>;
-  /** Throws when the database, or its event base, is being closed. */
+  /** Throws when the database or its event base is being closed. */
   assertOpen(): void;
   store(definition: ClassDefinition): ClassStore;
 }
 
-/** Runs `fn` until what it has done is committed: again, when others were faster, up to `retries` times. */
+/** Runs `fn` and commits what it has done; repeats this up to `retries` times after conflicts. */
 export async function transact<R>(
   surroundings: Surroundings,
   fn: (transaction: PublicTransaction) => Promise<R> | R,
@@ -44,7 +44,7 @@ export async function transact<R>(
   return result;
 }
 
-/** The same, but that it is written and not yet committed. */
+/** The same, but leaves the transaction prepared instead of committed. */
 export async function prepare<R>(
   surroundings: Surroundings,
   fn: (transaction: PublicTransaction) => Promise<R> | R,
@@ -99,7 +99,10 @@ async function attempt<R, T>(
   }
 }
 
-/** As they are by now: what cannot be told with the events would fail in the middle of a commit, and others with it. */
+/**
+ * Copies the values now. Values that cannot be encoded would otherwise fail in the middle of a commit, together with
+ * other transactions.
+ */
 function marksOf(origin: unknown, meta: unknown): TransactionMarks | undefined {
   if (origin !== undefined && typeof origin !== 'string')
     throw invalidArgument('origin', `origin is a string, not ${shown(origin)}`);
@@ -111,16 +114,18 @@ function marksOf(origin: unknown, meta: unknown): TransactionMarks | undefined {
   }
 }
 
-/** Decides what is to be written, and notes it by name for those that are asked after it; what does so. */
+/**
+ * Decides what to write, and records it by name in `decided` for later participants. Returns a function that writes it.
+ */
 type Prepare = (decided: Map<string, string | undefined>) => () => void;
 
-/** One attempt: what is read is a snapshot, what is written is held back until commit(). */
+/** One attempt of a transaction: reads from a snapshot and holds its writes back until commit(). */
 export class Transaction extends Transactions implements PublicTransaction {
   readonly #surroundings: Surroundings;
   readonly #stage: Stage;
   readonly #stores = new Map<number, ClassStore>();
   readonly #enlisted: { readonly prepare: Prepare; readonly onCommitted: () => void }[] = [];
-  /** The error of a commit that others were faster than. */
+  /** The conflict that made a commit fail. */
   conflict: unknown;
 
   constructor(surroundings: Surroundings) {
@@ -132,7 +137,7 @@ export class Transaction extends Transactions implements PublicTransaction {
 
   records<C extends ClassDefinition>(definition: C): Records<C> {
     const store = this.#surroundings.store(definition);
-    // Equal definitions have a store each, and one class.
+    // Equal definitions have separate stores but are the same class.
     const first = this.#stores.get(store.id) ?? store;
     this.#stores.set(store.id, first);
     return new EmbeddedRecords(first, definition, this.#stage);
@@ -142,7 +147,10 @@ export class Transaction extends Transactions implements PublicTransaction {
     return this.#surroundings.environment === environment;
   }
 
-  /** Has what `prepare` returns done in the commit; what it throws ends the transaction. Calls back when it is safe. */
+  /**
+   * Adds work to the commit: `prepare` decides first, then the function that it returns writes. The transaction fails
+   * if it throws. Calls back when the commit is durable.
+   */
   enlist(prepare: Prepare, onCommitted: () => void): void {
     this.#stage.open();
     this.#enlisted.push({ prepare, onCommitted });
@@ -152,7 +160,7 @@ export class Transaction extends Transactions implements PublicTransaction {
     return this.#stage.checkpoint();
   }
 
-  /** Resolves when all that was begun in it has ended; rejects when something cannot be waited for, or fails by now. */
+  /** Resolves when everything started in it has ended; rejects when something failed or can never end. */
   settled(): Promise<void> {
     return this.#stage.settled();
   }
@@ -170,14 +178,14 @@ export class Transaction extends Transactions implements PublicTransaction {
     this.#committed();
   }
 
-  /** Phase 1 of two: everything is written, and nothing committed. */
+  /** Phase 1 of two: writes everything without committing. */
   async prepare(
     how: How & { readonly timeout: number; readonly undecidedFor: number },
   ): Promise<HeldTransaction> {
     const { environment, writer, prepared, assertOpen } = this.#surroundings;
     const overlay = this.#finish(how.signal);
     writer.assertWritable();
-    // What was submitted before it comes before it.
+    // Writes submitted earlier come first.
     if (!writer.isIdle) await submit(writer, { name: 'prepare', ...how, size: 1, run: () => {} });
     assertOpen();
     const held = new HeldTransaction(environment, {
@@ -192,7 +200,7 @@ export class Transaction extends Transactions implements PublicTransaction {
     return held;
   }
 
-  /** What is to be written; nothing more is added to it. */
+  /** The final writes; nothing can be added after this. */
   #finish(signal: AbortSignal | undefined): Overlay {
     this.#stage.assertFaultless();
     const overlay = this.#stage.open();

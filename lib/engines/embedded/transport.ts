@@ -28,7 +28,7 @@ import { prepare, transact } from './transaction';
 import type { WriteBatch } from './write-batch';
 import { type Unit, Writer } from './writer';
 
-/** One event base's way to the database: reads at once, writes through its writer. */
+/** The connection of one event base to the database: reads at once, and writes through its writer. */
 export class EmbeddedTransport implements Transport {
   readonly node = undefined;
   readonly withoutMeta = 'the embedded engine has no such thing';
@@ -38,15 +38,15 @@ export class EmbeddedTransport implements Transport {
   readonly multiRecord: MultiRecord;
   readonly #environment: Environment;
   readonly #base: EventBase;
-  /** Writes under way by key: a read of one of them comes after them. */
+  /** Pending writes by key; a read of such a key waits for them. */
   readonly #writing = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
   readonly #prepared = new Set<HeldTransaction>();
-  /** Under way, some of them until what is prepared is decided. */
+  /** Transactions under way, including prepared ones until they are decided. */
   #transactions = 0;
   readonly #whenIdle = new Waiters();
   #isProceeding = false;
-  /** What is submitted together, while it is. */
+  /** The group under construction in together(). */
   #group: Group | undefined;
   #closed = false;
   #ended = false;
@@ -120,7 +120,7 @@ export class EmbeddedTransport implements Transport {
     return this.#closed ? Promise.reject(this.#closedError()) : Promise.resolve();
   }
 
-  /** Of the engine, which runs in this process. */
+  /** The engine runs in this process and has no server version. */
   version(): string {
     return 'embedded';
   }
@@ -131,7 +131,7 @@ export class EmbeddedTransport implements Transport {
     return this.writer.room;
   }
 
-  /** Bytes are not counted here. */
+  /** This engine does not count bytes. */
   fits(operations: number): boolean {
     return operations <= this.available();
   }
@@ -171,7 +171,7 @@ export class EmbeddedTransport implements Transport {
       queueMicrotask(() => operation.fail(reasonOf(signal)));
       return;
     }
-    // The caller may use its memory again as soon as the call has returned.
+    // The caller may reuse its memory as soon as the call has returned.
     if (typeof operation.value === 'object') operation.value = copyOf(operation.value);
     if (this.#group !== undefined) {
       this.#group.add(operation);
@@ -192,7 +192,10 @@ export class EmbeddedTransport implements Transport {
     }
   }
 
-  /** What `start` submits is one transaction of the database: all of it, or DiscardedError for what did not fail itself. */
+  /**
+   * The operations submitted by `start` form one transaction; if it fails, those that did not fail themselves get a
+   * DiscardedError.
+   */
   together(start: () => void): void {
     const group = new Group();
     this.#group = group;
@@ -220,7 +223,7 @@ export class EmbeddedTransport implements Transport {
   }
 
   cancel(): void {
-    // A read is over as soon as it is begun, and what is being written is left to its outcome.
+    // A read has ended when its call returns, and a pending write is left to its outcome.
   }
 
   wait(waiting: Waiting): void {
@@ -232,7 +235,7 @@ export class EmbeddedTransport implements Transport {
     if (this.#waiting.delete(waiting)) this.#checkIdle();
   }
 
-  /** Of getOrLoad(), which there is not here. */
+  /** For getOrLoad(), which this engine does not have. */
   resume<R>(start: () => R): R {
     return start();
   }
@@ -255,7 +258,7 @@ export class EmbeddedTransport implements Transport {
     if (!this.#whenIdle.isEmpty && this.isIdle) this.#whenIdle.callAll();
   }
 
-  /** It is under way until it has settled, and what is prepared by then is decided. */
+  /** Counts as under way until it has settled and everything prepared in it is decided. */
   async #during<T>(work: Promise<T>): Promise<T> {
     this.#transactions += 1;
     try {
@@ -272,14 +275,14 @@ export class EmbeddedTransport implements Transport {
     await Promise.all([...this.#prepared].map(({ ended }) => ended));
   }
 
-  /** Reads take up no room for longer than their call: nothing tells of their end. */
+  /** Reads need room only during their call, and nothing signals their end. */
   #proceedSoon(): void {
     if (this.#isProceeding || this.#waiting.size === 0) return;
     this.#isProceeding = true;
     setImmediate(() => {
       this.#isProceeding = false;
       for (const waiting of this.#waiting) waiting.proceed();
-      // Without room, the end of what has it goes on with this.
+      // Without room, the end of a pending write continues this.
       if (this.available() > 0) this.#proceedSoon();
     });
   }
@@ -312,19 +315,19 @@ export class EmbeddedTransport implements Transport {
     this.#end();
   };
 
-  /** A transaction whose function never returns is left to itself. */
+  /** A transaction whose function never returns is abandoned. */
   #end(): void {
     this.#ended = true;
     this.#checkIdle();
   }
 
-  /** What is undecided, or not even prepared; others wait for it. */
+  /** Rolls back what is undecided or still being prepared, because others wait for it. */
   #rollBackPrepared(reason: () => ClosedError): void {
     for (const each of this.#prepared) each.giveUp(reason());
   }
 
   #read(operation: Operation): void {
-    // The outcome comes after the call, as on every engine.
+    // The outcome follows the call, as on every engine.
     try {
       this.#environment.freshen();
       const record = this.#readPlain(operation.key);
@@ -396,12 +399,12 @@ function settle(operation: Operation, result: (() => unknown) | undefined): void
   }
 }
 
-/** Errors of ours that were made where the operation was not known learn of it. */
+/** Adds the operation to errors of this package that were created without knowing it. */
 function completed(error: unknown, operation: Operation): unknown {
   try {
     if (!(error instanceof EvenkeelError) || Object.isFrozen(error)) return error;
     return Object.assign(error, { context: { ...contextOf(operation), ...error.context } });
   } catch {
-    return error; // of a transcoder, which may throw anything: a Proxy with traps, for instance
+    return error; // a transcoder may throw anything, for example a Proxy with traps
   }
 }

@@ -1,8 +1,8 @@
-// node verify.js <directory> [write]: looks at every page of every tree and, when it is to be written, at the list of free
-// pages. What is missing or wrong ends this process, and no other.
+// node verify.js <directory> [write]: reads every page of every tree and, for a database opened for writing, the list
+// of free pages. Missing or invalid pages end only this process.
 import { BINARY, FROM_FIRST, loadLmdb, type Tree } from './lmdb';
 
-/** More than is free in one piece: LMDB goes through all of its list for it. */
+/** More than is free in one piece, so that LMDB walks its whole list of free pages. */
 const MUCH = 64 << 20;
 
 async function verify(path: string, isToBeWritten: boolean): Promise<void> {
@@ -14,13 +14,13 @@ async function verify(path: string, isToBeWritten: boolean): Promise<void> {
     readOnly: !isToBeWritten,
     maxDbs: 1024,
   });
-  // Read to the end first: opening a tree takes from the cursor the transaction that it reads in.
+  // Read completely first: opening a tree takes away the cursor's read transaction.
   for (const name of [...root.getKeys({ ...FROM_FIRST })]) {
     const tree: Tree = root.openDB<Uint8Array, Uint8Array>(
       Buffer.from(name).toString().replace(/\0$/, ''),
       BINARY,
     );
-    // Values are copied out of the map as they are gone through: every page is touched.
+    // Iterating copies the values out of the map, so every page is touched.
     tree.getRange({ ...FROM_FIRST }).forEach(() => {});
   }
   if (!isToBeWritten) return;

@@ -1,10 +1,10 @@
-/** Of a record: unsigned 64 bits in two words, another after each write. */
+/** The version of a record: an unsigned 64-bit number in two words, different after each write. */
 export interface Version {
   readonly high: number;
   readonly low: number;
 }
 
-/** Not yet given: of what a transaction has written and not committed. */
+/** The version of an uncommitted write, assigned at the commit. */
 export interface PendingVersion {
   high: number;
   low: number;

@@ -7,17 +7,19 @@ import { escapeControls } from '../../text';
 import type { Hold } from './hold';
 
 const TURN_MS = 100;
-/** So many are young before it is looked which of them have not ended. */
+/** The number of young holds at which the watch looks for those that have not ended. */
 const MOST_YOUNG = 64;
-/** To look up a place costs as much as some short transactions. */
+/** Looking up a place costs as much as several short transactions. */
 const PLACES_A_TURN = 8;
-/** Turns between collections of garbage that are asked for. */
+/** Turns between requested garbage collections. */
 const TURNS_A_COLLECTION = 10;
-/** How many places are told of before they are told once more. */
+/** The number of reported places after which reports may repeat. */
 const MOST_PLACES = 256;
 const FRAMES = 12;
 
-/** All that holds a state of an environment: whatever is collected is given back, whatever is held for too long is told. */
+/**
+ * All holds on states of an environment. Releases those whose owner was collected, and reports those held for too long.
+ */
 export class Watch {
   readonly #path: string;
   readonly #limit: number;
@@ -30,7 +32,7 @@ export class Watch {
   #turn = 0;
   #collected = -TURNS_A_COLLECTION;
 
-  /** `limit` in ms; beyond what a timer can wait, nothing is told. */
+  /** `limit` is in ms; above what a timer can wait, nothing is reported. */
   constructor(path: string, limit: number) {
     this.#path = path;
     this.#limit = limit;
@@ -52,7 +54,7 @@ export class Watch {
     this.#holds.delete(hold);
   }
 
-  /** Where the caller of this package is, as a stack; undefined when that was asked for too often lately. */
+  /** The place of the caller of this package, as a stack; undefined when it was looked up too often recently. */
   place(): string | undefined {
     if (this.#timer === undefined) this.#places = PLACES_A_TURN;
     if (this.#places === 0) return undefined;
@@ -60,7 +62,7 @@ export class Watch {
     return stackOfCaller();
   }
 
-  /** Has garbage collected, but not again and again; whether anything was given back. */
+  /** Requests a garbage collection, but not too often; returns whether anything was released. */
   reclaim(): boolean {
     if (this.#turn - this.#collected < TURNS_A_COLLECTION) return false;
     this.#collected = this.#turn;
@@ -75,7 +77,7 @@ export class Watch {
     return isAny;
   }
 
-  /** Ends all of them. */
+  /** Ends all holds. */
   close(): void {
     clearTimeout(this.#timer);
     this.#young = [];
@@ -116,13 +118,13 @@ export class Watch {
   }
 }
 
-/** Where this package's own code is, wherever it is installed. A bundle has no such place, and as a module no `__dirname`. */
+/** The folder of this package's own code. A bundle has no such folder, and a bundled ES module no `__dirname`. */
 const HERE =
   typeof __dirname === 'string' && __dirname.endsWith(join('dist', 'engines', 'embedded'))
     ? join(__dirname, '..', '..')
     : undefined;
 
-/** As text: what V8 keeps for it would hold whatever the functions under way have in their hands. */
+/** As text, because V8's structured form would keep alive whatever the running functions reference. */
 function stackOfCaller(): string | undefined {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = FRAMES;
@@ -134,12 +136,12 @@ function stackOfCaller(): string | undefined {
   return frames.length === 0 ? undefined : frames.join('\n');
 }
 
-/** Where the platform lets it be asked for. */
+/** Only if the platform allows it. */
 function collectGarbage(): void {
   try {
     setFlagsFromString('--expose-gc');
     (runInNewContext('gc') as () => void)();
   } catch {
-    // It comes by itself, later.
+    // A collection happens by itself later.
   }
 }

@@ -13,16 +13,16 @@ import type { Scope } from './scope';
 import { readState, type State, writeState } from './state';
 import type { Version } from './version';
 
-/** Of transactions in which nobody but Time-To-Live wrote. */
+/** The marks of transactions that contain only removals by Time-To-Live. */
 export const TTL: TransactionMarks = { origin: 'ttl' };
 const PRESENT = Buffer.from([1]);
 const PLAIN_CLASS = 0;
-/** Numbers of an autoid that are taken at once, so that its counter is not written with every record. */
+/** The number of autoids reserved at once, so that the counter is not written with every record. */
 const AUTOID_BLOCK = 64n;
-/** Never assigned: as the next number, it says that there is none. */
+/** Never assigned: as the next number, it means that there are none left. */
 const LARGEST_AUTOID = 2n ** 64n - 1n;
 
-/** One write transaction of LMDB, in which any number of ours are executed one after the other. */
+/** One LMDB write transaction, in which any number of this package's transactions run one after the other. */
 export class WriteBatch implements Scope {
   readonly now: number;
   readonly #environment: Environment;
@@ -44,12 +44,12 @@ export class WriteBatch implements Scope {
     return this.#journal.hasGrown;
   }
 
-  /** What the writer of the transaction that begins says of it. */
+  /** Starts a transaction with what its writer attached to it. */
   beginTransaction(marks: TransactionMarks | undefined): void {
     this.#marks = marks;
   }
 
-  /** What was changed since the last end becomes one transaction of the journal, if there was anything to journal. */
+  /** Makes the changes since the last end one transaction of the journal, if anything was journalled. */
   endTransaction(): void {
     this.#journal.end();
     this.#marks = undefined;
@@ -64,7 +64,7 @@ export class WriteBatch implements Scope {
     writeState(this.#environment.trees.meta, this.#state);
   }
 
-  /** SchemaMismatchError when the class has been changed since the store was made. */
+  /** Throws SchemaMismatchError when the class has changed since the store was made. */
   assertCurrent(store: ClassStore): void {
     this.#environment.catalog.assertCurrent(store);
   }
@@ -76,14 +76,14 @@ export class WriteBatch implements Scope {
     return undefined;
   }
 
-  /** That of the record as read() finds it, without decoding it. */
+  /** The version of the record that read() would find, without decoding it. */
   versionOf(store: ClassStore, key: Buffer): Version | undefined {
     const bytes = peekRaw(store.records, key);
     if (bytes === undefined) return undefined;
     return expiryOf(bytes) <= this.now ? this.read(store, key)?.version : versionIn(bytes);
   }
 
-  /** Also what is due already but not yet removed. */
+  /** Includes records that are due but not yet removed. */
   holder(_store: ClassStore, { tree }: IndexStore, indexKey: Buffer): Buffer | undefined {
     const key = peek(tree, indexKey);
     return key && Buffer.from(key);
@@ -102,7 +102,9 @@ export class WriteBatch implements Scope {
     return version;
   }
 
-  /** write() without a word to the journal; the record's bytes in its form, when there is one after. */
+  /**
+   * Like write(), without journalling; returns the record's bytes in the journal's form, if there is a record after it.
+   */
   put(
     store: ClassStore,
     key: Buffer,
@@ -113,7 +115,7 @@ export class WriteBatch implements Scope {
     return { payload: this.#store(store, key, before, after, version), version };
   }
 
-  /** Removes a record whose time has come. */
+  /** Removes an expired record. */
   #expire(store: ClassStore, key: Buffer, stored: Stored): void {
     this.#store(store, key, stored, undefined, this.#nextVersion());
     const { payload } = store.codec.encode(stored.record, stored);
@@ -130,12 +132,12 @@ export class WriteBatch implements Scope {
     return this.#state.writes;
   }
 
-  /** Whether all is as it was after so many writes. */
+  /** Whether nothing was written or has expired since `writes` writes. */
   isAsAfter(writes: number): boolean {
     return this.#state.writes === writes && this.nextExpiry > this.now;
   }
 
-  /** Nothing expires before this moment. */
+  /** The time before which nothing expires. */
   get nextExpiry(): number {
     return this.#state.nextExpiry;
   }
@@ -144,14 +146,14 @@ export class WriteBatch implements Scope {
     this.#state.nextExpiry = moment;
   }
 
-  /** How many records have expired in it and not been asked for. */
+  /** The number of records that expired in it without a request, since the last call. */
   takeExpired(): number {
     const expired = this.#expired;
     this.#expired = 0;
     return expired;
   }
 
-  /** Removes a record that was found to be due. */
+  /** Removes a record that is due. */
   removeDue({ moment, classId, key }: Due): void {
     this.#expired += 1;
     if (classId === PLAIN_CLASS) {
@@ -167,7 +169,7 @@ export class WriteBatch implements Scope {
     else this.expiryTree.removeSync(expiryKey(moment, classId, key));
   }
 
-  /** Removes all records; `views` are those in which that is seen. How many there were. */
+  /** Removes all records; `views` are the views that show this. Returns their number. */
   clear(store: ClassStore, views: number = BOTH_VIEWS): number {
     this.expireDue(store);
     const count = this.countOf(store);
@@ -182,7 +184,7 @@ export class WriteBatch implements Scope {
     return count;
   }
 
-  /** Records stored, those included that are due but not yet removed. */
+  /** The number of stored records, including those that are due but not yet removed. */
   countOf({ records }: ClassStore): number {
     return entryCount(records);
   }
@@ -194,7 +196,7 @@ export class WriteBatch implements Scope {
     return block.next - 1n;
   }
 
-  /** Takes numbers that nobody else gets. */
+  /** Reserves numbers that nobody else gets. */
   refillAutoids({ id, name, autoid }: ClassStore): { next: bigint; readonly end: bigint } {
     const { meta } = this.#environment.trees;
     const next = peek(meta, autoidKey(id))?.readBigUInt64LE() ?? 1n;
@@ -247,7 +249,10 @@ export class WriteBatch implements Scope {
     this.#moveExpiry(PLAIN_CLASS, key, record.expiresAt, undefined);
   }
 
-  /** Met by whoever reads it, before its transaction has changed anything: in a transaction of its own. */
+  /**
+   * Called on the first read of an expired record, before the transaction has changed anything: the removal gets its
+   * own transaction.
+   */
   #expireAlone(store: ClassStore, key: Buffer, stored: Stored): void {
     const marks = this.#marks;
     const isAlone = !this.#journal.isOpen;
@@ -258,7 +263,7 @@ export class WriteBatch implements Scope {
     this.#marks = marks;
   }
 
-  /** Removes what is due of the class; how many records. */
+  /** Removes due records of the class; returns their number. */
   expireDue(store: ClassStore): number {
     if (this.nextExpiry > this.now) return 0;
     const due = [...dueBy(this.expiryTree, this.now)].filter(({ classId }) => classId === store.id);
@@ -266,7 +271,7 @@ export class WriteBatch implements Scope {
     return due.length;
   }
 
-  /** For those who want to know each record that a deleteAll removes. */
+  /** For subscriptions that want each record removed by a deleteAll. */
   #recordVictims(store: ClassStore): void {
     for (const { value } of store.records.getRange({ ...FROM_FIRST }))
       this.record(store.victimChange(asBuffer(value)));
@@ -276,7 +281,7 @@ export class WriteBatch implements Scope {
     return expiresAt !== undefined && expiresAt <= this.now;
   }
 
-  /** The record's bytes in the journal's form, when there is one after. */
+  /** Returns the record's bytes in the journal's form, if there is a record after it. */
   #store(
     store: ClassStore,
     key: Buffer,
@@ -308,7 +313,7 @@ export class WriteBatch implements Scope {
     return payload;
   }
 
-  /** Where values are unique, another record may have taken the place in the same transaction. */
+  /** In a unique index, another record may have taken the value in the same transaction. */
   #holds(
     store: ClassStore,
     { index, tree }: IndexStore,
@@ -330,7 +335,7 @@ export class WriteBatch implements Scope {
     this.#environment.noteExpiry(to);
   }
 
-  /** Where records can expire, each has its entry among the moments. */
+  /** Removes the expiry entries of all records of the class, where records can expire. */
   #forgetExpiries(store: ClassStore): void {
     const { expiry } = this.#environment.trees;
     for (const { key, value } of store.records.getRange({ ...FROM_FIRST })) {
@@ -346,7 +351,7 @@ export class WriteBatch implements Scope {
   }
 }
 
-/** What is damaged is left where it is: others are not to wait for it. */
+/** Damaged records are skipped: others must not wait for them. */
 function readable<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -6,10 +6,10 @@ import type { Root } from './lmdb';
 const NOTHING = Buffer.from('nothing');
 
 /**
- * A write transaction of LMDB that is committed when `work` has returned, or what it returns has resolved, and given up
- * when that fails. A worker that is terminated in the middle of `work` comes to neither, and the thread that commits goes
- * on. So something follows that removes nothing: what `work` had begun is a child of LMDB's transaction, and LMDB refuses
- * whatever is done beside an open child, and with it the commit.
+ * An LMDB write transaction that is committed when `work` has returned (or its promise has resolved), and rolled back
+ * when it fails. A worker that is terminated during `work` reaches neither, while the committing thread continues.
+ * Therefore a no-op removal follows: the work is a child transaction, and LMDB refuses other operations beside an open
+ * child, and with them the commit.
  */
 export function writeTransaction<Result>(root: Root, work: () => Result): Promise<Awaited<Result>> {
   beginCommit();
@@ -23,8 +23,8 @@ export function writeTransaction<Result>(root: Root, work: () => Result): Promis
 }
 
 /**
- * The lmdb package begins to write in an immediate, and takes the global functions for it when it needs them: where they
- * are a test's fakes nothing would ever be written. So they are Node's for as long as it runs.
+ * The lmdb package starts writing in an immediate and looks up the global functions when it needs them. If they are a
+ * test's fakes, nothing would ever be written. So they are replaced by Node's during the call.
  */
 function withImmediates<Result>(call: () => Result): Result {
   const theirs = { set: globalThis.setImmediate, clear: globalThis.clearImmediate };
@@ -41,7 +41,7 @@ function withImmediates<Result>(call: () => Result): Result {
   }
 }
 
-/** A failed commit says why in a promise of its own. */
+/** The cause of a failed commit is in a separate promise. */
 export async function causeOf(error: unknown): Promise<unknown> {
   if (!isError(error) || !('commitError' in error)) return error;
   const later = new Promise((resolve) => setTimeout(resolve, 100, error));

@@ -8,21 +8,21 @@ import { removeExpired } from './removal';
 import { WriteBatch } from './write-batch';
 import { causeOf, writeTransaction } from './write-transaction';
 
-/** How long one write transaction goes on taking in what waits: the loop is not held up for longer by it. */
+/** How long one write transaction accepts waiting units; limits how long the loop is blocked. */
 const BATCH_MS = 8;
 
-/** What is written at once and settles together: one operation, a scheduling context, a transaction. */
+/** What is written at once and settles together: one operation, a scheduling context, or a transaction. */
 export interface Unit {
   /** For messages. */
   readonly name: string;
-  /** ms from when it is submitted; undefined: it waits as long as it takes. */
+  /** ms from its submission; undefined: no limit. */
   readonly timeout: number | undefined;
   readonly signal: AbortSignal | undefined;
-  /** How many operations it counts for. */
+  /** The number of operations that it counts as. */
   readonly size: number;
-  /** In the write transaction. What it throws it throws before it has written anything. */
+  /** Runs in the write transaction. May only throw before it has written anything. */
   run(batch: WriteBatch): void;
-  /** What it wrote is safe. */
+  /** Called when its writes are durable. */
   succeed(): void;
   fail(error: unknown): void;
 }
@@ -30,7 +30,7 @@ export interface Unit {
 interface Entry {
   readonly unit: Unit;
   isWritten: boolean;
-  /** What the unit threw. It is told once that is safe which it may be because of. */
+  /** What the unit threw. Reported only after the writes that may have caused it are durable. */
   refusal: EvenkeelError | undefined;
   isSettled: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -38,8 +38,8 @@ interface Entry {
 }
 
 /**
- * The one way to write: what is submitted while a commit is under way is taken together into the next. In the order of
- * submission, each unit to its end before the next.
+ * The only way to write. Units submitted during a commit are combined into the next one. They run in order of
+ * submission, each to its end before the next.
  */
 export class Writer {
   readonly #environment: Environment;
@@ -57,7 +57,7 @@ export class Writer {
     this.#onBusy = onBusy;
   }
 
-  /** Units that were submitted and have not ended. */
+  /** Units submitted but not ended. */
   get pending(): number {
     return this.#pending;
   }
@@ -74,7 +74,7 @@ export class Writer {
     return this.#maxQueued - this.#pending;
   }
 
-  /** BackpressureError when too much waits already; ClosedError after close(). */
+  /** Throws BackpressureError when too much is waiting, ClosedError after close(). */
   submit(unit: Unit): void {
     this.assertWritable();
     if (unit.size > this.room) {
@@ -109,7 +109,7 @@ export class Writer {
       throw new ClosedError('the database is closed', { context: { node: this.#environment.path } });
   }
 
-  /** Takes nothing more; resolves when all is written, or after `timeout` ms when what was not written has failed. */
+  /** Accepts nothing more. Resolves when everything is written, or after `timeout` ms, when the rest has failed. */
   async close(timeout: number): Promise<void> {
     this.#closed = true;
     if (this.#pending === 0) return;
@@ -119,7 +119,7 @@ export class Writer {
     clearTimeout(timer);
   }
 
-  /** Fails what has not been written yet. */
+  /** Fails everything that has not been written. */
   refuse(what: string): void {
     this.#closed = true;
     for (const entry of this.#queue) {
@@ -147,7 +147,7 @@ export class Writer {
         },
         async (error: unknown) => {
           this.#environment.endWrite();
-          // Numbers that were handed out in it were not taken.
+          // Autoids assigned in the transaction were not used.
           this.#environment.autoids.clear();
           this.#abort(entries, await causeOf(error));
         },
@@ -155,13 +155,13 @@ export class Writer {
     });
   }
 
-  /** Executes what is queued, in a write transaction, and notes it in `batch`; whether there were events. */
+  /** Executes the queued units in a write transaction and adds them to `batch`; returns whether there were events. */
   #run(batch: Entry[]): boolean {
     const deadline = performanceNow() + BATCH_MS;
     let taken = 0;
     try {
       const write = this.#begin(batch);
-      // What is due goes first, so that nobody meets it: a little with every commit, the sweeper does the rest.
+      // Removes due records first, so that no unit meets them: a few with every commit; the sweeper does the rest.
       removeExpired(write, 0);
       for (const entry of this.#queue) {
         taken += 1;
@@ -184,12 +184,12 @@ export class Writer {
       throw error;
     } finally {
       this.#queue = taken === this.#queue.length ? [] : this.#queue.slice(taken);
-      // Not from in here: it would become part of this one.
+      // Not synchronously, because it would become part of this transaction.
       if (this.#queue.length > 0) queueMicrotask(() => this.#request());
     }
   }
 
-  /** Where it cannot begin, it cannot for any that waits. */
+  /** If it cannot start, all waiting units fail. */
   #begin(batch: Entry[]): WriteBatch {
     try {
       return new WriteBatch(this.#environment);
@@ -238,7 +238,7 @@ export class Writer {
   }
 }
 
-/** Whether the unit has thrown it before it wrote anything; what it has read may be damaged. */
+/** Whether the unit threw the error before it wrote anything; the data that it read may be damaged. */
 function isOwn(error: unknown): error is EvenkeelError {
   if (error instanceof StorageError) return isDamage(error);
   return error instanceof EvenkeelError;
