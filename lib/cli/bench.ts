@@ -92,7 +92,9 @@ async function bench(url: string | undefined, options: BenchOptions): Promise<vo
   if (median === undefined || median.operations === 0) process.exitCode = 1;
 }
 
-/** The run of median throughput: its latencies and CPU time belong together, which medians of each would not. */
+/**
+ * The run with the median throughput, whole: its latencies and CPU time belong together, unlike the medians of each.
+ */
 function medianOf(runs: readonly Measurement[]): Measurement | undefined {
   const sorted = [...runs].sort((a, b) => a.operationsPerSecond - b.operationsPerSecond);
   return sorted[(sorted.length - 1) >> 1];

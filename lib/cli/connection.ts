@@ -4,7 +4,10 @@ import { invalidArgument } from '../arguments';
 import { nameOfServer, parseConnectionString, redactUrl } from '../cluster/connection-string';
 import type { ConnectOptions, TlsOptions } from '../index';
 
-/** How the commands that talk to servers are told of encryption, and who they are. A password is never an argument: others could read it. */
+/**
+ * Options for encryption and credentials of the commands that connect to servers. The password is never an argument,
+ * because other users could read it.
+ */
 export interface ConnectionOptions {
   readonly tls?: boolean;
   readonly ca?: string;
@@ -29,7 +32,7 @@ export function addConnectionOptions(command: Command): Command {
     );
 }
 
-/** What connect() is given for them. A user in the url goes before what else is known of one. */
+/** The options for connect(). A user in the URL takes precedence over other sources. */
 export function connectionOf(
   url: string,
   options: ConnectionOptions,
@@ -47,11 +50,11 @@ export function connectionOf(
   return { ...tlsOf(options), ...(username !== undefined && { username, password: EVENKEEL_PASSWORD }) };
 }
 
-/** Each of these options asks for encryption; --insecure only weakens it. */
+/** Each of these options enables encryption; --insecure only weakens it. */
 const asksForTls = ({ tls, ca, cert, key, servername }: ConnectionOptions): boolean =>
   tls === true || [ca, cert, key, servername].some((each) => each !== undefined);
 
-/** The option `tls`, as far as it was given. */
+/** The option `tls`, if any of its parts was given. */
 function tlsOf(options: ConnectionOptions): { readonly tls?: true | TlsOptions } {
   const { ca, cert, key, servername, insecure } = options;
   if ([ca, cert, key, servername, insecure].every((each) => each === undefined))
@@ -61,7 +64,10 @@ function tlsOf(options: ConnectionOptions): { readonly tls?: true | TlsOptions }
   return { tls: insecure ? { ...tls, rejectUnauthorized: false } : tls };
 }
 
-/** Each server of a url with its name for people, and a url of its own; an embedded database is one. Throws what connect() does for the url. */
+/**
+ * Each server of a URL, with its display name and its own URL; an embedded database is one server. Throws what
+ * connect() throws for the URL.
+ */
 export function serversOf(url: string): readonly { readonly name: string; readonly url: string }[] {
   const target = parseConnectionString(url);
   if (target.engine === 'embedded' || target.servers.length === 1) return [{ name: redactUrl(url), url }];

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Measures the CPU time the client has used. */
+/** Measures the CPU time used by the client. */
 export interface CpuMeter {
-  /** What is counted, for the reader of the report. */
+  /** What is counted, for the report. */
   readonly scope: string;
-  /** Microseconds since some moment. */
+  /** Microseconds from an arbitrary origin. */
   read(): number;
 }
 
-/** With the server elsewhere this process is the client, helper threads of V8 included. */
+/** For a server in another process: this process is the client, including V8's helper threads. */
 export function processMeter(scope = 'whole process'): CpuMeter {
   return {
     scope,
@@ -19,7 +19,7 @@ export function processMeter(scope = 'whole process'): CpuMeter {
   };
 }
 
-/** The threads of this process; empty where the system does not list them. */
+/** The threads of this process; empty when the system does not list them. */
 export function threadIds(): Set<string> {
   try {
     return new Set(readdirSync('/proc/self/task'));
@@ -29,9 +29,9 @@ export function threadIds(): Set<string> {
 }
 
 /**
- * With the server in a worker of this process the process's time would count both. This meter counts the JavaScript
- * main thread and the threads that have started since `before` was taken, which is between the start of the server and
- * that of the client. V8's helper threads serve both isolates and are left out.
+ * For a server in a worker of this process, whose CPU time the process's would include. Counts the JavaScript main
+ * thread and the threads started since `before`, which must be taken between the start of the server and that of the
+ * client. V8's helper threads serve both isolates and are excluded.
  */
 export function clientThreadsMeter(before: ReadonlySet<string>): CpuMeter {
   const own = [...threadIds()].filter((id) => !before.has(id));

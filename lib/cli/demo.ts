@@ -30,7 +30,7 @@ const Sensor = defineClass('Sensor', {
   events: [onNew(), onFieldUpdate('state')],
 });
 
-/** Readings are kept for a second, so that some expire while one looks on. */
+/** Readings are kept for a second, so that some expire while the demo runs. */
 const Reading = defineClass('Reading', {
   key: 'id',
   fields: { id: field.autoid(), sensor: field.string(), celsius: field.float64(), at: field.datetime() },
@@ -72,7 +72,7 @@ async function demo(url = TEMPORARY): Promise<void> {
     if (ending.seen) return;
     const hot = await db.records(Sensor).find({ index: 'byState', equals: 'hot' }).all();
     const kept = await db.records(Reading).deleteAll();
-    await subscription.caughtUp(); // what was committed has been printed
+    await subscription.caughtUp(); // all commits have been printed
     const names = hot.map((each) => each.name).join(', ') || 'none';
     await ending.print(`\nHot at the end, by the index of states: ${names}.\n`);
     await ending.print(`${kept} of ${ROUNDS} readings had not expired; they went at once, with one event.\n`);
@@ -84,7 +84,7 @@ async function demo(url = TEMPORARY): Promise<void> {
   }
 }
 
-/** Each round is one transaction: a reading, and what it says of its sensor. */
+/** Each round is one transaction: a reading, and the resulting state of its sensor. */
 async function measureAll(
   db: Database<readonly [typeof Sensor, typeof Reading]>,
   ending: Ending,

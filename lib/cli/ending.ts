@@ -6,7 +6,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const STDIN = 0;
 const STDOUT = 1;
 
-/** While it is open, a signal to end, or the end of whoever reads stdout, calls back. Later signals do nothing more. */
+/**
+ * While open, calls back on a termination signal, or when the reader of stdout is gone. Later signals have no effect.
+ */
 export class Ending {
   readonly #callback: () => void;
   readonly #reader: Registration | undefined;
@@ -21,7 +23,7 @@ export class Ending {
   constructor(callback: () => void) {
     this.#callback = callback;
     for (const signal of SIGNALS) process.on(signal, this.#onEnd);
-    // For as long as the process lives: each write to a pipe that nobody reads fails anew.
+    // For the life of the process: each write to a pipe without a reader fails again.
     process.stdout.on('error', this.#onEnd);
     this.#reader = watchReader(this.#onEnd);
   }
@@ -30,7 +32,7 @@ export class Ending {
     return this.#seen;
   }
 
-  /** Resolves to true when the text is on its way, to false when the end came first. */
+  /** Resolves to true when the text is being written, to false when the end came first. */
   async print(text: string): Promise<boolean> {
     if (!this.#seen && !print(text) && !this.#seen)
       await new Promise<void>((resolve) => {
@@ -45,14 +47,15 @@ export class Ending {
   }
 }
 
-/** A write would tell that nobody reads any more, but the next event may be far away. */
+/** A write would also report that the reader is gone, but the next event may be far away. */
 function watchReader(onEnd: () => void): Registration | undefined {
   try {
     const stdout = fstatSync(STDOUT);
-    // Nothing is ever to be read from these, so that what makes them ready is their end; unless stdin is the same socket.
+    // Nothing can ever be read from these, so they become ready only when they end; the exception is a socket that is
+    // also stdin.
     if (!stdout.isFIFO() && !(stdout.isSocket() && fstatSync(STDIN).ino !== stdout.ino)) return undefined;
     return EventBase.host.watch(STDOUT, { readable: true }, onEnd);
   } catch {
-    return undefined; // then the next write tells
+    return undefined; // then the next write reports it
   }
 }

@@ -1,7 +1,7 @@
-/** Exit code of a program ended by SIGINT, by the convention of shells. */
+/** The shells' exit code for a program ended by SIGINT. */
 const INTERRUPTED = 130;
 
-/** While it is open, the first SIGINT asks the command to finish early and a second one ends the process. */
+/** While open, the first SIGINT asks the command to finish early, and a second one ends the process. */
 export class Interrupt {
   #seen = false;
   readonly #listeners = new Set<() => void>();
@@ -19,7 +19,7 @@ export class Interrupt {
     return this.#seen;
   }
 
-  /** Calls back at the first SIGINT; the answer takes the callback away again. */
+  /** Calls back on the first SIGINT; the returned function removes the callback. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

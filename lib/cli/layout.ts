@@ -2,13 +2,16 @@
 export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string;
-  /** Columns with a number are left out where the table is too wide, those with the largest number first. */
+  /** If the table is too wide, columns with this number are dropped, the largest number first. */
   readonly dispensable?: number;
 }
 
 const GAP = '  ';
 
-/** Rows under the heads of their columns, the first column aligned left and the rest right, in at most `width` columns. */
+/**
+ * A table with column heads, in at most `width` characters per line; the first column is aligned left, the others
+ * right.
+ */
 export function fitted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width: number): string {
   const cells = columns.map(({ head, cell }) => [head, ...rows.map(cell)]);
   const widths = cells.map((column) => Math.max(...column.map((text) => text.length)));
@@ -30,7 +33,7 @@ export function fitted<Row>(rows: readonly Row[], columns: readonly Column<Row>[
   return Array.from({ length: rows.length + 1 }, (_, row) => line(row)).join('\n');
 }
 
-/** Breaks lines at spaces so that none is longer than `width`, unless a word is. */
+/** Breaks lines at spaces so that none is longer than `width`, except for single long words. */
 export function wrapped(text: string, width: number): string {
   return text
     .split('\n')
@@ -46,7 +49,7 @@ export function wrapped(text: string, width: number): string {
     .join('\n');
 }
 
-/** Columns of the terminal that stdout is; without one, what COLUMNS says, else no limit. */
+/** The width of the terminal on stdout, else COLUMNS, else unlimited. */
 export function outputWidth(): number {
   const width = process.stdout.columns ?? Number(process.env.COLUMNS);
   return width > 0 ? width : Number.POSITIVE_INFINITY;

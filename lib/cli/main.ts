@@ -21,7 +21,7 @@ const program = new Command('evenkeel')
   .version(packageVersion(), '-V, --version')
   .option('--verbose', 'print stacks of errors')
   .showHelpAfterError('(--help tells more)')
-  // Before the commands, which take it over.
+  // Must precede the commands, which inherit it.
   .configureOutput({ writeOut: print, writeErr: complain });
 
 addReplay(program);
@@ -44,7 +44,7 @@ program.parseAsync().then(
   },
 );
 
-/** Ends the process when its output is out, whatever a broken connection may still keep alive. */
+/** Ends the process when its output is written, even if a broken connection would keep it alive. */
 function leave(code: number): void {
   process.exitCode = code;
   process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));

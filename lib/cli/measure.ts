@@ -13,18 +13,19 @@ import type { Session } from './session';
 export interface MeasureOptions extends Omit<GeneratorOptions, 'serial'> {
   readonly concurrency: number;
   readonly seconds: number;
-  /** Load before the measurement, in seconds. Default 0. */
+  /** The duration of the load before the measurement, in seconds. Default 0. */
   readonly warmUp?: number;
-  /** How often to measure. Default 1. */
+  /** The number of measurements. Default 1. */
   readonly runs?: number;
 }
 
 const PROGRESS_MS = 250;
 
 /**
- * Stores a profile's keys, replays it, and removes what it stored. One measurement a run; fewer when interrupted.
+ * Stores a profile's keys, replays it, and removes what it stored. Returns one measurement for each run; fewer when
+ * interrupted.
  *
- * @throws what the first write was rejected with, if none of the keys could be stored.
+ * @throws the error of the first write if none of the keys could be stored.
  */
 export async function measure(
   session: Session,
@@ -108,7 +109,7 @@ export async function measure(
   }
 }
 
-/** What generating an operation and recording its latency costs in this process, measured on the spot. */
+/** The cost of generating an operation and recording its latency in this process, measured now. */
 function ownMicroseconds(generator: WorkloadGenerator): number {
   const rounds = 50_000;
   const recorder = new LatencyRecorder();

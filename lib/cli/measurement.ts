@@ -2,15 +2,15 @@ import type { Weighted } from '../workload/alias';
 import type { LatencySummary } from '../workload/latency';
 import type { OperationKind } from '../workload/operation';
 
-/** What one run of a workload measured. {@link UNITS} are the units of what has one. */
+/** The result of one run of a workload. {@link UNITS} has the units. */
 export interface Measurement {
   readonly workload: string;
-  /** Shares of the commands, which sum to 1, and mean sizes. */
+  /** The shares of the commands, which sum to 1, and mean sizes. */
   readonly mix: readonly Weighted<OperationKind>[];
   readonly keyBytes: number;
   readonly valueBytes: number;
   readonly seconds: number;
-  /** Answered operations, refusals included; fills are not among them. */
+  /** Answered operations, including refusals but not fills. */
   readonly operations: number;
   readonly operationsPerSecond: number;
   readonly byKind: Readonly<Record<string, number>>;
@@ -21,30 +21,30 @@ export interface Measurement {
   readonly latency: LatencySummary;
   readonly cpu: {
     readonly scope: string;
-    /** An operation, fill or eviction; generation, clock and histogram included. */
+    /** For each operation, fill or eviction, including generation, clock and histogram. */
     readonly perOperation: number | undefined;
-    /** How much of it generation, clock and histogram are. */
+    /** The part of it for generation, clock and histogram. */
     readonly ofWorkload: number;
   };
-  /** Writes that answered misses on top of the mix. */
+  /** Writes in response to misses, in addition to the mix. */
   readonly fills: number;
-  /** Removals on top of the mix, in place of the server's eviction. */
+  /** Removals in place of the server's eviction, in addition to the mix. */
   readonly evictions: number;
-  /** Keys that were to be stored before the run, and were. */
+  /** The number of keys to store before the run, and the number stored. */
   readonly residents: number;
   readonly prefilled: number;
-  /** Answers that said no, by code: part of a cache's normal life. */
+  /** Negative answers by code, which are normal for a cache. */
   readonly refusals: Readonly<Record<string, number>>;
-  /** Failures by code, and what the first of each said. */
+  /** Failures by code, and the message of the first one of each. */
   readonly errors: Readonly<Record<string, number>>;
   readonly messages: Readonly<Record<string, string>>;
-  /** Columns of the profile that the source does not state. */
+  /** Profile columns that the source does not state. */
   readonly assumed: readonly string[];
-  /** The run was ended early. */
+  /** The run ended early. */
   readonly interrupted: boolean;
 }
 
-/** Units of a {@link Measurement}, for the reader of a JSON report. What is not named is a count, a share or a text. */
+/** The units of a {@link Measurement}, for readers of a JSON report. Fields not listed are counts, shares or texts. */
 export const UNITS = {
   seconds: 's',
   operationsPerSecond: '1/s',

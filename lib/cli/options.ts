@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 
 export type BaseModel = 'host' | 'thread';
 
-/** A parser of option values for commander: a number within bounds. */
+/** An option parser for commander: a number within bounds. */
 export function numberBetween(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -13,7 +13,7 @@ export function numberBetween(low: number, high: number): (text: string) => numb
   };
 }
 
-/** A parser of option values for commander: an integer within bounds. */
+/** An option parser for commander: an integer within bounds. */
 export function integerBetween(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -24,7 +24,7 @@ export function integerBetween(low: number, high: number): (text: string) => num
   };
 }
 
-/** Collects a repeatable option whose values are comma lists, too. */
+/** Collects a repeatable option that also accepts comma-separated lists. */
 export function commaList(text: string, before: readonly string[] | undefined): string[] {
   const names = text.split(',').map((name) => name.trim());
   return [...(before ?? []), ...names.filter((name) => name !== '')];

@@ -7,10 +7,10 @@ import { integerBetween } from './options';
 import { complain, print } from './output';
 import { duration, oneLine } from './report';
 
-/** The client's own error names the cause, so it gets the chance to come first. */
+/** The client's own error names the cause, so it may come first. */
 const GRACE_MS = 100;
 
-/** What is asked for in each round trip; it need not be there. */
+/** The key read in each round trip; it need not exist. */
 const KEY = 'evenkeel:ping';
 
 interface PingOptions extends ConnectionOptions {
@@ -45,7 +45,7 @@ async function ping(url: string, options: PingOptions): Promise<void> {
   await Promise.all(pinged);
 }
 
-/** `whose`: what the summary begins with. */
+/** `whose` is the start of the summary. */
 async function pingServer(name: string, url: string, options: PingOptions, whose: string): Promise<void> {
   const { count, timeout, interval } = options;
   const db = await within(timeout, 'connected', open(url, options));
@@ -71,7 +71,7 @@ async function pingServer(name: string, url: string, options: PingOptions, whose
   );
 }
 
-/** A probe leaves a directory as it is: it makes no database, and removes nothing that has expired. */
+/** A probe does not change a directory: it creates no database and removes no expired records. */
 function open(url: string, options: PingOptions): Promise<Database> {
   const { timeout } = options;
   if (isDirectory(url)) return connect(url, { timeout, readOnly: true });
@@ -80,7 +80,7 @@ function open(url: string, options: PingOptions): Promise<Database> {
 
 const isDirectory = (url: string): url is `embedded:${string}` => url.startsWith('embedded://');
 
-/** A limit of its own: the exit code is promised in time even if connecting retries for longer. */
+/** A separate limit, so that the exit code comes in time even if connecting retries for longer. */
 async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
   const controller = new AbortController();
   const timer = delay(ms + GRACE_MS, undefined, { signal: controller.signal });

@@ -5,8 +5,8 @@ import { escapeControls } from '../text';
 const PLAIN_MS = 1000;
 
 /**
- * One line that says how far a command is: overwritten in place on a terminal, else a plain line about once a second.
- * It is written to stderr, so that the report on stdout can be piped.
+ * A line with the progress of a command: overwritten in place on a terminal, otherwise a plain line about once a
+ * second. It is written to stderr, so that the report on stdout can be piped.
  */
 export class Progress {
   readonly #stream: NodeJS.WritableStream;
@@ -25,7 +25,7 @@ export class Progress {
   show(text: string): void {
     const line = escapeControls(text);
     if (this.#mode === 'terminal') {
-      // A line that wraps could not be overwritten.
+      // A wrapped line could not be overwritten.
       this.#stream.write(`\r\x1b[K${line.slice(0, this.#columns())}`);
       this.#drawn = true;
     } else if (this.#mode === 'plain' && performanceNow() - this.#lastPlain >= PLAIN_MS) {
@@ -34,7 +34,7 @@ export class Progress {
     }
   }
 
-  /** Takes the line away, before anything else is printed. */
+  /** Removes the line before anything else is printed. */
   clear(): void {
     if (this.#drawn) this.#stream.write('\r\x1b[K');
     this.#drawn = false;

@@ -11,7 +11,7 @@ import { Progress } from './progress';
 import { heading, notes, table } from './report';
 import { openSession } from './session';
 
-/** Read-mostly with conditional writes, write-mostly, counters, large values, the steepest popularity. */
+/** Read-mostly with conditional writes, write-mostly, counters, large values, and the steepest popularity. */
 const DEFAULT_WORKLOADS = ['cluster52', 'cluster12', 'cluster22', 'cluster50', 'cluster18'];
 
 interface ReplayOptions extends ConnectionOptions {

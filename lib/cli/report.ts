@@ -3,7 +3,7 @@ import { codeOf, messageOf } from '../workload/tally';
 import { type Column, fitted } from './layout';
 import type { Measurement } from './measurement';
 
-/** A progress line of a run. */
+/** The progress line of a run. */
 export function describe(label: string, run: Run): string {
   const { tally, elapsedMs } = run;
   const seconds = elapsedMs / 1000;
@@ -18,7 +18,7 @@ export function describe(label: string, run: Run): string {
   return parts.join('  ');
 }
 
-/** What was replayed, and where: what stands above the table. */
+/** The lines above the table: what was replayed, and where. */
 export function heading(where: string, measurements: readonly Measurement[]): string {
   const which = measurements.length === 1 ? 'The workload repeats' : 'Each workload repeats';
   return [
@@ -28,12 +28,12 @@ export function heading(where: string, measurements: readonly Measurement[]): st
   ].join('\n');
 }
 
-/** The table of measurements, in at most `width` columns. */
+/** The table of measurements, in at most `width` characters per line. */
 export function table(measurements: readonly Measurement[], width: number): string {
   return fitted(measurements, COLUMNS, width);
 }
 
-/** What the table cannot hold, and the sum of it: a line each, without final line breaks. */
+/** Lines below the table: what it has no room for, and the summary. Without trailing line breaks. */
 export function notes(measurements: readonly Measurement[]): string[] {
   const first = measurements[0];
   if (first === undefined) return [];
@@ -82,7 +82,7 @@ function total(measurements: readonly Measurement[]): string {
   return `${grouped(operations)} operations were answered; ${failures}.`;
 }
 
-/** Beyond five standard deviations of what chance explains, and visibly. */
+/** More than five standard deviations above the expected ratio, and by a visible amount. */
 function missesTooMuch({ reads, missRatio = 0, expectedMissRatio: expected }: Measurement): boolean {
   return missRatio - expected > 0.002 + 5 * Math.sqrt((expected * (1 - expected)) / Math.max(reads, 1));
 }
@@ -127,7 +127,7 @@ function ratio(share: number | undefined): string {
   return share === undefined ? '-' : percent(share);
 }
 
-/** A number of things, a second or not, for people. */
+/** A rate or count for display. */
 export function rate(perSecond: number): string {
   if (perSecond >= 1_000_000) return `${(perSecond / 1_000_000).toFixed(1)}M`;
   if (perSecond >= 100_000) return `${(perSecond / 1000).toFixed(0)}k`;
@@ -138,14 +138,14 @@ export function percent(ratio: number): string {
   return `${(ratio * 100).toFixed(2)}%`;
 }
 
-/** Microseconds for people. */
+/** A duration in microseconds for display. */
 export function duration(microseconds: number): string {
   if (microseconds >= 1_000_000) return `${(microseconds / 1_000_000).toFixed(2)} s`;
   if (microseconds >= 1000) return `${(microseconds / 1000).toFixed(2)} ms`;
   return `${microseconds.toFixed(0)} µs`;
 }
 
-/** For an error that ends a command, e.g. "EVENKEEL_TIMEOUT: no answer within 500 ms". */
+/** The error that ends a command as one line, such as "EVENKEEL_TIMEOUT: no answer within 500 ms". */
 export function oneLine(error: unknown): string {
   const code = codeOf(error);
   const message = messageOf(error);

@@ -1,12 +1,12 @@
 import { escapeControls } from '../text';
 import { command, print } from './output';
 
-/** Ctrl-C is a key like others while the terminal is taken. */
+/** In raw mode, Ctrl-C is an ordinary key. */
 const QUIT = ['q', 'Q', '\u0003'];
 
 /**
- * The terminal, taken for pages that follow each other in place. When it is closed, or the process ends, it is as it was.
- * `onQuit`: q or Ctrl-C has been pressed.
+ * Takes over the terminal to show pages in place. Restores it when closed, and when the process ends. `onQuit` is
+ * called when q or Ctrl-C is pressed.
  */
 export class Screen {
   readonly #onQuit: () => void;
@@ -37,7 +37,7 @@ export class Screen {
     if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', this.#onKey);
   }
 
-  /** Now, and again when the terminal gets another size. */
+  /** Shows the page now, and again whenever the terminal is resized. */
   show(page: (width: number) => string): void {
     this.#page = page;
     this.#draw();

@@ -41,7 +41,7 @@ async function serve(options: ServeOptions): Promise<void> {
         .once('error', () => resolve())
         .resume();
   });
-  // Only now: who reads the line may signal at once.
+  // Printed last, because the reader of this line may send a signal at once.
   print(`${server.url}\n`);
   await ended;
   await server.close();

@@ -1,22 +1,22 @@
 import type { ServerStats } from '../index';
 
-/** What one server has told at one moment, or why it has not. */
+/** The state of one server at one moment, or why it is unknown. */
 export interface ServerSample {
   readonly name: string;
   /** As in `db.topology`. */
   readonly state: string;
-  /** ms, by a clock that does not jump. */
+  /** ms on a monotonic clock. */
   readonly at: number;
   readonly version: string | undefined;
-  /** undefined: it has not told them. */
+  /** undefined: the server has not answered. */
   readonly stats: ServerStats | undefined;
-  /** Why not. */
+  /** Why the server has not answered. */
   readonly fault: string | undefined;
   /** The round trip of a probe in ms, if it was answered. */
   readonly latency: number | undefined;
 }
 
-/** A server between two samples; undefined where that is not known. */
+/** A server between two samples; undefined fields are unknown. */
 export interface ServerRates {
   readonly name: string;
   readonly state: string;
@@ -25,7 +25,7 @@ export interface ServerRates {
   readonly getsPerSecond: number | undefined;
   readonly setsPerSecond: number | undefined;
   readonly evictionsPerSecond: number | undefined;
-  /** Of the gets between the two. */
+  /** The hit ratio of the gets between the samples. */
   readonly hitRatio: number | undefined;
   readonly items: number | undefined;
   readonly bytes: number | undefined;
@@ -35,7 +35,10 @@ export interface ServerRates {
   readonly latency: number | undefined;
 }
 
-/** Rates are differences of counters: there are none without an earlier sample, and none where the server began to count anew in between. */
+/**
+ * Rates are differences of counters. There are none without an earlier sample, or when the server has restarted its
+ * counters in between.
+ */
 export function ratesOf(later: ServerSample, earlier: ServerSample | undefined): ServerRates {
   const { name, state, fault, version, stats, latency } = later;
   const seconds = (later.at - (earlier?.at ?? later.at)) / 1000;
@@ -70,13 +73,13 @@ export function ratesOf(later: ServerSample, earlier: ServerSample | undefined):
   };
 }
 
-/** A server that was started again counts from 0, and may have more by now than before. */
+/** A restarted server counts from 0, and its counters may already exceed the earlier ones. */
 function isSameRun(later: ServerStats | undefined, earlier: ServerStats | undefined): boolean {
   const [before, now] = [counter(earlier, 'uptime'), counter(later, 'uptime')];
   return later?.pid === earlier?.pid && (before === undefined || now === undefined || now >= before);
 }
 
-/** Servers tell text, and a count has up to 64 bits. */
+/** Servers report counters as text, with up to 64 bits. */
 function counter(stats: ServerStats | undefined, name: string): bigint | undefined {
   const text = stats?.[name];
   return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;

@@ -5,8 +5,8 @@ import { oneLine } from './report';
 import type { ServerSample } from './server-rates';
 
 /**
- * Asks all servers for their versions, which costs them nothing and times the way there, and those that answer for their
- * statistics. Each question has `timeout` ms.
+ * Requests the version of all servers, which is cheap and measures the round trip, and then the statistics of those
+ * that answered. Each request has `timeout` ms.
  */
 export async function sampleServers(db: Database, timeout: number): Promise<ServerSample[]> {
   const before = latencies(db);

@@ -6,20 +6,20 @@ import { type CpuMeter, clientThreadsMeter, processMeter, threadIds } from './cp
 import type { BaseModel } from './options';
 
 export interface SessionOptions extends ConnectionOptions {
-  /** Where to connect; without it the environment's EVENKEEL_URL, and without that the embedded test server. */
+  /** The URL to connect to. Default: EVENKEEL_URL, or else the embedded test server. */
   readonly url: string | undefined;
   readonly base: BaseModel;
-  /** Of an operation, in milliseconds. */
+  /** The timeout of an operation, in ms. */
   readonly timeout: number;
-  /** Operations in flight at any time. */
+  /** The number of operations in flight. */
   readonly concurrency: number;
 }
 
-/** A connected client, and the server it talks to if that is our own. */
+/** A connected client, and its server if that was started here. */
 export interface Session {
-  /** As it may be shown. */
+  /** Without credentials, for display. */
   readonly url: string;
-  /** The server runs in a worker of this process. */
+  /** true: the server runs in a worker of this process. */
   readonly embedded: boolean;
   readonly db: Database;
   readonly cpu: CpuMeter;
@@ -28,7 +28,7 @@ export interface Session {
 
 export async function openSession(options: SessionOptions): Promise<Session> {
   const stated = options.url ?? (process.env.EVENKEEL_URL || undefined);
-  // A workload bounds what it stores; evictions by the server would only add misses that nobody asked for.
+  // A workload limits what it stores; evictions by the server would only add unintended misses.
   const server =
     stated === undefined ? await startServer({ worker: true, maxBytes: Number.MAX_SAFE_INTEGER }) : undefined;
   const url = stated ?? server?.url ?? '';
@@ -38,7 +38,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const db = await connect(url, {
       timeout: options.timeout,
       eventBase,
-      // Every worker may have its operation in flight, or the client's queue would be measured instead.
+      // All workers may have an operation in flight; otherwise the client's queue would be measured.
       ...connectionOf(url, options),
       ...(!url.startsWith('embedded:') && { maxInFlight: Math.max(1024, options.concurrency) }),
     });

@@ -7,7 +7,10 @@ const LONGEST_NAME = 24;
 const UNITS = ['B', 'K', 'M', 'G', 'T', 'P'];
 const UNKNOWN = '-';
 
-/** The servers as a table in at most `width` columns, and below it why those that have not answered have not. */
+/**
+ * A table of the servers, in at most `width` characters per line, followed by the errors of those that have not
+ * answered.
+ */
 export function topTable(servers: readonly ServerRates[], width: number): string {
   const table = fitted(servers, COLUMNS, width);
   const faults = servers.flatMap(({ name, fault }) => (fault === undefined ? [] : [`${name}: ${fault}`]));
@@ -37,7 +40,7 @@ function stateOf({ state, fault, version }: ServerRates): string {
   return state === 'connecting' ? 'trying' : 'down';
 }
 
-/** How much of its limit: the limit tells how large a server is. */
+/** The used part of the memory limit; the limit shows the size of the server. */
 function memoryOf({ bytes, limitBytes }: ServerRates): string {
   if (bytes === undefined || limitBytes === undefined || limitBytes === 0) return known(bytes, size);
   return `${Math.round((bytes / limitBytes) * 100)}%/${size(limitBytes)}`;
@@ -49,7 +52,7 @@ function size(bytes: number): string {
   return `${figure.toFixed(figure < 10 && !Number.isInteger(figure) ? 1 : 0)}${UNITS[power]}`;
 }
 
-/** The port tells servers of a host apart, and the beginning those of a domain. */
+/** Keeps the port, which distinguishes servers on a host, and the start, which distinguishes hosts of a domain. */
 function shortened(name: string): string {
   if (name.length <= LONGEST_NAME) return name;
   const end = name.slice(-8);

@@ -39,7 +39,7 @@ async function top(url: string, options: TopOptions): Promise<void> {
   const ending = new Ending(() => ended.abort());
   const { timeout } = options;
   try {
-    // What cannot be reached is shown like the rest.
+    // Unreachable servers are shown, too.
     const db: Database = await connect(url, { ...connectionOf(url, options), timeout, lazy: true });
     try {
       const count = options.once ? 1 : options.count;
@@ -55,7 +55,7 @@ async function top(url: string, options: TopOptions): Promise<void> {
   }
 }
 
-/** A table at once, which has no rates, and one after each interval. */
+/** A table without rates at once, then one after each interval. */
 async function* tablesOf(
   db: Database,
   { interval, timeout }: TopOptions,
@@ -92,7 +92,7 @@ async function showAll(
   }
 }
 
-/** Prints what has rates. The exit code is that of the last table. */
+/** Prints the tables that have rates. The exit code is that of the last table. */
 async function printAll(
   tables: AsyncIterable<readonly ServerRates[]>,
   count: number | undefined,
@@ -111,7 +111,7 @@ async function printAll(
   }
 }
 
-/** undefined: it was aborted before. */
+/** undefined when it is aborted first. */
 async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   if (signal.aborted) return undefined;
   let onAbort = (): void => {};

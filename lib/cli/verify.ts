@@ -21,15 +21,15 @@ export function addVerify(program: Command): void {
     .action(verify);
 }
 
-/** What LMDB meets in pages that were tampered with may end a process, or keep it for ever: never this one. */
+/** Checks the database in child processes, because LMDB may crash or loop for ever in manipulated pages. */
 function verify(directory: string): void {
   const path = resolve(directory);
   const shown = excerpt(path, 200);
-  // Before LMDB opens them for itself, to lock.
+  // Before LMDB opens the files itself, to lock them.
   checkFiles(path, { readOnly: true, allowForeignOwner: true });
   const data = lstatSync(join(path, DATA));
   makeEmpty(join(path, LOCK), data, data.mode & 0o666);
-  // Far more than it takes: where LMDB goes round in circles, it comes to no end.
+  // Far more than needed; it also ends a check in which LMDB follows a cycle.
   const timeout = Math.ceil(60_000 + data.size / 1000);
   for (const [what, program] of STEPS) {
     const { status, signal, stderr } = spawnSync(process.execPath, [program, path], {

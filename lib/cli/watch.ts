@@ -73,7 +73,7 @@ function chosen<C extends { readonly name: string; readonly events: readonly unk
   });
 }
 
-/** One line; classes have a column of `width`. */
+/** One line; `width` is that of the class column. */
 function asText(event: AnyEvent, width: number): string {
   if (event.kind === 'gap') return `gap: ${event.dropped ?? 'some'} events are not kept any more`;
   const { class: name, kind, transaction, position } = event;
@@ -114,7 +114,7 @@ function asJson(event: AnyEvent): string {
   return JSON.stringify(event, sayable);
 }
 
-/** What JSON has no word for: integers beyond its numbers as decimal text, bytes as base64. */
+/** Converts what JSON cannot represent: large integers to decimal text, bytes to base64. */
 function sayable(this: unknown, name: string, value: unknown): unknown {
   const raw = (this as Record<string, unknown>)[name];
   if (typeof raw === 'bigint') return raw.toString();

@@ -1,8 +1,8 @@
-/** What the addon exports; the C++ side is native/addon/. The meaning of every number is in layout.ts. */
+/** The exports of the addon; the C++ side is native/addon/. layout.ts defines all numbers. */
 export interface NativeAddon {
-  /** Of the package it was built from. */
+  /** The version of the package that it was built from. */
   readonly version: string;
-  /** A base, or the errno for which there is none. `dispatch` gets EVENT_… kinds. */
+  /** Creates a base; returns an errno on failure. `dispatch` receives EVENT_… kinds. */
   createBase(
     threaded: boolean,
     name: string,
@@ -11,25 +11,28 @@ export interface NativeAddon {
   counters(): NativeCounters;
   /** Ends the process at once, without waiting for its threads. */
   exitNow(code: number): never;
-  /** Locks on LMDB's lock file that no close of it in this process gives up; native/base/held_locks.h. */
+  /** Locks on LMDB's lock file that survive any close() of the file in this process; see native/base/held_locks.h. */
   holdLocks(file: string): NativeLocks;
-  /** Whether so many bytes of address space may be had in one piece. */
+  /** Whether this much address space can be mapped in one piece. */
   canMap(bytes: number): boolean;
-  /** Whether so many threads may be started at once. */
+  /** Whether this many threads can be started at once. */
   canStartThreads(count: number, stackBytes: number): boolean;
-  /** Calls a method of another addon with two arguments; false when it was not, as this worker is being terminated. */
+  /**
+   * Calls a method of another addon with two arguments. Returns false without calling it when this worker is being
+   * terminated.
+   */
   attempt(object: object, method: (...args: never[]) => unknown, first?: unknown, second?: unknown): boolean;
-  /** Of any number of clients. undefined: the process has no OpenSSL 3. */
+  /** Can be shared by any number of clients. undefined: the process has no OpenSSL 3. */
   createTlsContext(options: NativeTlsOptions): NativeTlsContext | NativeTlsMistake | undefined;
 }
 
 declare const tlsContext: unique symbol;
-/** An opaque value; what it holds is freed with it. */
+/** An opaque value; garbage collection frees its contents. */
 export interface NativeTlsContext {
   readonly [tlsContext]: true;
 }
 
-/** Which option is wrong, and why; of none when `option` is empty. */
+/** The invalid option and the reason; `option` is empty when no single one is to blame. */
 export interface NativeTlsMistake {
   readonly option: '' | 'ca' | 'cert' | 'key' | 'minVersion';
   readonly text: string;
@@ -37,7 +40,7 @@ export interface NativeTlsMistake {
 
 export interface NativeTlsOptions {
   readonly ca: readonly string[];
-  /** Empty, as the two below, without a certificate of this side. */
+  /** `cert`, `key` and `passphrase` are empty without a client certificate. */
   readonly cert: string;
   readonly key: string;
   readonly passphrase: string;
@@ -48,11 +51,11 @@ export interface NativeTlsOptions {
 }
 
 export interface NativeLocks {
-  /** LMDB has opened the directory, and read from it. */
+  /** Call after LMDB has opened the directory and read from it. */
   take(): void;
-  /** Before LMDB closes it. */
+  /** Call before LMDB closes it. */
   loosen(): void;
-  /** LMDB has closed it. */
+  /** Call after LMDB has closed it. */
   release(): void;
 }
 
@@ -64,19 +67,19 @@ export interface NativeCounters {
   readonly streams: number;
   readonly payloads: number;
   readonly largeValues: number;
-  /** Memory that is had from the system and not from an allocator, in bytes. */
+  /** Memory mapped directly from the system, in bytes. */
   readonly mappedBytes: number;
   readonly unsettled: number;
 }
 
 export interface NativeBaseStats {
-  /** Turns of the loop. */
+  /** Iterations of the loop. */
   readonly polls: number;
-  /** Turns in which another thread had handed something over. */
+  /** Iterations in which another thread had handed something over. */
   readonly wakeups: number;
   readonly readyEvents: number;
   readonly timersFired: number;
-  /** System calls that sent something over a connection. */
+  /** System calls that wrote to a connection. */
   readonly writes: number;
   readonly descriptors: number;
   readonly timers: number;
@@ -87,7 +90,7 @@ export interface NativeBase {
   unref(): void;
   setTimer(id: number, delay: number): void;
   clearTimer(id: number): void;
-  /** 0 or an errno. */
+  /** Returns 0 or an errno. */
   watch(id: number, fd: number, interest: number): number;
   unwatch(id: number): void;
   watchSignal(id: number, signal: number): void;
@@ -99,7 +102,7 @@ export interface NativeBase {
     options: NativeClientOptions,
     parameters: Uint32Array,
     records: Uint32Array,
-    /** true: the rest is for another turn of the loop. */
+    /** Returns true to continue in another turn of the loop. */
     drain: () => boolean,
   ): NativeClient;
 }
@@ -111,82 +114,92 @@ export interface NativeClientOptions {
   readonly silenceLimit: number;
   /** undefined: connections are not encrypted. */
   readonly tls: NativeTlsContext | undefined;
-  /** An OFFLINE_… */
+  /** An OFFLINE_… constant. */
   readonly offline: number;
-  /** To each server. */
+  /** The number of connections to each server. */
   readonly connections: number;
   readonly maxWritten: number;
   readonly maxOperations: number;
   readonly maxQueuedBytes: number;
-  /** µs from which on an operation is told of as slow. */
+  /** The duration in µs from which an operation is reported as slow. */
   readonly slow: number;
   readonly maxValue: number;
 }
 
-/** A request of a handshake, and what its answer means; pipeline/handshake.h. */
+/** A request of a handshake and the interpretation of its answer; see pipeline/handshake.h. */
 export interface NativeStep {
-  /** With HANDSHAKE_OPAQUE, where requests have an opaque. */
+  /** Contains HANDSHAKE_OPAQUE, if requests have an opaque. */
   readonly request: Uint8Array;
-  /** Of the answer that grants it: an opcode of the binary protocol, or a META_ANSWER_… */
+  /** The code of a positive answer: an opcode of the binary protocol, or a META_ANSWER_… constant. */
   readonly code: number;
-  /** A status that is no refusal, either. */
+  /** Another status that is accepted. */
   readonly tolerated?: number;
-  /** How many of the steps behind it are left out when it is granted. */
+  /** The number of following steps to skip after a positive answer. */
   readonly skips?: number;
-  /** It leaves when those before it are answered, and otherwise with them. */
+  /** true: sent after the earlier steps are answered; otherwise sent together with them. */
   readonly waits?: boolean;
-  /** There are credentials in it. */
+  /** true: it contains credentials. */
   readonly authenticates?: boolean;
-  /** The value that grants it is the server's version. */
+  /** true: the value of the positive answer is the server's version. */
   readonly tellsVersion?: boolean;
-  /** And this one, three bytes in a number, or a newer one. */
+  /** The oldest accepted version, packed in three bytes. */
   readonly oldestVersion?: number;
 }
 
 export interface NativeClient {
-  /** Leaves a slot, or a REFUSED_… code, in PARAM_SLOT. */
+  /** Writes a slot, or a REFUSED_… code, to PARAM_SLOT. */
   submit(key: string): void;
   submitValue(key: string, value: string | Uint8Array): void;
-  /** Of an operation for a server; `argument` may be empty. */
+  /** For an operation on a server; `argument` may be empty. */
   submitTo(server: number, argument: string): void;
-  /** How many bytes the operation needs at most, or the REFUSED_… code that submit() would return for these arguments. */
+  /**
+   * An upper bound of the bytes that the operation needs, or the REFUSED_… code that submit() would return for these
+   * arguments.
+   */
   check(key: string, value?: string | Uint8Array): number;
-  /** `how`: a FLUSH_… mode. */
+  /** `how` is a FLUSH_… mode. */
   flush(how: number): void;
-  /** How many records were filled in; 0 when there are none. */
+  /** Returns the number of records filled in; 0 when there are none. */
   take(slabOffset: number): number;
   takeLarge(index: number): Buffer | undefined;
   setSlab(slab: Uint8Array): void;
-  /** `protocol`: a PROTOCOL_…; `steps`: what is said first on each connection; `isGuess`: that it speaks the protocol is not known before there is one. An id may be used again when OUTCOME_RETIRED has told that its server is gone. */
+  /**
+   * `protocol` is a PROTOCOL_… constant, `steps` are the first requests on each connection, and `isGuess` means that
+   * the protocol has not been confirmed by a connection. An id may be reused after OUTCOME_RETIRED.
+   */
   addServer(id: number, protocol: number, steps: readonly NativeStep[], host: string, isGuess: boolean): void;
-  /** The first ones begin the first attempt to connect; after the pause that is due where so many have failed in a row already. */
+  /**
+   * The first addresses start the first attempt to connect, after a pause if so many attempts have already failed in a
+   * row.
+   */
   setAddresses(
     id: number,
     addresses: readonly (readonly [string, number] | readonly [string])[],
     failures: number,
   ): void;
-  /** What it has is brought to its end. No key may be routed to it any more. */
+  /** The server finishes its operations. Keys must not be routed to it any more. */
   retireServer(id: number): void;
   /**
-   * What waits for a connection of it is there to be taken when it returns, as lost and not written. It may be retired already,
-   * and is to be otherwise.
+   * When it returns, operations that waited for a connection to the server can be taken as lost and unwritten. The
+   * server may be retired already, and must be retired afterwards.
    */
   abandonServer(id: number): void;
-  /** Of the server that a key goes to; -1: there is none, or the key cannot be one. */
+  /** The id of the server for a key; -1 when there is none or the key is invalid. */
   serverOf(key: string): number;
   /**
-   * From here on keys go to these servers: by a KEY_HASH_… and a ring's points and their owners (indices into `ids`), or
-   * without a ring by the remainder of the hash. None: keys are refused. false: the arguments make no topology.
+   * Routes keys to these servers from now on: by a KEY_HASH_… and a ring's points and owners (indexes into `ids`) or,
+   * without a ring, by the remainder of the hash. Without servers, keys are refused. Returns false for invalid
+   * arguments.
    */
   routeBy(ids: Uint16Array, keyHash: number, points?: Uint32Array, owners?: Uint16Array): boolean;
   cancel(slot: number): void;
   close(): void;
-  /** Of a server that has been added: METER_WORDS counts. */
+  /** Reads the METER_WORDS counters of a server that has been added. */
   readMeter(id: number, words: Float64Array): void;
-  /** Bytes of requests that wait to be written. */
+  /** Bytes of requests waiting to be written. */
   queuedBytes(): number;
-  /** How many more operations without a value would be accepted. */
+  /** The number of further operations without a value that would be accepted. */
   available(): number;
-  /** Whether so many operations that need so many bytes together would be accepted now. */
+  /** Whether this many operations, with this many bytes in total, would be accepted now. */
   fits(operations: number, bytes: number): boolean;
 }

@@ -4,7 +4,7 @@ import path = require('node:path');
 
 import { EvenkeelError, UnsupportedError } from '../errors';
 
-/** `e_machine` of an ELF file, by the names that Node has for architectures. */
+/** `e_machine` in an ELF file, by Node's names of architectures. */
 const MACHINES: Readonly<Record<string, number>> = {
   ia32: 3,
   ppc64: 21,
@@ -18,13 +18,13 @@ const MACHINES: Readonly<Record<string, number>> = {
 
 interface Explanation {
   readonly advice: string;
-  /** What was missing may be there the next time. */
+  /** true: what was missing may be available next time. */
   readonly passing?: boolean;
 }
 
 /**
- * The error for an addon that could not be loaded, which says by the cause what helps: `file` is what
- * EVENKEEL_ADDON_PATH names, undefined when the addon was looked for beside the package.
+ * The error for an addon that could not be loaded, with advice depending on the cause. `file` is the path in
+ * EVENKEEL_ADDON_PATH; undefined when the addon was searched for beside the package.
  */
 export function loadFailure(cause: unknown, file: string | undefined): EvenkeelError {
   const { advice, passing = false } = explain(cause, file);
@@ -37,11 +37,11 @@ export function loadFailure(cause: unknown, file: string | undefined): EvenkeelE
 }
 
 /**
- * The error for the lmdb package that could not be loaded, whose binary lies in a package of its own; undefined when
- * something was missing only for now.
+ * The error for a failure to load the lmdb package, whose binary is in a separate package; undefined when something was
+ * missing only temporarily.
  */
 export function lmdbFailure(cause: unknown): UnsupportedError | undefined {
-  // The lmdb package, too, takes what it cannot read for absent.
+  // The lmdb package also treats an unreadable binary as absent.
   const shared = explainShared(cause, [codeOf(cause), unreadable('/')]);
   if (shared?.passing === true) return undefined;
   const binary = `@lmdb/lmdb-${process.platform}-${process.arch}`;
@@ -54,7 +54,7 @@ export function lmdbFailure(cause: unknown): UnsupportedError | undefined {
 
 function explain(cause: unknown, file: string | undefined): Explanation {
   const message = firstLine(cause);
-  // node-gyp-build takes a folder that it cannot read for an empty one, so it is read again here.
+  // node-gyp-build treats an unreadable folder as empty, so it is read again here.
   const root = file === undefined ? surroundings() : undefined;
   const codes = [codeOf(cause), file === undefined ? root?.problem : unreadable(file)];
   const shared = explainShared(cause, codes);
@@ -68,7 +68,7 @@ function explain(cause: unknown, file: string | undefined): Explanation {
   return { advice: advice === undefined ? remedy : `${advice}\n${remedy}` };
 }
 
-/** What keeps any addon from being loaded. */
+/** Reasons that apply to any addon. */
 function explainShared(cause: unknown, codes: readonly (string | undefined)[]): Explanation | undefined {
   const message = firstLine(cause);
   if (codes.includes('ERR_DLOPEN_DISABLED') || codes.includes('ERR_ACCESS_DENIED'))
@@ -125,11 +125,11 @@ function wrongBinary(message: string, file: string | undefined): string | undefi
 interface Folder {
   readonly path: string | undefined;
   readonly isPackage: boolean;
-  /** The code of the error for which it cannot be read. */
+  /** The error code for a folder that cannot be read. */
   readonly problem: string | undefined;
 }
 
-/** What lies around this file: the package, or whatever a bundle was put into. */
+/** The folder of this file's package, or of a bundle that contains it. */
 function surroundings(): Folder {
   if (typeof __dirname === 'undefined') return { path: undefined, isPackage: false, problem: undefined };
   const root = path.join(__dirname, '../..');
@@ -150,7 +150,7 @@ function binaryOf(root: string | undefined): string | undefined {
   }
 }
 
-/** The code of the error for which a file or folder cannot be read. */
+/** The error code for a file or folder that cannot be read. */
 function unreadable(file: string): string | undefined {
   try {
     closeSync(openSync(file, 'r'));
@@ -160,7 +160,7 @@ function unreadable(file: string): string | undefined {
   }
 }
 
-/** 0 for what is no ELF file; undefined where that tells nothing. */
+/** 0 for a file that is not ELF; undefined when the architecture is not recognisable. */
 function machineOf(file: string): number | undefined {
   if (process.platform !== 'linux') return undefined;
   try {
@@ -175,13 +175,15 @@ function machineOf(file: string): number | undefined {
   }
 }
 
-/** node-gyp-build knows musl only as Alpine, so its own message may name the wrong libc; the report header does not. */
+/**
+ * node-gyp-build detects musl only on Alpine, so its own message may name the wrong libc; the report header does not.
+ */
 function libc(): string {
   const { report } = process;
   if (process.platform !== 'linux' || report === undefined) return 'system libc';
   const settings = report as { excludeNetwork?: boolean };
   const excluded = settings.excludeNetwork;
-  // Otherwise the report waits for the names of all peers of the process.
+  // Otherwise the report resolves the names of all peers of the process.
   if (excluded !== undefined) settings.excludeNetwork = true;
   try {
     const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
@@ -193,7 +195,7 @@ function libc(): string {
   }
 }
 
-// Not by instanceof: in the contexts of a test runner, the errors of Node itself are of another realm.
+// Not instanceof: in a test runner's context, Node's own errors come from another realm.
 function codeOf(error: unknown): string | undefined {
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   return typeof code === 'string' ? code : undefined;

@@ -1,9 +1,11 @@
 import type { OpcodeName } from './protocol';
 
-/** Where an ending fault strikes: before the request is executed, after it, or behind that many bytes of its answer. */
+/**
+ * When a fault ends the connection: before the request is executed, after it, or after this many bytes of its answer.
+ */
 export type Moment = 'before' | 'after' | { readonly afterBytes: number };
 
-/** Header fields of a binary answer to overwrite; lengths are written as given, whatever the body really has. */
+/** Header fields of a binary answer to overwrite. Lengths are written as given, whatever the actual body. */
 export interface HeaderLies {
   readonly magic?: number | undefined;
   readonly opcode?: number | undefined;
@@ -17,40 +19,41 @@ export interface HeaderLies {
 }
 
 /**
- * What happens to a request instead of being answered. Times are milliseconds. Requests of all protocols are struck;
- * `header` strikes those of the binary protocol only, and `wrongOpaque` those that have an opaque.
+ * What happens to a request instead of its answer. Times are in milliseconds. Faults apply to requests of all
+ * protocols, except that `header` applies only to the binary protocol, and `wrongOpaque` only to requests with an
+ * opaque.
  */
 export type RequestAction =
-  /** Answered `ms` late. Later answers wait behind it, unless `reorder`. */
+  /** Answers `ms` late. Later answers wait for it, unless `reorder` is true. */
   | { readonly kind: 'delay'; readonly ms: number; readonly reorder?: boolean | undefined }
   /**
-   * Neither executed nor answered. What follows on the connection is not either (it is read and recorded), unless
-   * `later` is `'answer'`.
+   * Neither executes nor answers the request. The same holds for later requests on the connection (they are read and
+   * recorded), unless `later` is `'answer'`.
    */
   | { readonly kind: 'hang'; readonly later?: 'hang' | 'answer' | undefined }
-  /** Executed, not answered. */
+  /** Executes the request without answering. */
   | { readonly kind: 'drop' }
-  /** Answered in chunks of the given sizes, the last one repeating (default: single bytes), `ms` apart (default 0). */
+  /** Answers in chunks of the given sizes (the last one repeats; default: single bytes), `ms` apart (default 0). */
   | {
       readonly kind: 'split';
       readonly sizes?: readonly number[] | undefined;
       readonly ms?: number | undefined;
     }
-  /** Only the first `bytes` of the answer, then silence (default), FIN or RST. */
+  /** Sends only the first `bytes` of the answer, then nothing (default), FIN or RST. */
   | {
       readonly kind: 'truncate';
       readonly bytes: number;
       readonly end?: 'silence' | 'close' | 'reset' | undefined;
     }
-  /** RST; default `'before'`. */
+  /** Sends RST; default `'before'`. */
   | { readonly kind: 'reset'; readonly when?: Moment | undefined }
-  /** FIN; default `'before'`. */
+  /** Sends FIN; default `'before'`. */
   | { readonly kind: 'close'; readonly when?: Moment | undefined }
-  /** Answered under another opaque; default: the complement of the request's (of a number: its 32 bits), or 0. */
+  /** Answers with another opaque. Default: the complement of the request's (32 bits of it, if it is a number), or 0. */
   | { readonly kind: 'wrongOpaque'; readonly opaque?: number | undefined }
   /**
-   * This status instead of execution (or after it, with `execute`); the default body is memcached's text. Text and meta
-   * requests are answered with the line that memcached has for it, or with `body` as the line.
+   * Answers with this status instead of executing the request (or after executing it, with `execute`). The default body
+   * is memcached's text. Text and meta requests get the corresponding line of memcached, or `body` as the line.
    */
   | {
       readonly kind: 'status';
@@ -58,18 +61,23 @@ export type RequestAction =
       readonly body?: string | Uint8Array | undefined;
       readonly execute?: boolean | undefined;
     }
-  /** These bytes, or `length` (default 64) random ones of `seed` (default 1), instead of execution and answer. */
+  /**
+   * Sends these bytes, or `length` (default 64) random ones from `seed` (default 1), instead of executing and
+   * answering.
+   */
   | {
       readonly kind: 'garbage';
       readonly bytes?: Uint8Array | undefined;
       readonly seed?: number | undefined;
       readonly length?: number | undefined;
     }
-  /** The answer with a header that lies. A request without an answer stays without. */
+  /** Sends the answer with a false header. Has no effect on a request without an answer. */
   | { readonly kind: 'header'; readonly fields: HeaderLies }
-  /** A success header that announces a body of `bytes` (text: a VALUE or VA line), then silence. */
+  /** Sends a success header that announces a body of `bytes` (text protocols: a VALUE or VA line), then nothing. */
   | { readonly kind: 'announce'; readonly bytes: number }
-  /** Extra packets around the answer; default: one success that nobody asked for (under an opaque nobody sent), before it. */
+  /**
+   * Sends extra packets around the answer. Default: before it, one success answer with an opaque that was never sent.
+   */
   | {
       readonly kind: 'unsolicited';
       readonly packets?: readonly Uint8Array[] | undefined;
@@ -78,34 +86,38 @@ export type RequestAction =
 
 /** What happens to a new connection. */
 export type ConnectAction =
-  /** Nobody listens while the fault is set: ECONNREFUSED. `times` has no meaning here. */
+  /** The server does not listen while the fault is set: ECONNREFUSED. `times` has no effect. */
   | { readonly kind: 'refuse' }
-  /** Accepted, then RST. */
+  /** Accepts the connection, then sends RST. */
   | { readonly kind: 'reset' }
-  /** Accepted, never answered; what arrives is thrown away unrecorded. */
+  /** Accepts the connection and never answers; received bytes are discarded without recording. */
   | { readonly kind: 'silent' }
-  /** These bytes, or 64 random ones of `seed`, before anything was asked; then served as usual. */
+  /** Sends these bytes, or 64 random ones from `seed`, before the first request; then serves normally. */
   | { readonly kind: 'banner'; readonly bytes?: Uint8Array | undefined; readonly seed?: number | undefined };
 
-/** How often a fault strikes. */
+/** How often a fault applies. */
 interface Occurrence {
-  /** First match to strike, counted from 1 (default). */
+  /** The first matching request to affect, counted from 1 (default). */
   readonly nth?: number | undefined;
-  /** Number of strikes; default: all from the `nth` on. */
+  /** The number of requests to affect. Default: all from the `nth` on. */
   readonly times?: number | undefined;
-  /** Only on this connection: its index in order of acceptance, from 0. */
+  /** Only this connection: its index in order of acceptance, from 0. */
   readonly connection?: number | undefined;
 }
 
-/** A fault of requests; every condition given must hold. */
+/** A fault of requests; all given conditions must hold. */
 export interface RequestFault<Name extends string = OpcodeName> extends Occurrence {
   readonly on?: 'request' | undefined;
   /**
-   * The operation. Commands of the text and meta protocols go by the name of what they do, `noreply` or not: `get` strikes
-   * `gets` and `mg`, `set` strikes `cas` and `ms`, `gat` and `touch` an `mg` with `T`, with a value and without.
+   * The operation. Commands of the text and meta protocols have the name of their effect, with or without `noreply`:
+   * `get` includes `gets` and `mg`, `set` includes `cas` and `ms`; `gat` and `touch` include an `mg` with `T`, with and
+   * without a value.
    */
   readonly opcode?: Name | number | readonly (Name | number)[] | undefined;
-  /** The whole key (of a request with several: one of them), a pattern, or a predicate (not with a server in a worker). Keys are compared as UTF-8. */
+  /**
+   * The complete key (or one of several in a request), a pattern, or a predicate (not with a server in a worker). Keys
+   * are compared as UTF-8.
+   */
   readonly key?: (string | RegExp | ((key: string) => boolean)) | undefined;
   readonly action: RequestAction;
 }

@@ -5,57 +5,63 @@ import type { ReceivedChunk, ReceivedCommand } from './recording';
 
 export type ServerProtocol = 'binary' | 'text' | 'meta';
 
-/** How old a server is, or seems. */
+/** The version that a server simulates. */
 export interface ServerAge {
-  /** What it says of itself; at first '1.6.18-evenkeel'. */
+  /** The version that it reports; initially '1.6.18-evenkeel'. */
   readonly version?: string | undefined;
   /**
-   * What it understands; at first all three, 'meta' only with 'text'. Without 'meta' it is as memcached before 1.6, of 'binary'
-   * alone as with `-S` (text is met with silence, or with the end of the connection from 24 bytes on), without it as with
-   * `-B ascii`.
+   * The protocols that it understands; initially all three. 'meta' requires 'text'. Without 'meta' it behaves like
+   * memcached before 1.6. With 'binary' alone it behaves as with `-S`: it ignores text, or closes the connection from
+   * 24 bytes on. Without 'binary' it behaves as with `-B ascii`.
    */
   readonly protocols?: readonly ServerProtocol[] | undefined;
 }
 
-/** How a server is started. Times are milliseconds, sizes bytes. */
+/** How to start a server. Times are in milliseconds, sizes in bytes. */
 export interface ServerOptions extends ServerAge {
-  /** TCP port; default: a free one. */
+  /** The TCP port. Default: a free one. */
   readonly port?: number | undefined;
-  /** Address to bind to; default `127.0.0.1`. */
+  /** The address to bind to. Default `127.0.0.1`. */
   readonly host?: string | undefined;
-  /** Listens on this unix socket instead of TCP. */
+  /** The path of a Unix socket to listen on instead of TCP. */
   readonly path?: string | undefined;
-  /** Runs in a worker thread of its own, so that a busy client does not slow the server down. */
+  /** true: runs in a separate worker thread, so that a busy client does not slow the server down. Default false. */
   readonly worker?: boolean | undefined;
-  /** Keeps everything received for `received()` and `commands()`; off by default. */
+  /** true: keeps everything received, for `received()` and `commands()`. Default false. */
   readonly record?: boolean | undefined;
-  /** Largest item, counted as memcached counts (key, value and about 60 bytes); default 1 MiB. Larger: status 0x03. */
+  /**
+   * The largest item, counted like memcached does (key, value and about 60 bytes); larger ones get status 0x03. Default
+   * 1 MiB.
+   */
   readonly maxItemBytes?: number | undefined;
-  /** Beyond this much, counted the same way, the least recently used items are evicted; default 64 MiB. */
+  /** The total size, counted in the same way, above which the least recently used items are evicted. Default 64 MiB. */
   readonly maxBytes?: number | undefined;
-  /** Open connections; further ones are told so, and ended, as memcached does. Default 1024. */
+  /**
+   * The maximum number of open connections; further ones get an error and are closed, as in memcached. Default 1024.
+   */
   readonly maxConnections?: number | undefined;
   /**
-   * Nobody else may give commands: a text or meta connection begins as with `memcached -Y`, by a `set` of any key whose
-   * value is `username password`, a binary one with SASL PLAIN as with `memcached -S`.
+   * Requires authentication. A text or meta connection starts, as with `memcached -Y`, with a `set` of any key whose
+   * value is `username password`; a binary one with SASL PLAIN, as with `memcached -S`.
    */
   readonly credentials?: Credentials | undefined;
   /**
-   * TLS, with the options of `tls.createServer` of Node: `key` and `cert` at least. The faults `reset` and `silent` of new
-   * connections strike before the handshake. Not with `path`; with `worker` only what structured clone can carry.
+   * Enables TLS with the options of Node's `tls.createServer`: at least `key` and `cert`. The faults `reset` and
+   * `silent` of new connections apply before the handshake. Not with `path`; with `worker` only values that can be
+   * structured-cloned.
    */
   readonly tls?: TlsOptions | undefined;
-  /** Milliseconds since the Unix epoch, for expiry; default `Date.now`. Not with `worker`. */
+  /** The time in milliseconds since the Unix epoch, for expiry. Default `Date.now`. Not with `worker`. */
   readonly clock?: (() => number) | undefined;
 }
 
 export interface StopOptions {
-  /** End open connections with RST instead of FIN. */
+  /** true: closes open connections with RST instead of FIN. Default false. */
   readonly reset?: boolean | undefined;
 }
 
 export interface RestartOptions extends StopOptions, ServerAge {
-  /** The items survive, as if the network had been cut instead of the server killed; default false. */
+  /** true: the items survive, as if the network had been cut instead of the server killed. Default false. */
   readonly keepData?: boolean | undefined;
 }
 

@@ -1,13 +1,13 @@
-/** Bytes as they arrived in one read. */
+/** The bytes of one read. */
 export interface ReceivedChunk {
-  /** Index of the connection in order of acceptance, from 0. */
+  /** The index of the connection in order of acceptance, from 0. */
   readonly connection: number;
   readonly bytes: Buffer;
 }
 
 /**
- * One request. The value of a request larger than the server accepts is not kept. Commands of the text and meta
- * protocols have the opcode of what they do (255: there is no such command) and the first of their keys.
+ * One request. Values larger than the server accepts are not kept. Commands of the text and meta protocols have the
+ * opcode of their effect (255 for an unknown command) and the first of their keys.
  */
 export interface ReceivedCommand {
   readonly connection: number;
@@ -17,7 +17,7 @@ export interface ReceivedCommand {
   readonly cas: bigint;
   readonly extras: Buffer;
   readonly value: Buffer;
-  /** What a text or meta command began with, without the end of the line; absent with the binary protocol. */
+  /** The command line of a text or meta command without the line end; absent in the binary protocol. */
   readonly line?: string;
   /** Of a request to a Couchbase cluster; its key is as it is on the wire. */
   readonly vbucket?: number;
@@ -25,7 +25,7 @@ export interface ReceivedCommand {
   readonly framing?: Buffer;
 }
 
-/** Everything received, in order of arrival over all connections. */
+/** Everything received, in order of arrival across all connections. */
 export class Recording {
   readonly chunks: ReceivedChunk[] = [];
   readonly commands: ReceivedCommand[] = [];

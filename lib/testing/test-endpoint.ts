@@ -16,12 +16,12 @@ export class FaultHandle {
     this.#call = call;
   }
 
-  /** How often it has struck. */
+  /** How often it has been applied. */
   hits(): Promise<number> {
     return this.#call('faultHits', this.#id);
   }
 
-  /** Resolves once it has struck `hits` times (default 1); rejects when the server is closed first. */
+  /** Resolves once it has been applied `hits` times (default 1); rejects when the server is closed first. */
   async waitForHits(hits = 1): Promise<void> {
     checkCount('hits', hits);
     return this.#call('waitForFaultHits', this.#id, hits);
@@ -32,7 +32,10 @@ export class FaultHandle {
   }
 }
 
-/** Whatever listens, as a test sees it, in this thread or in a worker; `Name` is what its protocol calls operations. */
+/**
+ * A listening endpoint as tests see it, in this thread or in a worker. `Name` is the type of its protocol's operation
+ * names.
+ */
 export class TestEndpoint<Name extends string> {
   readonly #call: EndpointCall;
   readonly #opcodes: Readonly<Record<string, number>>;
@@ -42,7 +45,10 @@ export class TestEndpoint<Name extends string> {
     this.#opcodes = opcodes;
   }
 
-  /** Sets a fault; of several that match a request the one set first strikes. Rejects with InvalidArgumentError for a malformed one. */
+  /**
+   * Sets a fault. If several match a request, the one set first applies. Rejects with InvalidArgumentError for an
+   * invalid rule.
+   */
   async fault(rule: FaultRule<Name>): Promise<FaultHandle> {
     checkFault(rule, this.#opcodes);
     return new FaultHandle(await this.#call('addFault', rule), this.#call);
@@ -52,7 +58,7 @@ export class TestEndpoint<Name extends string> {
     return this.#call('clearFaults');
   }
 
-  /** Number of open connections. */
+  /** The number of open connections. */
   connections(): Promise<number> {
     return this.#call('connections');
   }
@@ -63,13 +69,13 @@ export class TestEndpoint<Name extends string> {
     return this.#call('waitForConnections', count);
   }
 
-  /** Resolves once `count` requests have been received since the start; needs no recording. */
+  /** Resolves once `count` requests have been received since the start; does not need recording. */
   async waitForCommands(count: number): Promise<void> {
     checkCount('count', count);
     return this.#call('waitForCommands', count);
   }
 
-  /** What each read brought, in order. Rejects without the `record` option. */
+  /** The bytes of each read, in order. Rejects without the `record` option. */
   async received(): Promise<ReceivedChunk[]> {
     const chunks = await this.#call('received');
     return chunks.map((chunk) => ({ ...chunk, bytes: asBuffer(chunk.bytes) }));
@@ -86,13 +92,13 @@ export class TestEndpoint<Name extends string> {
     }));
   }
 
-  /** Ends every open connection; resolves when they are gone. */
+  /** Closes all open connections; resolves when they are gone. */
   async disconnectAll(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
     return this.#call('disconnectAll', options);
   }
 
-  /** Stops reading: like a stopped process, connections still open (the kernel accepts them), nothing is answered. */
+  /** Stops reading, like a stopped process: the kernel still accepts connections, but nothing is answered. */
   pause(): Promise<void> {
     return this.#call('pause');
   }

@@ -16,15 +16,15 @@ import { LocalServer } from './server';
 import { TestEndpoint } from './test-endpoint';
 
 /**
- * A memcached server for tests: the binary, the text and the meta protocol on one port, with the commands and error texts of
- * memcached 1.6 and faults that can be scripted. The first byte of a connection says which protocol it speaks; all of them see
- * the same items. The same type stands for a server in this thread and in a worker.
+ * A memcached server for tests: the binary, text and meta protocols on one port, with the commands and error texts of
+ * memcached 1.6 and with scriptable faults. The first byte of a connection selects its protocol; all of them share the
+ * same items. The server runs in this thread or in a worker.
  */
 export class TestServer extends TestEndpoint<OpcodeName> implements AsyncDisposable {
-  /** `host:port` address in `memcached://` form (`memcacheds://` with TLS), or `memcached:///path` for a unix socket. */
+  /** The server's URL: `memcached://host:port` (`memcacheds://` with TLS), or `memcached:///path` for a Unix socket. */
   readonly url: string;
   readonly host: string;
-  /** TCP port, 0 with a unix socket. It stays the same over `restart`. */
+  /** The TCP port; 0 for a Unix socket. restart() keeps it. */
   readonly port: number;
   readonly path: string | undefined;
   readonly #call: Call<ServerOperations>;
@@ -43,13 +43,13 @@ export class TestServer extends TestEndpoint<OpcodeName> implements AsyncDisposa
     this.#close = close;
   }
 
-  /** Stops listening and ends every connection. `restart` brings it back. */
+  /** Stops listening and closes every connection, until `restart`. */
   async stop(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
     return this.#call('stop', options);
   }
 
-  /** Stops, if it has not been stopped, and listens at the same address again. Without `keepData` it is empty. */
+  /** Stops, if still running, and listens on the same address again. Without `keepData` all items are gone. */
   async restart(options: RestartOptions = {}): Promise<void> {
     checkRestartOptions(options);
     return this.#call('restart', options);
@@ -60,12 +60,12 @@ export class TestServer extends TestEndpoint<OpcodeName> implements AsyncDisposa
     return this.#call('flush');
   }
 
-  /** The general group of STAT, as the command answers it. */
+  /** The general group of STAT, as in the answer to the command. */
   stats(): Promise<Record<string, string>> {
     return this.#call('stats');
   }
 
-  /** Ends the server for good; may be called twice. */
+  /** Closes the server for good; may be called twice. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -77,8 +77,8 @@ export class TestServer extends TestEndpoint<OpcodeName> implements AsyncDisposa
 }
 
 /**
- * Starts a server. Rejects with InvalidArgumentError for a bad option, with what node:tls or the listening socket says otherwise:
- * `code` EADDRINUSE, for example.
+ * Starts a server. Rejects with InvalidArgumentError for an invalid option, otherwise with the error of node:tls or of
+ * the listening socket, such as `code` EADDRINUSE.
  */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   checkServerOptions(options);

@@ -1,14 +1,14 @@
 import type { Random } from './random';
 
-/** Something and its share of the whole. */
+/** An item and its share of the whole. */
 export interface Weighted<T> {
   readonly item: T;
   readonly share: number;
 }
 
 /**
- * Shares that sum to 1. The published shares are rounded and leave out what is rare, so they may sum to less: the
- * rest goes to the largest one. A sum above 1 (rounding again) is scaled down.
+ * Shares that sum to 1. Published shares are rounded and omit rare items, so they may sum to less: the rest goes to the
+ * largest one. A sum above 1 (also due to rounding) is scaled down.
  *
  * @throws RangeError for no entries, a negative share or a sum of zero.
  */
@@ -24,13 +24,13 @@ export function normalise<T>(entries: readonly Weighted<T>[]): Weighted<T>[] {
   );
 }
 
-/** Draws items by their shares in constant time: Walker's alias method, tables built as Vose (1991) does. */
+/** Draws items by their shares in constant time: Walker's alias method, with tables built as in Vose (1991). */
 export class AliasTable<T> {
   readonly #items: T[] = [];
   readonly #aliases: T[] = [];
   readonly #thresholds: Float64Array;
 
-  /** @param entries normalised first, see {@link normalise}. */
+  /** @param entries are normalised first, see {@link normalise}. */
   constructor(entries: readonly Weighted<T>[]) {
     const mix = normalise(entries);
     this.#thresholds = new Float64Array(mix.length).fill(1);
@@ -47,7 +47,7 @@ export class AliasTable<T> {
     for (;;) {
       const under = small.pop();
       const over = large.pop();
-      // Only rounding errors are left when one side is empty: those columns keep their threshold of 1.
+      // When one side is empty, only rounding errors are left: those columns keep their threshold of 1.
       if (under === undefined || over === undefined) break;
       const weight = scaled[under] ?? 1;
       this.#thresholds[under] = weight;

@@ -6,14 +6,16 @@ import { type CacheClient, send } from './send';
 export interface BatchResult {
   readonly done: number;
   readonly failed: number;
-  /** What the first failed operation was rejected with. */
+  /** The error of the first failed operation. */
   readonly error: unknown;
 }
 
-/** So many failures in a row for each worker, and the server is taken for gone. */
+/** After this many failures in a row for each worker, the server is considered gone. */
 const PATIENCE = 2;
 
-/** Performs all operations, so many at a time, unless `stopped` says otherwise or the server is gone. Never rejects. */
+/**
+ * Performs all operations, `concurrency` at a time, until `stopped` returns true or the server is gone. Never rejects.
+ */
 export async function performAll(
   client: CacheClient,
   operations: Iterator<Operation>,

@@ -4,15 +4,15 @@ import { type CacheClient, send } from './send';
 import { Tally } from './tally';
 
 export interface RunOptions {
-  /** Operations in flight at any time. */
+  /** The number of operations in flight. */
   readonly concurrency: number;
   readonly seconds: number;
 }
 
-/** After a failure a worker waits this long: failures that need no I/O would otherwise starve the event loop. */
+/** The pause of a worker after a failure: failures without I/O would otherwise starve the event loop. */
 export const BACK_OFF_MS = 5;
 
-/** A closed loop of so many workers, each of which issues its next operation when the last one is answered. */
+/** A closed loop of workers, each of which issues its next operation when the previous one is answered. */
 export class Run {
   readonly tally = new Tally();
   readonly #client: CacheClient;
@@ -28,17 +28,17 @@ export class Run {
     this.#options = options;
   }
 
-  /** Of the measurement, until now or its end. */
+  /** The time of the measurement until now or until its end. */
   get elapsedMs(): number {
     return this.#started === 0 ? 0 : (this.#ended ?? performanceNow()) - this.#started;
   }
 
-  /** Lets operations in flight end and issues no further ones. */
+  /** Issues no further operations; those in flight continue. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Resolves when every worker has seen the end of the time; never rejects because of an operation. */
+  /** Resolves when every worker has ended; never rejects because of an operation. */
   async complete(): Promise<Tally> {
     this.#started = performanceNow();
     const until = this.#started + this.#options.seconds * 1000;
@@ -60,7 +60,8 @@ export class Run {
         failed = !tally.refused(error);
         if (failed) tally.failure(error, (performanceNow() - began) * 1000);
       }
-      // One look at the clock ends this operation and begins the next: the clock costs as much as a generated key.
+      // The clock is read once for the end of this operation and the start of the next, because it costs as much as
+      // generating a key.
       const ended = performanceNow();
       if (!failed) {
         tally.answered[operation.kind]++;
@@ -78,7 +79,7 @@ export class Run {
     }
   }
 
-  /** Takes in the answer of a read; answers what the worker is to do on top of the mix. */
+  /** Processes the answer of a read; returns what the worker must do in addition to the mix. */
   #learn(operation: Operation, answer: unknown): Operation | undefined {
     if (operation.kind !== 'get' && operation.kind !== 'gets') return operation.evicts;
     this.tally.reads++;
@@ -88,7 +89,7 @@ export class Run {
     return undefined;
   }
 
-  /** Performs a fill or an eviction; answers whether it was answered. */
+  /** Performs a fill or an eviction; resolves to whether it was answered. */
   async #perform(extra: Operation): Promise<boolean> {
     const began = performanceNow();
     try {

@@ -7,24 +7,24 @@ import { Ring } from './ring';
 import { Zipf } from './zipf';
 
 export interface GeneratorOptions {
-  /** Upper bound of the resident population. Default 100 000. */
+  /** The maximum number of resident keys. Default 100 000. */
   readonly keys?: number;
   /**
-   * Upper bound of the bytes the server needs for it. Default 12 MiB: with as many fills, and with what a memcached of
-   * default size loses when pages stay with the item sizes of the workload before, nothing is evicted.
+   * The maximum number of bytes that the server needs for them. Default 12 MiB: nothing is evicted, even with as many
+   * fills and with the pages that a memcached of default size loses to the item sizes of the previous workload.
    */
   readonly memoryBytes?: number;
-  /** The same seed gives the same stream, as long as the answers are the same. Default 1. */
+  /** The same seed gives the same stream, provided that the answers are the same. Default 1. */
   readonly seed?: number;
-  /** Where the numbering of transient keys starts: vary it, and a second run does not find the first one's fills. */
+  /** The first number of transient keys: vary it so that a second run does not find the first one's fills. */
   readonly serial?: number;
 }
 
 /** What memcached adds to key and value, in bytes. */
 const ITEM_OVERHEAD = 60;
-/** A value of up to this many decimal digits fits an unsigned 64-bit counter with room to count. */
+/** Values of up to this many decimal digits fit in an unsigned 64-bit counter with room to count. */
 const COUNTER_DIGITS = 19;
-/** An append or prepend adds this part of a value, and a key gets so many of them before it is set anew. */
+/** An append or prepend adds this fraction of a value; after this many, the key is set again. */
 const GROWTH_STEPS = 64;
 const POOLED_VALUES = 16;
 const REMEMBERED = 1024;
@@ -34,27 +34,29 @@ const NO_EXPIRY = { ttl: 0 };
 /**
  * Turns a profile into an endless stream of operations on two populations of keys.
  *
- * **Resident keys** are read, written and counted by Zipf rank. All of them are stored before the run
- * ({@link prefill}), so a read of one is a hit. Their number is bounded by `keys` and `memoryBytes`: a production
- * cache holds millions, so the head of the distribution carries somewhat more of the traffic here.
+ * **Resident keys** are read, written and counted by Zipf rank. All of them are stored before the run ({@link
+ * prefill}), so reading one is a hit. Their number is limited by `keys` and `memoryBytes`: a production cache holds
+ * millions, so the head of the distribution gets somewhat more of the traffic here.
  *
- * **Transient keys** stand for what expiry, eviction and first requests make of a key within days, which a run of
- * seconds cannot wait for: each is new and absent when it is read, and is never read again. A read goes to one with
- * the profile's miss ratio as its probability. The expected miss ratio of a run is therefore the profile's, and a
- * measured one that differs has a reason worth knowing: expiry, eviction at the server, lost writes, failed operations.
+ * **Transient keys** represent keys that are missing because of expiry, eviction or first requests, which in production
+ * takes days and cannot happen in a run of seconds. Each one is new and absent when it is read, and is never read
+ * again. The profile's miss ratio is the probability that a read uses one. The expected miss ratio of a run is
+ * therefore the profile's. If the measured ratio differs, there is a reason worth knowing: expiry, eviction by the
+ * server, lost writes, failed operations.
  *
- * **A miss** is filled. In a profile with a share of `set` or `add` the missed key is remembered (the last 1024 are)
- * and the next such operation of the mix writes it, because that is what those operations were for in production;
- * without a missed key a `set` writes a resident one, and an `add` a new transient one with the probability of a miss,
- * else a resident one, which it finds present. In a profile without either, the miss is answered by a `set` of that key
- * at once, as a cache-aside application does; the caller counts it apart. Filled transient keys are bounded like the
- * resident ones: when that many exist, a `set` overwrites the oldest and an `add` has it removed, which the caller counts
- * apart, too: a production server would have evicted it.
+ * **A miss** is filled. In a profile with a share of `set` or `add`, the missed key is remembered (the last 1024 are)
+ * and the next such operation of the mix writes it, because that was the purpose of those operations in production.
+ * Without a missed key, a `set` writes a resident one; an `add` writes a new transient one with the probability of a
+ * miss, otherwise a resident one, which exists. In a profile without either, the miss is followed at once by a `set` of
+ * that key, as in a cache-aside application; the caller counts it separately. Filled transient keys are limited like
+ * the resident ones: at the limit, a `set` overwrites the oldest one and an `add` has it removed, which the caller
+ * counts separately, too. A production server would have evicted it.
  *
- * `gets` remembers the version it found and `cas` writes with the newest remembered one, else it is a `gets` itself.
- * `delete` takes a filled transient key, so that invalidations do not add misses of their own. `incr` and `decr` work on the
- * resident keys if values are short enough to be counters, and otherwise on a counter population of their own. `append`
- * and `prepend` add 1/64 of a value; after 64 of them a key is set anew, as it would otherwise outgrow every item limit.
+ * `gets` remembers the version that it found, and `cas` uses the newest one remembered; without one it becomes a
+ * `gets`. `delete` takes a filled transient key, so that invalidations do not cause additional misses. `incr` and
+ * `decr` use the resident keys if values are short enough to be counters, otherwise a separate population of counters.
+ * `append` and `prepend` add 1/64 of a value; after 64 of them the key is set again, because it would otherwise outgrow
+ * every item limit.
  */
 export class WorkloadGenerator implements OperationSource {
   readonly profile: WorkloadProfile;
@@ -106,7 +108,7 @@ export class WorkloadGenerator implements OperationSource {
     this.#fillsByMix = kinds.has('set') || kinds.has('add');
   }
 
-  /** Writes that store the resident population, hottest keys first. */
+  /** Writes that store the resident population, the hottest keys first. */
   *prefill(): Generator<Operation, void, undefined> {
     for (let rank = 0; rank < this.residents; rank++) {
       yield this.#write('set', this.#residentKeys.at(rank), this.#value(), false);
@@ -117,7 +119,7 @@ export class WorkloadGenerator implements OperationSource {
     }
   }
 
-  /** Removals of all that a run may have left on the server. */
+  /** Removals of everything that a run may have left on the server. */
   *cleanup(): Generator<Operation, void, undefined> {
     for (let rank = 0; rank < this.residents; rank++)
       yield plain('delete', this.#residentKeys.at(rank), false);
@@ -200,7 +202,7 @@ export class WorkloadGenerator implements OperationSource {
     const oldest = this.#filled[slot] ?? key;
     this.#oldestFilled = (slot + 1) % this.#filled.length;
     if (kind === 'set') return this.#write(kind, oldest, this.#value(), true);
-    // An add of a key that exists would store nothing, so here the oldest has to go.
+    // An add of an existing key would store nothing, so the oldest key is removed.
     this.#filled[slot] = key;
     return this.#write(kind, key, this.#value(), true, undefined, plain('delete', oldest, true));
   }
@@ -244,7 +246,7 @@ function plain(kind: OperationKind, key: string, transient: boolean): Operation 
   return { kind, key, value: NOTHING, expiry: NO_EXPIRY, cas: undefined, transient, evicts: undefined };
 }
 
-/** A counter of so many digits, far from running into one more. */
+/** A counter with this many digits, far from overflowing to one more. */
 function decimal(digits: number): Buffer {
   return Buffer.from('1'.padEnd(Math.min(digits, COUNTER_DIGITS), '0'));
 }

@@ -1,19 +1,21 @@
-/** Shorter keys could not name a population, a workload and enough ranks; no published profile is shorter than 10. */
+/**
+ * Shorter keys could not contain a population, a workload and enough ranks; no published profile is shorter than 10.
+ */
 export const MIN_KEY_BYTES = 8;
 
-/** Longest key of the memcached protocols, in bytes. */
+/** The longest key of the memcached protocols, in bytes. */
 export const MAX_KEY_BYTES = 250;
 
-/** Serial numbers of the never-read-again keys stay exact integers below this. */
+/** Serial numbers of transient keys are exact integers below this. */
 const MAX_SERIAL = 2 ** 50;
 
 /**
- * Names keys of exactly one length: a letter for the population, two characters for the workload, so that workloads on
- * one server never meet, then filler and the number in base 36. The same number always gets the same name, and two
- * numbers below {@link capacity} never share one.
+ * Generates key names of exactly one length: a letter for the population, two characters for the workload (so that
+ * workloads on one server never collide), then filler and the number in base 36. Each number always has the same name,
+ * and two numbers below {@link capacity} never share one.
  */
 export class KeyNames {
-  /** How many names there are. */
+  /** The number of distinct names. */
   readonly capacity: number;
   readonly #stem: string;
   readonly #bytes: number;
@@ -30,7 +32,9 @@ export class KeyNames {
   }
 }
 
-/** Names a fixed set of keys and keeps the names: building one costs more than the rest of an operation's generation. */
+/**
+ * The names of a fixed set of keys, cached because building one costs more than the rest of generating an operation.
+ */
 export class KeyTable {
   readonly #names: KeyNames;
   readonly #cached: (string | undefined)[];

@@ -1,6 +1,6 @@
 import { build, type Histogram } from 'hdr-histogram-js';
 
-/** Latencies up to this many microseconds are counted in an array of one slot each. */
+/** Latencies below this many microseconds are counted in an array with one slot each. */
 const DIRECT = 16_384;
 const HOUR_US = 3_600_000_000;
 
@@ -18,8 +18,8 @@ export interface LatencySummary {
 /**
  * Latencies in an HDR histogram (three significant digits, one microsecond to one hour).
  *
- * Recording into the histogram itself costs about 90 ns, as much as generating an operation; nearly every latency of
- * a cache is below 16 ms and costs an array increment here, entered into the histogram when somebody asks.
+ * Recording into the histogram costs about 90 ns, as much as generating an operation. Nearly every latency of a cache
+ * is below 16 ms and costs only an array increment here; these are added to the histogram when it is read.
  */
 export class LatencyRecorder {
   readonly #direct = new Uint32Array(DIRECT);
@@ -30,7 +30,7 @@ export class LatencyRecorder {
   });
   #max = 0;
 
-  /** @param microseconds fractions are cut off. */
+  /** @param microseconds fractions are truncated. */
   record(microseconds: number): void {
     const slot = Math.trunc(microseconds);
     if (slot > this.#max) this.#max = slot;
@@ -44,7 +44,7 @@ export class LatencyRecorder {
     });
     this.#direct.fill(0);
     const histogram = this.#histogram;
-    // The histogram answers with the upper end of a bucket; no percentile may exceed what was really seen.
+    // The histogram returns the upper end of a bucket, but a percentile must not exceed the actual maximum.
     const at = (percentile: number) => Math.min(histogram.getValueAtPercentile(percentile), this.#max);
     return {
       p50: at(50),

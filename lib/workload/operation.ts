@@ -1,4 +1,4 @@
-/** The commands a cache trace knows, by their memcached names. */
+/** The commands in a cache trace, by their memcached names. */
 export const OPERATION_KINDS = [
   'get',
   'gets',
@@ -20,27 +20,27 @@ export function isOperationKind(name: string): name is OperationKind {
   return (OPERATION_KINDS as readonly string[]).includes(name);
 }
 
-/** One request to send. */
+/** A request to send. */
 export interface Operation {
   readonly kind: OperationKind;
   readonly key: string;
-  /** What to write; empty where the kind writes nothing. Shared between operations: never modify it. */
+  /** The value to write; empty for kinds that write nothing. Shared between operations: do not modify it. */
   readonly value: Buffer;
-  /** Shared between operations: never modify it. */
+  /** Shared between operations: do not modify it. */
   readonly expiry: { readonly ttl: number };
-  /** The version a `cas` expects. */
+  /** The version that a `cas` expects. */
   readonly cas: bigint | undefined;
-  /** The key is not of the resident population, so a read of it is meant to miss. */
+  /** The key is not resident, so a read of it should miss. */
   readonly transient: boolean;
-  /** A removal that stands for the server's eviction, to be performed when this one is answered. */
+  /** A removal in place of the server's eviction, to be performed after this operation is answered. */
   readonly evicts: Operation | undefined;
 }
 
 /** An endless stream of operations that learns from their answers. */
 export interface OperationSource {
   next(): Operation;
-  /** Tells of a read that found nothing. The answer is a write the same worker performs at once, or undefined. */
+  /** Reports a read that missed. Returns a write that the same worker performs at once, or undefined. */
   missed(operation: Operation): Operation | undefined;
-  /** Tells of the version a `gets` has found. */
+  /** Reports the version that a `gets` has found. */
   versioned(key: string, cas: bigint): void;
 }

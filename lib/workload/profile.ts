@@ -3,33 +3,35 @@ import { dirname, join } from 'node:path';
 import { normalise, type Weighted } from './alias';
 import { isOperationKind, type OperationKind } from './operation';
 
-/** What one production cache cluster looked like during a week; see data/README.md for the source of every column. */
+/** A production cache cluster during one week; see data/README.md for the source of every column. */
 export interface WorkloadProfile {
   readonly name: string;
   readonly category: 'storage' | 'computation' | 'transient';
-  /** Share of reads that found nothing, 0 … 1. */
+  /** The share of reads that missed, 0 … 1. */
   readonly missRatio: number;
   /** Mean sizes in bytes. */
   readonly keyBytes: number;
   readonly valueBytes: number;
-  /** Mean thousands of requests a second. */
+  /** The mean rate in thousands of requests a second. */
   readonly requestKqps: number | undefined;
-  /** Mean requests an object. */
+  /** The mean number of requests for an object. */
   readonly meanFrequency: number | undefined;
-  /** Share of objects that were requested once, 0 … 1. */
+  /** The share of objects requested only once, 0 … 1. */
   readonly oneHitWonderRatio: number | undefined;
-  /** Share of requests that were the first for their object, 0 … 1. */
+  /** The share of requests that were the first for their object, 0 … 1. */
   readonly compulsoryMissRatio: number | undefined;
   /** Times to live in seconds; shares sum to 1. */
   readonly ttls: readonly Weighted<number>[];
-  /** Working set in MB, without and with regard to expiry. */
+  /** The working set in MB, without and with expiry. */
   readonly workingSetMbWithoutTtl: number | undefined;
   readonly workingSetMb: number | undefined;
   /** Shares sum to 1. */
   readonly operations: readonly Weighted<OperationKind>[];
-  /** Exponent of the popularity distribution; 0 is uniform. */
+  /** The exponent of the popularity distribution; 0 is uniform. */
   readonly zipfAlpha: number;
-  /** Columns the source does not state for this cluster, whose values here are the fallbacks of {@link parseProfiles}. */
+  /**
+   * Columns that the source does not state for this cluster; their values are the defaults of {@link parseProfiles}.
+   */
   readonly assumed: readonly string[];
 }
 
@@ -40,16 +42,17 @@ const SECONDS = { s: 1, m: 60, h: 3600, d: 86400 } as const;
 const UNSTATED_OPERATIONS = 'get:0.90 set:0.10';
 const UNSTATED_TTL = '1d:1.00';
 
-/** The profiles this package ships. */
+/** The profiles included in this package. */
 export function loadProfiles(): WorkloadProfile[] {
-  // Not __dirname: a loader that compiles on the fly may set only __filename.
+  // Not __dirname: a loader that compiles on the fly may define only __filename.
   const table = join(dirname(__filename), '../../data/production-cache-workloads.csv');
   return parseProfiles(readFileSync(table, 'utf8'));
 }
 
 /**
- * Parses the table. A cluster that states no (N/A) key size, value size or Zipf exponent gets the median of those that
- * do; no miss ratio: its compulsory miss ratio, else 0; no operations: 90 % get and 10 % set; no time to live: a day.
+ * Parses the table. Missing values (N/A) get defaults: the median of the other clusters for key size, value size and
+ * Zipf exponent; the compulsory miss ratio, else 0, for the miss ratio; 90 % get and 10 % set for the operations; and a
+ * day for the time to live.
  *
  * @throws SyntaxError naming the line of a malformed row.
  */
@@ -95,7 +98,7 @@ function profileOf(row: readonly string[], medians: Medians): WorkloadProfile {
   };
 }
 
-/** Splits a row of RFC 4180 without line breaks inside fields: the table has none. */
+/** Splits a row according to RFC 4180; fields must not contain line breaks, and the table has none. */
 function splitRow(line: string, lineNumber: number): string[] {
   const fields: string[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
@@ -134,7 +137,7 @@ function percentAt(row: readonly string[], column: number): number | undefined {
   return percent === undefined ? undefined : percent / 100;
 }
 
-/** Leaves malformed numbers to the parsing of their row, which knows its line. */
+/** Ignores malformed numbers: parsing their row reports them with the line. */
 function median(rows: readonly (readonly string[])[], column: number): number {
   const values = rows
     .map((row) => Number(statedAt(row, column) ?? Number.NaN))

@@ -1,7 +1,7 @@
 /**
- * Small fast counter, 32 bit (sfc32, Chris Doty-Humphrey, PractRand): a seeded generator with a period of at least 2^32 and
- * no known weakness in the statistical suites. A workload must be the same on every machine for the same seed, which
- * Math.random cannot promise. Not for secrets.
+ * Small fast counter, 32 bit (sfc32, Chris Doty-Humphrey, PractRand): a seeded generator with a period of at least 2^32
+ * and no known weakness in the statistical suites. For the same seed, a workload must be the same on every machine,
+ * which Math.random cannot guarantee. Not for secrets.
  */
 export class Random {
   #a: number;
@@ -9,7 +9,7 @@ export class Random {
   #c: number;
   #counter = 1;
 
-  /** @param seed any finite number; its integer part and its fraction both count. */
+  /** @param seed any finite number; both its integer part and its fraction are used. */
   constructor(seed: number) {
     const low = Math.trunc(seed) | 0;
     const high = Math.trunc(seed / 4294967296) | 0;
@@ -17,7 +17,7 @@ export class Random {
     this.#a = low;
     this.#b = high ^ 0x9e3779b9;
     this.#c = fraction ^ 0x243f6a88;
-    // The state starts almost equal for neighbouring seeds; the author's recommended twelve rounds mix it.
+    // Neighbouring seeds start with almost equal states; the author recommends twelve rounds of mixing.
     for (let round = 0; round < 12; round++) this.uint32();
   }
 
@@ -31,17 +31,17 @@ export class Random {
     return sum >>> 0;
   }
 
-  /** Uniform in [0, 1), 32 random bits: enough for choosing among few things. */
+  /** Uniform in [0, 1) with 32 random bits: enough to choose among few items. */
   unit(): number {
     return this.uint32() / 4294967296;
   }
 
-  /** Uniform in [0, 1), 53 random bits: needed where an inverse distribution function stretches the interval. */
+  /** Uniform in [0, 1) with 53 random bits: needed when an inverse distribution function stretches the interval. */
   unit53(): number {
     return ((this.uint32() >>> 5) * 67108864 + (this.uint32() >>> 6)) / 9007199254740992;
   }
 
-  /** Uniform over 0 … bound - 1, bound at most 2^32. */
+  /** Uniform over 0 … bound - 1; bound is at most 2^32. */
   below(bound: number): number {
     return Math.floor(this.unit() * bound);
   }

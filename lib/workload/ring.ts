@@ -1,4 +1,4 @@
-/** Remembers the last `capacity` things: putting one more forgets the oldest. */
+/** Keeps the last `capacity` items; adding one more drops the oldest. */
 export class Ring<T> {
   readonly #slots: (T | undefined)[];
   #oldest = 0;

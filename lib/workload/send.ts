@@ -1,6 +1,6 @@
 import type { Operation } from './operation';
 
-/** What of a database a workload uses. */
+/** The part of a database that a workload uses. */
 export interface CacheClient {
   get(key: string): Promise<unknown>;
   getRecord(key: string): Promise<{ readonly cas: bigint } | undefined>;
@@ -17,7 +17,10 @@ export interface CacheClient {
 
 const ONE = { delta: 1n };
 
-/** Performs an operation. Hands out the client's own promise: one more around it would cost a fifth of the whole loop. */
+/**
+ * Performs an operation. Returns the client's own promise, because another one around it would cost a fifth of the
+ * whole loop.
+ */
 export function send(client: CacheClient, operation: Operation): Promise<unknown> {
   const { kind, key, value, expiry } = operation;
   switch (kind) {

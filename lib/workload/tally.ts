@@ -1,28 +1,28 @@
 import { LatencyRecorder } from './latency';
 import { OPERATION_KINDS, type OperationKind } from './operation';
 
-/** Codes of refusals that belong to a cache's normal life: the operation was answered, the answer is no. */
+/** Codes of refusals that are normal for a cache: the operation was answered negatively. */
 const OUTCOMES = new Set(['EVENKEEL_KEY_EXISTS', 'EVENKEEL_KEY_NOT_FOUND', 'EVENKEEL_CAS_MISMATCH']);
 const TIMEOUT = 'EVENKEEL_TIMEOUT';
 
-/** What has happened in a run so far. */
+/** The counters of a run so far. */
 export class Tally {
-  /** Operations of the stream that were answered, refusals included, by kind. Fills are not among them. */
+  /** Answered operations of the stream by kind, including refusals but not fills. */
   readonly answered: Record<OperationKind, number>;
   /** Refusals by code. */
   readonly outcomes = new Map<string, number>();
-  /** Operations and fills that failed, by error code. */
+  /** Failed operations and fills, by error code. */
   readonly errors = new Map<string, number>();
-  /** What the first failure of every code said. */
+  /** The message of the first failure with each code. */
   readonly messages = new Map<string, string>();
-  /** Of answered operations, and of those that timed out: their callers have waited, too. */
+  /** Latencies of answered operations, and of those that timed out, because their callers waited, too. */
   readonly latency = new LatencyRecorder();
-  /** Answered `get` and `gets`. */
+  /** Answered `get` and `gets` operations. */
   reads = 0;
   hits = 0;
-  /** Writes that answered a miss on top of the profile's mix. */
+  /** Writes in response to misses, in addition to the profile's mix. */
   fills = 0;
-  /** Removals on top of the mix that stood for the server's eviction. */
+  /** Removals in place of the server's eviction, in addition to the mix. */
   evictions = 0;
   failed = 0;
 
@@ -38,7 +38,7 @@ export class Tally {
     return this.reads === 0 ? undefined : 1 - this.hits / this.reads;
   }
 
-  /** Counts an error of an operation. Answers whether it was a mere refusal. */
+  /** Counts an error of an operation. Returns whether it was only a refusal. */
   refused(error: unknown): boolean {
     const code = codeOf(error);
     if (!OUTCOMES.has(code)) return false;
@@ -46,7 +46,7 @@ export class Tally {
     return true;
   }
 
-  /** Counts a failure; `waited` in microseconds. */
+  /** Counts a failure; `waited` is in microseconds. */
   failure(error: unknown, waited: number): void {
     const code = codeOf(error);
     this.failed++;
@@ -56,13 +56,13 @@ export class Tally {
   }
 }
 
-/** The stable code of an error, else its name. */
+/** The stable code of an error, or its name. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'UNKNOWN';
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }
 
-/** The first line of what an error says. */
+/** The first line of an error's message. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.split('\n', 1)[0] ?? '';

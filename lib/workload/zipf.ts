@@ -1,14 +1,14 @@
 import type { Random } from './random';
 
-/** Below this distance from exponent 1 the integral is taken as the logarithm it converges to. */
+/** Within this distance from exponent 1, the integral is computed as the logarithm to which it converges. */
 const NEARLY_ONE = 1e-7;
 
 /**
- * Samples ranks 1 … n with probability proportional to rank^-exponent, in constant time and memory whatever n is.
+ * Samples ranks 1 … n with probability proportional to rank^-exponent, in constant time and memory for any n.
  *
  * Rejection-inversion after W. Hörmann and G. Derflinger, "Rejection-inversion to generate variates from monotone
  * discrete distributions", ACM TOMACS 6(3), 1996. It draws from the continuous hat x^-exponent by inverting its
- * integral and rejects the few points outside the histogram; more than 3 of 4 draws are accepted for every exponent.
+ * integral, and rejects the few points outside the histogram; more than 3 of 4 draws are accepted for every exponent.
  * Exponent 0 is the uniform distribution.
  */
 export class Zipf {
@@ -20,7 +20,7 @@ export class Zipf {
   readonly #shortcut: number;
 
   /**
-   * @param n number of ranks, an integer from 1 to 2^50.
+   * @param n the number of ranks, an integer from 1 to 2^50.
    * @param exponent any finite number >= 0.
    */
   constructor(n: number, exponent: number) {
@@ -41,7 +41,7 @@ export class Zipf {
       const u = this.#integralHigh + random.unit53() * (this.#integralLow - this.#integralHigh);
       const x = this.#inverse(u);
       const rank = Math.min(Math.max(Math.round(x), 1), this.n);
-      // The first test accepts most draws without evaluating a power again.
+      // The first test accepts most draws without computing another power.
       if (rank - x <= this.#shortcut || u >= this.#integral(rank + 0.5) - this.#density(rank)) return rank;
     }
   }
@@ -59,7 +59,7 @@ export class Zipf {
   #inverse(y: number): number {
     const p = this.#oneMinus;
     if (Math.abs(p) < NEARLY_ONE) return Math.exp(y);
-    // Rounding may push the base a hair below zero at the far end of a steep distribution.
+    // For a steep distribution, rounding may push the base slightly below zero at the far end.
     return Math.max(1 + y * p, 0) ** (1 / p);
   }
 }

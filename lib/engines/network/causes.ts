@@ -23,7 +23,10 @@ const PROTOCOL: Readonly<Record<number, string>> = {
     'the server did not understand a request whose value it may have taken for others',
 };
 
-/** Of an attempt to connect: trying again helps nobody. Who hangs up on the handshake has been reached as well. */
+/**
+ * Causes that prove the peer to be wrong, so that reconnecting does not help. A peer that closes the connection during
+ * the handshake counts, too.
+ */
 const PROOFS: ReadonlySet<number> = new Set([
   layout.CAUSE_BAD_MAGIC,
   layout.CAUSE_BAD_LENGTHS,
@@ -38,7 +41,7 @@ const PROOFS: ReadonlySet<number> = new Set([
   layout.CAUSE_TLS,
   constants.errno.ECONNRESET,
   constants.errno.EPIPE,
-  // The path of a socket.
+  // Errors for the path of a socket.
   constants.errno.ENOENT,
   constants.errno.ENOTDIR,
   constants.errno.EACCES,
@@ -47,9 +50,9 @@ const PROOFS: ReadonlySet<number> = new Set([
 export const isProof = (cause: number): boolean => PROOFS.has(cause);
 
 /**
- * The error behind a cause code of native code: a system error with its `code`, or a breach of the protocol. `said`: the first
- * bytes of who did not shake hands, or what is wrong with TLS; `besides`: what else there is to tell of who is not what was
- * expected.
+ * The error for a cause code of native code: a system error with its `code`, or a protocol violation. `said` is the
+ * first bytes of a peer that failed the handshake, or what is wrong with TLS; `besides` is added to the message about
+ * an unexpected peer.
  */
 export function causeError(cause: number, said: Uint8Array = new Uint8Array(0), besides = ''): Error {
   if (cause === layout.CAUSE_TLS) {
@@ -73,10 +76,10 @@ export function causeError(cause: number, said: Uint8Array = new Uint8Array(0), 
 
 const MOST_BYTES = 32;
 
-/** Bytes for people: text where they are text, in hexadecimal where they are not. */
+/** Bytes for messages: as text if they are text, otherwise in hexadecimal. */
 function quote(bytes: Uint8Array): string {
   const text = Buffer.from(bytes).toString();
-  // A character may be cut in half at the end.
+  // The last character may be cut.
   const isText = [0, 1, 2, 3].some((cut) => isUtf8(bytes.subarray(0, bytes.length - cut)));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells text from other bytes.
   if (isText && !/[\x00-\x08\x0e-\x1f\x7f]/.test(text)) return `"${excerpt(text.trim())}"`;

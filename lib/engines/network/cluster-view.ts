@@ -1,13 +1,13 @@
 import type { NodeCounts } from '../../observability/stats';
 import type { Connector } from './connector';
 
-/** The servers of a client, by the connections that completion records name. */
+/** The servers of a client by connection id, as in completion records. */
 export interface ClusterView {
-  /** As errors name it. */
+  /** The name for errors. */
   nameOf(connection: number): string;
   serverOf(connection: number): Connector | undefined;
-  /** Why there is no connection to it; undefined while there is one, or before the first attempt has failed. */
+  /** Why there is no connection to it; undefined while there is one, and before the first attempt has failed. */
   faultOf(connection: number): Error | undefined;
-  /** To be counted in. */
+  /** The counters to update. */
   countsOf(connection: number): NodeCounts;
 }

@@ -9,7 +9,7 @@ import {
   type Transcoder,
 } from '../../transactions/transcoder';
 
-// The class behind Buffer.from(arrayBuffer, …): its constructor alone makes the same object in a third of the time.
+// The class behind Buffer.from(arrayBuffer, …); calling its constructor directly takes a third of the time.
 const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
   memory: ArrayBufferLike,
   offset: number,
@@ -17,13 +17,13 @@ const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species
 ) => Buffer;
 
 /**
- * The completions of a client, read where native code wrote them. Records are named by their offset in `records`.
- * Values are views of a slab; one from which no view was given away is used again.
+ * The completions of a client in the memory that native code writes. A record is identified by its offset in `records`.
+ * Values are views into a slab, which is reused unless a view was given away.
  */
 export class Completions {
   readonly records = new Uint32Array(layout.RECORDS_PER_TAKE * layout.RECORD_WORDS);
   readonly #transcoder: Transcoder;
-  /** Values are decoded by their common flags, and not by a transcoder of the user's. */
+  /** true: values are decoded by their common flags, without a transcoder of the user. */
   readonly isDefault: boolean;
   #slab = Buffer.allocUnsafe(0);
   #memory: ArrayBufferLike = this.#slab.buffer;
@@ -36,11 +36,11 @@ export class Completions {
     this.isDefault = transcoder === commonFlagsTranscoder;
   }
 
-  /** The next records: how many there are, 0 at the end. Those of the last call are gone. */
+  /** Takes the next records, which replace the previous ones; returns their number, 0 at the end. */
   take(native: NativeClient): number {
     if (this.#givenAway) this.#used = this.#filled;
     this.#givenAway = false;
-    // Where transfer() ignores the mark, whoever was given a view may have taken the whole slab away.
+    // In runtimes where transfer() ignores the mark, a receiver of a view may have detached the whole slab.
     const isGone = this.#memory.byteLength !== layout.SLAB_BYTES;
     if (isGone || this.#used > layout.SLAB_BYTES - layout.LARGE_VALUE) {
       this.#slab = Buffer.allocUnsafeSlow(layout.SLAB_BYTES);
@@ -53,18 +53,21 @@ export class Completions {
     return native.take(this.#used);
   }
 
-  /** The id of the connection that the record is of. */
+  /** The id of the record's connection. */
   connection(at: number): number {
     return this.records[at + layout.RECORD_CONNECTION] as number;
   }
 
-  /** Of a slow operation: ms from when the event base had it, and those in which it waited to be written. */
+  /**
+   * For a slow operation: its duration in ms since the event base received it, and the part of it spent waiting to be
+   * written.
+   */
   times(at: number): { readonly duration: number; readonly queued: number } {
     const duration = (this.records[at + layout.RECORD_TOOK] as number) / 1000;
     return { duration, queued: (this.records[at + layout.RECORD_QUEUED] as number) / 1000 };
   }
 
-  /** The record's value, decoded. Throws what the transcoder throws. */
+  /** The decoded value of the record. Throws what the transcoder throws. */
   value(native: NativeClient, at: number): unknown {
     const flags = this.records[at + layout.RECORD_FLAGS] as number;
     const outcome = this.records[at + layout.RECORD_OUTCOME] as number;
@@ -74,7 +77,7 @@ export class Completions {
     const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
     const length = this.records[at + layout.RECORD_VALUE_LENGTH] as number;
     if (flags !== FLAGS_STRING && flags !== FLAGS_JSON) return this.#view(start, length);
-    // Decoding latin1 takes a quarter of the time of UTF-8, and is the same for ASCII.
+    // For ASCII, latin1 gives the same result as UTF-8 in a quarter of the time.
     const encoding = outcome & layout.OUTCOME_ASCII_BIT ? 'latin1' : 'utf8';
     const text = this.#slab.toString(encoding, start, start + length);
     return flags === FLAGS_JSON ? parseJson(text) : text;
@@ -89,14 +92,14 @@ export class Completions {
     return this.#view(offset, length);
   }
 
-  /** The record's value as text for people: a version, or the server's words for an error. */
+  /** The record's value as text for messages: a version, or the server's error text. */
   text(at: number): string {
     const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
     const length = Math.min(this.records[at + layout.RECORD_VALUE_LENGTH] as number, 256);
     return this.#slab.toString('utf8', start, start + length);
   }
 
-  /** Of OUTCOME_ITEM. */
+  /** The name and text of an OUTCOME_ITEM record. */
   item(at: number): { readonly name: string; readonly text: string } {
     const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
     const end = start + (this.records[at + layout.RECORD_VALUE_LENGTH] as number);
@@ -105,7 +108,7 @@ export class Completions {
     return { name, text: this.#slab.toString('utf8', middle, end).trimStart() };
   }
 
-  /** The record's value as a counter; undefined when it is none. */
+  /** The record's value as a counter; undefined when it is not one. */
   counter(at: number): bigint | undefined {
     if (this.records[at + layout.RECORD_FLAGS] === layout.DECIMAL_COUNTER) return parseCounter(this.text(at));
     if (this.records[at + layout.RECORD_VALUE_LENGTH] !== 8) return undefined;

@@ -3,73 +3,79 @@ import type { NativeClient, NativeStep } from '../../native/addon';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Completions } from './completions';
 
-/** The status of an answer that is what was asked for, in every protocol. */
+/** The status of a successful answer, in every protocol. */
 export const SUCCESS = 0;
 
 /** A protocol that a server may speak. */
 export interface Wire {
   readonly name: string;
-  /** A PROTOCOL_… of the layout. */
+  /** A PROTOCOL_… constant of the layout. */
   readonly protocol: number;
-  /** What is said first on each connection. */
+  /** The first requests on each connection. */
   readonly handshake: readonly NativeStep[];
 }
 
-/** How one engine says operations to its servers and understands what they answer. It keeps nothing of either. */
+/** How one engine encodes operations and interprets the answers. Stateless. */
 export interface Dialect {
-  /** What its servers may speak, one or two; the one to be tried first comes first. */
+  /** The protocols that its servers may speak: one or two, in the order in which they are tried. */
   readonly wires: readonly Wire[];
-  /** Why one that they may speak is not among those, for who is found not to speak the rest. */
+  /** Why another possible protocol is not among them; for the error about a server that speaks none of them. */
   readonly noOtherWire?: string | undefined;
-  /** Whether a server of this version is to be spoken to in the first of two, and not in the other. */
+  /** Whether the first of two protocols is preferable for a server of this version. */
   isBetterSpokenTo(version: string): boolean;
-  /** Whether that is what one of its servers says which takes no further connection, whatever is spoken on it. */
+  /** Whether this is the answer of a server that accepts no more connections, in any protocol. */
   isFull(said: Uint8Array): boolean;
-  /** As messages call its servers. */
+  /** The engine's name in messages. */
   readonly engine: string;
   /** The longest key, in bytes. */
   readonly longestKey: number;
-  /** Whether there are servers that keep no versions of records, and give 0n for one. */
+  /** Whether a server may keep no record versions and return 0n. */
   readonly mayBeUnversioned: boolean;
-  /** Why there is none of what only memcached's meta protocol can do; undefined where there is, or the server decides. */
+  /**
+   * Why the features of memcached's meta protocol are unavailable; undefined when they are available, or when it
+   * depends on the server.
+   */
   readonly withoutMeta: string | undefined;
-  /** Why a server that is not spoken to in the first of two protocols has no such operation. */
+  /** Why a server that does not speak the first of two protocols lacks an operation. */
   readonly noSuchOperation: string;
-  /** Whether a server of this version takes versions of records, in the protocol of this name. */
+  /** Whether a server of this version accepts versions chosen by the client, in this protocol. */
   takesNewCas(wire: string, version: string): boolean;
-  /** Why another one does not. */
+  /** Why a server does not accept them. */
   readonly noNewCas: string;
-  /** How native code is told what to do, by Kind. */
+  /** The native operation code of each Kind. */
   readonly codes: readonly number[];
 
-  /** Executing it twice has the effect of executing it once. */
+  /** Whether executing it twice has the same effect as executing it once. */
   isIdempotent(kind: Kind): boolean;
 
-  /** Whether lookAfter() may have something to say of it: its value is kept until then. */
+  /** Whether lookAfter() may need the operation, whose value is then kept until its answer. */
   mayBeLookedAfter(kind: Kind): boolean;
 
   /**
-   * What a successful answer resolves to; `at`: its record. Throws what the transcoder throws, and ServerError for what
-   * makes no sense.
+   * The result of a successful answer; `at` is its record. Throws what the transcoder throws, and ServerError for an
+   * invalid answer.
    */
   read(operation: Operation, completions: Completions, native: NativeClient, at: number): unknown;
 
-  /** What a status other than success resolves to where it is a result, as a miss is. */
+  /** The result of another status, such as a miss; undefined when the status is an error. */
   resultOf(kind: Kind, status: number): { readonly value: unknown } | undefined;
 
-  /** Another operation to tell what the status means; it ends the one that was answered. undefined: there is nothing to ask. */
+  /**
+   * A second operation that finds out what the status means, and ends the answered one; undefined when there is nothing
+   * to find out.
+   */
   lookAfter(operation: Operation, status: number, look: Look): Operation | undefined;
 
-  /** The error of any other status. `text`: the server's own, for people. */
+  /** The error of any other status. `text` is the server's message. */
   errorOf(operation: Operation, status: number, text: string, context: ErrorContext): EvenkeelError;
 }
 
-/** With what a look after an answer is made. */
+/** The context for a second operation. */
 export interface Look {
-  /** ms that are left of the operation's time. */
+  /** The remaining time of the answered operation, in ms. */
   readonly timeout: number;
-  /** Of the operation that was answered. */
+  /** The context of the answered operation. */
   readonly context: ErrorContext;
-  /** Hands in the operation that was answered once more, in the time that is left; undefined when that has been done. */
+  /** Submits the answered operation once more in its remaining time; undefined when that has been done. */
   readonly again: (() => void) | undefined;
 }

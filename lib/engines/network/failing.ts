@@ -3,17 +3,18 @@ import type { NodeCounts } from '../../observability/stats';
 import { withoutStack } from '../../stacks';
 import type { Operation } from '../../transactions/operation';
 
-/** An operation that has ended, and how its error is made. */
+/** An ended operation, and how to create its error. */
 export interface Failure {
   readonly operation: Operation;
   readonly error: () => EvenkeelError;
-  /** Where it counts. */
+  /** The counters of its server. */
   readonly counts: NodeCounts;
 }
 
 /**
- * Operations that are to reject because nobody answered. They come in crowds, when a server goes, and each costs as much as
- * several that succeed: so they do not stand in the way of those that have been answered meanwhile.
+ * Operations that will reject because nobody answered. They come in large numbers when a server fails, and each costs
+ * as much as several successful ones. Therefore they are deferred, so that they do not delay operations that were
+ * answered meanwhile.
  */
 export class Failing {
   #failures: Failure[] = [];
@@ -24,12 +25,12 @@ export class Failing {
   }
 
   add(failure: Failure): void {
-    // Its outcome stands, whatever its signal does until then.
+    // The outcome is final; an abort until then must not change it.
     failure.operation.stopListening?.();
     this.#failures.push(failure);
   }
 
-  /** The first ones reject, at most so many. */
+  /** Rejects the first operations, at most `most`. */
   fail(most: number): void {
     const end = Math.min(this.#failures.length, this.#next + most);
     while (this.#next < end) {

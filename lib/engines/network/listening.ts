@@ -3,8 +3,8 @@ import { onAbort, reasonOf } from '../../transactions/abort';
 import type { Operation } from '../../transactions/operation';
 
 /**
- * Has the signal end the operation, until it ends otherwise. False when the signal has aborted: nothing is to be sent. The
- * outcome comes like every other, after the call.
+ * Lets the signal end the operation. Returns false when the signal has already aborted, so that nothing must be sent;
+ * the operation then rejects after the call, like any other.
  */
 export function listen(
   operation: Operation,

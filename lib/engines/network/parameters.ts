@@ -2,8 +2,8 @@ import * as layout from '../../native/layout';
 import { type Details, isCounter, Kind, type Operation } from '../../transactions/operation';
 
 /**
- * What native code reads at a call besides its arguments. Outside of calls the timeout is the default one; the rest is
- * looked at only with CODE_DETAILED. So an operation without details writes nothing here.
+ * Additional arguments of native calls, in shared memory. Between calls the timeout is the default one, and the rest is
+ * read only with CODE_DETAILED, so an operation without details writes nothing here.
  */
 export class Parameters {
   readonly words = new Uint32Array(layout.PARAM_WORDS);

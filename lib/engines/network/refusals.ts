@@ -18,7 +18,7 @@ const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: st
   [layout.REFUSED_VALUE_TOO_LARGE]: ['value', 'value is larger than maxValueSize'],
 };
 
-/** The error of a REFUSED_… code, for an operation `op` that did not start. */
+/** The error for a REFUSED_… code of an operation `op` that did not start. */
 export function refusalError(
   code: number,
   op: string | undefined,

@@ -3,7 +3,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { nextTick } from '../../platform';
 
-/** Has native code write at the end of each tick what was submitted in it. */
+/** Makes native code write, at the end of each tick, what was submitted in it. */
 export class TickFlush {
   readonly #base: EventBase;
   readonly #native: NativeClient;
@@ -13,52 +13,52 @@ export class TickFlush {
   #isClosing = false;
   #ended = false;
 
-  /** `isImplicit`: false leaves the writing to flush(). */
+  /** `isImplicit`: false leaves writing to flush(). */
   constructor(base: EventBase, native: NativeClient, isImplicit: boolean) {
     this.#base = base;
     this.#native = native;
     this.#isImplicit = isImplicit;
   }
 
-  /** Something was submitted. */
+  /** Called when something was submitted. */
   schedule(): void {
     if (!this.#isScheduled) this.#begin();
   }
 
-  // Apart, so that V8 inlines what is done for each operation.
+  // A separate function, so that V8 inlines the code for each operation.
   #begin(): void {
     this.#isScheduled = true;
     nextTick(flushAtEndOfTick, this);
     this.#watch ??= this.#base.timer(OVERDUE_MS, this.#onOverdue);
   }
 
-  /** Writes all there is. */
+  /** Writes everything. */
   flush(): void {
     this.#native.flush(layout.FLUSH_ALL);
   }
 
-  /** What was submitted so far waits for a flush() of the user's, and not for that of what continues a call. */
+  /** Marks what was submitted so far as waiting for the user's flush(), so that a continued call does not write it. */
   hold(): void {
     if (!this.#isImplicit) this.#native.flush(layout.FLUSH_HOLD);
   }
 
-  /** What continues a call under way was submitted: it needs no flush() of the user's. */
+  /** Called when a call under way has submitted more, which does not wait for the user's flush(). */
   flushContinued(): void {
     if (!this.#isImplicit) this.#native.flush(layout.FLUSH_STAGED);
   }
 
-  /** Nobody will call flush() any more. */
+  /** Called when flush() cannot be called any more. */
   refuse(): void {
     this.#isClosing = true;
   }
 
-  /** Writes what waits for the end of the tick, or for a flush(). */
+  /** Writes what waits for the end of the tick or for flush(). */
   close(): void {
     this.refuse();
     if (this.#isScheduled || !this.#isImplicit) this.flush();
   }
 
-  /** There is nothing to write to any more. */
+  /** Called when the client is gone. */
   end(): void {
     this.#ended = true;
     this.#watch?.cancel();
@@ -71,14 +71,14 @@ export class TickFlush {
     if (!this.#ended) this.#native.flush(write ? layout.FLUSH_ALL : layout.FLUSH_HOLD);
   }
 
-  /** A nextTick that was somebody's fake when this package was loaded may never call back. */
+  /** If nextTick was already a fake when this package was loaded, it may never call back. */
   readonly #onOverdue = (): void => {
     this.#watch = undefined;
     if (this.#isScheduled) this.flushTick();
   };
 }
 
-/** ms after which what was submitted is sent although nobody has said that the tick is over. */
+/** After this many ms, submitted operations are written even if the end of the tick was not reported. */
 const OVERDUE_MS = 100;
 
 const flushAtEndOfTick = (tick: TickFlush): void => tick.flushTick();

@@ -14,50 +14,53 @@ import {
 import * as layout from '../../native/layout';
 import { causeError } from './causes';
 
-/** An operation that ended without an answer, as its completion record tells it. */
+/** An operation that ended without an answer, as described by its completion record. */
 export interface Unanswered {
-  /** An OUTCOME_… other than OUTCOME_ANSWERED. */
+  /** An OUTCOME_… constant other than OUTCOME_ANSWERED. */
   readonly outcome: number;
   /** At least part of it had left the process. */
   readonly written: boolean;
-  /** Executing it twice has the effect of executing it once. */
+  /** Executing it twice has the same effect as executing it once. */
   readonly idempotent: boolean;
-  /** An errno or CAUSE_…, of OUTCOME_LOST and OUTCOME_REFUSED. */
+  /** For OUTCOME_LOST and OUTCOME_REFUSED: an errno or CAUSE_…. */
   readonly cause: number;
-  /** The bytes of the value in its answer, of OUTCOME_REFUSED. */
+  /** For OUTCOME_REFUSED: the size of the value in its answer, in bytes. */
   readonly announced: number;
   /** The largest value to accept, in bytes. */
   readonly maxValueSize: number;
-  /** How many connections broke on the very answer to it, of OUTCOME_LOST this one included. */
+  /** The number of connections that broke while reading the answer to it; for OUTCOME_LOST including this one. */
   readonly blamed: number;
-  /** Why the connection broke that it was lost with before. */
+  /** Why the connection broke that lost it the previous time. */
   readonly lostTo: Error | undefined;
-  /** Its deadline has passed, of OUTCOME_LOST. */
+  /** For OUTCOME_LOST: its deadline has passed. */
   readonly late: boolean;
   /** Why there is no connection, while there is none. */
   readonly fault: Error | undefined;
-  /** What was closed, when nothing new is started any more. */
+  /** What was closed, when no new attempt may start. */
   readonly closed: string | undefined;
 }
 
-/** Whether it is to be handed in again. Pure. */
+/** Whether to submit it again. Pure. */
 export function isAnother(it: Unanswered): boolean {
   if (it.outcome !== layout.OUTCOME_LOST || it.closed !== undefined || hasTimedOut(it)) return false;
-  // What has come back unwritten comes here when it cannot be said anew.
+  // An operation returned unwritten arrives here when it cannot be encoded for the new protocol.
   const isReturned = it.cause === layout.CAUSE_OTHER_PROTOCOL;
   return !isReturned && !isTakenAway(it) && mayRetry(it);
 }
 
-/** Of many with one deadline, the first to pass it may find the connection silent and end it for the others. */
+/**
+ * Among operations with the same deadline, the first to time out may find the connection silent and end it for the
+ * others.
+ */
 function hasTimedOut({ outcome, late, written, cause }: Unanswered): boolean {
   const isDue = late && (written || cause === layout.CAUSE_OTHER_PROTOCOL);
   return outcome === layout.OUTCOME_TIMED_OUT || (outcome === layout.OUTCOME_LOST && isDue);
 }
 
-/** How native code says that a value's memory was taken away before it could be sent. */
+/** Native code reports in this way that a value's memory was detached before it was sent. */
 const isTakenAway = ({ cause, written }: Unanswered): boolean => cause === constants.errno.EFAULT && !written;
 
-/** The error it rejects with, unless it is handed in again. Pure. */
+/** The error of an operation that is not submitted again. Pure. */
 export function unansweredError(it: Unanswered, op: string, context: ErrorContext): EvenkeelError {
   const ambiguous = it.written && !it.idempotent;
   if (hasTimedOut(it)) {
@@ -84,7 +87,7 @@ export function unansweredError(it: Unanswered, op: string, context: ErrorContex
   return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
 }
 
-/** There was an answer, whose value was skipped. */
+/** An answer arrived, and its value was skipped. */
 function refusedError(it: Unanswered, op: string, context: ErrorContext): EvenkeelError {
   if (it.cause !== layout.CAUSE_TOO_LARGE)
     return new BackpressureError(`${op}: no memory for a value of ${it.announced} bytes`, { context });
