@@ -24,7 +24,7 @@ export interface ErrorContext {
   readonly requested?: string;
   readonly oldest?: string;
   readonly resumeFrom?: string;
-  /** The path of the invalid value of a ValidationError, such as `lines[3].price`; empty for the record itself. */
+  /** The path of the invalid value of a ValidationError, such as `lines[3].price`; empty for the record itself. Of lookupIn() and mutateIn(), the path. */
   readonly path?: string;
   /** The place in the text of a DdlSyntaxError, both counted from 1; the column is in UTF-16 code units. */
   readonly line?: number;
@@ -117,6 +117,16 @@ export class KeyExistsError extends EvenkeelError {
 /** `replace`, `append` or `prepend` of a missing key, or any write with a `cas` for a missing key. */
 export class KeyNotFoundError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_KEY_NOT_FOUND';
+}
+
+/** A mutation of a path that does not exist; `context.path` is the path. */
+export class PathNotFoundError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_PATH_NOT_FOUND';
+}
+
+/** An insert at a path that exists, or a unique element that the array has already; `context.path` is the path. */
+export class PathExistsError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_PATH_EXISTS';
 }
 
 /** The scheduling context of the operation failed; nothing was sent. */

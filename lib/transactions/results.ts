@@ -1,5 +1,15 @@
 import { inspect } from 'node:util';
 
+/** Where in the sequence of a partition's changes a mutation is. */
+export interface MutationToken {
+  readonly bucket: string;
+  readonly partition: number;
+  /** Another one when the partition's history has forked, as after a failover. Unsigned, 64 bits. */
+  readonly partitionUuid: bigint;
+  /** Unsigned, 64 bits. */
+  readonly sequence: bigint;
+}
+
 /** The result of a write. */
 export class MutationResult {
   readonly #high: number;
@@ -16,6 +26,11 @@ export class MutationResult {
    */
   get cas(): bigint {
     return joinWords(this.#high, this.#low);
+  }
+
+  /** Of a write on engines that tell it; otherwise undefined. */
+  get token(): MutationToken | undefined {
+    return undefined;
   }
 
   [inspect.custom](): object {

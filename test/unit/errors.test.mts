@@ -12,6 +12,8 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   CasMismatchError: ['EVENKEEL_CAS_MISMATCH', false],
   KeyExistsError: ['EVENKEEL_KEY_EXISTS', false],
   KeyNotFoundError: ['EVENKEEL_KEY_NOT_FOUND', false],
+  PathNotFoundError: ['EVENKEEL_PATH_NOT_FOUND', false],
+  PathExistsError: ['EVENKEEL_PATH_EXISTS', false],
   DiscardedError: ['EVENKEEL_DISCARDED', false],
   BackpressureError: ['EVENKEEL_BACKPRESSURE', true],
   CrossThreadError: ['EVENKEEL_CROSS_THREAD', false],

@@ -1,0 +1,68 @@
+import { inspect } from 'node:util';
+import { invalidArgument, shown } from '../../arguments';
+import type { EvenkeelError } from '../../errors';
+import { joinWords, MutationResult, type MutationToken } from '../results';
+
+/** What became of one path. */
+export type PathOutcome =
+  | { readonly value: unknown; readonly error?: undefined }
+  | { readonly error: EvenkeelError };
+
+/** What the paths of a document had, in the order in which they were asked for. */
+export class LookupResult<Found extends readonly unknown[]> {
+  /** The record's version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits. */
+  readonly cas: bigint;
+  readonly #outcomes: readonly PathOutcome[];
+
+  constructor(outcomes: readonly PathOutcome[], casHigh: number, casLow: number) {
+    this.cas = joinWords(casHigh, casLow);
+    this.#outcomes = outcomes;
+  }
+
+  /** All of it. Throws the first of the errors, if there is any. */
+  get values(): Found {
+    return this.#outcomes.map(foundIn) as unknown as Found;
+  }
+
+  /** The value of one path. Throws the error of that path, if it has one. */
+  at<I extends keyof Found & number>(index: I): Found[I] {
+    const outcome = this.#outcomes[index];
+    if (outcome === undefined)
+      throw invalidArgument(
+        'index',
+        `index is a whole number below ${this.#outcomes.length}, not ${shown(index)}`,
+      );
+    return foundIn(outcome) as Found[I];
+  }
+
+  /** Of the paths that could not be read, undefined for the others. That there is nothing at a path is no error. */
+  get errors(): readonly (EvenkeelError | undefined)[] {
+    return this.#outcomes.map(({ error }) => error);
+  }
+
+  [inspect.custom](): object {
+    return { cas: this.cas, outcomes: this.#outcomes };
+  }
+}
+
+/** What a mutation of paths brought about. */
+export class MutateInResult<Answered extends readonly unknown[]> extends MutationResult {
+  /** What each path's change answered, in the order in which they were asked for: of counters what they are now. */
+  readonly values: Answered;
+  readonly #token: MutationToken | undefined;
+
+  constructor(values: Answered, casHigh: number, casLow: number, token: MutationToken | undefined) {
+    super(casHigh, casLow);
+    this.values = values;
+    this.#token = token;
+  }
+
+  override get token(): MutationToken | undefined {
+    return this.#token;
+  }
+}
+
+function foundIn(outcome: PathOutcome): unknown {
+  if (outcome.error !== undefined) throw outcome.error;
+  return outcome.value;
+}
