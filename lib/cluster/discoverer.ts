@@ -2,9 +2,12 @@ import { messageOf } from '../arguments';
 import { AuthenticationError, ClosedError, ConnectionError } from '../errors';
 import type { Registration } from '../event-base/event-base';
 import { escapeControls } from '../text';
-import { askConfig, type ConfigRequest, namesOf, type Question } from './config-request';
-import type { HostPort, ServerAddress } from './connection-string';
+import { type HostPort, nameOfServer, type ServerAddress } from './connection-string';
 import type { ClusterConfig } from './discovery';
+import type { Timers } from './resolver';
+
+/** Asks one server. Rejects with an error whose message does not name the server, or with the signal's reason. */
+export type AskServer = (server: ServerAddress, signal: AbortSignal) => Promise<ClusterConfig>;
 
 /** Whom it tells of other servers; what it throws leaves all as it is. */
 export type Follower = (servers: readonly HostPort[]) => void;
@@ -15,19 +18,22 @@ const TOGETHER = 16;
 /** Learns from configuration endpoints which servers there are, and asks again now and then. */
 export class Discoverer {
   readonly #endpoints: readonly ServerAddress[];
-  readonly #request: ConfigRequest;
+  readonly #askServer: AskServer;
+  readonly #timers: Timers;
   readonly #interval: number;
   /** Of the newest list; the servers are those of the list that holds. */
   #version = -1;
   #servers: readonly HostPort[] = [];
   #timer: Registration | undefined;
-  readonly #questions = new Set<Question>();
+  /** They end the questions under way. */
+  readonly #stops = new Set<AbortController>();
   #closedFor: Error | undefined;
 
   /** `interval`: ms from one answer to the next question. */
-  constructor(endpoints: readonly ServerAddress[], request: ConfigRequest, interval: number) {
+  constructor(endpoints: readonly ServerAddress[], askServer: AskServer, timers: Timers, interval: number) {
     this.#endpoints = endpoints;
-    this.#request = request;
+    this.#askServer = askServer;
+    this.#timers = timers;
     this.#interval = interval;
   }
 
@@ -42,7 +48,7 @@ export class Discoverer {
   /** From here on, until close(). */
   follow(follower: Follower): void {
     if (this.#closedFor !== undefined) return;
-    this.#timer = this.#request.timers.timer(this.#interval, () => {
+    this.#timer = this.#timers.timer(this.#interval, () => {
       this.#askAll()
         .then((config) => this.#take(config, follower))
         .catch(() => {}) // the list that there is holds
@@ -54,7 +60,7 @@ export class Discoverer {
   close(reason: Error = new ClosedError('the database is closed')): void {
     this.#closedFor ??= reason;
     this.#timer?.cancel();
-    for (const question of this.#questions) question.cancel(reason);
+    for (const stop of this.#stops) stop.abort(reason);
   }
 
   /** An answer may be older than the one before, of a server that has not heard of it. */
@@ -88,18 +94,16 @@ export class Discoverer {
   /** All of them at once, so that nobody waits for those that are silent: the first list counts. */
   async #ask(whom: readonly ServerAddress[]): Promise<ClusterConfig> {
     if (this.#closedFor !== undefined) throw this.#closedFor;
-    const questions = whom.map((server) => askConfig(server, this.#request));
-    for (const question of questions) this.#questions.add(question);
+    const stop = new AbortController();
+    this.#stops.add(stop);
     try {
-      return await Promise.any(questions.map(({ answer }) => answer));
+      return await Promise.any(whom.map((server) => this.#askServer(server, stop.signal)));
     } catch (error) {
       if (this.#closedFor !== undefined) throw this.#closedFor;
       throw faultOf(whom, (error as AggregateError).errors);
     } finally {
-      for (const question of questions) {
-        this.#questions.delete(question);
-        question.cancel(new ClosedError('another one has answered'));
-      }
+      this.#stops.delete(stop);
+      stop.abort(new ClosedError('another one has answered'));
     }
   }
 }
@@ -107,7 +111,7 @@ export class Discoverer {
 function faultOf(whom: readonly ServerAddress[], faults: readonly unknown[]): Error {
   const isRefused = faults.every((fault) => fault instanceof AuthenticationError);
   const Kind = isRefused ? AuthenticationError : ConnectionError;
-  return new Kind(`discovery: ${namesOf(whom)}: ${messageOf(faults[0])}`, {
+  return new Kind(`discovery: ${whom.map(nameOfServer).join(', ')}: ${messageOf(faults[0])}`, {
     cause: faults.length === 1 ? faults[0] : new AggregateError(faults),
     context: { op: 'connect' },
   });

@@ -5,6 +5,7 @@ import { EvenkeelError, UnsupportedError } from '../errors';
 import type { NativeTlsContext, NativeTlsMistake, NativeTlsOptions } from '../native/addon';
 import { loadAddon } from '../native/load';
 import { checkHost } from './addresses';
+import type { ServerAddress } from './connection-string';
 
 import tls = require('node:tls');
 
@@ -53,6 +54,10 @@ const OPTIONS = optionNames<TlsOptions>({
   maxVersion: true,
 });
 const VERSIONS: Readonly<Record<string, number>> = { 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 };
+
+/** The name that a server's certificate must be valid for; empty for the path of a socket. */
+export const nameToVerify = (server: ServerAddress, tls: Tls | undefined): string =>
+  tls?.servername ?? ('path' in server ? '' : server.host);
 
 /**
  * Resolves the option `tls` of connect(): true for the defaults, undefined or false for no TLS. Throws

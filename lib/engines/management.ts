@@ -21,6 +21,11 @@ export class Management {
     this.base = this.#own ?? (where instanceof EventBase ? where : shared);
   }
 
+  /** The base for connections that belong to no operation: the thread's own one if the management base is closed. */
+  get openBase(): EventBase {
+    return this.base.closed ? EventBase.host : this.base;
+  }
+
   /**
    * Calls back once after `delay` ms; does not keep the process alive. When the base closes, the thread's own timers
    * take over without extra delay.

@@ -124,6 +124,8 @@ export interface NativeClientOptions {
   /** The duration in µs from which an operation is reported as slow. */
   readonly slow: number;
   readonly maxValue: number;
+  /** Its operations do not keep the process alive. */
+  readonly isBackground: boolean;
 }
 
 /** A request of a handshake and the interpretation of its answer; see pipeline/handshake.h. */

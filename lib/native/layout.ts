@@ -155,3 +155,4 @@ export const OP_INVALIDATE = 226;
 export const OP_FLUSH = 8;
 export const OP_VERSION = 11;
 export const OP_STAT = 16;
+export const OP_CLUSTER_CONFIG = 181;

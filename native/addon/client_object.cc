@@ -254,7 +254,7 @@ void ClientObject::cancel(uint32_t slot) {
 }
 
 void ClientObject::update_liveness() {
-  const bool holds = client_->active() > 0;
+  const bool holds = keeps_alive_ && client_->active() > 0;
   if (holds == holds_driver_) return;
   holds_driver_ = holds;
   holds ? driver_->ref() : driver_->unref();
@@ -405,6 +405,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   const pipeline::Options options = read_options(env, arguments[0]);
   self->max_value_ = options.max_value;
   self->connections_ = options.connections;
+  self->keeps_alive_ = !read_flag(env, arguments[0], "isBackground");
   self->parameters_ = pin<uint32_t>(env, arguments[1], &self->parameters_reference_);
   self->records_ = pin<uint32_t>(env, arguments[2], &self->records_reference_);
   napi_create_reference(env, arguments[3], 1, &self->drain_);

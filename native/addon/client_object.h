@@ -93,6 +93,7 @@ class ClientObject final : public Messenger,
   std::shared_ptr<pipeline::Client> client_;
   bool holds_driver_ = false;
   bool closing_ = false;
+  bool keeps_alive_ = true;
   bool ended_ = false;      // the last completion was taken: nothing of this is needed any more
   bool torn_down_ = false;  // nothing comes any more, but what there is can still be taken
   size_t max_value_ = 0;

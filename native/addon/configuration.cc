@@ -39,15 +39,15 @@ uint64_t large_number_property(napi_env env, napi_value object, const char* name
   return static_cast<uint64_t>(number);
 }
 
-bool flag_property(napi_env env, napi_value object, const char* name) {
+}  // namespace
+
+bool read_flag(napi_env env, napi_value object, const char* name) {
   napi_value value = nullptr;
   bool flag = false;
   napi_get_named_property(env, object, name, &value);
   napi_get_value_bool(env, value, &flag);
   return flag;
 }
-
-}  // namespace
 
 std::string read_text(napi_env env, napi_value value) {
   char buffer[256] = "";
@@ -101,9 +101,9 @@ pipeline::Steps read_steps(napi_env env, napi_value list) {
                      .code = static_cast<uint8_t>(number_property(env, given, "code")),
                      .tolerated = static_cast<uint16_t>(number_property(env, given, "tolerated")),
                      .skips = static_cast<uint8_t>(number_property(env, given, "skips")),
-                     .waits = flag_property(env, given, "waits"),
-                     .authenticates = flag_property(env, given, "authenticates"),
-                     .tells_version = flag_property(env, given, "tellsVersion"),
+                     .waits = read_flag(env, given, "waits"),
+                     .authenticates = read_flag(env, given, "authenticates"),
+                     .tells_version = read_flag(env, given, "tellsVersion"),
                      .oldest_version = number_property(env, given, "oldestVersion")});
   }
   return std::make_shared<const std::vector<pipeline::Step>>(std::move(steps));

@@ -21,6 +21,8 @@ namespace evenkeel::addon {
 // At most 255 bytes of it.
 std::string read_text(napi_env env, napi_value value);
 
+bool read_flag(napi_env env, napi_value object, const char* name);
+
 pipeline::Options read_options(napi_env env, napi_value given);
 
 // `number`: a layout::kProtocol….

@@ -313,6 +313,7 @@ void Connection::finish_connecting() {
   // Who listens and says nothing leaves time to be spoken to otherwise.
   if (owner_.is_guess()) base_.schedule(this, base_.time() + options_.connect_timeout / 2);
   channel_->want_writable(false);
+  if (inbox_.handshake().is_over()) return finish_handshake();  // there is nothing to be said first
   continue_handshake();
 }
 

@@ -26,7 +26,8 @@ enum class Op : uint8_t {
   // Of a server and not of a record; instead of a key they have an argument, which may be empty.
   kFlush = 0x08,  // expiry: when
   kVersion = 0x0b,
-  kStat = 0x10,  // argument: the group
+  kStat = 0x10,           // argument: the group
+  kClusterConfig = 0xb5,  // argument: the key of who keeps it as a record; an opcode of Couchbase
 };
 
 inline constexpr Op kLastBinaryOp = static_cast<Op>(0xdf);
@@ -35,10 +36,14 @@ inline constexpr Op kLastOp = static_cast<Op>(0xff);
 // The answer to it tells a record's time to live and its marks.
 constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGetDetails; }
 
-// The successful answer to it has a record's value.
-constexpr bool brings_value(Op op) { return op == Op::kGet || op == Op::kGetAndTouch || describes(op); }
+// The successful answer to it has a value, of any size.
+constexpr bool brings_value(Op op) {
+  return op == Op::kGet || op == Op::kGetAndTouch || op == Op::kClusterConfig || describes(op);
+}
 
-constexpr bool is_of_server(Op op) { return op == Op::kFlush || op == Op::kVersion || op == Op::kStat; }
+constexpr bool is_of_server(Op op) {
+  return op == Op::kFlush || op == Op::kVersion || op == Op::kStat || op == Op::kClusterConfig;
+}
 
 struct Request {
   Op op = Op::kGet;

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import dns from 'node:dns/promises';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { connect } from '../../lib/connect.ts';
-import { AuthenticationError, ClosedError, UnsupportedError } from '../../lib/errors.ts';
+import { AuthenticationError, ClosedError, ConnectionError, UnsupportedError } from '../../lib/errors.ts';
+import { EventBase } from '../../lib/event-base/event-base.ts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
+import { AUTHORITY, SERVER, SERVER_KEY } from '../certificates.mts';
 import { type Bases, nothingIsLeft, onBothBases, until } from './harness.mts';
 
 const KEY = 'AmazonElastiCache:cluster';
@@ -18,6 +21,7 @@ async function tell(bases: Bases, endpoint: TestServer, text: string): Promise<v
   await db.upsert(KEY, text);
 }
 
+const trusting = { tls: { ca: AUTHORITY } };
 const quick = { discovery: { interval: 1 }, backoff: { min: 1, max: 5 } };
 
 onBothBases('discovery', (bases) => {
@@ -99,13 +103,19 @@ test('servers that do not know the command are asked for the item that they have
 test('an endpoint that says nothing of use rejects connect(), and nothing is left', async () => {
   for (const [answer, message] of [
     ['END\r\n', /no list of servers/],
-    ['STORED\r\n', /not understood/],
-    ['CONFIG cluster 0 3\r\nabcdefghijklmno', /another length/],
+    ['STORED\r\n', /answered another request/],
+    ['CONFIG cluster 0 3\r\nabcdefghijklmno', /parts contradict each other/],
     ['CONFIG cluster 0 3\r\nabc\r\nEND\r\n', /not understood/],
+    ['SERVER_ERROR busy\r\n', /the server answered: busy/],
+    ['CONFIG cluster 0 4294967295\r\n', /above any limit/],
+    ['CONFIG cluster 0 99999999999\r\n', /does not speak the protocol/],
+    ['C'.repeat(5000), /does not speak the protocol/],
+    ['END\r\nEND\r\n', /no list of servers/],
+    ['CONFIG cluster 0 200000\r\n1', /no answer within 50 ms/],
     ['', /no answer within 50 ms/],
   ] as const) {
     await using endpoint = await startOld(() => answer);
-    const connectTimeout = answer === '' ? 50 : 60_000;
+    const connectTimeout = message.source.includes('50 ms') ? 50 : 60_000;
     const options = { discovery: true, connectTimeout, managementBase: 'internal' } as const;
     await assert.rejects(connect(endpoint.url, options), (error: Error) => {
       assert.match(error.message, message);
@@ -115,6 +125,56 @@ test('an endpoint that says nothing of use rejects connect(), and nothing is lef
   }
   await assert.rejects(connect('memcached://127.0.0.1:1', { discovery: true }), /ECONNREFUSED/);
   await nothingIsLeft();
+});
+
+test('an answer of any size is read whole, over TLS as well', async () => {
+  const { tls } = trusting;
+  await using secured = await startServer({ tls: { cert: SERVER, key: SERVER_KEY } });
+  const url = secured.url.replace('127.0.0.1', 'localhost');
+  const hosts = Array.from({ length: 1025 }, (_, index) => `host-number-${index}.example||11211`);
+  await using db = await connect(secured.url, trusting);
+  await db.upsert(KEY, `1\n${hosts.join(' ')}\n`);
+  await assert.rejects(connect(url, { discovery: true, tls }), /from 1 to 1024, not 1025/);
+  await assert.rejects(connect(url, { discovery: true, tls: true }), (error: Error) => {
+    assert.match(error.message, /^discovery: localhost:\d+: TLS: /);
+    return error instanceof ConnectionError;
+  });
+  await db.close();
+});
+
+test('each address of an endpoint is tried, and none is when the name is unknown', async () => {
+  await using server = await startServer();
+  await using db = await connect(server.url);
+  await db.upsert(KEY, listOf(1, [server]));
+  const lookup = mock.method(dns, 'lookup', async () =>
+    ['127.0.0.2', '127.0.0.3', '127.0.0.1'].map((address) => ({ address, family: 4 })),
+  );
+  const url = `memcached://endpoint.example:${server.port}`;
+  await using found = await connect(url, { discovery: true, lazy: true });
+  assert.equal(found.topology.nodes.length, 1);
+  lookup.mock.mockImplementation(() => Promise.reject(new Error('no resolver')));
+  await assert.rejects(connect(url, { discovery: true }), /^ConnectionError: discovery: .*: no resolver$/);
+  mock.restoreAll();
+  await found.close();
+  await db.close();
+});
+
+test('a question is asked once more when the base that it is asked on is closed', async () => {
+  await using server = await startServer();
+  const list = listOf(1, [server]);
+  let isSilent = true;
+  await using endpoint = await startOld(() =>
+    isSilent ? '' : `CONFIG cluster 0 ${list.length}\r\n${list}\r\nEND\r\n`,
+  );
+  const base = EventBase.create();
+  const options = { discovery: true, connectTimeout: 600_000, lazy: true, managementBase: base };
+  const connecting = connect(endpoint.url, options);
+  await until(() => endpoint.sockets.size > 0);
+  isSilent = false;
+  await base.close();
+  const db = await connecting;
+  assert.equal(db.topology.nodes.length, 1);
+  await db.close();
 });
 
 test('several endpoints are asked at once, and one that answers is enough', async () => {

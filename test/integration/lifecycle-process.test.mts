@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { connect } from '../../lib/connect.ts';
 import { startServer, type TestServer } from '../../lib/testing/index.ts';
 import { type Ended, inProcess } from '../faults/elsewhere.mts';
 import { models } from '../faults/harness.mts';
@@ -51,6 +52,28 @@ for (const model of models) {
         { url: server.url, model },
       );
       assertEnded(ended, 0, ['v', 'exit']);
+    });
+
+    test('ends by itself while an endpoint of discovery is asked and says nothing', async () => {
+      await using endpoint = await startServer();
+      const port = endpoint.url.slice(endpoint.url.lastIndexOf(':') + 1);
+      await using db = await connect(endpoint.url);
+      await db.upsert('AmazonElastiCache:cluster', `1\n127.0.0.1||${port}\n`);
+      await endpoint.fault({ opcode: 'get', nth: 2, action: { kind: 'hang' } });
+      const ended = await inProcess(
+        async ({ evenkeel, say }, { url, model }) => {
+          const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
+          await evenkeel.connect(url, { eventBase, discovery: { interval: 1 }, connectTimeout: 2 ** 31 - 1 });
+          eventBase.ref();
+          eventBase.timer(50, () => {
+            say('asked');
+            eventBase.unref();
+          });
+        },
+        { url: endpoint.url, model },
+      );
+      assertEnded(ended, 0, ['asked']);
+      await db.close();
     });
 
     test('ends by itself with timers, watchers and signals pending', async () => {

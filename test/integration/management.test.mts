@@ -25,6 +25,20 @@ test("with managementBase 'shared' all is on the host base: there is no thread b
   assert.equal(threads(), before);
 });
 
+test("with managementBase 'shared' questions of discovery need no thread either", async () => {
+  await using server = await startServer();
+  await using other = await connect(server.url);
+  await other.upsert('AmazonElastiCache:cluster', `1\nlocalhost|127.0.0.1|${server.port}\n`);
+  const before = threads();
+  const writes = (await EventBase.host.stats()).writes;
+  const options = { managementBase: 'shared', discovery: { interval: 1 }, lazy: true } as const;
+  await using db = await connect(server.url, options);
+  await until(async () => (await EventBase.host.stats()).writes > writes + 2);
+  assert.equal(threads(), before);
+  await db.close();
+  await other.close();
+});
+
 test("with managementBase 'internal' there is one more thread, until the database is closed", async () => {
   await using server = await startServer();
   const before = threads();

@@ -262,5 +262,22 @@ TEST_P(Authentication, AServerThatIsDownIsNotOneThatRefuses) {
   EXPECT_FALSE(client_->settled(get));
 }
 
+class Unasked : public ClientTest {};
+INSTANTIATE_TEST_SUITE_P(, Unasked, kBothDrives, drive_name);
+
+TEST_P(Unasked, AServerToWhichNothingIsToBeSaidFirstIsAskedAtOnce) {
+  client_ = std::make_unique<ClientHarness>(GetParam(), pipeline::Options(), steps({}));
+  client_->connect(listener_.port());
+  const size_t get = client_->send({});
+  ASSERT_NO_FATAL_FAILURE(accept());
+  Packet request;
+  ASSERT_NO_FATAL_FAILURE(next_request(&request));
+  EXPECT_EQ(request.key, "key");
+  answer(request, "value");
+  ASSERT_TRUE(client_->until([&] { return client_->settled(get); }));
+  EXPECT_EQ(client_->operation(get).value, "value");
+  EXPECT_EQ(client_->count(layout::kOutcomeConnected), 1);
+}
+
 }  // namespace
 }  // namespace evenkeel::test

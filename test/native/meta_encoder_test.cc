@@ -154,6 +154,12 @@ const Example kExamples[] = {
     {"statsOfAGroup", {.op = Op::kStat, .opaque = kOpaque}, "items", "", "stats items\r\n"},
     {"flushAll", {.op = Op::kFlush, .opaque = kOpaque}, "", "", "flush_all 0\r\n"},
     {"flushAllLater", {.op = Op::kFlush, .opaque = kOpaque, .expiry = 10}, "", "", "flush_all 10\r\n"},
+    {"clusterConfig", {.op = Op::kClusterConfig, .opaque = kOpaque}, "", "", "config get cluster\r\n"},
+    {"clusterConfigAsARecord",
+     {.op = Op::kClusterConfig, .opaque = kOpaque},
+     "AmazonElastiCache:cluster",
+     "",
+     "get AmazonElastiCache:cluster\r\n"},
     {"version", {.op = Op::kVersion, .opaque = kOpaque}, "", "", "version\r\n"},
 };
 

@@ -114,6 +114,11 @@ const Example kExamples[] = {
     {Op::kStat, "END\r\n", 0},
     {Op::kStat, "RESET\r\n", 0},
     {Op::kStat, "ERROR\r\n", 0x81},
+    {Op::kClusterConfig, "CONFIG cluster 0 5\r\n1\na|b\r\nEND\r\n", 0, 0, 0, "1\na|b"},
+    {Op::kClusterConfig, "VALUE k:cluster 0 9\r\n\r\nEND\r\n12\r\nEND\r\n", 0, 0, 0, "\r\nEND\r\n12"},
+    {Op::kClusterConfig, "END\r\n", 1},
+    {Op::kClusterConfig, "ERROR\r\n", 0x81},
+    {Op::kClusterConfig, "CLIENT_ERROR unauthenticated\r\n", 0x20, 0, 0, "unauthenticated"},
     // Whether the value was swallowed is not said.
     {Op::kSet, "ERROR\r\n", 0x81, 0, 0, "", false, layout::kCauseUntrusted},
     {Op::kAppend, "CLIENT_ERROR bad command line format\r\n", 4, 0, 0, "bad command line format", false,
@@ -297,8 +302,9 @@ class HostileMetaServer : public testing::Test {
 
 TEST_F(HostileMetaServer, AnotherProtocolEndsTheConnectionAtOnce) {
   for (const std::string bytes :
-       {"\x81", "X", "HX", "VALUE k 0 1\r\n", "VX", "STOREd\r\n", "HTTP/1.1 400\r\n", "+OK\r\n", "EX5 O5\r\n",
-        "hd O5\r\n", " EN O5\r\n", "MN \r\nVERSION 1.6.18\r\n", "CLIENT_ERRORS x\r\n"})
+       {"\x81", "X", "HX", "VALUE k 0\r\n", "CONFIG cluster 0 x\r\n", "VALUE k 0 1 2\r\n", "VX", "STOREd\r\n",
+        "HTTP/1.1 400\r\n", "+OK\r\n", "EX5 O5\r\n", "hd O5\r\n", " EN O5\r\n", "MN \r\nVERSION 1.6.18\r\n",
+        "CLIENT_ERRORS x\r\n"})
     EXPECT_EQ(cause_of(bytes), layout::kCauseBadMagic) << bytes;
 }
 
@@ -369,6 +375,12 @@ TEST_F(HostileMetaServer, AnAnswerToAnotherOperationEndsTheConnection) {
                                                {Op::kIncrement, "VA 100000 O5\r\n"},
                                                {Op::kGet, "STAT a 1\r\n"},
                                                {Op::kGet, "END\r\n"},
+                                               {Op::kGet, "VALUE k 0 1\r\n"},
+                                               {Op::kGet, "CONFIG cluster 0 1\r\n"},
+                                               {Op::kClusterConfig, "OK\r\n"},
+                                               {Op::kClusterConfig, "STAT a 1\r\n"},
+                                               {Op::kClusterConfig, "STORED\r\n"},
+                                               {Op::kClusterConfig, "EN O5\r\n"},
                                                {Op::kSet, "OK\r\n"},
                                                {Op::kGet, "VERSION 1.6.18\r\n"},
                                                {Op::kFlush, "END\r\n"},
@@ -399,6 +411,8 @@ TEST_F(HostileMetaServer, AValueWithoutItsLineEndEndsTheConnection) {
   EXPECT_EQ(cause_of("VA 5 O5\r\nvaluexx"), layout::kCauseBadLengths);
   EXPECT_EQ(cause_of("VA 4 O5\r\nvalue\r\n"), layout::kCauseBadLengths);
   EXPECT_EQ(cause_of("VA 20000 O5\r\n" + std::string(20001, 'v') + "\r\n"), layout::kCauseBadLengths);
+  for (const std::string bytes : {"CONFIG cluster 0 3\r\nabcdefghijk", "VALUE k 0 3\r\nabc\r\nENd\r\n"})
+    EXPECT_EQ(cause_of(bytes, Op::kClusterConfig), layout::kCauseBadLengths) << bytes;
 }
 
 TEST_F(HostileMetaServer, ALineAboveTwoKibibytesEndsTheConnection) {

@@ -55,6 +55,16 @@ const META_VERSION = { ...textStep('version\r\n', layout.META_ANSWER_VERSION), t
  */
 export function metaHandshake(credentials: Credentials | undefined): readonly NativeStep[] {
   if (credentials === undefined) return [META_NO_OP, ...FILLING, META_VERSION];
+  return [
+    { ...META_NO_OP, tolerated: Status.authError, skips: 2 },
+    { ...loginStep(credentials), waits: true },
+    { ...META_NO_OP, waits: true },
+    { ...META_VERSION, waits: true },
+  ];
+}
+
+/** Only the login, for a server that has asked for it. Throws as metaHandshake() does. */
+export function loginStep(credentials: Credentials): NativeStep {
   for (const argument of ['username', 'password'] as const)
     if (/[ \r\n]/.test(credentials[argument]))
       throw invalidArgument(
@@ -63,16 +73,8 @@ export function metaHandshake(credentials: Credentials | undefined): readonly Na
       );
   const { username, password } = credentials;
   const token = `${username} ${password}`;
-  const login = textStep(
-    `set login 0 0 ${Buffer.byteLength(token)}\r\n${token}\r\n`,
-    layout.META_ANSWER_STORED,
-  );
-  return [
-    { ...META_NO_OP, tolerated: Status.authError, skips: 2 },
-    { ...login, waits: true, authenticates: true },
-    { ...META_NO_OP, waits: true },
-    { ...META_VERSION, waits: true },
-  ];
+  const request = `set login 0 0 ${Buffer.byteLength(token)}\r\n${token}\r\n`;
+  return { ...textStep(request, layout.META_ANSWER_STORED), authenticates: true };
 }
 
 /** For a server that may be too old for this client's use of the meta protocol. */

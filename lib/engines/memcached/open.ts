@@ -1,8 +1,7 @@
-import type { ConnectionOptions } from 'node:tls';
 import { invalidArgument, shown } from '../../arguments';
 import type { ServerAddress } from '../../cluster/connection-string';
 import { type CredentialOptions, checkCredentials } from '../../cluster/credentials';
-import { Discoverer } from '../../cluster/discoverer';
+import { type AskServer, Discoverer } from '../../cluster/discoverer';
 import { checkServers, Fleet, type Server } from '../../cluster/fleet';
 import type { PlacedServer } from '../../cluster/placement/placement';
 import { Resolver } from '../../cluster/resolver';
@@ -15,6 +14,7 @@ import type { Capabilities, Engine, Transport } from '../engine';
 import { Management } from '../management';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
+import { askConfig } from './config-request';
 import { type MemcachedProtocol, memcachedDialect, WIRES } from './dialect';
 import { discoveryIntervalOf, type FleetOptions, policyOf, weighted } from './fleet-options';
 
@@ -76,14 +76,9 @@ export async function openMemcached(
     throw invalidArgument('managementBase', 'managementBase is closed');
   const eventBase = bases.eventBase();
   const management = new Management(where, eventBase);
-  const discoverer =
-    interval === undefined
-      ? undefined
-      : new Discoverer(
-          servers,
-          { tls: nodeTlsOf(given.tls), credentials, timeout: options.connectTimeout, timers: management },
-          interval,
-        );
+  const request = { tls: options.tls, credentials, timeout: options.connectTimeout };
+  const ask: AskServer = (server, signal) => askConfig(server, request, management, signal);
+  const discoverer = interval === undefined ? undefined : new Discoverer(servers, ask, management, interval);
   let fleet: Fleet;
   const onBaseClosed = (): void => discoverer?.close(new ClosedError('the event base is closed'));
   eventBase.ref();
@@ -120,12 +115,6 @@ export async function openMemcached(
       return management.close();
     },
   };
-}
-
-/** The options in the form of node:tls. */
-function nodeTlsOf(given: ClientOptions['tls']): ConnectionOptions | undefined {
-  if (given === undefined || given === false) return undefined;
-  return (given === true ? {} : given) as ConnectionOptions;
 }
 
 /** A certificate cannot be issued for the path of a socket. */

@@ -1,7 +1,7 @@
 import type { Fleet, FleetMap, Sight } from '../../cluster/fleet';
 import type { KeyHash } from '../../cluster/placement/key-hash';
 import type { Timers } from '../../cluster/resolver';
-import type { Tls } from '../../cluster/tls';
+import { nameToVerify, type Tls } from '../../cluster/tls';
 import { TopologyMonitor } from '../../cluster/topology';
 import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
@@ -270,7 +270,7 @@ export class Cluster implements ClusterView {
     this.topology.replace([...names], new Set([...names].filter((name) => !withKeys.has(name))));
     for (const { name, endpoint, server } of members) {
       if (this.#current.has(name)) continue;
-      const host = this.#options.tls?.servername ?? ('path' in server ? '' : server.host);
+      const host = nameToVerify(server, this.#options.tls);
       const { wires, isBetterSpokenTo } = this.#dialect;
       const choice = new WireChoice(wires, isBetterSpokenTo, this.#fleet.wireOf(name));
       const id = this.#addServer(host, choice);

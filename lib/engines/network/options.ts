@@ -65,7 +65,8 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff' | 'tl
 const BACKOFF = optionNames<NonNullable<ClientOptions['backoff']>>({ min: true, max: true });
 const MOST_CONNECTIONS = 64;
 const LARGEST_VALUE = 1 << 30;
-const LARGEST_WORD = 0xffffffff;
+/** Of NativeClientOptions.slow. */
+export const NOTHING_IS_SLOW = 0xffffffff;
 
 export function resolveClientOptions(
   given: ClientOptions,
@@ -125,8 +126,9 @@ export function nativeOptionsOf(
     maxWritten: Math.ceil(options.maxInFlight / options.connectionsPerNode),
     maxOperations: options.maxInFlight + options.maxQueued,
     maxQueuedBytes: options.maxQueuedBytes,
-    slow: slow === undefined ? LARGEST_WORD : slow * 1000,
+    slow: slow === undefined ? NOTHING_IS_SLOW : slow * 1000,
     maxValue: options.maxValueSize,
+    isBackground: false,
   };
 }
 

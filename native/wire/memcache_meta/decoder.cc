@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kLongestLine = 2048;
 constexpr size_t kLongestCounter = 20;
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kItemEnd = "\r\nEND\r\n";
 
 // Answer.code.
 enum Code : uint8_t {
@@ -25,6 +26,7 @@ enum Code : uint8_t {
   kNotStored,
   kExists,
   kStatistic,
+  kItem,
   kEnd,
   kOk,
   kUnknown,
@@ -94,9 +96,9 @@ std::optional<Code> code_of(std::string_view word) {
 
 // Whether a line may go on like this, of which the end has not come.
 bool may_begin(std::string_view bytes) {
-  static constexpr std::array<std::string_view, 15> kBeginnings{
+  static constexpr std::array<std::string_view, 16> kBeginnings{
       "VA",       "HD",    "EN",           "NF",           "NS",    "EX",      "MN\r", "STORED\r",
-      "VERSION ", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "STAT ", "RESET\r", "OK\r"};
+      "VERSION ", "ERROR", "CLIENT_ERROR", "SERVER_ERROR", "STAT ", "RESET\r", "OK\r", "CONFIG "};
   return std::any_of(kBeginnings.begin(), kBeginnings.end(), [bytes](std::string_view beginning) {
     const size_t length = std::min(bytes.size(), beginning.size());
     return bytes.substr(0, length) == beginning.substr(0, length);
@@ -222,6 +224,20 @@ bool stands_for_nothing(const Answer& answer) {
   return is_claimed && answer.value == 0 && answer.flags == 0;
 }
 
+// Of a line with the kind of an item, its name, flags and length.
+bool read_item(std::string_view line, Answer* answer) {
+  std::array<std::string_view, 4> words;
+  for (std::string_view& word : words) word = next_word(&line);
+  uint32_t length = 0;
+  if ((words[0] != "CONFIG" && words[0] != "VALUE") || !next_word(&line).empty() ||
+      !read_number(words[3], &length))
+    return false;
+  answer->code = kItem;
+  answer->value = length;
+  answer->tail = kItemEnd.size();
+  return true;
+}
+
 // Of a line that answers a classic command and nothing else.
 bool read_classic(std::string_view line, Answer* answer) {
   static constexpr std::string_view kStat = "STAT ";
@@ -237,7 +253,7 @@ bool read_classic(std::string_view line, Answer* answer) {
     answer->tail = kLineEnd.size();
     answer->name = std::min(line.find(' ', kStat.size()), line.size()) - kStat.size();
   } else {
-    return false;
+    return read_item(line, answer);
   }
   return true;
 }
@@ -258,6 +274,11 @@ bool read_as_classic(Op op, Answer* answer) {
   switch (op) {
     case Op::kStat:
       return answer->code == kStatistic || answer->code == kEnd;
+    case Op::kClusterConfig:
+      if (answer->code == kItem) return true;
+      answer->is_success = false;
+      answer->status = status::kKeyNotFound;
+      return answer->code == kEnd;
     case Op::kFlush:
       return answer->code == kOk;
     default:
@@ -362,6 +383,8 @@ bool MetaDecoder::read_as(Op op, bool discards_value, Answer* answer) const {
   }
 }
 
-bool MetaDecoder::is_tail(std::span<const std::byte> tail) const { return as_text(tail) == kLineEnd; }
+bool MetaDecoder::is_tail(std::span<const std::byte> tail) const {
+  return as_text(tail) == (tail.size() == kItemEnd.size() ? kItemEnd : kLineEnd);
+}
 
 }  // namespace evenkeel::wire::memcache_meta

@@ -10,6 +10,9 @@
 //   ERROR, CLIENT_ERROR, SERVER_ERROR <words>  of the first request that has no answer yet
 //   MN   VERSION <version>   STORED            in a handshake
 //   STAT <name> <value>, END, RESET            of stats; OK of flush_all
+//   CONFIG cluster <flags> <length>            and behind it a value and END; or VALUE <key> instead of
+//   CONFIG
+//                                              cluster; or END: there is none
 //
 // What is returned may stand in any order, and there may be more of it.
 #pragma once

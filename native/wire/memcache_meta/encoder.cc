@@ -146,6 +146,8 @@ template <typename Out>
 void put_classic(Out& out, const Request& request, std::span<const std::byte> argument) {
   if (request.op == Op::kVersion) out.text("version");
   if (request.op == Op::kFlush) put_number(out, "flush_all ", std::min(request.expiry, kLatestExpiry));
+  if (request.op == Op::kClusterConfig) out.text(argument.empty() ? "config get cluster" : "get ");
+  if (request.op == Op::kClusterConfig) out.plain_key(argument);
   if (request.op == Op::kStat) {
     out.text("stats");
     if (!argument.empty()) {

@@ -11,7 +11,7 @@
 //   ma <key> v MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
 //
 // What is asked of a server itself has classic commands only, and no opaque: stats <group>, flush_all
-// <delay>, version.
+// <delay>, version, config get cluster (or get <key>).
 //
 // A key that text cannot carry is sent in base64, and `b` says so; the record is that of the raw key.
 #pragma once
