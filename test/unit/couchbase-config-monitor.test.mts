@@ -269,6 +269,7 @@ describe('a configuration that holds', () => {
       config(99, { 'nodesExt.1.hostname': '$HOST' }),
       '{',
       '',
+      ' '.repeat(11 << 20),
     ];
     for (const other of [...others, ...others]) assert.equal(site.monitor.told(other, A), false);
     assert.deepEqual(site.published, [1n, 5n]);

@@ -272,7 +272,7 @@ describe('what makes no sense is refused whole', () => {
     ['an index that is null', { 'vBucketServerMap.vBucketMap.0': [null, 0] }],
     ['a row that is no list', { 'vBucketServerMap.vBucketMap.0': 0 }],
     ['an empty row', { 'vBucketServerMap.vBucketMap.0': [] }],
-    ['a row without end', { 'vBucketServerMap.vBucketMap.0': many(100_000, 0) }],
+    ['a row without end', { 'vBucketServerMap.vBucketMap.0': many(20_000, 0) }],
     ['an index of no server after the rebalance', { 'vBucketServerMap.vBucketMapForward.3': [9, 0] }],
     ['fewer partitions after the rebalance', { 'vBucketServerMap.vBucketMapForward': [[0, 1]] }],
     ['more partitions than keys can go to', { 'vBucketServerMap.vBucketMap': many(32769, [0, 1]) }],
@@ -384,7 +384,7 @@ test('a configuration that was damaged anywhere is understood or refused with an
         if (!(error instanceof TypeError)) throw error;
       }
     }),
-    { numRuns: long ? 100_000 : 200 },
+    { numRuns: long ? 20_000 : 200 },
   );
   fc.assert(
     fc.property(byText, (cuts) => {
@@ -395,7 +395,7 @@ test('a configuration that was damaged anywhere is understood or refused with an
         ),
       );
     }),
-    { numRuns: long ? 100_000 : 300 },
+    { numRuns: long ? 20_000 : 300 },
   );
   look(whole.replace('"rev"', '"\\u0072ev"'));
 });

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { ClusterState } from '../../lib/cluster/couchbase/configurations.ts';
+import { serversIn } from '../../lib/cluster/couchbase/network.ts';
 import { partitionOf } from '../../lib/cluster/couchbase/partition-map.ts';
 import { copiesOf } from '../../lib/cluster/couchbase/replicas.ts';
 import { compareRevisions, supersedes } from '../../lib/cluster/couchbase/revision.ts';
+import { routingTableOf, serverOf } from '../../lib/cluster/couchbase/routing-table.ts';
 import { parsed } from './couchbase-configurations.mts';
 
 // Of the zlib checksum of each key, computed elsewhere.
@@ -110,3 +113,65 @@ test('copies of a partition are those that some server has, those of a server gr
   assert.deepEqual(copiesOf(map, 99), []);
   assert.deepEqual(copiesOf(parsed({ vBucketServerMap: undefined }), 0), []);
 });
+
+describe('a routing table', () => {
+  const stateOf = (changes: Record<string, unknown> = {}, isEncrypted = false): ClusterState => {
+    const map = parsed(changes);
+    return { map, network: 'default', servers: serversIn(map, 'default', isEncrypted) };
+  };
+
+  test('has the servers that can be connected to, and where among them each copy of a partition is', () => {
+    const { servers, partitions, copies, rows } = routingTableOf(stateOf());
+    assert.deepEqual(
+      servers.map(({ host }) => host),
+      ['10.0.0.7', '10.0.0.8'],
+    );
+    assert.deepEqual([partitions, copies, ...rows], [4, 2, 0, 1, 1, 0, 0, -1, -1, 0]);
+    const halfEncrypted = routingTableOf(stateOf({ 'nodesExt.0.services': { kv: 11210 } }, true));
+    assert.deepEqual(halfEncrypted.servers, [{ host: '10.0.0.8', port: 11207 }]);
+    assert.deepEqual([...halfEncrypted.rows], [-1, 0, 0, -1, -1, -1, -1, -1]);
+  });
+
+  test('has no server for any key while no partitions are given out', () => {
+    const table = routingTableOf(stateOf({ vBucketServerMap: undefined }));
+    assert.equal(table.partitions, 0);
+    assert.equal(serverOf(table, 'key'), undefined);
+  });
+
+  test('sends every key to the server that the configuration names, for every copy', () => {
+    const rowsOf = (servers: number): fc.Arbitrary<number[]> =>
+      fc.array(fc.integer({ min: -1, max: servers - 1 }), { minLength: 1, maxLength: 4 });
+    const clusters = fc
+      .integer({ min: 1, max: 5 })
+      .chain((servers) =>
+        fc.tuple(fc.constant(servers), fc.array(rowsOf(servers), { minLength: 1, maxLength: 64 })),
+      );
+    fc.assert(
+      fc.property(clusters, fc.string(), ([servers, vBucketMap], key) => {
+        const nodes = Array.from({ length: servers }, (_, index) => ({
+          hostname: `n${index}`,
+          services: { kv: 1 },
+        }));
+        const serverList = nodes.map(({ hostname }) => `${hostname}:1`);
+        const vBucketServerMap = { numReplicas: 3, serverList, vBucketMap };
+        const table = routingTableOf(stateOf({ nodes, nodesExt: nodes, vBucketServerMap }));
+        const row = vBucketMap[((crc32(key) >>> 16) & 0x7fff) % vBucketMap.length];
+        for (let copy = 0; copy < 4; copy += 1) {
+          const index = row?.[copy] ?? -1;
+          assert.equal(serverOf(table, key, copy)?.host, index === -1 ? undefined : `n${index}`);
+        }
+        assert.equal(serverOf(table, key, 4), undefined);
+      }),
+    );
+  });
+});
+
+/** Bit by bit. */
+function crc32(text: string): number {
+  let crc = 0xffffffff;
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}

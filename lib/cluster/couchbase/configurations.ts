@@ -4,7 +4,7 @@ import { isError } from '../../foreign';
 import { type HostPort, nameOfServer } from '../connection-string';
 import type { ClusterMap } from './cluster-map';
 import { parseConfiguration } from './configuration';
-import { notUnderstood } from './json';
+import { checkSize, notUnderstood } from './json';
 import { chooseNetwork, serversIn } from './network';
 import { compareRevisions, type Revision, supersedes } from './revision';
 
@@ -71,6 +71,7 @@ export class Configurations {
    * is of another bucket, and what parseConfiguration() and chooseNetwork() throw.
    */
   offer(document: string | Uint8Array, teller: HostPort): boolean {
+    checkSize(document);
     // While partitions move, answer after answer brings the same one.
     const digest = createHash('sha256').update(document).update(teller.host).digest('base64');
     if (this.#judged.has(digest)) {

@@ -5,7 +5,7 @@ import { isHost } from '../addresses';
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Many times the largest configuration of a real cluster. */
-export const LARGEST_DOCUMENT = 10 << 20;
+const LARGEST_DOCUMENT = 10 << 20;
 const DEEPEST = 64;
 /** What a double holds exactly, whatever the digits are. */
 const SAFE_DIGITS = 15;
@@ -16,7 +16,7 @@ const LONGEST_INTEGER = 20;
  * digit is lost. Throws ConnectionError for what is no such document, is larger than 10 MiB or deeper than 64 levels.
  */
 export function parseDocument(document: string | Uint8Array): JsonObject {
-  if (document.length > LARGEST_DOCUMENT) throw notUnderstood(`it has more than ${LARGEST_DOCUMENT} bytes`);
+  checkSize(document);
   const text =
     typeof document === 'string'
       ? document
@@ -29,6 +29,11 @@ export function parseDocument(document: string | Uint8Array): JsonObject {
     throw notUnderstood(`it is no JSON: ${shown(text)}`);
   }
   return objectOf(value, 'it');
+}
+
+/** Before any other work is done for it. Throws ConnectionError. */
+export function checkSize(document: string | Uint8Array): void {
+  if (document.length > LARGEST_DOCUMENT) throw notUnderstood(`it has more than ${LARGEST_DOCUMENT} bytes`);
 }
 
 export function notUnderstood(why: string): ConnectionError {
