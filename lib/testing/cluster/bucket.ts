@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { ClusterClock } from './clock';
 import { type Document, type Draft, deletionOf, nameOf } from './document';
 import { evenLayout, type Layout, withoutNode } from './layout';
+import type { Stamp } from './macros';
 import { Manifest, type SystemEvent } from './manifest';
+import type { RangeScan } from './range-scan';
 import { SyncWrites } from './sync-writes';
 import { type Change, VBucket } from './vbucket';
 
@@ -30,6 +32,8 @@ export class Bucket {
   readonly uuid = randomBytes(16).toString('hex');
   readonly manifest = new Manifest();
   readonly syncWrites = new SyncWrites();
+  /** Those that have begun, by their uuids. */
+  readonly scans = new Map<string, RangeScan>();
   /** What clients are told, and where everything goes to while it is moved. */
   map: Layout;
   forward: Layout | undefined;
@@ -80,15 +84,20 @@ export class Bucket {
     return [...(this.#copies[id]?.values() ?? [])].filter(({ state }) => state !== 'dead').length;
   }
 
+  /** What the next version of a vbucket will be known by. */
+  stamp(vbucket: VBucket): Stamp {
+    return { cas: this.clock.nextCas(), seqno: vbucket.high + 1n };
+  }
+
   /** Writes a new version to the active copy, and to the replicas unless they are held. */
-  write(vbucket: VBucket, draft: Draft): Document {
+  write(vbucket: VBucket, draft: Draft, { cas, seqno } = this.stamp(vbucket)): Document {
     const before = vbucket.version(nameOf(draft.collection, draft.key));
     const document: Document = {
       ...draft,
       deletion: draft.deletion,
       deletedAt: draft.deletion === undefined ? 0 : this.clock.seconds,
-      cas: this.clock.nextCas(),
-      seqno: vbucket.high + 1n,
+      cas,
+      seqno,
       revision: (before?.revision ?? 0n) + 1n,
     };
     this.#commit(vbucket, { kind: 'document', seqno: document.seqno, document });

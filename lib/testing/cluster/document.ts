@@ -40,16 +40,19 @@ export function expiryAt(expiry: number, now: number): number {
 }
 
 /** What is left of a document: xattrs of the system, whose names begin with an underscore, stay. */
-export function deletionOf(document: Document, deletion: 'deleted' | 'expired'): Draft {
+export function deletionOf(
+  document: Pick<Document, 'collection' | 'key' | 'xattrs'>,
+  deletion: 'deleted' | 'expired',
+): Draft {
   const { collection, key, xattrs } = document;
   const kept = new Map([...xattrs].filter(([name]) => name.startsWith('_')));
   return { collection, key, value: Buffer.alloc(0), xattrs: kept, flags: 0, expiry: 0, deletion };
 }
 
-const jsonness = new WeakMap<Document, boolean>();
+const jsonness = new WeakMap<object, boolean>();
 
 /** Whether the value is JSON, found out when it is first asked for. */
-export function isJson(document: Document): boolean {
+export function isJson(document: Pick<Document, 'value'>): boolean {
   let known = jsonness.get(document);
   if (known === undefined) {
     known = document.value.length > 0 && isJsonText(document.value.toString('utf8'));

@@ -5,11 +5,14 @@ export class Refusal extends Error {
   readonly status: number;
   /** What is answered beside the status: members of the JSON that the protocol has for it, or these bytes. */
   readonly body: Readonly<Record<string, unknown>> | Buffer | undefined;
+  /** The bytes are JSON. */
+  readonly isJson: boolean;
 
-  constructor(status: number, body?: Readonly<Record<string, unknown>> | Buffer) {
+  constructor(status: number, body?: Readonly<Record<string, unknown>> | Buffer, isJson = false) {
     super(`refused with the status 0x${status.toString(16)}`);
     this.status = status;
     this.body = body;
+    this.isJson = isJson;
   }
 }
 

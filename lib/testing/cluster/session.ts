@@ -90,8 +90,8 @@ export class Session {
   }
 
   /** Of a command that was not executed. Errors are explained to those who have said that they understand. */
-  refusal({ status, body }: Refusal): Reply {
-    if (Buffer.isBuffer(body)) return { status, value: body, datatype: this.#jsonIf(body.length > 0) };
+  refusal({ status, body, isJson }: Refusal): Reply {
+    if (Buffer.isBuffer(body)) return { status, value: body, datatype: this.#jsonIf(isJson) };
     if (body === undefined || !this.has(Feature.xerror)) return { status };
     return { status, value: Buffer.from(JSON.stringify(body)), datatype: this.#jsonIf(true) };
   }
@@ -120,8 +120,8 @@ export class Session {
       told?.bucket === this.bucket &&
       told?.version.epoch === version.epoch &&
       told.version.revision === version.revision;
-    const body = isKnown && this.has(Feature.dedupeNotMyVbucket) ? undefined : this.configuration().value;
-    return new Refusal(status, body ?? Buffer.alloc(0));
+    if (isKnown && this.has(Feature.dedupeNotMyVbucket)) return new Refusal(status, Buffer.alloc(0));
+    return new Refusal(status, this.configuration().value, true);
   }
 
   /** Tells a client that wants to hear of it that there is a new configuration. */

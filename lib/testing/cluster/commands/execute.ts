@@ -8,11 +8,15 @@ import { clusterCommands } from './cluster-info';
 import type { Command } from './command';
 import { documentCommands } from './documents';
 import { handshakeCommands } from './handshake';
+import { rangeScanCommands } from './range-scan';
+import { subDocumentCommands } from './sub-document';
 
 const COMMANDS: ReadonlyMap<number, Command> = new Map([
   ...handshakeCommands,
   ...clusterCommands,
   ...documentCommands,
+  ...subDocumentCommands,
+  ...rangeScanCommands,
 ]);
 
 /** Quiet commands: what they do, and which of their answers they keep to themselves. */

@@ -45,7 +45,7 @@ export function checkWritable(
 /** The expiry that a new version is to have, in seconds since the Unix epoch. */
 export function expiryOf(
   given: number,
-  request: Frame,
+  request: Pick<Frame, 'framing'>,
   target: Target,
   before: Document | undefined,
 ): number {
@@ -61,8 +61,8 @@ function clamped(given: number, now: number, maxTtl: number): number {
 }
 
 /**
- * Writes the version that `draft` makes (of the CAS and seqno that it will have), and answers; a durable write that is held
- * is written and answered later, or never. Locks end with it.
+ * Writes the version and answers; a durable write that is held is written and answered later, or never. The lock on the
+ * document ends with it.
  */
 export function commit(
   request: Frame,
@@ -70,20 +70,24 @@ export function commit(
   target: Target,
   draft: Draft,
   answerOf: (document: Document) => Reply = () => ({}),
+  stamp = target.bucket.stamp(target.vbucket),
 ): Reply | undefined {
   const { bucket, vbucket, name } = target;
   if (draft.value.length > MAX_VALUE_BYTES) throw new Refusal(ClusterStatus.tooLarge);
   const { isDurable } = wishesOf(request);
   if (isDurable) checkMajority(target);
-  const write = (): Reply => {
+  const write = (as = stamp): Reply => {
     vbucket.locks.delete(name);
-    const document = bucket.write(vbucket, draft);
+    const document = bucket.write(vbucket, draft, as);
     return { cas: document.cas, extras: tokenOf(document, target, session), ...answerOf(document) };
   };
   if (!isDurable || !bucket.syncWrites.held) return write();
   const asked = { opcode: request.opcode, opaque: request.opaque };
   bucket.syncWrites.prepare(vbucket.id, name, (outcome) =>
-    session.answerLate(asked, outcome === 'commit' ? write() : { status: ClusterStatus.syncWriteAmbiguous }),
+    session.answerLate(
+      asked,
+      outcome === 'commit' ? write(bucket.stamp(vbucket)) : { status: ClusterStatus.syncWriteAmbiguous },
+    ),
   );
   return undefined;
 }
@@ -93,7 +97,7 @@ export function tokenOf(document: Document, { vbucket }: Target, session: Sessio
   return session.has(Feature.mutationSeqno) ? u64(vbucket.uuid, document.seqno) : undefined;
 }
 
-function wishesOf(request: Frame): Wishes {
+function wishesOf(request: Pick<Frame, 'framing'>): Wishes {
   let isDurable = false;
   let keepsExpiry = false;
   for (const { id, bytes } of request.framing() ?? []) {

@@ -1,0 +1,12 @@
+import type { Xattrs } from '../document';
+import { entriesOf, rootOf, textOf } from './text';
+
+/** All xattrs as the text of one object, in which a path begins with the name of one. */
+export function xattrsText(xattrs: Xattrs): string {
+  return `{${[...xattrs].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`;
+}
+
+export function xattrsOf(text: string): Xattrs {
+  const entries = entriesOf(text, rootOf(text));
+  return new Map(entries.map(({ name = '', value }) => [name, textOf(text, value)]));
+}
