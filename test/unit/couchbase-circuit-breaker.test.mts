@@ -18,7 +18,7 @@ class Server {
       const entry = this.breaker.enter();
       if (entry === undefined) continue;
       sent += 1;
-      this.breaker.left(entry, isFailure);
+      this.breaker.report(entry, isFailure);
     }
     return sent;
   }
@@ -68,7 +68,7 @@ describe('a circuit', () => {
     assert.ok(canary !== undefined);
     assert.equal(server.breaker.state, 'half-open');
     assert.equal(server.breaker.enter(), undefined);
-    server.breaker.left(canary, false);
+    server.breaker.report(canary, false);
     assert.equal(server.breaker.state, 'closed');
     assert.equal(server.send(9, true), 9);
     assert.equal(server.breaker.state, 'closed', 'nothing counts that was before');
@@ -95,18 +95,18 @@ describe('a circuit', () => {
     server.now += 1000;
     const second = server.breaker.enter();
     assert.ok(lost !== undefined && second !== undefined && lost !== second);
-    server.breaker.left(lost, false);
+    server.breaker.report(lost, false);
     assert.equal(server.breaker.state, 'half-open', 'the first one says nothing any more');
-    server.breaker.left(second, false);
+    server.breaker.report(second, false);
     assert.equal(server.breaker.state, 'closed');
   });
 
   test('does not mind operations that were under way when it opened', () => {
     const server = new Server();
     const entries = Array.from({ length: 30 }, () => server.breaker.enter() ?? -1);
-    for (const entry of entries.slice(0, 10)) server.breaker.left(entry, true);
+    for (const entry of entries.slice(0, 10)) server.breaker.report(entry, true);
     assert.equal(server.breaker.state, 'open');
-    for (const entry of entries.slice(10)) server.breaker.left(entry, false);
+    for (const entry of entries.slice(10)) server.breaker.report(entry, false);
     assert.equal(server.breaker.state, 'open');
   });
 
@@ -131,7 +131,7 @@ describe('a circuit', () => {
             else if (entry !== undefined) assert.ok(server.now - changed >= 1000);
           } else {
             const entry = under.shift();
-            if (entry !== undefined) server.breaker.left(entry, what === 'fail');
+            if (entry !== undefined) server.breaker.report(entry, what === 'fail');
           }
           if (before === 'closed' && server.breaker.state !== 'closed') assert.equal(what, 'fail');
           if (server.breaker.state !== before || (what === 'enter' && before === 'half-open' && isNew))

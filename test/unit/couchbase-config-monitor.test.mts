@@ -218,17 +218,17 @@ describe('a configuration that holds', () => {
 
   test('is not asked for while each server tells by itself, and is when one does not', async () => {
     const site = await Site.connected();
-    site.monitor.tellsByItself(A, true);
-    site.monitor.tellsByItself(B, true);
+    site.monitor.setPushing(A, true);
+    site.monitor.setPushing(B, true);
     site.timers.pass(10_000);
     assert.deepEqual(site.asked, []);
-    site.monitor.tellsByItself(B, false);
+    site.monitor.setPushing(B, false);
     site.timers.pass(2500);
     assert.equal(site.asked.length, 1);
     await site.question.answer(undefined);
-    site.monitor.tellsByItself(B, true);
+    site.monitor.setPushing(B, true);
     // Another server in the place of B has not told anything yet.
-    site.monitor.told(
+    site.monitor.pushed(
       config(2, {
         'nodesExt.1.hostname': '10.0.0.99',
         nodes: [{}, {}],
@@ -247,8 +247,8 @@ describe('a configuration that holds', () => {
 
   test('gives way to a newer one, be it told, asked for or in the answer of a server that was the wrong one', async () => {
     const site = await Site.connected();
-    assert.equal(site.monitor.told(config(2), A), true);
-    assert.equal(site.monitor.misdirected(0, config(3), B), true);
+    assert.equal(site.monitor.pushed(config(2), A), true);
+    assert.equal(site.monitor.notMyPartition(0, config(3), B), true);
     site.timers.pass(2500);
     await site.question.answer(config(4));
     assert.deepEqual(site.published, [1n, 2n, 3n, 4n]);
@@ -257,7 +257,7 @@ describe('a configuration that holds', () => {
 
   test('stays where what is told is older, the same, of another bucket or not understood', async () => {
     const site = await Site.connected();
-    site.monitor.told(config(5), A);
+    site.monitor.pushed(config(5), A);
     const others = [
       config(5),
       config(4),
@@ -271,7 +271,7 @@ describe('a configuration that holds', () => {
       '',
       ' '.repeat(11 << 20),
     ];
-    for (const other of [...others, ...others]) assert.equal(site.monitor.told(other, A), false);
+    for (const other of [...others, ...others]) assert.equal(site.monitor.pushed(other, A), false);
     assert.deepEqual(site.published, [1n, 5n]);
     assert.ok(site.monitor.fault instanceof ConnectionError);
   });
@@ -283,9 +283,9 @@ describe('a configuration that holds', () => {
     await site.question.answer(config(1));
     assert.equal((await first).network, 'external');
     const gone = { 'nodesExt.0.alternateAddresses': undefined, 'nodesExt.1.alternateAddresses': undefined };
-    site.monitor.told(config(2, gone), seed);
+    site.monitor.pushed(config(2, gone), seed);
     assert.equal(site.configurations.current?.network, 'external');
-    site.monitor.told(config(3), seed);
+    site.monitor.pushed(config(3), seed);
     assert.deepEqual(site.configurations.current?.servers[1], seed);
   });
 });
@@ -353,12 +353,12 @@ describe('a question', () => {
 
   test('goes to who has told of a newer revision, and only then', async () => {
     const site = await Site.connected();
-    site.monitor.toldOf({ epoch: 1n, rev: 1n }, B);
-    site.monitor.toldOf({ epoch: 0n, rev: 9n }, B);
+    site.monitor.announced({ epoch: 1n, rev: 1n }, B);
+    site.monitor.announced({ epoch: 0n, rev: 9n }, B);
     assert.deepEqual(site.asked, []);
-    for (const teller of [B, A]) {
-      site.monitor.toldOf({ epoch: 1n, rev: 2n }, teller);
-      assert.equal(site.question.server, teller.host);
+    for (const origin of [B, A]) {
+      site.monitor.announced({ epoch: 1n, rev: 2n }, origin);
+      assert.equal(site.question.server, origin.host);
       await site.question.answer(undefined);
       site.timers.pass(50);
     }
@@ -368,7 +368,7 @@ describe('a question', () => {
     const site = await Site.connected();
     site.monitor.refresh();
     const other = site.question.server === A.host ? B : A;
-    site.monitor.toldOf({ epoch: 1n, rev: 2n }, other);
+    site.monitor.announced({ epoch: 1n, rev: 2n }, other);
     await site.question.answer(undefined);
     site.timers.pass(50);
     assert.equal(site.question.server, other.host);
@@ -384,8 +384,8 @@ describe('a question', () => {
     site.monitor.close();
     await site.question.answer(config(9));
     site.monitor.refresh();
-    site.monitor.told(config(10), A);
-    site.monitor.misdirected(0, undefined, A);
+    site.monitor.pushed(config(10), A);
+    site.monitor.notMyPartition(0, undefined, A);
     assert.equal(site.timers.waiting, 0);
     assert.equal(site.questions.length, 1);
     assert.deepEqual(site.published, [1n]);
@@ -416,12 +416,12 @@ describe('a server that does not have a partition any more', () => {
   test('has it where the rebalance that is under way brings it, until a newer configuration says more', async () => {
     const site = await Site.connected();
     assert.equal(activeOf(site, 0), 0);
-    assert.equal(site.monitor.misdirected(0, undefined, A), true);
+    assert.equal(site.monitor.notMyPartition(0, undefined, A), true);
     assert.equal(activeOf(site, 0), 1);
     assert.equal(activeOf(site, 2), 0, 'no other one has moved');
     assert.equal(site.questions.length, 1, 'and a newer configuration is asked for');
-    assert.equal(site.monitor.misdirected(0, undefined, B), false, 'it is on its way');
-    assert.equal(site.monitor.misdirected(0, undefined, A), false, 'the one before is not asked any more');
+    assert.equal(site.monitor.notMyPartition(0, undefined, B), false, 'it is on its way');
+    assert.equal(site.monitor.notMyPartition(0, undefined, A), false, 'the one before is not asked any more');
     assert.deepEqual(site.published, [1n, 1n]);
     await site.question.answer(config(2));
     assert.equal(activeOf(site, 0), 0);
@@ -429,11 +429,11 @@ describe('a server that does not have a partition any more', () => {
 
   test('keeps it for this client where no rebalance is under way, or the partition stays', async () => {
     const site = await Site.connected();
-    assert.equal(site.monitor.misdirected(1, undefined, B), false);
-    assert.equal(site.monitor.misdirected(3, undefined, A), false, 'it has no active copy');
-    assert.equal(site.monitor.misdirected(99, undefined, A), false);
-    site.monitor.told(config(2, { 'vBucketServerMap.vBucketMapForward': undefined }), A);
-    assert.equal(site.monitor.misdirected(0, undefined, A), false);
+    assert.equal(site.monitor.notMyPartition(1, undefined, B), false);
+    assert.equal(site.monitor.notMyPartition(3, undefined, A), false, 'it has no active copy');
+    assert.equal(site.monitor.notMyPartition(99, undefined, A), false);
+    site.monitor.pushed(config(2, { 'vBucketServerMap.vBucketMapForward': undefined }), A);
+    assert.equal(site.monitor.notMyPartition(0, undefined, A), false);
     assert.deepEqual(site.published, [1n, 2n]);
   });
 });
@@ -441,17 +441,17 @@ describe('a server that does not have a partition any more', () => {
 describe('servers that send each other in a circle', () => {
   test('cost one question every 50 ms and one move of a partition, however many operations they send', async () => {
     const site = await Site.connected({ pollInterval: Number.POSITIVE_INFINITY });
-    site.monitor.told(config(5), A);
+    site.monitor.pushed(config(5), A);
     let moves = 0;
     for (let ms = 0; ms < 1000; ms += 10) {
       for (let each = 0; each < 20; each += 1)
-        for (const [document, teller] of [
+        for (const [document, origin] of [
           [config(4), A],
           [config(3), B],
           [undefined, A],
           [new Uint8Array(0), B],
         ] as const)
-          if (site.monitor.misdirected(0, document, teller)) moves += 1;
+          if (site.monitor.notMyPartition(0, document, origin)) moves += 1;
       if (site.questions.length > 0) await site.question.answer(undefined);
       site.timers.pass(10);
     }
@@ -472,7 +472,7 @@ test('in whatever order servers tell what, each configuration that is published 
       for (const [revEpoch, rev, isNmvb] of all) {
         const document = config(rev, { revEpoch });
         const revision = { epoch: BigInt(revEpoch), rev: BigInt(rev) };
-        const isNew = isNmvb ? site.monitor.misdirected(3, document, A) : site.monitor.told(document, B);
+        const isNew = isNmvb ? site.monitor.notMyPartition(3, document, A) : site.monitor.pushed(document, B);
         assert.equal(isNew, newest === undefined || compareRevisions(revision, newest) > 0);
         if (isNew) newest = revision;
         site.timers.pass(7);

@@ -6,7 +6,7 @@ import { parseConfiguration } from '../../lib/cluster/couchbase/configuration.ts
 import type { PartitionMap } from '../../lib/cluster/couchbase/partition-map.ts';
 import { ConnectionError, EvenkeelError, UnsupportedError } from '../../lib/errors.ts';
 import { long } from '../effort.mts';
-import { parsed, teller, terse, terseWith } from './couchbase-configurations.mts';
+import { origin, parsed, terse, terseWith } from './couchbase-configurations.mts';
 
 const partitionsOf = (changes = {}): PartitionMap => {
   const partitions = parsed(changes).bucket?.partitions;
@@ -27,7 +27,7 @@ describe('a terse configuration', () => {
   test('has all nodes, and apart from them those that serve data', () => {
     const { nodes, servers } = parsed();
     assert.deepEqual(
-      nodes.map(({ internal, isTeller, serverGroup }) => [internal.host, isTeller, serverGroup]),
+      nodes.map(({ internal, isOrigin, serverGroup }) => [internal.host, isOrigin, serverGroup]),
       [
         ['10.0.0.7', true, 'az1'],
         ['10.0.0.8', false, 'az2'],
@@ -78,7 +78,7 @@ describe('a terse configuration', () => {
 
   test('is read of bytes as it is of text', () => {
     const bytes = new Uint8Array(Buffer.from(`..${terseWith({ name: 'é' })}..`)).subarray(2, -2);
-    assert.equal(parseConfiguration(bytes, teller).bucket?.name, 'é');
+    assert.equal(parseConfiguration(bytes, origin).bucket?.name, 'é');
   });
 
   test('is as good without what old servers do not tell', () => {
@@ -118,7 +118,7 @@ describe('revisions are exact', () => {
   for (const text of texts) {
     test(text, () => {
       const config = terseWith({ rev: 'REV', revEpoch: 'REV' }).replaceAll('"REV"', text);
-      assert.deepEqual(parseConfiguration(config, teller).revision, {
+      assert.deepEqual(parseConfiguration(config, origin).revision, {
         epoch: BigInt(text),
         rev: BigInt(text),
       });
@@ -134,7 +134,7 @@ describe('revisions are exact', () => {
           [`${comment.replaceAll('.', '')}x`]: [1e300, 0.1, -12],
         });
         const text = config.replace('"rev":"REV"', `"rev":${rev}`);
-        assert.equal(parseConfiguration(text, teller).revision.rev, rev);
+        assert.equal(parseConfiguration(text, origin).revision.rev, rev);
       }),
     );
   });
@@ -149,12 +149,12 @@ describe('revisions are exact', () => {
   ])
     test(`and ${text.slice(0, 30)} is none`, () => {
       const config = terseWith({ rev: 'REV' }).replace('"REV"', text);
-      assert.throws(() => parseConfiguration(config, teller), ConnectionError);
+      assert.throws(() => parseConfiguration(config, origin), ConnectionError);
     });
 });
 
 describe('whom the names of a configuration stand for', () => {
-  test('$HOST and no name at all are where the teller was reached, IPv6 too', () => {
+  test('$HOST and no name at all are where the origin was reached, IPv6 too', () => {
     const from = { host: '2001:db8::7', port: 11210 };
     const { servers } = parsed(
       { 'nodesExt.1.hostname': '2001:db8::8', 'nodesExt.0.hostname': '$HOST' },
@@ -309,7 +309,7 @@ describe('what makes no sense is refused whole', () => {
   ];
   for (const text of texts)
     test(`the text ${JSON.stringify(text)}`, () => {
-      assert.throws(() => parseConfiguration(text, teller), ConnectionError);
+      assert.throws(() => parseConfiguration(text, origin), ConnectionError);
     });
 });
 
@@ -329,13 +329,13 @@ describe('hostile texts cost a time that grows with their length only', () => {
   for (const [what, text] of cases)
     test(what, () => {
       const begin = performance.now();
-      assert.throws(() => parseConfiguration(text, teller), ConnectionError);
+      assert.throws(() => parseConfiguration(text, origin), ConnectionError);
       assert.ok(performance.now() - begin < 20_000, 'the time grows with the square');
     });
 
   test('and 100 MB are not looked at', () => {
     const bytes = Buffer.alloc(100 << 20, 0x20);
-    assert.throws(() => parseConfiguration(bytes, teller), /more than \d+ bytes/);
+    assert.throws(() => parseConfiguration(bytes, origin), /more than \d+ bytes/);
   });
 
   test('what the error shows is short', () => {
@@ -367,7 +367,7 @@ test('a configuration that was damaged anywhere is understood or refused with an
   );
   const look = (text: string): void => {
     try {
-      const { servers, bucket } = parseConfiguration(text, teller);
+      const { servers, bucket } = parseConfiguration(text, origin);
       const table = bucket?.partitions?.allServers() ?? [];
       assert.ok(table.every((index) => index >= -1 && index < servers.length));
       assert.ok(servers.every((server) => server !== undefined));

@@ -2,7 +2,7 @@ import type { HostPort } from '../../lib/cluster/connection-string.ts';
 import type { ClusterMap } from '../../lib/cluster/couchbase/cluster-map.ts';
 import { parseConfiguration } from '../../lib/cluster/couchbase/configuration.ts';
 
-export const teller: HostPort = { host: '10.0.0.7', port: 11210 };
+export const origin: HostPort = { host: '10.0.0.7', port: 11210 };
 
 /** A terse configuration of two nodes that serve data and one that does not, as servers tell it. */
 export function terse(): Record<string, unknown> {
@@ -68,5 +68,5 @@ export function terseWith(changes: Readonly<Record<string, unknown>>): string {
 
 export const parsed = (
   changes: Readonly<Record<string, unknown>> = {},
-  from: HostPort = teller,
+  from: HostPort = origin,
 ): ClusterMap => parseConfiguration(terseWith(changes), from);

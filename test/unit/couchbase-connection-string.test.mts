@@ -91,7 +91,7 @@ describe('a couchbase url', () => {
       /connect\(\), here network:/,
     );
     assert.throws(() => parseCouchbaseUrl('couchbase://h?certpath=x'), /here tls\.cert:/);
-    assert.throws(() => parseCouchbaseUrl('couchbase://h?colour=red'), /options are those of connect\(\):/);
+    assert.throws(() => parseCouchbaseUrl('couchbase://h?colour=red'), /options are passed to connect\(\):/);
   });
 
   for (const url of [

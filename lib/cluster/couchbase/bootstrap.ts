@@ -13,8 +13,8 @@ import type { ClusterState, Configurations } from './configurations';
 import type { Revision } from './revision';
 
 /**
- * Asks one server for a configuration that is newer than the known one; undefined: it has none. Rejects when it does not answer
- * within so many ms.
+ * Requests a configuration newer than the known one from a server; undefined: it has none. Rejects if there is no answer
+ * within `timeout` ms.
  */
 export type AskForConfiguration = (
   server: HostPort,
@@ -22,21 +22,21 @@ export type AskForConfiguration = (
   timeout: number,
 ) => Promise<string | Uint8Array | undefined>;
 
-/** ms between two questions to one seed. */
+/** ms between two requests to a seed. */
 const PAUSES = [50, 100, 200, 500] as const;
 const LONGEST_PAUSE = 1000;
 
-/** The first configuration: all seeds are asked at once, and again until one has it. */
+/** Gets the first configuration. All seeds are asked at the same time, and repeatedly until one has it. */
 export class Bootstrap {
   /**
-   * Rejects with ConnectionError when no seed has it within the time, or, as soon as none of them can have it, with the reason: an
+   * Rejects with ConnectionError after the timeout. If all seeds fail for good, rejects at once with that error: an
    * AuthenticationError, UnsupportedError or InvalidArgumentError.
    */
   readonly state: Promise<ClusterState>;
   readonly #configurations: Configurations;
   readonly #ask: AskForConfiguration;
   readonly #timers: Timers;
-  readonly #questionTimeout: number;
+  readonly #requestTimeout: number;
   readonly #pauses = new Set<Registration>();
   readonly #faults = new Map<HostPort, Error>();
   #awaited: number;
@@ -44,19 +44,19 @@ export class Bootstrap {
   #resolve: (state: ClusterState) => void = () => {};
   #reject: (reason: Error) => void = () => {};
 
-  /** `timeout`: ms for all of it, or Infinity; `questionTimeout`: for one question. */
+  /** `timeout`: ms in total, or Infinity; `requestTimeout`: ms for one request. */
   constructor(
     seeds: readonly HostPort[],
     configurations: Configurations,
     ask: AskForConfiguration,
     timers: Timers,
     timeout: number,
-    questionTimeout: number,
+    requestTimeout: number,
   ) {
     this.#configurations = configurations;
     this.#ask = ask;
     this.#timers = timers;
-    this.#questionTimeout = Math.min(timeout, questionTimeout);
+    this.#requestTimeout = Math.min(timeout, requestTimeout);
     this.#awaited = seeds.length;
     this.state = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -67,7 +67,7 @@ export class Bootstrap {
     for (const seed of seeds) void this.#askSeed(seed);
   }
 
-  /** Who waits, waits in vain. */
+  /** Stops and rejects with the reason. */
   cancel(reason: Error): void {
     this.#end();
     this.#reject(reason);
@@ -82,7 +82,7 @@ export class Bootstrap {
       this.#resolve(current);
       return;
     }
-    this.#faults.set(seed, fault ?? new Error('it has no configuration of the bucket'));
+    this.#faults.set(seed, fault ?? new Error('no configuration of the bucket'));
     if (fault === undefined || !isFinal(fault)) {
       this.#later(PAUSES[attempt] ?? LONGEST_PAUSE, () => void this.#askSeed(seed, attempt + 1));
       return;
@@ -91,10 +91,10 @@ export class Bootstrap {
     if (this.#awaited === 0) this.cancel(fault);
   }
 
-  /** Why it has not told the configuration. */
+  /** Asks a seed. Resolves to its error, if any. */
   async #faultOf(seed: HostPort): Promise<Error | undefined> {
     try {
-      const document = await this.#ask(seed, undefined, this.#questionTimeout);
+      const document = await this.#ask(seed, undefined, this.#requestTimeout);
       if (document !== undefined && !this.#isOver) this.#configurations.offer(document, seed);
       return undefined;
     } catch (error) {
@@ -124,7 +124,7 @@ export class Bootstrap {
   }
 }
 
-/** To ask again would bring the same answer. */
+/** Asking again would not help. */
 const isFinal = (fault: Error): boolean =>
   fault instanceof AuthenticationError ||
   fault instanceof UnsupportedError ||

@@ -1,14 +1,14 @@
 import { checkFlag, checkOptions, checkTimeout, invalidArgument, optionNames, shown } from '../../arguments';
 
-/** When a server that fails is left alone for a while. */
+/** When to stop sending operations to a failing server for a while. */
 export interface CircuitBreakerOptions {
-  /** Operations within `rollingWindow` before anything is concluded. Default 20. */
+  /** Fewest operations within `rollingWindow` for the circuit to open. Default 20. */
   readonly volumeThreshold?: number | undefined;
-  /** Percent of them that have failed. Default 50. */
+  /** Percentage of failed operations from which on the circuit opens. Default 50. */
   readonly errorThreshold?: number | undefined;
-  /** ms that the server is left alone before one operation tries it. Default 5000. */
+  /** ms from the opening of the circuit until one operation tries the server. Default 5000. */
   readonly sleepWindow?: number | undefined;
-  /** ms that an outcome counts. Default 60000. */
+  /** ms for which a result counts. Default 60000. */
   readonly rollingWindow?: number | undefined;
 }
 
@@ -21,7 +21,10 @@ const NAMES = optionNames<CircuitBreakerOptions>({
   rollingWindow: true,
 });
 
-/** The option `circuitBreaker`: true for the defaults, false or undefined for none. Throws InvalidArgumentError, which names what is wrong. */
+/**
+ * Resolves the option `circuitBreaker`: true for the defaults, undefined or false for none. Throws
+ * InvalidArgumentError.
+ */
 export function resolveCircuitBreaker(
   given: boolean | CircuitBreakerOptions = false,
 ): ResolvedCircuitBreaker | undefined {
@@ -37,7 +40,7 @@ export function resolveCircuitBreaker(
   if (typeof errorThreshold !== 'number' || !(errorThreshold > 0 && errorThreshold <= 100))
     throw invalidArgument(
       'circuitBreaker.errorThreshold',
-      `circuitBreaker.errorThreshold is a percentage above 0, not ${shown(errorThreshold)}`,
+      `circuitBreaker.errorThreshold is a percentage from above 0 to 100, not ${shown(errorThreshold)}`,
     );
   return {
     volumeThreshold,
@@ -47,24 +50,24 @@ export function resolveCircuitBreaker(
   };
 }
 
-/** 'half-open': one operation, the canary, finds out how the server is. */
+/** 'half-open': one operation, the canary, is testing the server. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
-/** Of the rolling window. */
+/** The number of slices of the rolling window. */
 const SLICES = 10;
 
-/** Of one server: lets operations through to it, or not, by how those before them ended. */
+/** Decides for one server whether operations may be sent, by the results of previous ones. */
 export class CircuitBreaker {
   readonly #options: ResolvedCircuitBreaker;
   readonly #now: () => number;
   #state: CircuitState = 'closed';
-  /** Outcomes of operations that were let through before the state changed last say nothing any more. */
+  /** Incremented with each change of state: results of operations from before it are ignored. */
   #era = 0;
-  /** When the server may be tried again, unless it is closed. */
+  /** Unless closed: when the next canary may be sent. */
   #nextTrial = 0;
   readonly #window: RollingWindow;
 
-  /** `now`: ms, of a clock that never jumps. */
+  /** `now`: a monotonic clock in ms. */
   constructor(options: ResolvedCircuitBreaker, now: () => number) {
     this.#options = options;
     this.#now = now;
@@ -75,19 +78,19 @@ export class CircuitBreaker {
     return this.#state;
   }
 
-  /** Whether an operation may be sent: then a number, with which its outcome is to be told. */
+  /** A ticket for report() if the operation may be sent, otherwise undefined. */
   enter(): number | undefined {
     if (this.#state === 'closed') return this.#era;
     const now = this.#now();
-    // Also when nobody ever told how the last canary ended.
+    // This also replaces a canary whose result was never reported.
     if (now < this.#nextTrial) return undefined;
     this.#change('half-open', now);
     return this.#era;
   }
 
-  /** `isFailure`: the server did not answer, or could not; an answer that the caller does not like is none. */
-  left(entry: number, isFailure: boolean): void {
-    if (entry !== this.#era) return;
+  /** Reports a result. `isFailure`: the server did not answer; a negative answer is not a failure. */
+  report(ticket: number, isFailure: boolean): void {
+    if (ticket !== this.#era) return;
     const now = this.#now();
     if (this.#state !== 'closed') {
       this.#change(isFailure ? 'open' : 'closed', now);
@@ -108,12 +111,12 @@ export class CircuitBreaker {
   }
 }
 
-/** Counts of the last so many slices of time. */
+/** Counts results by slices of time. */
 class RollingWindow {
   readonly #sliceLength: number;
   readonly #all = new Uint32Array(SLICES);
   readonly #failed = new Uint32Array(SLICES);
-  /** The one that is being counted in, from the beginning of the clock. */
+  /** The current slice, counted from the clock's zero. */
   #slice = 0;
 
   constructor(sliceLength: number) {

@@ -1,7 +1,7 @@
 import type { PartitionMap } from './partition-map';
 import type { Revision } from './revision';
 
-/** Of the services that this package uses; undefined: the node does not have it. */
+/** The ports of the services that this package uses; undefined: the node does not offer the service. */
 export interface Ports {
   readonly kv: number | undefined;
   readonly kvTls: number | undefined;
@@ -9,19 +9,19 @@ export interface Ports {
   readonly managementTls: number | undefined;
 }
 
-/** Where a node is in one network. */
+/** The address of a node in one network. */
 export interface NodeAddress {
   readonly host: string;
   readonly ports: Ports;
 }
 
 export interface ClusterNode {
-  /** Where the other nodes reach it: the network 'default'. */
+  /** The address that the other nodes use: that of the network 'default'. */
   readonly internal: NodeAddress;
-  /** By the name of the network. */
+  /** By network name. */
   readonly alternates: ReadonlyMap<string, NodeAddress>;
-  /** It is the one that has told the configuration. */
-  readonly isTeller: boolean;
+  /** It is the node that sent the configuration. */
+  readonly isOrigin: boolean;
   readonly serverGroup: string | undefined;
 }
 
@@ -29,18 +29,18 @@ export interface BucketMap {
   readonly name: string;
   readonly uuid: string | undefined;
   readonly capabilities: ReadonlySet<string>;
-  /** undefined: of a bucket that is being made, none are given out yet. */
+  /** undefined: the bucket is being created and no partitions are assigned yet. */
   readonly partitions: PartitionMap | undefined;
 }
 
-/** A cluster at one moment, as one configuration tells of it. It never changes, the next takes its place. */
+/** One configuration of a cluster. Immutable; the next configuration replaces it. */
 export interface ClusterMap {
   readonly revision: Revision;
   readonly nodes: readonly ClusterNode[];
-  /** The nodes that serve data, in the order of the partition map's indexes. */
+  /** The nodes that serve data; the partition map contains indexes into this list. */
   readonly servers: readonly ClusterNode[];
-  /** undefined: the configuration is the cluster's own, as one gets it before a bucket is selected. */
+  /** undefined: the global configuration of the cluster, which a connection without a bucket gets. */
   readonly bucket: BucketMap | undefined;
-  /** By service. */
+  /** By service name. */
   readonly clusterCapabilities: ReadonlyMap<string, ReadonlySet<string>>;
 }

@@ -1,28 +1,28 @@
 import { invalidArgument, shown } from '../../arguments';
 import { objectOf, parseDocument, textOf } from './json';
 
-/** What COLLECTIONS_GET_ID answers. */
+/** The answer to COLLECTIONS_GET_ID. */
 export interface CollectionAnswer {
-  /** The uid of the manifest that the server went by. */
+  /** The uid of the server's manifest. */
   readonly manifest: bigint;
   readonly id: number;
 }
 
-/** Asks a server for the id of `scope.collection`. */
+/** Requests the id of `scope.collection` from a server. */
 export type AskForCollection = (path: string) => Promise<CollectionAnswer>;
 
 /**
- * What is to be done about an operation whose collection a server does not know: 'ask': it may have another id by now. 'wait': the
- * server has not heard of the collection yet. 'gone': there is none of this name.
+ * What to do about an operation for which a server does not know the collection. 'ask': request the id again. 'wait': the
+ * server's manifest is outdated; retry later with the same id. 'gone': the collection does not exist.
  */
 export type UnknownCollection = 'ask' | 'wait' | 'gone';
 
-/** The scope and the collection that every bucket has. */
+/** The name of the default scope and collection, which every bucket has. */
 const DEFAULT = '_default';
 const DEFAULT_ID = 0;
 const LONGEST_NAME = 251;
 
-/** Throws InvalidArgumentError (`scope` or `collection`) for what is no name in any bucket. */
+/** Throws InvalidArgumentError (`scope` or `collection`) for a name that no bucket can have. */
 export function checkCollectionName(argument: 'scope' | 'collection', name: unknown): string {
   if (typeof name !== 'string' || name.length > LONGEST_NAME || !/^[\w%-]+$/.test(name))
     throw invalidArgument(
@@ -32,10 +32,10 @@ export function checkCollectionName(argument: 'scope' | 'collection', name: unkn
   return name;
 }
 
-/** The ids that stand for collections on the wire, as far as they are known. */
+/** A cache of collection ids. */
 export class CollectionIds {
   readonly #ask: AskForCollection;
-  /** By path; those that are being asked for are promises. */
+  /** By `scope.collection`; promises are pending requests. */
   readonly #known = new Map<string, CollectionAnswer | Promise<number>>();
 
   constructor(ask: AskForCollection) {
@@ -43,8 +43,8 @@ export class CollectionIds {
   }
 
   /**
-   * A number where it is known. Several who want the same at once ask once. Rejects with what the question rejects with, and the
-   * next one asks again.
+   * The id of a collection, without a promise if it is known. Concurrent calls share one request. Errors of the request are
+   * passed on and not cached.
    */
   idOf(scope: string, collection: string): number | Promise<number> {
     if (scope === DEFAULT && collection === DEFAULT) return DEFAULT_ID;
@@ -58,7 +58,7 @@ export class CollectionIds {
   }
 
   async #resolve(path: string): Promise<number> {
-    // By then the promise is known under the path, whatever the question does.
+    // So that the caller has stored the promise, even if the request throws.
     await undefined;
     try {
       const answer = await this.#ask(path);
@@ -70,15 +70,12 @@ export class CollectionIds {
     }
   }
 
-  /**
-   * A server does not know the id that was sent to it. `manifest`: the uid of its manifest, of manifestOf(); undefined: it does not
-   * tell.
-   */
+  /** A server does not know the id. `manifest`: the result of manifestOf() for its answer. */
   unknown(scope: string, collection: string, id: number, manifest: bigint | undefined): UnknownCollection {
     if (scope === DEFAULT && collection === DEFAULT) return 'gone';
     const path = `${scope}.${collection}`;
     const known = this.#known.get(path);
-    // Somebody else has asked meanwhile.
+    // The id was already requested again.
     if (known === undefined || known instanceof Promise || known.id !== id) return 'ask';
     if (manifest !== undefined && manifest < known.manifest) return 'wait';
     this.#known.delete(path);
@@ -88,10 +85,7 @@ export class CollectionIds {
 
 const LONGEST_UID = 16;
 
-/**
- * The uid of the manifest in the body of an answer that says that a collection or scope is not known; undefined where there is none:
- * a body is for people first.
- */
+/** The manifest uid in the body of an unknown-collection or unknown-scope answer; undefined if it has none. */
 export function manifestOf(body: string | Uint8Array): bigint | undefined {
   try {
     const { manifest_uid: uid } = objectOf(parseDocument(body), 'the body');

@@ -8,35 +8,40 @@ import type { Revision } from './revision';
 
 export interface MonitorOptions {
   readonly seeds: readonly HostPort[];
-  /** ms between two questions to servers in turn, unless each of them tells by itself; Infinity: none. */
+  /**
+   * ms between two polls, for which the servers take turns; Infinity: no polls. No polls are made while all servers
+   * push.
+   */
   readonly pollInterval: number;
-  /** ms that one server is given to answer; others are asked sooner. */
+  /** ms for one request. */
   readonly timeout: number;
 }
 
-/** ms from an answer to the next question, whoever wants it. */
+/** ms from an answer to the next request. */
 const SHORTEST_PAUSE = 50;
 const LONGEST_PAUSE = 1000;
-/** ms after which another server is asked, too: a dead one must not hold up those who wait for a newer configuration. */
+/** ms after which the next server is asked as well, so that a dead server does not delay a new configuration. */
 const PATIENCE = 250;
 
-/** Keeps the configuration current: decides when to ask which server, and takes what servers tell by themselves. */
+/**
+ * Keeps the configuration up to date: decides when to ask which server and accepts configurations that servers push.
+ */
 export class ConfigMonitor {
   readonly #configurations: Configurations;
   readonly #ask: AskForConfiguration;
   readonly #timers: Timers;
   readonly #options: MonitorOptions;
   readonly #stopListening: () => void;
-  /** Names of servers that tell by themselves of what is new. */
-  readonly #telling = new Set<string>();
+  /** Names of the servers that push new configurations. */
+  readonly #pushing = new Set<string>();
   #bootstrap: Bootstrap | undefined;
   #poll: Registration | undefined;
-  #question: Registration | undefined;
+  #pending: Registration | undefined;
   #pause: Registration | undefined;
   #isWanted = false;
-  /** Those that are to be asked until one of them answers; undefined: all in turn, when somebody wants to know. */
+  /** The servers to ask until one answers; undefined: the next request starts a new round. */
   #round: readonly HostPort[] | undefined;
-  /** Questions without an answer, one after the other. */
+  /** Requests without an answer since the last answer. */
   #failures = 0;
   #turn = 0;
   #fault: unknown;
@@ -55,12 +60,12 @@ export class ConfigMonitor {
     this.#stopListening = configurations.listen((state) => this.#forgetOthers(state));
   }
 
-  /** Why the last one that was told was not taken, or the last question not answered. */
+  /** The last error of a request or of a pushed configuration. */
   get fault(): unknown {
     return this.#fault;
   }
 
-  /** The first configuration, within so many ms or Infinity; from then on it is kept current. Rejects as Bootstrap.state does. */
+  /** Gets the first configuration and starts polling. `timeout`: ms or Infinity. Rejects as Bootstrap.state does. */
   async first(timeout: number): Promise<ClusterState> {
     if (this.#closedFor !== undefined) throw this.#closedFor;
     const { seeds, timeout: each } = this.#options;
@@ -71,45 +76,48 @@ export class ConfigMonitor {
     return state;
   }
 
-  /** A server has told it by itself; whether it is the newest now. */
-  told(document: string | Uint8Array, teller: HostPort): boolean {
+  /** Takes a configuration that a server has pushed. Returns whether it is new. */
+  pushed(document: string | Uint8Array, origin: HostPort): boolean {
     if (this.#closedFor !== undefined) return false;
     try {
-      return this.#configurations.offer(document, teller);
+      return this.#configurations.offer(document, origin);
     } catch (error) {
       this.#fault = error;
       return false;
     }
   }
 
-  /** A server has told of the revision of a configuration and not of the configuration. */
-  toldOf(revision: Revision, teller: HostPort): void {
-    if (this.#configurations.isNews(revision)) this.refresh(teller);
+  /** A server has pushed only the revision of its configuration, which is requested if it is newer. */
+  announced(revision: Revision, origin: HostPort): void {
+    if (this.#configurations.isNews(revision)) this.refresh(origin);
   }
 
   /**
-   * A server does not have the partition that it was asked for, and perhaps says who has. Whether something else is known of it now;
-   * a newer configuration is asked for unless it has come.
+   * A server has answered that it does not have a partition. `document`: the configuration in its answer, if any. Returns
+   * whether the state has changed; unless the configuration was new, a newer one is requested.
    */
-  misdirected(partition: number, document: string | Uint8Array | undefined, teller: HostPort): boolean {
+  notMyPartition(partition: number, document: string | Uint8Array | undefined, origin: HostPort): boolean {
     if (this.#closedFor !== undefined) return false;
-    const isSaid = document !== undefined && document.length > 0;
-    if (isSaid && this.told(document, teller)) return true;
+    const isGiven = document !== undefined && document.length > 0;
+    if (isGiven && this.pushed(document, origin)) return true;
     this.refresh();
-    return this.#configurations.fastForward(partition, teller);
+    return this.#configurations.fastForward(partition, origin);
   }
 
-  /** Whether a server tells by itself of what is new, which each connection to it finds out. */
-  tellsByItself(server: HostPort, does: boolean): void {
-    if (does) this.#telling.add(nameOfServer(server));
-    else this.#telling.delete(nameOfServer(server));
+  /** Whether a server pushes new configurations, as its connection has negotiated. */
+  setPushing(server: HostPort, isPushing: boolean): void {
+    if (isPushing) this.#pushing.add(nameOfServer(server));
+    else this.#pushing.delete(nameOfServer(server));
   }
 
-  /** Something has failed that a newer configuration may explain. However often it does, questions have pauses between them. */
-  refresh(whom?: HostPort): void {
+  /**
+   * Requests a configuration, from `first` first, because an outdated one may have caused an error. May be called at
+   * any rate.
+   */
+  refresh(first?: HostPort): void {
     if (this.#closedFor !== undefined || this.#configurations.current === undefined) return;
     this.#isWanted = true;
-    if (whom !== undefined) this.#round = this.#roundFrom(whom);
+    if (first !== undefined) this.#round = this.#roundFrom(first);
     this.#askNext();
   }
 
@@ -117,7 +125,7 @@ export class ConfigMonitor {
     this.#closedFor ??= reason;
     this.#stopListening();
     this.#bootstrap?.cancel(this.#closedFor);
-    for (const timer of [this.#poll, this.#question, this.#pause]) timer?.cancel();
+    for (const timer of [this.#poll, this.#pending, this.#pause]) timer?.cancel();
   }
 
   #pollLater(): void {
@@ -125,37 +133,37 @@ export class ConfigMonitor {
     if (this.#closedFor !== undefined || pollInterval === Number.POSITIVE_INFINITY) return;
     this.#poll = this.#timers.timer(Math.max(pollInterval, SHORTEST_PAUSE), () => {
       this.#pollLater();
-      if (!this.#servers().every((server) => this.#telling.has(nameOfServer(server)))) this.refresh();
+      if (!this.#servers().every((server) => this.#pushing.has(nameOfServer(server)))) this.refresh();
     });
   }
 
   #askNext(): void {
-    if (!this.#isWanted || this.#question !== undefined || this.#pause !== undefined) return;
+    if (!this.#isWanted || this.#pending !== undefined || this.#pause !== undefined) return;
     const [server, ...others] = this.#round ?? this.#roundFrom(undefined);
     if (server === undefined) return;
     this.#round = undefined;
     this.#isWanted = false;
     const { timeout } = this.#options;
-    const question = this.#timers.timer(Math.min(timeout, PATIENCE), () => this.#ended(question, others));
-    this.#question = question;
-    this.#answerOf(server, timeout).then(
-      () => this.#answered(question, others),
+    const request = this.#timers.timer(Math.min(timeout, PATIENCE), () => this.#ended(request, others));
+    this.#pending = request;
+    this.#request(server, timeout).then(
+      () => this.#answered(request, others),
       (error) => {
         this.#fault = error;
-        this.#ended(question, others);
+        this.#ended(request, others);
       },
     );
   }
 
-  async #answerOf(server: HostPort, timeout: number): Promise<void> {
+  async #request(server: HostPort, timeout: number): Promise<void> {
     const document = await this.#ask(server, this.#configurations.known, timeout);
     if (document !== undefined && this.#closedFor === undefined) this.#configurations.offer(document, server);
   }
 
-  /** Also by an answer that comes late the others need not be asked any more. */
-  #answered(question: Registration, others: readonly HostPort[]): void {
+  /** After a late answer, the other servers of the round need not be asked any more. */
+  #answered(request: Registration, others: readonly HostPort[]): void {
     this.#failures = 0;
-    if (this.#question === question) {
+    if (this.#pending === request) {
       this.#rest();
     } else if (this.#round === others) {
       this.#round = undefined;
@@ -163,9 +171,9 @@ export class ConfigMonitor {
     }
   }
 
-  /** There is no answer, or none yet: it is the others' turn. */
-  #ended(question: Registration, others: readonly HostPort[]): void {
-    if (this.#question !== question) return;
+  /** There is no answer, or none yet: the other servers of the round are next. */
+  #ended(request: Registration, others: readonly HostPort[]): void {
+    if (this.#pending !== request) return;
     this.#failures += 1;
     if (others.length > 0) {
       this.#isWanted = true;
@@ -175,8 +183,8 @@ export class ConfigMonitor {
   }
 
   #rest(): void {
-    this.#question?.cancel();
-    this.#question = undefined;
+    this.#pending?.cancel();
+    this.#pending = undefined;
     if (this.#closedFor !== undefined) return;
     const doublings = Math.max(0, Math.min(this.#failures, 16) - 1);
     const pause = Math.min(SHORTEST_PAUSE * 2 ** doublings, LONGEST_PAUSE);
@@ -186,7 +194,7 @@ export class ConfigMonitor {
     });
   }
 
-  /** Each server once, one after the other first; then the seeds, should all servers have moved. */
+  /** All servers, beginning with a different one each time, then the seeds, in case all servers have moved. */
   #roundFrom(first: HostPort | undefined): readonly HostPort[] {
     const servers = this.#servers();
     const begin = servers.length === 0 ? 0 : this.#turn % servers.length;
@@ -203,6 +211,6 @@ export class ConfigMonitor {
 
   #forgetOthers({ servers }: ClusterState): void {
     const names = new Set(servers.flatMap((server) => (server === undefined ? [] : [nameOfServer(server)])));
-    for (const name of this.#telling) if (!names.has(name)) this.#telling.delete(name);
+    for (const name of this.#pushing) if (!names.has(name)) this.#pushing.delete(name);
   }
 }

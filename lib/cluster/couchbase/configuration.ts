@@ -7,12 +7,12 @@ import {
   hostOf,
   integerOf,
   type JsonObject,
-  misshapen,
-  notUnderstood,
+  malformed,
   objectOf,
   optionalObject,
   parseDocument,
   textOf,
+  unexpected,
 } from './json';
 import { parsePartitionMap } from './partition-rows';
 import type { Revision } from './revision';
@@ -21,19 +21,19 @@ const MOST_NODES = 1024;
 const MOST_CAPABILITIES = 1024;
 const MOST_NETWORKS = 64;
 const LARGEST_REVISION = (1n << 63n) - 1n;
-/** In a configuration: the host at which its teller was reached. */
-const TELLER = '$HOST';
+/** Stands for the host at which the sending node was reached. */
+const ORIGIN = '$HOST';
 
 /**
- * The terse configuration of a cluster or bucket (ns_server's, as GET_CLUSTER_CONFIG answers it). `teller`: where the server was reached that
- * tells it. Throws ConnectionError for what cannot be understood whole, and UnsupportedError for a bucket that has no partitions
- * by its kind: half a configuration would send keys to the wrong servers.
+ * Parses the terse configuration of a cluster or bucket, which ns_server writes and GET_CLUSTER_CONFIG returns.
+ * `origin`: the address at which the sending node was reached. Throws ConnectionError if any part is malformed, because
+ * half a configuration would send keys to the wrong servers, and UnsupportedError for a bucket type without partitions.
  */
-export function parseConfiguration(document: string | Uint8Array, teller: HostPort): ClusterMap {
+export function parseConfiguration(document: string | Uint8Array, origin: HostPort): ClusterMap {
   const config = parseDocument(document);
-  const nodes = Object.freeze(parseNodes(config, teller));
+  const nodes = Object.freeze(parseNodes(config, origin));
   const map = optionalObject(config.vBucketServerMap, 'vBucketServerMap');
-  const servers = Object.freeze(serversOf(config, map, nodes, teller));
+  const servers = Object.freeze(serversOf(config, map, nodes, origin));
   return Object.freeze({
     revision: parseRevision(config),
     nodes,
@@ -49,18 +49,18 @@ function parseRevision({ rev, revEpoch }: JsonObject): Revision {
   return Object.freeze({ epoch: read(revEpoch, 'revEpoch'), rev: read(rev, 'rev') });
 }
 
-function parseNodes({ nodes, nodesExt }: JsonObject, teller: HostPort): readonly ClusterNode[] {
+function parseNodes({ nodes, nodesExt }: JsonObject, origin: HostPort): readonly ClusterNode[] {
   const parsed =
     nodesExt === undefined
-      ? arrayOf(nodes, 'nodes', MOST_NODES).map((node, at) => parseOldNode(node, `nodes[${at}]`, teller))
+      ? arrayOf(nodes, 'nodes', MOST_NODES).map((node, at) => parseOldNode(node, `nodes[${at}]`, origin))
       : arrayOf(nodesExt, 'nodesExt', MOST_NODES).map((node, at) =>
-          parseNode(node, `nodesExt[${at}]`, teller),
+          parseNode(node, `nodesExt[${at}]`, origin),
         );
-  if (parsed.length === 0) throw notUnderstood('it names no node');
+  if (parsed.length === 0) throw malformed('no nodes');
   const names = new Set<string>();
   for (const { internal } of parsed) {
     const name = nameOf(internal);
-    if (name !== undefined && names.has(name)) throw notUnderstood(`it names ${name} twice`);
+    if (name !== undefined && names.has(name)) throw malformed(`${name} twice`);
     if (name !== undefined) names.add(name);
   }
   return parsed;
@@ -69,22 +69,22 @@ function parseNodes({ nodes, nodesExt }: JsonObject, teller: HostPort): readonly
 const nameOf = ({ host, ports }: NodeAddress): string | undefined =>
   ports.kv === undefined ? undefined : `${host} ${ports.kv}`;
 
-function parseNode(value: unknown, path: string, teller: HostPort): ClusterNode {
+function parseNode(value: unknown, path: string, origin: HostPort): ClusterNode {
   const node = objectOf(value, path);
-  const { hostname = TELLER, thisNode, serverGroup } = node;
+  const { hostname = ORIGIN, thisNode, serverGroup } = node;
   const ports = parsePorts(optionalObject(node.services, `${path}.services`) ?? {}, `${path}.services`);
   return Object.freeze({
-    internal: Object.freeze({ host: hostIn(hostname, `${path}.hostname`, teller), ports }),
+    internal: Object.freeze({ host: hostIn(hostname, `${path}.hostname`, origin), ports }),
     alternates: parseAlternates(node.alternateAddresses, `${path}.alternateAddresses`, ports),
-    isTeller: thisNode === true,
+    isOrigin: thisNode === true,
     serverGroup: serverGroup === undefined ? undefined : textOf(serverGroup, `${path}.serverGroup`),
   });
 }
 
-/** Servers before 3.0 have no `nodesExt`. */
-function parseOldNode(value: unknown, path: string, teller: HostPort): ClusterNode {
+/** Parses an entry of `nodes`; servers before 3.0 have no `nodesExt`. */
+function parseOldNode(value: unknown, path: string, origin: HostPort): ClusterNode {
   const node = objectOf(value, path);
-  const { host, port } = splitHostPort(node.hostname, `${path}.hostname`, teller);
+  const { host, port } = splitHostPort(node.hostname, `${path}.hostname`, origin);
   const { direct } = optionalObject(node.ports, `${path}.ports`) ?? {};
   const kv = portOf(direct, `${path}.ports.direct`);
   return Object.freeze({
@@ -93,14 +93,14 @@ function parseOldNode(value: unknown, path: string, teller: HostPort): ClusterNo
       ports: Object.freeze({ kv, kvTls: undefined, management: port, managementTls: undefined }),
     }),
     alternates: new Map<string, NodeAddress>(),
-    isTeller: node.thisNode === true,
+    isOrigin: node.thisNode === true,
     serverGroup: undefined,
   });
 }
 
 function parseAlternates(value: unknown, path: string, internal: Ports): ReadonlyMap<string, NodeAddress> {
   const networks = Object.entries(optionalObject(value, path) ?? {});
-  if (networks.length > MOST_NETWORKS) throw notUnderstood(`${path} has more than ${MOST_NETWORKS} networks`);
+  if (networks.length > MOST_NETWORKS) throw malformed(`${path} has more than ${MOST_NETWORKS} networks`);
   return new Map(
     networks.map(([name, each]): [string, NodeAddress] => {
       const { hostname, ports } = objectOf(each, `${path}.${name}`);
@@ -115,7 +115,7 @@ function parseAlternates(value: unknown, path: string, internal: Ports): Readonl
   );
 }
 
-/** What is not there is as in `otherwise`. */
+/** Missing ports are taken from `otherwise`. */
 function parsePorts(services: JsonObject, path: string, otherwise?: Ports): Ports {
   const { kv, kvSSL, mgmt, mgmtSSL } = services;
   return Object.freeze({
@@ -129,34 +129,34 @@ function parsePorts(services: JsonObject, path: string, otherwise?: Ports): Port
 const portOf = (value: unknown, path: string): number | undefined =>
   value === undefined ? undefined : integerOf(value, path, 1, 65535);
 
-function hostIn(value: unknown, path: string, teller: HostPort): string {
-  return value === TELLER ? teller.host : hostOf(withoutBrackets(value), path);
+function hostIn(value: unknown, path: string, origin: HostPort): string {
+  return value === ORIGIN ? origin.host : hostOf(withoutBrackets(value), path);
 }
 
 const withoutBrackets = (value: unknown): unknown =>
   typeof value === 'string' && value.startsWith('[') && value.endsWith(']') ? value.slice(1, -1) : value;
 
-/** `host:port`, IPv6 in brackets. */
-function splitHostPort(value: unknown, path: string, teller: HostPort): HostPort {
+/** Parses `host:port`, with IPv6 in brackets. */
+function splitHostPort(value: unknown, path: string, origin: HostPort): HostPort {
   const text = textOf(value, path);
   const colon = text.lastIndexOf(':');
   const digits = text.slice(colon + 1);
-  if (colon === -1 || !/^\d{1,5}$/.test(digits)) throw misshapen(path, 'a host and a port', value);
+  if (colon === -1 || !/^\d{1,5}$/.test(digits)) throw unexpected(path, 'a host and a port', value);
   return {
-    host: hostIn(text.slice(0, colon), path, teller),
+    host: hostIn(text.slice(0, colon), path, origin),
     port: integerOf(Number(digits), path, 1, 65535),
   };
 }
 
 /**
- * The nodes that serve data. Those that are still being added stand behind them in `nodesExt`. The indexes of the partition map are those of its own
- * list of servers, whose order is another one in old configurations.
+ * The nodes that serve data; in `nodesExt`, nodes that are still being added come after them. The order is that of
+ * `serverList`, to which the indexes of the partition map refer and which may differ from that of old configurations.
  */
 function serversOf(
   { nodes: old }: JsonObject,
   map: JsonObject | undefined,
   nodes: readonly ClusterNode[],
-  teller: HostPort,
+  origin: HostPort,
 ): readonly ClusterNode[] {
   const hasData = ({ internal: { ports } }: ClusterNode): boolean => (ports.kv ?? ports.kvTls) !== undefined;
   const first =
@@ -168,12 +168,13 @@ function serversOf(
       if (port !== undefined) byName.set(`${node.internal.host} ${port}`, node);
   const servers = arrayOf(map.serverList, 'vBucketServerMap.serverList', MOST_NODES).map((entry, at) => {
     const path = `vBucketServerMap.serverList[${at}]`;
-    const { host, port } = splitHostPort(entry, path, teller);
+    const { host, port } = splitHostPort(entry, path, origin);
     const node = byName.get(`${host} ${port}`) ?? first[at];
-    if (node === undefined) throw notUnderstood(`${path} is none of the nodes that serve data`);
+    if (node === undefined) throw malformed(`${path} is not one of the nodes that serve data`);
     return node;
   });
-  if (new Set(servers).size < servers.length) throw notUnderstood('it has one node for two servers of data');
+  if (new Set(servers).size < servers.length)
+    throw malformed('one node appears twice in vBucketServerMap.serverList');
   return servers;
 }
 
@@ -185,8 +186,8 @@ function parseBucket(
   const { name, uuid, nodeLocator = 'vbucket', bucketCapabilities = [] } = config;
   if (name === undefined && map === undefined) return undefined;
   if (nodeLocator === 'ketama')
-    throw new UnsupportedError('the bucket is a memcached bucket, which has no partitions');
-  if (nodeLocator !== 'vbucket') throw misshapen('nodeLocator', "'vbucket'", nodeLocator);
+    throw new UnsupportedError('memcached buckets of Couchbase are not supported');
+  if (nodeLocator !== 'vbucket') throw unexpected('nodeLocator', "'vbucket'", nodeLocator);
   return Object.freeze({
     name: textOf(name, 'name'),
     uuid: uuid === undefined ? undefined : textOf(uuid, 'uuid'),
@@ -197,7 +198,7 @@ function parseBucket(
 
 function parseClusterCapabilities(value: unknown): ClusterMap['clusterCapabilities'] {
   const services = Object.entries(optionalObject(value, 'clusterCapabilities') ?? {});
-  if (services.length > MOST_CAPABILITIES) throw notUnderstood('clusterCapabilities has too many services');
+  if (services.length > MOST_CAPABILITIES) throw malformed('too many services in clusterCapabilities');
   return new Map(services.map(([name, each]) => [name, parseNames(each, `clusterCapabilities.${name}`)]));
 }
 

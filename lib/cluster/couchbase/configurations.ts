@@ -4,22 +4,22 @@ import { isError } from '../../foreign';
 import { type HostPort, nameOfServer } from '../connection-string';
 import type { ClusterMap } from './cluster-map';
 import { parseConfiguration } from './configuration';
-import { checkSize, notUnderstood } from './json';
+import { checkSize, malformed } from './json';
 import { chooseNetwork, serversIn } from './network';
 import { compareRevisions, type Revision, supersedes } from './revision';
 
-/** A cluster as a client reaches it: the next one takes its place whole. */
+/** A configuration and the addresses to use. Immutable; the next state replaces it. */
 export interface ClusterState {
   readonly map: ClusterMap;
   readonly network: string;
-  /** Where each of the map's servers is reached; undefined: it does not listen for that. */
+  /** The addresses of map.servers; undefined: the server has no such port. */
   readonly servers: readonly (HostPort | undefined)[];
 }
 
 export interface ConfigurationOptions {
-  /** undefined: the cluster's own configuration is wanted. */
+  /** undefined: use the global configuration. */
   readonly bucket: string | undefined;
-  /** As checkNetwork() returns it. */
+  /** A result of checkNetwork(). */
   readonly network: string;
   readonly isEncrypted: boolean;
 }
@@ -28,11 +28,11 @@ export type StateListener = (state: ClusterState) => void;
 
 const MOST_REMEMBERED = 64;
 
-/** Judges what servers tell, and keeps the newest of it. */
+/** Checks the configurations that servers send and keeps the newest. */
 export class Configurations {
   readonly #options: ConfigurationOptions;
   readonly #listeners = new Set<StateListener>();
-  /** By digest, documents that are not news, the least recently told one first, and why those are refused that are. */
+  /** Digests of recent documents with the error of each invalid one, ordered by last use, oldest first. */
   readonly #judged = new Map<string, Error | undefined>();
   #network: string | undefined;
   #current: ClusterState | undefined;
@@ -45,12 +45,12 @@ export class Configurations {
     return this.#current;
   }
 
-  /** The one that is wanted is there, and not only the cluster's own. */
+  /** The current configuration is that of the wanted bucket, not only the global one. */
   get isComplete(): boolean {
     return this.#current !== undefined && this.#current.map.bucket?.name === this.#options.bucket;
   }
 
-  /** What to ask for newer ones than. */
+  /** The revision to send with a request, so that the server only returns a newer configuration. */
   get known(): Revision | undefined {
     return this.isComplete ? this.#current?.map.revision : undefined;
   }
@@ -59,7 +59,7 @@ export class Configurations {
     return this.known === undefined || compareRevisions(revision, this.known) > 0;
   }
 
-  /** Calls back with each that takes the place of another, until the function that is returned is called. */
+  /** Calls the listener with each new state. Returns a function that removes it. */
   listen(listener: StateListener): () => void {
     const each: StateListener = (state) => listener(state);
     this.#listeners.add(each);
@@ -67,13 +67,13 @@ export class Configurations {
   }
 
   /**
-   * What a server has told that was reached at `teller`; whether it is the newest now. Throws ConnectionError for what is not understood or
-   * is of another bucket, and what parseConfiguration() and chooseNetwork() throw.
+   * Takes a configuration from the node at `origin`. Returns whether it is new. Throws ConnectionError if it is malformed
+   * or of another bucket, and the errors of parseConfiguration() and chooseNetwork().
    */
-  offer(document: string | Uint8Array, teller: HostPort): boolean {
+  offer(document: string | Uint8Array, origin: HostPort): boolean {
     checkSize(document);
-    // While partitions move, answer after answer brings the same one.
-    const digest = createHash('sha256').update(document).update(teller.host).digest('base64');
+    // During a rebalance many answers contain the same configuration; parsing each one would block the loop.
+    const digest = createHash('sha256').update(document).update(origin.host).digest('base64');
     if (this.#judged.has(digest)) {
       const fault = this.#judged.get(digest);
       this.#remember(digest, fault);
@@ -81,7 +81,7 @@ export class Configurations {
       return false;
     }
     try {
-      const isNew = this.#judge(document, teller);
+      const isNew = this.#judge(document, origin);
       this.#remember(digest, undefined);
       return isNew;
     } catch (error) {
@@ -91,16 +91,16 @@ export class Configurations {
   }
 
   /**
-   * The server that has a partition says that it does not: the partition is where the configuration says that it will be after the
-   * rebalance, if it does. Whether that is news.
+   * Moves a partition as the running rebalance plans, because its current server, at `origin`, denied having it. Returns
+   * whether that changed anything.
    */
-  fastForward(partition: number, teller: HostPort): boolean {
+  fastForward(partition: number, origin: HostPort): boolean {
     const current = this.#current;
     const bucket = current?.map.bucket;
     const partitions = bucket?.partitions;
     if (current === undefined || bucket === undefined || partitions === undefined) return false;
     const server = current.servers[partitions.serverOf(partition)];
-    const isOwner = server !== undefined && nameOfServer(server) === nameOfServer(teller);
+    const isOwner = server !== undefined && nameOfServer(server) === nameOfServer(origin);
     const next = isOwner ? partitions.withNext(partition) : undefined;
     if (next === undefined) return false;
     const moved = Object.freeze({ ...bucket, partitions: next });
@@ -108,14 +108,14 @@ export class Configurations {
     return true;
   }
 
-  #judge(document: string | Uint8Array, teller: HostPort): boolean {
-    const map = parseConfiguration(document, teller);
+  #judge(document: string | Uint8Array, origin: HostPort): boolean {
+    const map = parseConfiguration(document, origin);
     const { bucket, network: wanted, isEncrypted } = this.#options;
     const name = map.bucket?.name;
     if (name !== undefined && name !== bucket)
-      throw notUnderstood(`it is of the bucket ${shown(name)}, and not of ${shown(bucket)}`);
+      throw malformed(`it belongs to the bucket ${shown(name)}, not to ${shown(bucket)}`);
     if (!supersedes(map, this.#current?.map)) return false;
-    const network = this.#network ?? chooseNetwork(map, wanted, teller);
+    const network = this.#network ?? chooseNetwork(map, wanted, origin);
     const servers = serversIn(map, network, isEncrypted);
     this.#network = network;
     this.#publish(Object.freeze({ map, network, servers }));

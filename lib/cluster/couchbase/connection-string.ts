@@ -3,27 +3,27 @@ import { invalidArgument, shown } from '../../arguments';
 import { type HostPort, parseHost, redactUrl, takeCredentials } from '../connection-string';
 import type { Credentials } from '../credentials';
 
-/** What a url of a Couchbase cluster says. */
+/** A parsed URL of a Couchbase cluster. */
 export interface CouchbaseTarget {
   readonly engine: 'couchbase';
-  /** Nodes to begin with. */
+  /** The nodes to connect to first. */
   readonly seeds: readonly HostPort[];
-  /** Whether DNS is asked for the nodes first, in which case the one seed is the name to ask for. */
+  /** Whether to look up an SRV record first. If so, there is one seed, and its host is the name to look up. */
   readonly srv: 'none' | 'if there' | 'required';
   readonly bucket: string | undefined;
-  /** The url says that connections are encrypted. */
+  /** The URL requires encrypted connections. */
   readonly isEncrypted: boolean;
   readonly credentials: Credentials | undefined;
 }
 
 const PORT = 11210;
 const TLS_PORT = 11207;
-/** Of the cluster's management, over HTTP. */
+/** The HTTP ports of the cluster manager. */
 const MANAGEMENT_PORTS: ReadonlySet<number | undefined> = new Set([8091, 18091]);
 const MOST_SEEDS = 256;
 const BUCKET = /^[\w.%-]{1,100}$/;
 
-/** What other clients take in the url, and where it is said here. */
+/** URL parameters of other clients, and the options of connect() for the same purpose. */
 const OPTIONS: ReadonlyMap<string, string> = new Map([
   ['network', 'network'],
   ['timeout', 'timeout'],
@@ -39,9 +39,10 @@ const OPTIONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * `couchbase://host[:port],…[/bucket]` (IPv6 in brackets, port 11210 without one), `couchbases:` with TLS (port 11207); `user:password@`
- * (percent-encoded) may stand before the hosts. A single name without a port is asked for in DNS as a service (SRV) first; with
- * `couchbase+dnssrv:` it has to be one. Options are connect()'s and not the url's. Throws InvalidArgumentError (`url`).
+ * Parses `couchbase://host[:port],…[/bucket]` (IPv6 in brackets, default port 11210) or `couchbases:` for TLS (default
+ * port 11207); `user:password@` (percent-encoded) may precede the hosts. For a single host name without a port, an SRV
+ * record is looked up first; `couchbase+dnssrv:` and `couchbases+dnssrv:` require one. Options belong in the options of
+ * connect(). Throws InvalidArgumentError (`url`).
  */
 export function parseCouchbaseUrl(url: string): CouchbaseTarget {
   const refuse = (why: string): Error => invalidArgument('url', `url: ${why}: ${redactUrl(url)}`);
@@ -49,24 +50,24 @@ export function parseCouchbaseUrl(url: string): CouchbaseTarget {
     /^couchbase(s?)(\+dnssrv)?:\/\/([^?#]*)(?:\?([^#]*))?$/.exec(url) ?? [];
   if (rest === undefined)
     throw refuse(
-      'it begins with couchbase://, couchbases:// or one of them with +dnssrv, and has no fragment',
+      'it must begin with couchbase://, couchbases://, couchbase+dnssrv:// or couchbases+dnssrv:// and have no fragment',
     );
   if (query !== undefined) throw refuse(adviceOn(query));
   const isEncrypted = secure === 's';
   const { credentials, where } = takeCredentials(rest);
-  if (where.includes('@')) throw refuse('an @ in a user or a password is written %40');
+  if (where.includes('@')) throw refuse('an @ in the user or password must be written %40');
   const slash = where.indexOf('/');
   const list = slash === -1 ? where : where.slice(0, slash);
-  if (list.includes(';')) throw refuse('hosts are told apart by commas');
+  if (list.includes(';')) throw refuse('hosts are separated by commas');
   const hosts = list.split(',');
-  if (hosts.length > MOST_SEEDS) throw refuse(`it names more than ${MOST_SEEDS} hosts`);
+  if (hosts.length > MOST_SEEDS) throw refuse(`it has more than ${MOST_SEEDS} hosts`);
   const named = hosts.map((host) => parseHost(host, 'url'));
   if (named.some(({ port }) => MANAGEMENT_PORTS.has(port)))
     throw refuse(
-      `ports 8091 and 18091 are those of management, of data are ${PORT}, and ${TLS_PORT} with TLS`,
+      `8091 and 18091 are ports of the cluster manager; the data ports are ${PORT} and, for TLS, ${TLS_PORT}`,
     );
   const isService = named.length === 1 && named.every(({ host, port }) => port === undefined && isName(host));
-  if (service !== undefined && !isService) throw refuse('with +dnssrv it has one name without a port');
+  if (service !== undefined && !isService) throw refuse('+dnssrv requires a single host name without a port');
   return {
     engine: 'couchbase',
     seeds: named.map(({ host, port = isEncrypted ? TLS_PORT : PORT }) => ({ host, port })),
@@ -77,7 +78,7 @@ export function parseCouchbaseUrl(url: string): CouchbaseTarget {
   };
 }
 
-/** Nobody asks a server of names for this host itself. */
+/** Names that DNS may know; localhost is not one of them. */
 const isName = (host: string): boolean => isIP(host) === 0 && !/(^|\.)localhost\.?$/i.test(host);
 
 function bucketOf(text: string, refuse: (why: string) => Error): string | undefined {
@@ -86,7 +87,7 @@ function bucketOf(text: string, refuse: (why: string) => Error): string | undefi
   try {
     bucket = decodeURIComponent(text);
   } catch {
-    throw refuse('the bucket is percent-encoded: % is written %25');
+    throw refuse('the bucket must be percent-encoded (% is written %25)');
   }
   if (!BUCKET.test(bucket))
     throw refuse(`a bucket has 1 to 100 of the characters A-Z a-z 0-9 _ . % -, not ${shown(bucket)}`);
@@ -96,5 +97,5 @@ function bucketOf(text: string, refuse: (why: string) => Error): string | undefi
 function adviceOn(query: string): string {
   const names = query.split('&', 32).map((part) => /^[^=]*/.exec(part)?.[0] ?? '');
   const known = names.map((name) => OPTIONS.get(name)).find((option) => option !== undefined);
-  return `it has no query, options are those of connect()${known === undefined ? '' : `, here ${known}`}`;
+  return `it must have no query: options are passed to connect()${known === undefined ? '' : `, here ${known}`}`;
 }

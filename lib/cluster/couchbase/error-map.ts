@@ -1,16 +1,17 @@
+import { shown } from '../../arguments';
 import { excerpt } from '../../text';
-import { arrayOf, integerOf, notUnderstood, objectOf, optionalObject, parseDocument, textOf } from './json';
+import { arrayOf, integerOf, malformed, objectOf, optionalObject, parseDocument, textOf } from './json';
 import type { RetrySpec } from './retry-policy';
 
 export interface ErrorMapEntry {
   readonly name: string;
   readonly description: string;
-  /** Also those that nobody here knows. */
+  /** Including unknown ones. */
   readonly attributes: ReadonlySet<string>;
   readonly retry: RetrySpec | undefined;
 }
 
-/** What a server says of its statuses, for clients that do not know them all. */
+/** A server's description of its statuses, for clients that do not know all of them. */
 export interface ErrorMap {
   readonly version: number;
   readonly revision: number;
@@ -22,11 +23,11 @@ const MOST_ATTRIBUTES = 64;
 const LARGEST = 0x7fffffff;
 const STRATEGIES: readonly RetrySpec['strategy'][] = ['constant', 'linear', 'exponential'];
 
-/** What GET_ERROR_MAP answers (kv_engine's ErrorMap.md), of version 1 or 2. Throws ConnectionError for what is none. */
+/** Parses the answer to GET_ERROR_MAP (kv_engine's ErrorMap.md). Throws ConnectionError. */
 export function parseErrorMap(document: string | Uint8Array): ErrorMap {
   const map = parseDocument(document);
   const errors = Object.entries(objectOf(map.errors, 'errors'));
-  if (errors.length > MOST_ERRORS) throw notUnderstood(`errors has more than ${MOST_ERRORS} statuses`);
+  if (errors.length > MOST_ERRORS) throw malformed(`more than ${MOST_ERRORS} errors`);
   return {
     version: integerOf(map.version, 'version', 1, LARGEST),
     revision: integerOf(map.revision, 'revision', 0, LARGEST),
@@ -36,13 +37,13 @@ export function parseErrorMap(document: string | Uint8Array): ErrorMap {
   };
 }
 
-/** The one to be kept of those that the servers of a cluster tell. */
+/** Of the error maps of a cluster's servers, the one with the highest revision is kept. */
 export function newerErrorMap(some: ErrorMap, other: ErrorMap | undefined): ErrorMap {
   return other === undefined || some.revision > other.revision ? some : other;
 }
 
 function statusOf(text: string): number {
-  if (!/^[0-9a-f]{1,4}$/i.test(text)) throw notUnderstood(`errors has a status ${excerpt(text)}`);
+  if (!/^[0-9a-f]{1,4}$/i.test(text)) throw malformed(`errors has the key ${shown(text)}`);
   return Number.parseInt(text, 16);
 }
 
@@ -57,7 +58,7 @@ function parseEntry(value: unknown, path: string): ErrorMapEntry {
   };
 }
 
-/** One of a strategy that nobody here knows is as good as none. */
+/** undefined if there is none, or if its strategy is unknown. */
 function parseRetry(value: unknown, path: string): RetrySpec | undefined {
   const spec = optionalObject(value, path);
   if (spec === undefined) return undefined;

@@ -4,16 +4,16 @@ import { isHost } from '../addresses';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Many times the largest configuration of a real cluster. */
+/** In bytes; many times the largest configuration of a real cluster. */
 const LARGEST_DOCUMENT = 10 << 20;
 const DEEPEST = 64;
-/** What a double holds exactly, whatever the digits are. */
+/** A double holds every integer of so many digits exactly. */
 const SAFE_DIGITS = 15;
 const LONGEST_INTEGER = 20;
 
 /**
- * A document that a server tells, whose top is an object. Integers of more than 15 digits are text in it, for bigintOf(): no
- * digit is lost. Throws ConnectionError for what is no such document, is larger than 10 MiB or deeper than 64 levels.
+ * Parses a JSON object from a server. Integers of more than 15 digits become strings, for bigintOf(), so that no digit
+ * is lost. Throws ConnectionError if it is not a JSON object, larger than 10 MiB or nested deeper than 64 levels.
  */
 export function parseDocument(document: string | Uint8Array): JsonObject {
   checkSize(document);
@@ -26,62 +26,62 @@ export function parseDocument(document: string | Uint8Array): JsonObject {
   try {
     value = JSON.parse(exact);
   } catch {
-    throw notUnderstood(`it is no JSON: ${shown(text)}`);
+    throw malformed(`not JSON: ${shown(text)}`);
   }
-  return objectOf(value, 'it');
+  return objectOf(value, 'the document');
 }
 
-/** Before any other work is done for it. Throws ConnectionError. */
+/** To be called before any other work on the document. Throws ConnectionError. */
 export function checkSize(document: string | Uint8Array): void {
-  if (document.length > LARGEST_DOCUMENT) throw notUnderstood(`it has more than ${LARGEST_DOCUMENT} bytes`);
+  if (document.length > LARGEST_DOCUMENT) throw malformed(`more than ${LARGEST_DOCUMENT} bytes`);
 }
 
-export function notUnderstood(why: string): ConnectionError {
-  return new ConnectionError(`not understood of what the server tells: ${why}`);
+export function malformed(why: string): ConnectionError {
+  return new ConnectionError(`malformed document from the server: ${why}`);
 }
 
-export function misshapen(path: string, expected: string, value: unknown): ConnectionError {
-  return notUnderstood(`${path} is ${expected}, not ${shown(value)}`);
+export function unexpected(path: string, expected: string, value: unknown): ConnectionError {
+  return malformed(`${path} is ${expected}, not ${shown(value)}`);
 }
 
 export function objectOf(value: unknown, path: string): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw misshapen(path, 'an object', value);
+    throw unexpected(path, 'an object', value);
   return value as JsonObject;
 }
 
-/** undefined where there is none. */
+/** As objectOf(); undefined if there is no value. */
 export function optionalObject(value: unknown, path: string): JsonObject | undefined {
   return value === undefined ? undefined : objectOf(value, path);
 }
 
 export function arrayOf(value: unknown, path: string, most: number): readonly unknown[] {
-  if (!Array.isArray(value)) throw misshapen(path, 'an array', value);
-  if (value.length > most) throw notUnderstood(`${path} has ${value.length} elements, more than ${most}`);
+  if (!Array.isArray(value)) throw unexpected(path, 'an array', value);
+  if (value.length > most) throw malformed(`${path} has ${value.length} elements, more than ${most}`);
   return value;
 }
 
 export function textOf(value: unknown, path: string): string {
-  if (typeof value !== 'string') throw misshapen(path, 'text', value);
+  if (typeof value !== 'string') throw unexpected(path, 'text', value);
   return value;
 }
 
 export function hostOf(value: unknown, path: string): string {
-  if (!isHost(value)) throw misshapen(path, 'a host', value);
+  if (!isHost(value)) throw unexpected(path, 'a host', value);
   return value;
 }
 
 export function integerOf(value: unknown, path: string, least: number, most: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
-    throw misshapen(path, `a whole number from ${least} to ${most}`, value);
+    throw unexpected(path, `a whole number from ${least} to ${most}`, value);
   return value;
 }
 
-/** A number of parseDocument(). */
+/** An integer of a document of parseDocument(). */
 export function bigintOf(value: unknown, path: string, least: bigint, most: bigint): bigint {
   const number = exactOf(value);
   if (number === undefined || number < least || number > most)
-    throw misshapen(path, `a whole number from ${least} to ${most}`, value);
+    throw unexpected(path, `a whole number from ${least} to ${most}`, value);
   return number;
 }
 
@@ -99,8 +99,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * JSON.parse() would round them, and in Node 20 shows nobody the digits. One pass by hand: a regular expression takes a
- * time that grows with the square of a hostile text.
+ * JSON.parse() would round them, and the reviver of Node 20 does not see the digits. A loop, because a regular
+ * expression would take quadratic time on hostile text.
  */
 function quoteLongIntegers(text: string): string {
   const parts: string[] = [];
@@ -119,7 +119,7 @@ function quoteLongIntegers(text: string): string {
       }
       at = end - 1;
     }
-    if (depth > DEEPEST) throw notUnderstood(`it is deeper than ${DEEPEST} levels`);
+    if (depth > DEEPEST) throw malformed(`more than ${DEEPEST} levels`);
   }
   return taken === 0 ? text : parts.join('') + text.slice(taken);
 }
@@ -143,7 +143,7 @@ function isInteger(text: string, begin: number, end: number): boolean {
   const isNegative = text[begin] === '-';
   for (let at = isNegative ? begin + 1 : begin; at < end; at += 1)
     if (!isDigit(text.charCodeAt(at))) return false;
-  // What JSON does not allow is left to JSON.parse().
+  // Leading zeros are left for JSON.parse() to refuse.
   return text[isNegative ? begin + 1 : begin] !== '0';
 }
 

@@ -3,17 +3,17 @@ import { AuthenticationError } from '../../errors';
 import type { Credentials } from '../credentials';
 import type { ScramMechanism } from './scram';
 
-/** How a client proves who it is. */
+/** The supported SASL mechanisms. */
 export type Mechanism = ScramMechanism | 'PLAIN';
 
 const SCRAM: readonly ScramMechanism[] = ['SCRAM-SHA512', 'SCRAM-SHA256', 'SCRAM-SHA1'];
 const ALL: readonly Mechanism[] = [...SCRAM, 'PLAIN'];
 const LONGEST_LIST = 4096;
 
-/** How safe the connection is on which it is said. */
+/** The security of a connection. */
 export interface Safety {
   readonly isEncrypted: boolean;
-  /** The server has proven by its certificate who it is. */
+  /** The certificate of the server was verified. */
   readonly isVerified: boolean;
 }
 
@@ -26,8 +26,9 @@ export function checkMechanism(argument: string, given: unknown): Mechanism | un
 }
 
 /**
- * Those that may be used, the best one first: the one that was asked for, and no other; otherwise PLAIN only where nobody else can hear
- * it. There it is the best, because a server that asks elsewhere for its users knows nothing else.
+ * The mechanisms that may be used, in order of preference. `asked`: the user's choice, which is then the only one.
+ * Otherwise PLAIN is used only on verified TLS connections. There it comes first, because servers with external users
+ * (LDAP) support nothing else.
  */
 export function mechanismsFor(
   { isEncrypted, isVerified }: Safety,
@@ -37,16 +38,19 @@ export function mechanismsFor(
   return isEncrypted && isVerified ? ['PLAIN', ...SCRAM] : SCRAM;
 }
 
-/** The best of those that a server offers, as SASL_LIST_MECHS answers it. Throws AuthenticationError when it is none of them. */
+/**
+ * The preferred one among the mechanisms in the answer to SASL_LIST_MECHS. Throws AuthenticationError if there is none.
+ */
 export function chooseMechanism(offered: string, usable: readonly Mechanism[]): Mechanism {
   const names = offered.slice(0, LONGEST_LIST).split(' ');
   const chosen = usable.find((mechanism) => names.includes(mechanism));
   if (chosen !== undefined) return chosen;
-  const why = names.includes('PLAIN') ? '; PLAIN would need TLS with a verified certificate' : '';
+  const why =
+    usable.length > 1 && names.includes('PLAIN') ? '; PLAIN requires TLS with a verified certificate' : '';
   throw new AuthenticationError(
-    `authentication: the server takes ${shown(offered)}, and none of ${usable.join(', ')}${why}`,
+    `authentication: the server supports ${shown(offered)} but not ${usable.join(', ')}${why}`,
   );
 }
 
-/** All that is said with PLAIN (RFC 4616). */
+/** The only message of PLAIN (RFC 4616). */
 export const plainMessage = ({ username, password }: Credentials): string => `\0${username}\0${password}`;

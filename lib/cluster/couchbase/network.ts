@@ -1,15 +1,16 @@
 import { invalidArgument, shown } from '../../arguments';
 import { type HostPort, nameOfServer } from '../connection-string';
 import type { ClusterMap, ClusterNode, NodeAddress } from './cluster-map';
-import { notUnderstood } from './json';
+import { malformed } from './json';
 
-/** The network of the nodes' own addresses. */
+/** The network of the nodes' internal addresses. */
 const INTERNAL = 'default';
 const LONGEST_NAME = 128;
 
 /**
- * The option `network`: in which network the cluster is spoken to. 'default': where the nodes reach each other; a name: where they are in the
- * network of this name, as 'external'; 'auto': in the one that the url's address belongs to. Throws InvalidArgumentError (`network`).
+ * Checks the option `network`: 'default' for the addresses that the nodes use among themselves, a name such as
+ * 'external' for the alternate addresses of that network, 'auto' for the network that contains the address in the URL.
+ * Throws InvalidArgumentError (`network`).
  */
 export function checkNetwork(given: unknown = 'auto'): string {
   if (typeof given !== 'string' || given === '' || given.length > LONGEST_NAME)
@@ -18,8 +19,9 @@ export function checkNetwork(given: unknown = 'auto'): string {
 }
 
 /**
- * To be asked once, with the first configuration and the address at which its teller was reached: a cluster that changes its mind must
- * not move a client that reaches it to where it does not. Throws InvalidArgumentError (`network`) for one that the cluster does not have.
+ * The network for a client. To be called only once, with the first configuration and the address at which its sender was
+ * reached: a later change of addresses must not move a working client to a network that it cannot reach. Throws
+ * InvalidArgumentError (`network`) if the cluster has no network of that name.
  */
 export function chooseNetwork({ nodes }: ClusterMap, wanted: string, seed: HostPort): string {
   if (wanted === 'auto') return networkOf(nodes, seed);
@@ -30,7 +32,7 @@ export function chooseNetwork({ nodes }: ClusterMap, wanted: string, seed: HostP
 }
 
 /**
- * A node that does not tell its name has that of the seed in both networks, so the port counts before the name alone does.
+ * Matches host and port before host alone: a node without a hostname has the host of the seed in the internal network.
  */
 function networkOf(nodes: readonly ClusterNode[], seed: HostPort): string {
   for (const matches of [isAt, isOn]) {
@@ -47,7 +49,10 @@ const isOn = ({ host }: NodeAddress, seed: HostPort): boolean =>
 const isAt = (address: NodeAddress, seed: HostPort): boolean =>
   isOn(address, seed) && (address.ports.kv === seed.port || address.ports.kvTls === seed.port);
 
-/** Where the node is reached, or undefined where it does not listen for that. One that is not in the network is at its own address. */
+/**
+ * The address to connect to; undefined if the node has no such port. A node without an address in the network uses its
+ * internal one.
+ */
 export function addressIn(node: ClusterNode, network: string, isEncrypted: boolean): HostPort | undefined {
   const { host, ports } = node.alternates.get(network) ?? node.internal;
   const port = isEncrypted ? ports.kvTls : ports.kv;
@@ -55,8 +60,8 @@ export function addressIn(node: ClusterNode, network: string, isEncrypted: boole
 }
 
 /**
- * Where the servers of the map are reached, in their order. Throws ConnectionError when two of them are in one place: what is
- * meant for one would be sent to the other.
+ * The addresses of the map's servers, in the same order. Throws ConnectionError if two servers have the same address,
+ * because requests for one would go to the other.
  */
 export function serversIn(
   { servers }: ClusterMap,
@@ -68,7 +73,8 @@ export function serversIn(
   for (const address of addresses) {
     if (address === undefined) continue;
     const name = nameOfServer(address);
-    if (names.has(name)) throw notUnderstood(`in the network ${shown(network)} two servers are at ${name}`);
+    if (names.has(name))
+      throw malformed(`two servers have the address ${name} in the network ${shown(network)}`);
     names.add(name);
   }
   return Object.freeze(addresses);

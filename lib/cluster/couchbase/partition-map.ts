@@ -1,25 +1,28 @@
 import { crc32 } from 'node:zlib';
 
-/** None of the servers has the copy. */
+/** The index of a copy that no server has. */
 export const NOBODY = -1;
 
-/** Of 15 bits. */
+/** The hash of a key has 15 bits. */
 export const MOST_PARTITIONS = 1 << 15;
 
-/** The partition of a key among so many, by the bytes of the key without the prefix of its collection. */
+/** The partition of a key; `key` does not include the prefix of its collection. `count`: the number of partitions. */
 export function partitionOf(key: string | Uint8Array, count: number): number {
   return ((crc32(key) >>> 16) & 0x7fff) % count;
 }
 
-/** Which server has which copy of each partition: indexes of ClusterMap.servers, or -1 for nobody. */
+/** Which server has which copy of each partition: indexes into ClusterMap.servers, or -1. Immutable. */
 export class PartitionMap {
   readonly count: number;
-  /** Replicas of each partition, at most; some of them may be nobody's. */
+  /** Replicas per partition; a server may be missing for some of them. */
   readonly replicas: number;
   readonly #rows: Int16Array;
   readonly #forward: Int16Array | undefined;
 
-  /** `rows`: for each partition its active copy and then its replicas; `forward`: the same after the rebalance that is under way. */
+  /**
+   * `rows`: for each partition the active copy, then its replicas; `forward`: the same as planned by a running
+   * rebalance.
+   */
   constructor(rows: Int16Array, forward: Int16Array | undefined, replicas: number) {
     this.#rows = rows;
     this.#forward = forward;
@@ -27,17 +30,17 @@ export class PartitionMap {
     this.count = rows.length / (replicas + 1);
   }
 
-  /** Copy 0 is the active one. */
+  /** The server of a copy; copy 0 is the active one. */
   serverOf(partition: number, copy = 0): number {
     return at(this.#rows, partition * (this.replicas + 1) + copy);
   }
 
-  /** Where the copy will be after the rebalance that is under way; undefined: there is none. */
+  /** The server that a running rebalance plans for the copy; undefined: no rebalance is running. */
   nextServerOf(partition: number, copy = 0): number | undefined {
     return this.#forward && at(this.#forward, partition * (this.replicas + 1) + copy);
   }
 
-  /** With one partition as it will be; undefined where that makes no difference, or is not known. */
+  /** The map with one partition moved as the running rebalance plans; undefined if that changes nothing. */
   withNext(partition: number): PartitionMap | undefined {
     const next = this.nextServerOf(partition);
     if (next === undefined || next === NOBODY || next === this.serverOf(partition)) return undefined;
@@ -48,12 +51,12 @@ export class PartitionMap {
     return new PartitionMap(rows, this.#forward, this.replicas);
   }
 
-  /** The active copies' servers by partition, in memory of the caller's. */
+  /** The server of each active copy, by partition. A new array. */
   activeServers(): Int16Array {
     return Int16Array.from({ length: this.count }, (_, partition) => this.serverOf(partition));
   }
 
-  /** All copies' servers, replicas + 1 for each partition, in memory of the caller's. */
+  /** The servers of all copies, replicas + 1 per partition. A new array. */
   allServers(): Int16Array {
     return this.#rows.slice();
   }

@@ -1,18 +1,15 @@
 import type { ClusterMap } from './cluster-map';
 import { NOBODY } from './partition-map';
 
-/** A copy of a partition that some server has. */
+/** A copy of a partition on a server. */
 export interface Copy {
-  /** 0: the active one. */
+  /** 0: the active copy. */
   readonly copy: number;
-  /** An index of ClusterMap.servers. */
+  /** An index into ClusterMap.servers. */
   readonly server: number;
 }
 
-/**
- * The copies of a partition, the active one first; those in the server group, if one is given, and no others. Empty where there
- * are none.
- */
+/** The existing copies of a partition, the active one first. `serverGroup`: only those in this group. */
 export function copiesOf(map: ClusterMap, partition: number, serverGroup?: string): readonly Copy[] {
   const partitions = map.bucket?.partitions;
   if (partitions === undefined) return [];

@@ -1,13 +1,13 @@
 import { mayRetry } from '../retry';
 
-/** Why an operation has not been done. */
+/** Why an attempt failed. */
 export type Reason = keyof typeof POLICY;
 
-/** What is asked for besides, so that the next attempt goes elsewhere. */
+/** What to refresh before the next attempt. */
 export type Refresh = 'configuration' | 'collection';
 
 interface Rule {
-  /** The server has said that it did nothing. Otherwise an operation that was written may have been executed. */
+  /** The operation was certainly not executed. Otherwise it may have been executed if it was written. */
   readonly isCertain: boolean;
   readonly pause: 'back-off' | 'hand-over';
   readonly refresh: Refresh | undefined;
@@ -16,79 +16,82 @@ interface Rule {
 const certain = (refresh?: Refresh): Rule => ({ isCertain: true, pause: 'back-off', refresh });
 
 /**
- * The policy. What certainly was not executed is tried again until its deadline; what may have been, if doing it twice is as
- * good as doing it once. What is not in it (a missing key, no privilege, a durability that is impossible or ambiguous) is an
- * answer, and nothing to be tried again.
+ * The retry policy. An operation that was certainly not executed is retried until its deadline; one that may have been
+ * executed is retried only if it is idempotent. All other outcomes (a missing key, a missing privilege, a durability
+ * level that is impossible or whose result is ambiguous) are final.
  */
 export const POLICY = {
-  /** Another server has the partition. This is the pause before the same server is asked again; another one is at once. */
+  /**
+   * Another server has the partition. The pause applies before the same server is tried again; another one is tried at
+   * once.
+   */
   'not my partition': { isCertain: true, pause: 'hand-over', refresh: 'configuration' },
-  /** No server has the partition just now. */
+  /** At the moment no server has the partition. */
   'no active copy': { isCertain: true, pause: 'hand-over', refresh: 'configuration' },
-  /** The server has configurations only, and no data. */
+  /** The node serves configurations but no data. */
   'no data here': certain('configuration'),
-  /** The bucket is not there yet, or not any more, for this connection. */
+  /** The bucket is warming up, or no longer selected on the connection. */
   'bucket not ready': certain('configuration'),
-  /** The number that stands for the collection is not its own any more. */
+  /** The id of the collection is no longer valid. */
   'collection outdated': certain('collection'),
   'temporary failure': certain(),
   'rate limited': certain(),
   locked: certain(),
-  /** Another durable write of the key is under way. */
+  /** Another durable write of the key is in progress. */
   'sync write in progress': certain(),
   'sync write recommit in progress': certain(),
   'authentication stale': certain(),
-  /** A status that this client does not know, of which the server's error map says that it may be tried again. */
+  /** An unknown status that the server's error map declares retryable. */
   'error map': certain(),
   'circuit open': certain(),
-  /** There was no connection to write it to. */
+  /** There was no connection, so nothing was written. */
   'not connected': certain('configuration'),
   /** The connection ended before the answer. */
   'connection lost': { isCertain: false, pause: 'back-off', refresh: 'configuration' },
 } as const satisfies Readonly<Record<string, Rule>>;
 
-/** What a server's error map says of when to try again; ms. */
+/** The retry specification of an error map. Times are in ms. */
 export interface RetrySpec {
   readonly strategy: 'constant' | 'linear' | 'exponential';
-  /** Before the first retry. */
+  /** The pause before the first retry. */
   readonly after: number;
   readonly interval: number;
-  /** The longest pause; 0: there is none. */
+  /** The longest pause; 0: no limit. */
   readonly ceiling: number;
-  /** After which nothing is tried again; 0: there is none. */
+  /** No retries after this time; 0: no limit. */
   readonly longest: number;
 }
 
-/** An operation that has not been done. */
+/** A failed attempt. */
 export interface Failure {
   readonly reason: Reason;
   readonly idempotent: boolean;
-  /** All of it had been handed to the kernel when it was last tried. */
+  /** The request was handed to the kernel completely. */
   readonly written: boolean;
-  /** How often it has been tried again. */
+  /** Retries so far. */
   readonly retries: number;
-  /** How many connections broke on the very answer to it. */
+  /** Connections that broke on the answer to this operation. */
   readonly blamed: number;
-  /** ms until its deadline. */
+  /** ms until the deadline. */
   readonly remaining: number;
-  /** ms since it failed first. */
+  /** ms since the first failure. */
   readonly spent: number;
-  /** Of the error map, for the reason of this name. */
+  /** For the reason 'error map'. */
   readonly spec?: RetrySpec | undefined;
 }
 
 export type Decision =
   | { readonly action: 'retry'; readonly delay: number; readonly refresh: Refresh | undefined }
-  /** `isLate`: for want of time only. `isAmbiguous`: it may have been executed. */
+  /** `isLate`: only the deadline prevents a retry. `isAmbiguous`: the operation may have been executed. */
   | { readonly action: 'fail'; readonly isLate: boolean; readonly isAmbiguous: boolean };
 
 const BACK_OFF = [1, 10, 50, 100, 500, 1000] as const;
 const SHORTEST_HAND_OVER = 100;
 const LONGEST_PAUSE = 1000;
-/** Where a server's error map tells of no ceiling. */
+/** The limit of every pause of an error map. */
 const LONGEST_SPECIFIED = 60_000;
 
-/** Whether and when what has not been done is tried again. */
+/** Whether and when to retry. */
 export function decide(failure: Failure): Decision {
   const { reason, idempotent, blamed, spent, spec } = failure;
   const { isCertain, refresh }: Rule = POLICY[reason];
@@ -101,7 +104,7 @@ export function decide(failure: Failure): Decision {
   return { action: 'fail', isLate: may && isLate, isAmbiguous: written && !idempotent };
 }
 
-/** ms before it is tried again. */
+/** The pause before the next attempt in ms. */
 function pauseOf({ reason, retries, spec }: Failure): number {
   if (spec !== undefined && reason === 'error map') return specifiedPause(spec, retries);
   const rule: Rule = POLICY[reason];
@@ -109,7 +112,7 @@ function pauseOf({ reason, retries, spec }: Failure): number {
   return BACK_OFF[retries] ?? LONGEST_PAUSE;
 }
 
-/** As kv_engine's ErrorMap.md and Couchbase's mock have it: 'exponential' is the interval to the power of the retries. */
+/** 'exponential' is interval to the power of retries, as CouchbaseMock verifies it. */
 function specifiedPause({ strategy, after, interval, ceiling }: RetrySpec, retries: number): number {
   const pauses = { constant: interval, linear: interval * retries, exponential: interval ** retries };
   const pause = retries === 0 ? after : pauses[strategy];

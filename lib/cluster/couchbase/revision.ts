@@ -1,16 +1,16 @@
-/** Which of two configurations is the newer one. Either is -1 where the configuration does not tell it. */
+/** The version of a configuration. A number that the configuration does not contain is -1. */
 export interface Revision {
   readonly epoch: bigint;
   readonly rev: bigint;
 }
 
-/** What is known of a ClusterMap before it is looked into. */
+/** The part of a ClusterMap that decides its order. */
 interface Revised {
   readonly revision: Revision;
   readonly bucket: object | undefined;
 }
 
-/** By epoch, then by rev: less than 0 where `some` is older, 0 where they are the same. */
+/** Compares by epoch, then by rev: -1 if `some` is older, 0 if they are equal. */
 export function compareRevisions(some: Revision, other: Revision): -1 | 0 | 1 {
   if (some.epoch !== other.epoch) return some.epoch < other.epoch ? -1 : 1;
   if (some.rev !== other.rev) return some.rev < other.rev ? -1 : 1;
@@ -18,8 +18,8 @@ export function compareRevisions(some: Revision, other: Revision): -1 | 0 | 1 {
 }
 
 /**
- * Whether a configuration takes the place of another one. A bucket's always takes that of the cluster's own, and never the other
- * way round; otherwise the newer does. One without a revision is older than all that have one.
+ * Whether a configuration replaces the current one. A bucket's configuration always replaces the global one, never the
+ * other way round; otherwise the newer one wins. A configuration without a revision is older than all others.
  */
 export function supersedes(next: Revised, current: Revised | undefined): boolean {
   if (current === undefined) return true;

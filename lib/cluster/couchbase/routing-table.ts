@@ -2,18 +2,18 @@ import type { HostPort } from '../connection-string';
 import type { ClusterState } from './configurations';
 import { NOBODY, partitionOf } from './partition-map';
 
-/** Where keys are, among servers that can be connected to: what native code routes by, and who checks it. */
+/** The assignment of partitions to servers that the client can connect to, for native code and its tests. */
 export interface RoutingTable {
   readonly servers: readonly HostPort[];
-  /** 0: none are given out, and no key has a server. */
+  /** 0: no partitions are assigned yet. */
   readonly partitions: number;
-  /** Of each partition: the active one and its replicas. */
+  /** Copies per partition: the active one and the replicas. */
   readonly copies: number;
-  /** For each partition, for each copy of it: an index of `servers`, or -1 where nobody has it who can be connected to. */
+  /** For each copy of each partition an index into `servers`, or -1: no server that the client can connect to. */
   readonly rows: Int16Array;
 }
 
-/** In memory of the caller's. Servers that do not listen for what is wanted, as for TLS, are not in it. */
+/** Leaves out servers without the required port, for example for TLS. */
 export function routingTableOf({ map, servers }: ClusterState): RoutingTable {
   const reachable = servers.filter((server) => server !== undefined);
   const places = new Map(reachable.map((server, place) => [server, place]));
@@ -26,7 +26,7 @@ export function routingTableOf({ map, servers }: ClusterState): RoutingTable {
   return { servers: reachable, partitions: partitions?.count ?? 0, copies, rows };
 }
 
-/** Which server has a copy of a key; undefined: nobody who can be connected to. */
+/** The server of a copy of a key; undefined: no server that the client can connect to. */
 export function serverOf(table: RoutingTable, key: string | Uint8Array, copy = 0): HostPort | undefined {
   if (table.partitions === 0 || copy < 0 || copy >= table.copies) return undefined;
   const index = table.rows[partitionOf(key, table.partitions) * table.copies + copy] ?? NOBODY;

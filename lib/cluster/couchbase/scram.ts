@@ -5,7 +5,7 @@ import { AuthenticationError } from '../../errors';
 
 const derive = promisify(pbkdf2);
 
-/** As Couchbase spells them, and what they are made of. */
+/** By the names that Couchbase uses. */
 const DIGESTS = {
   'SCRAM-SHA512': { name: 'sha512', bytes: 64 },
   'SCRAM-SHA256': { name: 'sha256', bytes: 32 },
@@ -15,13 +15,13 @@ const DIGESTS = {
 export type ScramMechanism = keyof typeof DIGESTS;
 
 const LONGEST_MESSAGE = 4096;
-/** RFC 7677 asks for 4096. With few, whoever is taken for the server could find out a weak password. */
+/** RFC 7677 requires 4096. A fake server that asked for a few could find out a weak password. */
 const FEWEST_ITERATIONS = 1000;
-/** Half a second or so of a thread's time, for which others wait. */
+/** About half a second of a thread of the pool. */
 const MOST_ITERATIONS = 1_000_000;
 const MOST_REMEMBERED = 16;
 const NONCE_BYTES = 24;
-/** Of `n,,` in base64: there is no channel binding. */
+/** `n,,` in base64: no channel binding. */
 const NO_BINDING = 'biws';
 
 const SERVER_FIRST =
@@ -29,12 +29,12 @@ const SERVER_FIRST =
 const SERVER_FINAL = /^([ve])=([^,]+)(?:,[A-Za-z]=[^,]*)*$/;
 
 /**
- * A password as servers want it proven: salted so many times, which takes milliseconds of another thread and is done once for all
- * connections to servers that keep it in the same way.
+ * Derives and caches the salted passwords of one user. A derivation takes milliseconds in the thread pool; connections
+ * for which the server uses the same salt and iterations share it.
  */
 export class SaltedPasswords {
   readonly #password: string;
-  /** The least recently used one first. */
+  /** Ordered by last use, oldest first. */
   readonly #known = new Map<string, Promise<Buffer>>();
 
   constructor(password: string) {
@@ -62,20 +62,20 @@ export class SaltedPasswords {
 }
 
 /**
- * The messages of one login by RFC 5802, without channel binding. Name and password are not prepared (SASLprep): Couchbase
- * takes their bytes as they are. Every error is an AuthenticationError.
+ * The client side of one SCRAM login (RFC 5802) without channel binding. The name and password are used as they are,
+ * without SASLprep, which Couchbase does not apply either. All errors are AuthenticationErrors.
  */
 export class ScramLogin {
-  /** What is said first. */
+  /** The client's first message. */
   readonly first: string;
   readonly #mechanism: ScramMechanism;
   readonly #passwords: SaltedPasswords;
   readonly #nonce: string;
   readonly #bare: string;
-  /** What only one can say who knows the password as well. */
+  /** The signature of a server that knows the password. */
   #expected: Buffer | undefined;
 
-  /** `nonce`: printable characters without a comma, different ones for each login. */
+  /** `nonce`: printable characters without a comma, unique for each login. */
   constructor(
     mechanism: ScramMechanism,
     username: string,
@@ -89,18 +89,20 @@ export class ScramLogin {
     this.first = `n,,${this.#bare}`;
   }
 
-  /** What is said after the server's first message. */
+  /** The client's final message. */
   async answer(serverFirst: string | Uint8Array): Promise<string> {
     const said = textOf(serverFirst);
     const [, nonce = '', saltText = '', count] = SERVER_FIRST.exec(said) ?? [];
     const salt = bytesOf(saltText);
-    if (count === undefined || salt === undefined) throw notUnderstood(said);
+    if (count === undefined || salt === undefined) throw malformed(said);
     if (!nonce.startsWith(this.#nonce) || nonce.length === this.#nonce.length)
-      throw new AuthenticationError('authentication: the server answers to another login than this one');
+      throw new AuthenticationError(
+        'authentication: the nonce of the server does not continue that of the client',
+      );
     const iterations = Number(count);
     if (iterations < FEWEST_ITERATIONS || iterations > MOST_ITERATIONS)
       throw new AuthenticationError(
-        `authentication: the server asks for ${iterations} iterations, which is not between ${FEWEST_ITERATIONS} and ${MOST_ITERATIONS}`,
+        `authentication: the server requires ${iterations} iterations; accepted are ${FEWEST_ITERATIONS} to ${MOST_ITERATIONS}`,
       );
     const salted = await this.#passwords.of(this.#mechanism, salt, iterations);
     const final = `c=${NO_BINDING},r=${nonce}`;
@@ -114,11 +116,11 @@ export class ScramLogin {
     return `${final},p=${Buffer.from(proof).toString('base64')}`;
   }
 
-  /** Throws unless the server's last message proves that it knows the password, too. */
+  /** Throws unless the server's final message proves that the server knows the password. */
   verify(serverFinal: string | Uint8Array): void {
     const said = textOf(serverFinal);
     const [, kind, value = ''] = SERVER_FINAL.exec(said) ?? [];
-    if (kind === undefined) throw notUnderstood(said);
+    if (kind === undefined) throw malformed(said);
     if (kind === 'e')
       throw new AuthenticationError(`authentication: the server refuses the credentials: ${shown(value)}`);
     const signature = bytesOf(value);
@@ -129,7 +131,9 @@ export class ScramLogin {
       signature.length !== expected.length ||
       !timingSafeEqual(signature, expected)
     )
-      throw new AuthenticationError('authentication: the server does not prove that it knows the password');
+      throw new AuthenticationError(
+        'authentication: the signature of the server is wrong: it does not know the password',
+      );
   }
 
   #hmac(key: Buffer, text: string): Buffer {
@@ -139,15 +143,17 @@ export class ScramLogin {
 
 function textOf(message: string | Uint8Array): string {
   if (message.length > LONGEST_MESSAGE)
-    throw new AuthenticationError(`authentication: the server says more than ${LONGEST_MESSAGE} bytes`);
+    throw new AuthenticationError(
+      `authentication: the message of the server has more than ${LONGEST_MESSAGE} bytes`,
+    );
   return typeof message === 'string' ? message : Buffer.from(message).toString();
 }
 
-/** undefined: it is not in base64. */
+/** undefined: not base64. */
 function bytesOf(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : undefined;
 }
 
-const notUnderstood = (said: string): AuthenticationError =>
-  new AuthenticationError(`authentication: not understood of what the server says: ${shown(said)}`);
+const malformed = (said: string): AuthenticationError =>
+  new AuthenticationError(`authentication: malformed message from the server: ${shown(said)}`);

@@ -5,22 +5,22 @@ import { type HostPort, nameOfServer } from '../connection-string';
 import type { Timers } from '../resolver';
 import type { CouchbaseTarget } from './connection-string';
 
-/** What is used of a record of DNS. */
+/** The used part of an SRV record. */
 export interface ServiceRecord {
   readonly name: string;
   readonly port: number;
   readonly priority: number;
 }
 
-/** As `resolveSrv` of `node:dns/promises`. */
+/** Such as `resolveSrv` of `node:dns/promises`. */
 export type ResolveService = (name: string) => Promise<readonly ServiceRecord[]>;
 
 const MOST_SEEDS = 256;
 
 /**
- * The nodes to begin with: those that DNS names for the service `_couchbase._tcp` (`_couchbases` with TLS) of the url's host, the preferred
- * ones first, or else the url's own. `timeout`: ms that DNS is waited for. Rejects with ConnectionError only where the url wants a
- * service and there is none.
+ * The nodes to connect to first: those of the SRV record `_couchbase._tcp` (`_couchbases._tcp` for TLS) of the URL's
+ * host in order of priority, or the hosts of the URL if there is no record. `timeout`: ms to wait for DNS. Rejects with
+ * ConnectionError only if the URL requires a record and there is none.
  */
 export async function findSeeds(
   target: CouchbaseTarget,
@@ -35,17 +35,17 @@ export async function findSeeds(
     const records = await within(timeout, timers, () => resolveService(service));
     const seeds = seedsOf(records);
     if (seeds.length > 0) return seeds;
-    throw new Error('it names no server');
+    throw new Error('the record has no valid server');
   } catch (cause) {
     if (target.srv === 'if there') return target.seeds;
-    const message = `connect: the service ${service} is not known: ${messageOf(cause)}`;
+    const message = `connect: no SRV record ${service}: ${messageOf(cause)}`;
     throw new ConnectionError(message, { cause, context: { op: 'connect', node: seed.host } });
   }
 }
 
 function seedsOf(records: readonly ServiceRecord[]): readonly HostPort[] {
   const seeds = new Map<string, HostPort>();
-  // Weights make no difference to those who are all asked together.
+  // Weights are ignored because all seeds are asked at once.
   for (const { name, port } of records.toSorted((some, other) => some.priority - other.priority)) {
     const host = name.replace(/\.$/, '');
     if (!isHost(host) || port < 1 || port > 65535) continue;
@@ -55,7 +55,7 @@ function seedsOf(records: readonly ServiceRecord[]): readonly HostPort[] {
   return [...seeds.values()];
 }
 
-/** A resolver may take longer than anybody wants to wait, and cannot be told to stop. */
+/** A DNS query may take long and cannot be cancelled. */
 function within<T>(timeout: number, timers: Timers, ask: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = timers.timer(timeout, () => reject(new Error(`no answer within ${timeout} ms`)));

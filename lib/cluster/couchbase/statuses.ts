@@ -1,20 +1,20 @@
 import type { ErrorMap } from './error-map';
 import type { Reason, RetrySpec } from './retry-policy';
 
-/** What a status says to who knows the protocol only, and not what was asked. */
+/** The meaning of a status, independent of the operation. */
 export interface StatusMeaning {
-  /** For people. */
+  /** For messages. */
   readonly name: string;
-  /** Why the operation may be tried again; undefined: it is an answer. */
+  /** Why the operation may be retried; undefined: the status is final. */
   readonly reason: Reason | undefined;
-  /** The connection is of no use any more. */
+  /** The client has to reconnect. */
   readonly endsConnection: boolean;
-  /** There may be a newer configuration. */
+  /** The configuration may be out of date. */
   readonly isOfOldMap: boolean;
   readonly spec: RetrySpec | undefined;
 }
 
-/** Of kv_engine's BinaryProtocol.md, for whoever looks for one. */
+/** The status codes of kv_engine's BinaryProtocol.md. */
 export const CouchbaseStatus = {
   success: 0x00,
   keyNotFound: 0x01,
@@ -104,8 +104,8 @@ export const CouchbaseStatus = {
 export type StatusName = keyof typeof CouchbaseStatus;
 
 /**
- * Those that say that nothing was done and that the same may be done later. An unlock that finds the record locked has the
- * wrong cas, and is for the caller to tell apart.
+ * Statuses for which the operation was not executed and may be retried. For an unlock, `locked` means a wrong cas and is
+ * final; the caller has to distinguish it.
  */
 const REASONS: Readonly<Partial<Record<StatusName, Reason>>> = {
   notMyPartition: 'not my partition',
@@ -155,7 +155,7 @@ const MEANINGS: ReadonlyMap<number, StatusMeaning> = new Map(
   ]),
 );
 
-/** The error map is looked at for those only that are not known here; undefined: it is not known there either. */
+/** The error map is used only for statuses that are not in CouchbaseStatus. undefined: an unknown status. */
 export function meaningOf(status: number, errorMap: ErrorMap | undefined): StatusMeaning | undefined {
   return MEANINGS.get(status) ?? meaningIn(errorMap, status);
 }
@@ -168,7 +168,7 @@ function meaningIn(errorMap: ErrorMap | undefined, status: number): StatusMeanin
   return {
     name: entry.name,
     reason: mayRetry ? 'error map' : undefined,
-    // By ErrorMap.md, who does not handle it in a special way is to reconnect.
+    // ErrorMap.md: a client that does not handle a special-handling error must drop the connection.
     endsConnection: has('conn-state-invalidated') || has('special-handling'),
     isOfOldMap: has('fetch-config'),
     spec: entry.retry,
