@@ -32,7 +32,7 @@ export class Failing {
 
   /** Rejects the first operations, at most `most`. */
   fail(most: number): void {
-    const end = Math.min(this.#failures.length, this.#next + most);
+    const end = Math.min(this.#failures.length, this.#next + Math.ceil(most));
     while (this.#next < end) {
       fail(this.#failures[this.#next++] as Failure);
     }

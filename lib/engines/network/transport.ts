@@ -364,7 +364,8 @@ export class NativeTransport implements Transport {
       this.#endWithBase();
       return false;
     }
-    if (this.#settler.failing.size > 0 || this.#failsOn) this.#fail(A_TURN);
+    const { size } = this.#settler.failing;
+    if (size > 0 || this.#failsOn) this.#fail(Math.max(A_TURN, size / 16));
     // Only here is the room of what has ended free again: native code takes slots back with the next take.
     if (this.#settler.hasAgain) this.#handInAgain();
     if (this.#waiting.size > 0) this.#proceed();
@@ -524,5 +525,5 @@ export class NativeTransport implements Transport {
 const isOfTheMoment = (refused: unknown): boolean =>
   refused instanceof BackpressureError || refused instanceof ConnectionError;
 
-/** Operations fail and are lost in crowds, and each costs as much as several others: the loop turns between so many. */
+/** Operations fail and are lost in crowds, and each costs as much as several others: the loop turns between so many, or a sixteenth of a large crowd. */
 const A_TURN = 64;
