@@ -26,6 +26,8 @@ import {
 } from './servers';
 import { Side } from './side';
 import { traced } from './stacks';
+import { type CollectionView, DEFAULT_SCOPE, ScopeView } from './transactions/collection';
+import type { WriteAdditions } from './transactions/durability';
 import type { PartialResult } from './transactions/gathering';
 import type { Loader, LoadOptions } from './transactions/load-options';
 import type { PreparedTransaction, PrepareOptions } from './transactions/prepared';
@@ -42,7 +44,8 @@ export type Scheduled<R> = R extends readonly unknown[]
 export class BaseView<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
   Mode extends EventMode = undefined,
-> extends Transactions {
+  Also extends WriteAdditions = WriteAdditions,
+> extends Transactions<Also> {
   readonly #side: Side;
 
   constructor(side: Side) {
@@ -97,6 +100,19 @@ export class BaseView<
    */
   stats(): DatabaseStats {
     return this.#side.stats();
+  }
+
+  /** A scope of the bucket. UnsupportedError on engines without scopes. */
+  scope(name: string): ScopeView {
+    return new ScopeView(this.#side.target, name);
+  }
+
+  /**
+   * A collection of the default scope. UnsupportedError on engines without collections, InvalidArgumentError (`collection`) for an
+   * impossible name.
+   */
+  collection(name: string): CollectionView {
+    return this.scope(DEFAULT_SCOPE).collection(name);
   }
 
   /**
@@ -255,7 +271,8 @@ const CLOSE_NAMES = optionNames<CloseOptions>({ timeout: true });
 export class Database<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
   Mode extends EventMode = undefined,
-> extends BaseView<Classes, Mode> {
+  Also extends WriteAdditions = WriteAdditions,
+> extends BaseView<Classes, Mode, Also> {
   readonly #engine: Engine;
   readonly #capturesStack: boolean;
   readonly #slow: SlowOperations | undefined;
@@ -287,15 +304,15 @@ export class Database<
    * The database on another event base, with its own connections, created on the first call for that base. Throws
    * CrossThreadError for a base of another thread, ClosedError when the database or the base is closed.
    */
-  via(base: EventBase): BaseView<Classes, Mode> {
+  via(base: EventBase): BaseView<Classes, Mode, Also> {
     EventBase.check(base);
     if (this.closed) throw new ClosedError('the database is closed');
     if (base.closed) throw new ClosedError('the event base is closed');
     const known = this.#sides.get(base);
-    if (known !== undefined) return known.view as BaseView<Classes, Mode>;
+    if (known !== undefined) return known.view as BaseView<Classes, Mode, Also>;
     const transport = this.#engine.createTransport(base);
     const side = new Side(this.capabilities, base, transport, this.#capturesStack, this.#timed);
-    const view = new BaseView<Classes, Mode>(side);
+    const view = new BaseView<Classes, Mode, Also>(side);
     // Closing a base has already ended everything that ran on it.
     for (const each of this.#sides.keys())
       if (each.closed && each !== this.eventBase) this.#sides.delete(each);

@@ -129,6 +129,19 @@ export class PathExistsError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_PATH_EXISTS';
 }
 
+/**
+ * A durable write whose outcome the server does not know: it may have been made, and may still be undone. Always `ambiguous`. Read
+ * the record before you write it again.
+ */
+export class DurabilityAmbiguousError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_DURABILITY_AMBIGUOUS';
+}
+
+/** The bucket has too few servers for the durability at the moment; nothing was written. */
+export class DurabilityImpossibleError extends EvenkeelError {
+  static override readonly code: string = 'EVENKEEL_DURABILITY_IMPOSSIBLE';
+}
+
 /** The scheduling context of the operation failed; nothing was sent. */
 export class DiscardedError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_DISCARDED';

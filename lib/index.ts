@@ -128,6 +128,15 @@ export type { TimeToLive } from './schema/ttl';
 export { toTypeScript } from './schema/typescript';
 export { validate } from './schema/validate';
 export type { AskOptions, FlushAllOptions, ServerStats, ServerStatsOptions } from './servers';
+export type { MutateInOptions, ReplicaOptions } from './transactions/collection';
+export { CollectionView, ScopeView } from './transactions/collection';
+export type { Durability, StoreSemantics } from './transactions/documents';
+export type {
+  DurabilityOptions,
+  DurableWrites,
+  PreserveExpiryOptions,
+  WriteAdditions,
+} from './transactions/durability';
 export type { ExpiryOptions } from './transactions/expiry';
 export type { PartialResult } from './transactions/gathering';
 export type { Load, Loader, LoadOptions } from './transactions/load-options';
@@ -151,7 +160,21 @@ export type {
   RecordWriteOptions,
   VersionedRecord,
 } from './transactions/records';
+export type { AllReplicas } from './transactions/replica-reads';
+export { ReplicaRecord } from './transactions/replica-reads';
+export type { MutationToken } from './transactions/results';
 export { DetailedRecord, MutationResult, RecordResult } from './transactions/results';
+export { LookupResult, MutateInResult } from './transactions/sub-document/results';
+export type {
+  AnsweredBy,
+  CreatePathOptions,
+  FoundBy,
+  LookupSpec,
+  Macro,
+  MutationSpec,
+  PathOptions,
+} from './transactions/sub-document/specs';
+export { sub } from './transactions/sub-document/specs';
 export type { Transaction, TransactionOptions } from './transactions/transaction';
 export { Transactions } from './transactions/transactions';
 export type { EncodedValue, Transcoder } from './transactions/transcoder';

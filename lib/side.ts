@@ -16,8 +16,8 @@ import { Loads } from './transactions/loads';
 import { ObservedTarget, observedRecords } from './transactions/observed';
 import { type Kind, nameOf } from './transactions/operation';
 import type { Records } from './transactions/records';
+import type { Target } from './transactions/target';
 import { tracedRecords, tracedTarget } from './transactions/traced';
-import type { Target } from './transactions/transactions';
 
 const unchanged = <T>(promise: Promise<T>): Promise<T> => promise;
 

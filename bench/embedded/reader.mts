@@ -8,7 +8,7 @@ const db = await openOurs(directory);
 const now = (): number => performance.timeOrigin + performance.now();
 const subscription = await db.events.on(Told, ['new'], () => void process.send?.(now()));
 process.once('disconnect', () => {
-  subscription.close();
+  void subscription.close();
   void db.close();
 });
 process.send(now());

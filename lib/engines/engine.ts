@@ -19,6 +19,8 @@ export interface Capabilities {
   /** Database events. */
   readonly events: boolean;
   readonly durability: boolean;
+  /** Scopes and collections of documents, with durable writes, locks and reads of replicas. */
+  readonly collections: boolean;
   readonly subDocument: boolean;
   /** Copies of the whole database while it is in use. */
   readonly backup: boolean;

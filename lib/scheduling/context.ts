@@ -4,10 +4,13 @@ import { copyOf } from '../foreign';
 import type { Observer } from '../observability/observer';
 import { queueMicrotask } from '../platform';
 import { onAbort, reasonOf } from '../transactions/abort';
-import type { GetMany } from '../transactions/get-many';
+import { type CollectionView, DEFAULT_SCOPE, ScopeView } from '../transactions/collection';
+import type { Compound } from '../transactions/compound';
+import type { DocumentEngine } from '../transactions/documents';
 import { countCall, observeMany, observeOperation } from '../transactions/observed';
 import { nameOf, type Operation } from '../transactions/operation';
-import { type Target, Transactions } from '../transactions/transactions';
+import type { Target } from '../transactions/target';
+import { Transactions } from '../transactions/transactions';
 
 /**
  * A group of operations that is sent as a whole or not at all. Each call checks and stages an operation and returns the
@@ -25,6 +28,16 @@ export class SchedulingContext extends Transactions {
     const stage = new Stage(transport, outcome, observer);
     super(stage);
     this.#stage = stage;
+  }
+
+  /** A scope of the bucket: what is called on its collections is staged here. UnsupportedError on engines that have none. */
+  scope(name: string): ScopeView {
+    return new ScopeView(this.#stage, name);
+  }
+
+  /** A collection of the default scope, likewise. */
+  collection(name: string): CollectionView {
+    return this.scope(DEFAULT_SCOPE).collection(name);
   }
 
   /** The number of staged operations; each key of a getMany counts. */
@@ -90,6 +103,10 @@ class Stage implements Target {
     return this.#transport.now();
   }
 
+  documents(feature: string): DocumentEngine {
+    return this.#transport.documents(feature);
+  }
+
   refused(op: string, key: unknown, error: unknown): void {
     this.#observer.refused({ op, key }, error);
   }
@@ -120,8 +137,8 @@ class Stage implements Target {
     return promise;
   }
 
-  dispatchMany<R>(many: GetMany<R>): Promise<R> {
-    this.#observer.count('getMany');
+  dispatchMany<R>(many: Compound<R>): Promise<R> {
+    this.#observer.count(many.op);
     const hasEnded = this.#ended;
     let bytes = 0;
     const start = (): Promise<R> => {
@@ -133,8 +150,8 @@ class Stage implements Target {
       this.#observer.isActive ? observeMany(this.#observer, many, start) : start(),
     );
     this.#add({
-      op: 'getMany',
-      size: many.keys.length,
+      op: many.op,
+      size: many.size,
       bytes,
       signal: many.details?.signal,
       start: () => many.start(this.#transport),

@@ -1,41 +1,18 @@
 import { BackpressureError, ConnectionError, TimeoutError } from '../errors';
 import { clearTimeout, queueMicrotask, setTimeout } from '../platform';
 import { onAbort, reasonOf } from './abort';
+import type { Compound, Submitter, Waiting } from './compound';
+import type { CollectionName } from './documents';
 import type { Gathering } from './gathering';
 import { type Collector, type Details, Kind, Operation } from './operation';
-
-/** The engine's side of a GetMany: starts and cancels its operations. */
-export interface Submitter {
-  /** The default timeout of operations, in ms. */
-  readonly timeout: number;
-  /** How many more operations would be accepted now. */
-  available(): number;
-  /** Throws what submitting a get of this key would throw. */
-  check(key: string, value: undefined): void;
-  /** Throws what the call should throw. */
-  submit(operation: Operation): void;
-  cancel(operation: Operation): void;
-  /** Calls `proceed` whenever operations have ended, until stopWaiting(). */
-  wait(waiting: Waiting): void;
-  stopWaiting(waiting: Waiting): void;
-}
-
-/** An operation of several steps, some of which have not started. */
-export interface Waiting {
-  /**
-   * There may be room for more. Operations submitted here continue a call under way, so they neither wait for flush()
-   * nor need the database to be open.
-   */
-  proceed(): void;
-  /** Everything that has not ended fails with the error. */
-  giveUp(error: unknown): void;
-}
 
 /**
  * Many gets with one outcome. It starts as many as the client has room for and the others as room becomes free, so a
  * call of any size respects the same limits as single operations.
  */
-export class GetMany<R> implements Collector, Waiting {
+export class GetMany<R> implements Collector, Compound<R>, Waiting {
+  readonly op = 'getMany';
+  collection: CollectionName | undefined = undefined;
   readonly #gathering: Gathering<R>;
   readonly #operations: Operation[] = [];
   readonly #details: Details | undefined;
@@ -62,6 +39,10 @@ export class GetMany<R> implements Collector, Waiting {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  get size(): number {
+    return this.keys.length;
   }
 
   get promise(): Promise<R> {
@@ -171,6 +152,7 @@ export class GetMany<R> implements Collector, Waiting {
     for (; this.#started < end && !this.#settled; this.#started += 1) {
       const key = this.keys[this.#started] as string;
       const operation = new Operation(Kind.get, key, undefined, this.#details, this);
+      operation.collection = this.collection;
       try {
         submitter.submit(operation);
       } catch (error) {

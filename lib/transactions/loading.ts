@@ -1,11 +1,12 @@
 import { CasMismatchError, ClosedError, KeyNotFoundError, TimeoutError } from '../errors';
 import { copyOf } from '../foreign';
 import { clearTimeout, nextTick, setTimeout } from '../platform';
+import type { Submitter, Waiting } from './compound';
 import { Crowd, type Patience } from './crowd';
-import type { Submitter, Waiting } from './get-many';
 import type { Wanted } from './load-options';
 import { details, Kind, nameOf, Operation } from './operation';
-import { checkEncoded, type Target } from './transactions';
+import type { Target } from './target';
+import { checkEncoded } from './transactions';
 
 /** The result of a read for getOrLoad(). */
 export interface Claim {

@@ -1,9 +1,10 @@
 import type { Observer } from '../observability/observer';
 import type { ClassDefinition } from '../schema/class';
-import type { GetMany } from './get-many';
+import type { Compound } from './compound';
+import type { DocumentEngine } from './documents';
 import { canMiss, nameOf, type Operation } from './operation';
 import type { Records } from './records';
-import type { Target } from './transactions';
+import type { Target } from './target';
 
 /** A target whose operations are observed while somebody subscribes. */
 export class ObservedTarget implements Target {
@@ -25,13 +26,17 @@ export class ObservedTarget implements Target {
     return this.#target.now();
   }
 
+  documents(feature: string): DocumentEngine {
+    return this.#target.documents(feature);
+  }
+
   dispatch<T>(operation: Operation): Promise<T> {
     countCall(this.#observer, operation);
     return this.#observer.isActive ? this.#observed(operation) : this.#target.dispatch(operation);
   }
 
-  dispatchMany<R>(many: GetMany<R>): Promise<R> {
-    this.#observer.count('getMany');
+  dispatchMany<R>(many: Compound<R>): Promise<R> {
+    this.#observer.count(many.op);
     if (this.#observer.isActive)
       return observeMany(this.#observer, many, () => this.#target.dispatchMany(many));
     return this.#target.dispatchMany(many);
@@ -69,9 +74,9 @@ export function observeOperation<T>(
   });
 }
 
-export function observeMany<R>(observer: Observer, many: GetMany<R>, start: () => Promise<R>): Promise<R> {
-  const { keys } = many;
-  return observer.observe({ op: 'getMany', key: keys, size: keys.length }, (trace) =>
+export function observeMany<R>(observer: Observer, many: Compound<R>, start: () => Promise<R>): Promise<R> {
+  const { op, keys } = many;
+  return observer.observe({ op, key: keys, size: keys.length }, (trace) =>
     noting(start(), ignore, () => {
       trace.hits = many.hits;
     }),

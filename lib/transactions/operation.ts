@@ -1,4 +1,5 @@
 import type { OperationTrace } from '../observability/channels';
+import type { CollectionName, DocumentDetails } from './documents';
 
 /** What an operation does; each engine translates it to its wire. */
 export const Kind = {
@@ -23,10 +24,19 @@ export const Kind = {
   serverStats: 16,
   flushAll: 17,
   serverVersions: 18,
+  // Of engines with collections of documents.
+  lookupIn: 19,
+  mutateIn: 20,
+  getAndLock: 21,
+  unlock: 22,
+  getReplica: 23,
 } as const;
 
 export type KindName = keyof typeof Kind;
 export type Kind = (typeof Kind)[KindName];
+
+/** Of engines with collections of documents. */
+export type DocumentKind = (typeof Kind)['lookupIn' | 'mutateIn' | 'getAndLock' | 'unlock' | 'getReplica'];
 
 const NAMES = Object.keys(Kind) as KindName[];
 export const nameOf = (kind: Kind): KindName => NAMES[kind] ?? 'get';
@@ -45,10 +55,28 @@ const MISSING: ReadonlySet<Kind> = new Set([
   Kind.getDetails,
   Kind.invalidate,
   Kind.getOrLoad,
+  Kind.lookupIn,
+  Kind.getAndLock,
+  Kind.unlock,
+  Kind.getReplica,
 ]);
 
 /** A missing record resolves to undefined or false. */
 export const canMiss = (kind: Kind): boolean => MISSING.has(kind);
+
+const BOOLEAN: ReadonlySet<Kind> = new Set([
+  Kind.exists,
+  Kind.remove,
+  Kind.touch,
+  Kind.invalidate,
+  Kind.unlock,
+]);
+
+/** The result of a miss, for kinds where it is not an error. */
+export function missOf(kind: Kind): { readonly value: boolean | undefined } | undefined {
+  if (!canMiss(kind)) return undefined;
+  return { value: BOOLEAN.has(kind) ? false : undefined };
+}
 
 /** What the simplest operations do not need; kept separate so that a plain get allocates little. */
 export interface Details {
@@ -69,6 +97,7 @@ export interface Details {
   /** The time of the first attempt on the engine's clock. */
   started: number;
   signal: AbortSignal | undefined;
+  document: DocumentDetails | undefined;
   /** The name of the server that it addresses; undefined: the key decides. */
   server: string | undefined;
   /** The number of connections that broke while reading the answer to this operation. */
@@ -91,6 +120,7 @@ export function details(): Details {
     deadlineLow: 0,
     started: 0,
     signal: undefined,
+    document: undefined,
     server: undefined,
     blamed: 0,
     lostTo: undefined,
@@ -115,6 +145,8 @@ const ignore = (): void => {};
 
 /** One operation, from the call to its outcome. */
 export class Operation {
+  /** undefined: the default collection, or an engine without collections. */
+  collection: CollectionName | undefined = undefined;
   /** The flags stored with `value`. */
   flags = 0;
   /** How many times it was handed to a connection. */

@@ -1,4 +1,5 @@
 import { optionNames } from '../arguments';
+import type { DurabilityOptions, PreserveExpiryOptions } from './durability';
 import type { ExpiryOptions } from './expiry';
 
 /** Options of every operation. */
@@ -53,18 +54,33 @@ const EXPIRY = { ttl: true, expiresAt: true } as const;
 export const OPERATION_NAMES = optionNames<OperationOptions>(TIMING);
 export const GET_MANY_NAMES = optionNames<GetManyOptions>({ ...TIMING, partial: true });
 export const TOUCH_NAMES = optionNames<ExpiryOptions & OperationOptions>({ ...TIMING, ...EXPIRY });
-export const WRITE_NAMES = optionNames<WriteOptions>({ ...TIMING, ...EXPIRY, setCas: true });
+export const WRITE_NAMES = optionNames<WriteOptions & DurabilityOptions>({
+  ...TIMING,
+  ...EXPIRY,
+  setCas: true,
+  durability: true,
+});
 export const CONDITIONAL_NAMES = optionNames<ConditionalOptions>({ ...TIMING, cas: true });
-export const CONDITIONAL_WRITE_NAMES = optionNames<ConditionalWriteOptions>({
+export const DURABLE_CONDITIONAL_NAMES = optionNames<ConditionalOptions & DurabilityOptions>({
+  ...TIMING,
+  cas: true,
+  durability: true,
+});
+export const CONDITIONAL_WRITE_NAMES = optionNames<
+  ConditionalWriteOptions & DurabilityOptions & PreserveExpiryOptions
+>({
   ...TIMING,
   ...EXPIRY,
   cas: true,
   setCas: true,
+  durability: true,
+  preserveExpiry: true,
 });
 export const INVALIDATE_NAMES = optionNames<InvalidateOptions>({ ...TIMING, cas: true, staleFor: true });
-export const COUNTER_NAMES = optionNames<CounterOptions>({
+export const COUNTER_NAMES = optionNames<CounterOptions & DurabilityOptions>({
   ...TIMING,
   ...EXPIRY,
   delta: true,
   initial: true,
+  durability: true,
 });

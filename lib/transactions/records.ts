@@ -1,3 +1,4 @@
+import { optionNames } from '../arguments';
 import type { ClassDefinition } from '../schema/class';
 import type { IndexedField } from '../schema/indexes';
 import type { InsertOf, KeyOf, RecordOf, ValueOf } from '../schema/record';
@@ -9,6 +10,20 @@ export interface RecordWriteOptions extends OperationOptions, ExpiryOptions {}
 
 /** A write that may depend on the version of the record. */
 export interface ConditionalRecordWriteOptions extends RecordWriteOptions, ConditionalOptions {}
+
+export const RECORD_WRITE_NAMES = optionNames<RecordWriteOptions>({
+  timeout: true,
+  signal: true,
+  ttl: true,
+  expiresAt: true,
+});
+export const CONDITIONAL_RECORD_WRITE_NAMES = optionNames<ConditionalRecordWriteOptions>({
+  timeout: true,
+  signal: true,
+  ttl: true,
+  expiresAt: true,
+  cas: true,
+});
 
 /** A record with its version and expiry. */
 export interface VersionedRecord<C extends ClassDefinition> {

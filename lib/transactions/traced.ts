@@ -1,9 +1,9 @@
 import type { ClassDefinition } from '../schema/class';
 import { traced } from '../stacks';
-import type { GetMany } from './get-many';
+import type { Compound } from './compound';
 import type { Operation } from './operation';
 import type { Records } from './records';
-import type { Target } from './transactions';
+import type { Target } from './target';
 
 /** A target whose errors show the caller's stack. */
 export function tracedTarget(target: Target): Target {
@@ -12,8 +12,9 @@ export function tracedTarget(target: Target): Target {
     mayBeUnversioned: target.mayBeUnversioned,
     withoutMeta: target.withoutMeta,
     now: () => target.now(),
+    documents: (feature) => target.documents(feature),
     dispatch: <T>(operation: Operation) => traced(target.dispatch<T>(operation)),
-    dispatchMany: <R>(many: GetMany<R>) => traced(target.dispatchMany(many)),
+    dispatchMany: <R>(many: Compound<R>) => traced(target.dispatchMany(many)),
     refused: (op, key, error) => target.refused?.(op, key, error),
   };
 }

@@ -10,17 +10,23 @@ import {
 } from '../arguments';
 import { UnsupportedError } from '../errors';
 import { lengthOf } from '../foreign';
+import {
+  type DurabilityOptions,
+  durably,
+  type PreserveExpiryOptions,
+  type WriteAdditions,
+} from './durability';
 import { type ExpiryOptions, encodeExpiry, encodeSpan } from './expiry';
 import { Hits, HitsAndFailures, type PartialResult } from './gathering';
 import { GetMany } from './get-many';
 import { type Details, details, Kind, nameOf, Operation } from './operation';
 import {
-  CONDITIONAL_NAMES,
   CONDITIONAL_WRITE_NAMES,
   COUNTER_NAMES,
   type ConditionalOptions,
   type ConditionalWriteOptions,
   type CounterOptions,
+  DURABLE_CONDITIONAL_NAMES,
   GET_MANY_NAMES,
   type GetManyOptions,
   INVALIDATE_NAMES,
@@ -32,23 +38,8 @@ import {
   type WriteOptions,
 } from './options';
 import type { DetailedRecord, MutationResult, RecordResult } from './results';
-import type { EncodedValue, Transcoder } from './transcoder';
-
-/** Where operations go: directly to an engine, or into a scheduling context. */
-export interface Target {
-  readonly transcoder: Transcoder;
-  /** Whether a server may keep no record versions and return 0n. */
-  readonly mayBeUnversioned?: boolean;
-  /** Why the features of memcached's meta protocol are unavailable; undefined when they are available. */
-  readonly withoutMeta?: string | undefined;
-  /** ms since 1970, on the engine's clock. */
-  now(): number;
-  /** Throws what the call should throw; later errors reject the promise. */
-  dispatch<T>(operation: Operation): Promise<T>;
-  dispatchMany<R>(many: GetMany<R>): Promise<R>;
-  /** Is notified of a call that throws `error` before dispatch. */
-  refused?(op: string, key: unknown, error: unknown): void;
-}
+import type { Target } from './target';
+import type { EncodedValue } from './transcoder';
 
 /** Converts the options of a call to the details of an operation. Throws what the call should throw. */
 type Prepare<O> = (options: O, target: Target, value: string | Uint8Array | undefined) => Details | undefined;
@@ -69,7 +60,7 @@ const LARGEST_COUNTER = 0xffffffffffffffffn;
  * A Buffer larger than 16 KiB is sent without copying: do not change it until the promise has settled. The call copies
  * smaller ones, and all that go through a scheduling context.
  */
-export class Transactions {
+export class Transactions<Also extends WriteAdditions = WriteAdditions> {
   readonly #target: Target;
 
   constructor(target: Target) {
@@ -127,24 +118,32 @@ export class Transactions {
   }
 
   /** Writes a new record. KeyExistsError when the key exists. */
-  insert(key: string, value: unknown, options?: WriteOptions): Promise<MutationResult> {
+  insert(key: string, value: unknown, options?: WriteOptions & Also['write']): Promise<MutationResult> {
     return this.#write(Kind.insert, key, value, options, WRITE_NAMES);
   }
 
   /**
    * Writes the record, new or not. With `cas`: CasMismatchError when it has changed, KeyNotFoundError when it is gone.
    */
-  upsert(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
+  upsert(
+    key: string,
+    value: unknown,
+    options?: ConditionalWriteOptions & Also['overwrite'],
+  ): Promise<MutationResult> {
     return this.#write(Kind.upsert, key, value, options, CONDITIONAL_WRITE_NAMES);
   }
 
   /** Writes an existing record. KeyNotFoundError when there is none. */
-  replace(key: string, value: unknown, options?: ConditionalWriteOptions): Promise<MutationResult> {
+  replace(
+    key: string,
+    value: unknown,
+    options?: ConditionalWriteOptions & Also['overwrite'],
+  ): Promise<MutationResult> {
     return this.#write(Kind.replace, key, value, options, CONDITIONAL_WRITE_NAMES);
   }
 
   /** Resolves to whether there was a record to remove. */
-  remove(key: string, options?: ConditionalOptions): Promise<boolean> {
+  remove(key: string, options?: ConditionalOptions & Also['write']): Promise<boolean> {
     return this.#send(Kind.remove, key, undefined, condition, options);
   }
 
@@ -170,22 +169,30 @@ export class Transactions {
   }
 
   /** The counter after adding; wraps at 2^64. undefined when there is none and `initial` is not given. */
-  increment(key: string, options?: CounterOptions): Promise<bigint | undefined> {
+  increment(key: string, options?: CounterOptions & Also['write']): Promise<bigint | undefined> {
     return this.#send(Kind.increment, key, undefined, counting, options);
   }
 
   /** The counter after subtracting; stops at 0. undefined when there is none and `initial` is not given. */
-  decrement(key: string, options?: CounterOptions): Promise<bigint | undefined> {
+  decrement(key: string, options?: CounterOptions & Also['write']): Promise<bigint | undefined> {
     return this.#send(Kind.decrement, key, undefined, counting, options);
   }
 
   /** Appends bytes to the record's value and keeps its flags. KeyNotFoundError when there is none. */
-  append(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
+  append(
+    key: string,
+    value: string | Uint8Array,
+    options?: ConditionalOptions & Also['write'],
+  ): Promise<MutationResult> {
     return this.#send(Kind.append, key, value, extension, options);
   }
 
   /** Prepends bytes to the record's value and keeps its flags. KeyNotFoundError when there is none. */
-  prepend(key: string, value: string | Uint8Array, options?: ConditionalOptions): Promise<MutationResult> {
+  prepend(
+    key: string,
+    value: string | Uint8Array,
+    options?: ConditionalOptions & Also['write'],
+  ): Promise<MutationResult> {
     return this.#send(Kind.prepend, key, value, extension, options);
   }
 
@@ -214,7 +221,7 @@ export class Transactions {
     kind: Kind,
     key: string,
     value: unknown,
-    options: ConditionalWriteOptions | undefined,
+    options: (ConditionalWriteOptions & DurabilityOptions & PreserveExpiryOptions) | undefined,
     known: ReadonlySet<string>,
   ): Promise<MutationResult> {
     let encoded: EncodedValue;
@@ -292,8 +299,11 @@ function manyOf<T>(
     : new GetMany(distinct, detail, new Hits<T>());
 }
 
-const condition: Prepare<ConditionalOptions | undefined> = (options, target) =>
-  versionOf(options, CONDITIONAL_NAMES, target);
+const condition: Prepare<(ConditionalOptions & DurabilityOptions) | undefined> = (options, target) => {
+  const detail = versionOf(options, DURABLE_CONDITIONAL_NAMES, target);
+  if (detail !== undefined && options !== undefined) durably(options, detail, target);
+  return detail;
+};
 
 const invalidation: Prepare<InvalidateOptions | undefined> = (options, target) => {
   assertMeta(target, Kind.invalidate);
@@ -303,21 +313,22 @@ const invalidation: Prepare<InvalidateOptions | undefined> = (options, target) =
   return detail;
 };
 
-const extension: Prepare<ConditionalOptions | undefined> = (options, target, value) => {
+const extension: Prepare<(ConditionalOptions & DurabilityOptions) | undefined> = (options, target, value) => {
   if (typeof value !== 'string' && !isUint8Array(value)) {
     throw invalidArgument('value', 'value is a string or a Buffer');
   }
   checkBytes(value);
-  return versionOf(options, CONDITIONAL_NAMES, target);
+  return condition(options, target, value);
 };
 
-const counting: Prepare<CounterOptions | undefined> = (options = {}, target) => {
+const counting: Prepare<(CounterOptions & DurabilityOptions) | undefined> = (options = {}, target) => {
   const detail = timing(options, details(), COUNTER_NAMES);
   const { delta = 1n, initial } = options;
   detail.delta = unsigned('delta', delta);
   detail.initial = unsigned('initial', initial === undefined ? 0n : initial);
   const expiry = encodeExpiry(options, () => target.now());
   detail.expiry = initial === undefined ? DO_NOT_CREATE : expiry;
+  durably(options, detail, target);
   return detail;
 };
 
@@ -348,13 +359,14 @@ function versionOf(
 
 function writing(
   kind: Kind,
-  options: ConditionalWriteOptions,
+  options: ConditionalWriteOptions & DurabilityOptions & PreserveExpiryOptions,
   known: ReadonlySet<string>,
   target: Target,
 ): Details {
   const detail = version(options, timing(options, details(), known), target);
   detail.expiry = encodeExpiry(options, () => target.now());
   if (options.setCas !== undefined) detail.newCas = newVersion(kind, options.setCas, target);
+  durably(options, detail, target);
   return detail;
 }
 
@@ -366,7 +378,7 @@ export function timing(options: OperationOptions, detail: Details, known: Readon
   return detail;
 }
 
-function version(options: ConditionalOptions, detail: Details, target: Target): Details {
+export function version(options: ConditionalOptions, detail: Details, target: Target): Details {
   const { cas } = options;
   if (cas === undefined) return detail;
   if (cas === 0n && target.mayBeUnversioned) {

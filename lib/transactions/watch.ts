@@ -1,6 +1,6 @@
 import { clearTimeout, performanceNow, random, setTimeout } from '../platform';
+import type { Waiting } from './compound';
 import { Crowd, type Patience } from './crowd';
-import type { Waiting } from './get-many';
 import { type Claim, type LoadSite, lateError, release } from './loading';
 
 // ms. Half of each pause is random, so that processes do not poll in step.

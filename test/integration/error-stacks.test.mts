@@ -50,7 +50,7 @@ onBothBases('the stack of an error', (bases) => {
     }
     const context = db.enter();
     const discarded = errorOf(() => context.get('k'));
-    context.get('nobody-listens');
+    void context.get('nobody-listens');
     context.fail();
     assert.match((await discarded).stack ?? '', /error-stacks/);
   });

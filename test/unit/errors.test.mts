@@ -14,6 +14,8 @@ const classes: Record<Exclude<keyof Errors, 'EvenkeelError'>, [code: string, ret
   KeyNotFoundError: ['EVENKEEL_KEY_NOT_FOUND', false],
   PathNotFoundError: ['EVENKEEL_PATH_NOT_FOUND', false],
   PathExistsError: ['EVENKEEL_PATH_EXISTS', false],
+  DurabilityAmbiguousError: ['EVENKEEL_DURABILITY_AMBIGUOUS', false],
+  DurabilityImpossibleError: ['EVENKEEL_DURABILITY_IMPOSSIBLE', false],
   DiscardedError: ['EVENKEEL_DISCARDED', false],
   BackpressureError: ['EVENKEEL_BACKPRESSURE', true],
   CrossThreadError: ['EVENKEEL_CROSS_THREAD', false],

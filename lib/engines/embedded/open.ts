@@ -16,6 +16,7 @@ const CAPABILITIES: Capabilities = {
   events: true,
   durability: true,
   subDocument: false,
+  collections: false,
   backup: true,
   topology: false,
   staleWhileRevalidate: false,

@@ -4,20 +4,20 @@ import type { ClassDefinition } from '../../schema/class';
 import type { InsertOf, KeyOf, RecordOf } from '../../schema/record';
 import {
   CONDITIONAL_NAMES,
-  CONDITIONAL_WRITE_NAMES,
   type ConditionalOptions,
   OPERATION_NAMES,
   type OperationOptions,
-  WRITE_NAMES,
 } from '../../transactions/options';
-import type {
-  ConditionalRecordWriteOptions,
-  FindOptions,
-  IndexNames,
-  Query,
-  Records,
-  RecordWriteOptions,
-  VersionedRecord,
+import {
+  CONDITIONAL_RECORD_WRITE_NAMES,
+  type ConditionalRecordWriteOptions,
+  type FindOptions,
+  type IndexNames,
+  type Query,
+  RECORD_WRITE_NAMES,
+  type Records,
+  type RecordWriteOptions,
+  type VersionedRecord,
 } from '../../transactions/records';
 import { joinWords } from '../../transactions/results';
 import type { ClassStore } from './class-store';
@@ -92,7 +92,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
 
   insert(record: InsertOf<C>, options: RecordWriteOptions = {}): Promise<RecordOf<C>> {
     return attempt(() => {
-      const timing = timingAmong(options, WRITE_NAMES);
+      const timing = timingAmong(options, RECORD_WRITE_NAMES);
       const lifetime = checkLifetime(options);
       const store = this.#store;
       const checked = checkRecord(store, record);
@@ -104,7 +104,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
 
   upsert(record: RecordOf<C>, options: ConditionalRecordWriteOptions = {}): Promise<RecordOf<C>> {
     return attempt(() => {
-      const timing = timingAmong(options, CONDITIONAL_WRITE_NAMES);
+      const timing = timingAmong(options, CONDITIONAL_RECORD_WRITE_NAMES);
       const lifetime = checkLifetime(options);
       const cas = casOf(options);
       const store = this.#store;
@@ -122,7 +122,7 @@ export class EmbeddedRecords<C extends ClassDefinition> implements Records<C> {
     options: ConditionalRecordWriteOptions = {},
   ): Promise<RecordOf<C>> {
     return attempt(() => {
-      const timing = timingAmong(options, CONDITIONAL_WRITE_NAMES);
+      const timing = timingAmong(options, CONDITIONAL_RECORD_WRITE_NAMES);
       const lifetime = checkLifetime(options);
       const cas = casOf(options);
       const store = this.#store;

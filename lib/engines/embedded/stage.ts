@@ -1,9 +1,9 @@
 import { ClosedError, VetoError } from '../../errors';
 import { copyOf } from '../../foreign';
 import { nextTick } from '../../platform';
-import type { GetMany } from '../../transactions/get-many';
+import type { Compound } from '../../transactions/compound';
 import type { Operation } from '../../transactions/operation';
-import type { Target } from '../../transactions/transactions';
+import type { Target } from '../../transactions/target';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { ClassStore } from './class-store';
 import type { Environment } from './environment';
@@ -15,6 +15,7 @@ import type { RecordExecutor, RecordWrite } from './records';
 import { type Range, scan } from './scan';
 import type { AnyRecord } from './shapes';
 import { OUT_OF_NUMBERS, SnapshotBase } from './snapshot-base';
+import { withoutDocuments } from './without-documents';
 import { submit, type Writer } from './writer';
 
 /** What a transaction needs from the database for its operations. */
@@ -54,6 +55,10 @@ export class Stage implements Target, RecordExecutor {
 
   now(): number {
     return this.#overlay.now;
+  }
+
+  documents(feature: string): never {
+    throw withoutDocuments(feature);
   }
 
   open(): Overlay {
@@ -114,7 +119,7 @@ export class Stage implements Target, RecordExecutor {
     return promise;
   }
 
-  dispatchMany<R>(many: GetMany<R>): Promise<R> {
+  dispatchMany<R>(many: Compound<R>): Promise<R> {
     const overlay = this.open();
     many.start({
       timeout: this.#surroundings.timeout,

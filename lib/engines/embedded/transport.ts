@@ -5,7 +5,7 @@ import type { TransportStats } from '../../observability/stats';
 import { queueMicrotask, setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import { reasonOf } from '../../transactions/abort';
-import type { GetMany, Waiting } from '../../transactions/get-many';
+import type { Compound, Waiting } from '../../transactions/compound';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { MultiRecord, Transport } from '../engine';
@@ -25,6 +25,7 @@ import { EmbeddedRecords } from './records';
 import { storageStats } from './storage-stats';
 import { expireAll } from './sweeper';
 import { prepare, transact } from './transaction';
+import { withoutDocuments } from './without-documents';
 import type { WriteBatch } from './write-batch';
 import { type Unit, Writer } from './writer';
 
@@ -116,6 +117,10 @@ export class EmbeddedTransport implements Transport {
     return this.#environment.now();
   }
 
+  documents(feature: string): never {
+    throw withoutDocuments(feature);
+  }
+
   ready(): Promise<void> {
     return this.#closed ? Promise.reject(this.#closedError()) : Promise.resolve();
   }
@@ -154,7 +159,7 @@ export class EmbeddedTransport implements Transport {
     return promise;
   }
 
-  dispatchMany<R>(many: GetMany<R>): Promise<R> {
+  dispatchMany<R>(many: Compound<R>): Promise<R> {
     try {
       many.start(this);
     } catch (error) {

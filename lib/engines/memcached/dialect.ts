@@ -1,12 +1,12 @@
 import type { Credentials } from '../../cluster/credentials';
 import * as layout from '../../native/layout';
-import type { Kind, Operation } from '../../transactions/operation';
+import { type Kind, missOf, type Operation } from '../../transactions/operation';
 import type { Dialect, Look, Wire } from '../network/dialect';
 import { readAnswer } from './answers';
 import { binaryHandshake, carefulMetaHandshake, metaHandshake, OLDEST_META } from './handshake';
 import { isExtension, lookForRecord } from './not-stored';
 import { CODES, isIdempotent } from './operations';
-import { missOf, Status, statusError } from './statuses';
+import { Status, statusError } from './statuses';
 import { packVersion } from './version';
 
 /** The protocol for memcached's servers: the option `protocol`. */

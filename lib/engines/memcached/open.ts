@@ -33,6 +33,7 @@ const capabilitiesOf = (hasMeta: () => boolean): Capabilities => ({
   transactions: false,
   events: false,
   durability: false,
+  collections: false,
   subDocument: false,
   backup: false,
   topology: true,

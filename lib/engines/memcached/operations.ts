@@ -1,9 +1,9 @@
 import * as layout from '../../native/layout';
-import { Kind } from '../../transactions/operation';
+import { type DocumentKind, Kind } from '../../transactions/operation';
 
 /** The wire's code for each kind of operation, by Kind. */
 export const CODES: readonly number[] = (() => {
-  const codes: Record<Kind, number> = {
+  const codes: Record<Exclude<Kind, DocumentKind>, number> = {
     [Kind.get]: layout.OP_GET,
     [Kind.getRecord]: layout.OP_GET | layout.CODE_WANTS_CAS,
     [Kind.exists]: layout.OP_GET | layout.CODE_DISCARDS_VALUE,
@@ -24,7 +24,7 @@ export const CODES: readonly number[] = (() => {
     [Kind.flushAll]: layout.OP_FLUSH,
     [Kind.serverVersions]: layout.OP_VERSION,
   };
-  return Object.keys(codes).map((kind) => codes[Number(kind) as Kind]);
+  return Object.keys(codes).map((kind) => codes[Number(kind) as keyof typeof codes]);
 })();
 
 /** A claim lost with its connection ends by itself; until then others wait as they would for a loader. */

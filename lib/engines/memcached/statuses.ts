@@ -9,7 +9,7 @@ import {
   ServerError,
   UnsupportedError,
 } from '../../errors';
-import { canMiss, Kind, nameOf, type Operation } from '../../transactions/operation';
+import { Kind, nameOf, type Operation } from '../../transactions/operation';
 
 // memcached's protocol_binary.h.
 export const Status = {
@@ -26,14 +26,6 @@ export const Status = {
   busy: 0x85,
   temporaryFailure: 0x86,
 } as const;
-
-const IS_BOOLEAN: ReadonlySet<Kind> = new Set([Kind.exists, Kind.remove, Kind.touch, Kind.invalidate]);
-
-/** The result of a miss, for kinds where it is not an error. */
-export function missOf(kind: Kind): { readonly value: boolean | undefined } | undefined {
-  if (!canMiss(kind)) return undefined;
-  return { value: IS_BOOLEAN.has(kind) ? false : undefined };
-}
 
 /** The error for a status other than success and a miss with a result. `text` is the server's message. */
 export function statusError(

@@ -1,5 +1,6 @@
 import type { ErrorContext, EvenkeelError } from '../../errors';
 import type { NativeClient, NativeStep } from '../../native/addon';
+import type { DocumentEngine } from '../../transactions/documents';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Completions } from './completions';
 
@@ -25,6 +26,8 @@ export interface Dialect {
   isBetterSpokenTo(version: string): boolean;
   /** Whether this is the answer of a server that accepts no more connections, in any protocol. */
   isFull(said: Uint8Array): boolean;
+  /** Of an engine with collections of documents. */
+  readonly documents?: DocumentEngine | undefined;
   /** The engine's name in messages. */
   readonly engine: string;
   /** The longest key, in bytes. */

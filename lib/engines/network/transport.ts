@@ -14,7 +14,8 @@ import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { TransportStats } from '../../observability/stats';
 import { clearTimeout, dateNow, setTimeout } from '../../platform';
-import type { GetMany, Waiting } from '../../transactions/get-many';
+import type { Compound, Waiting } from '../../transactions/compound';
+import type { DocumentEngine } from '../../transactions/documents';
 import { type Details, nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
@@ -105,6 +106,12 @@ export class NativeTransport implements Transport {
     return dateNow();
   }
 
+  documents(feature: string): DocumentEngine {
+    const { documents, engine } = this.#dialect;
+    if (documents === undefined) throw new UnsupportedError(`the ${engine} engine has no ${feature}`);
+    return documents;
+  }
+
   get timeout(): number {
     return this.#options.timeout;
   }
@@ -126,7 +133,7 @@ export class NativeTransport implements Transport {
     return Promise.reject(refused);
   }
 
-  dispatchMany<R>(many: GetMany<R>): Promise<R> {
+  dispatchMany<R>(many: Compound<R>): Promise<R> {
     try {
       many.start(this);
     } catch (error) {

@@ -1,0 +1,43 @@
+import type { Compound } from './compound';
+import type { CollectionName, DocumentEngine } from './documents';
+import type { Operation } from './operation';
+import type { Target } from './target';
+
+/** A target whose operations are of one collection. */
+export class CollectionTarget implements Target {
+  readonly transcoder;
+  readonly mayBeUnversioned;
+  readonly withoutMeta;
+  readonly #target: Target;
+  readonly #collection: CollectionName;
+
+  constructor(target: Target, collection: CollectionName) {
+    this.transcoder = target.transcoder;
+    this.mayBeUnversioned = target.mayBeUnversioned;
+    this.withoutMeta = target.withoutMeta;
+    this.#target = target;
+    this.#collection = collection;
+  }
+
+  now(): number {
+    return this.#target.now();
+  }
+
+  documents(feature: string): DocumentEngine {
+    return this.#target.documents(feature);
+  }
+
+  dispatch<T>(operation: Operation): Promise<T> {
+    operation.collection = this.#collection;
+    return this.#target.dispatch(operation);
+  }
+
+  dispatchMany<R>(many: Compound<R>): Promise<R> {
+    many.collection = this.#collection;
+    return this.#target.dispatchMany(many);
+  }
+
+  refused(op: string, key: unknown, error: unknown): void {
+    this.#target.refused?.(op, key, error);
+  }
+}
