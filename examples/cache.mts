@@ -1,4 +1,4 @@
-// A cache in front of something slow: plain keys for the values, a class to know what leaves it.
+// A cache in front of something slow: a class that reports expired pages, and plain keys with a time to live.
 // node --import tsx examples/cache.mts
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, defineClass, field, onExpire } from 'evenkeel';
@@ -29,7 +29,7 @@ async function page(url: string): Promise<string> {
   return body;
 }
 
-// What leaves is told, so that whatever else was derived from it can be let go of as well.
+// Removed pages produce events, so that data derived from them can be dropped too.
 const left: string[] = [];
 const subscription = await db.events.on(Page, ['expire'], (event) => {
   left.push(`${event.key} (${event.cause})`);
@@ -39,15 +39,15 @@ await page('/a');
 await page('/a');
 await page('/b');
 console.log(`${fetched} fetched for three visits`);
-await page('/c'); // one too many: the oldest goes
+await page('/c'); // one too many: the oldest is removed
 await subscription.caughtUp();
 console.log(`left: ${left.join(', ')}`);
 
-// The same for values that need no class: as on memcached, a time to live in seconds.
+// The same for values without a class: a time to live in seconds, as on memcached.
 await db.upsert('greeting', 'hello', { ttl: 60 });
 console.log(await db.get('greeting'));
 
-// The sweeper removes what is too old although nobody writes.
+// The sweeper removes expired records even if nobody writes.
 while (left.length < 3) await delay(10);
 console.log(`left by and by: ${left.slice(1).join(', ')}`);
 await db.close();

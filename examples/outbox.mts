@@ -1,5 +1,5 @@
-// The outbox pattern: an order and the message about it are one commit, and each message has its effect once, whatever
-// is interrupted in between. node --import tsx examples/outbox.mts
+// The outbox pattern: an order and its message are one commit, and each message takes effect once, even if the program is
+// interrupted. node --import tsx examples/outbox.mts
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,7 +14,7 @@ const Message = defineClass('Message', {
   fields: { id: field.autoid(), text: field.string() },
   events: [onNew()],
 });
-/** What the messages bring about: here a sum in the same database. */
+/** The effect of the messages: here a sum in the same database. */
 const Account = defineClass('Account', {
   key: 'name',
   fields: { name: field.string(), messages: field.uint32() },
@@ -30,7 +30,7 @@ async function place(db: Shop, id: number, customer: string, cents: number): Pro
   });
 }
 
-/** Works off what is in the outbox; `failAt` is where the power goes. */
+/** Processes the messages in the outbox; `failAt` is where the power fails. */
 async function work(db: Shop, failAt: bigint | undefined): Promise<void> {
   const subscription = await db.events.durable(
     'mailer',
@@ -41,7 +41,7 @@ async function work(db: Shop, failAt: bigint | undefined): Promise<void> {
         const accounts = tx.records(Account);
         const { messages } = (await accounts.get('sent')) ?? { messages: 0 };
         await accounts.upsert({ name: 'sent', messages: messages + 1 });
-        // The effect and the acknowledgement are one commit: there is no moment between them.
+        // The effect and the acknowledgement are one commit: a crash cannot separate them.
         await event.ack(tx);
         if (event.key === failAt) throw new Error('the power went');
       });

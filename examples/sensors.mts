@@ -11,7 +11,7 @@ const Sensor = defineClass('Sensor', {
     state: field.enumeration('ok', 'hot'),
     last: field.optional(field.float64()),
   },
-  // Only what is declared is told: here the state, and not each new value of `last`.
+  // Only declared events are reported: here changes of the state, but not of `last`.
   events: [onFieldUpdate('state', 'sensorState')],
 });
 const Reading = defineClass('Reading', {
@@ -26,12 +26,12 @@ const directory = await mkdtemp(path.join(tmpdir(), 'sensors-'));
 const db = await connect(`embedded://${directory}`, { classes: [Sensor, Reading] });
 await db.records(Sensor).insert({ name: 'boiler', state: 'ok' });
 
-// Live from when the call has resolved: nothing that is committed after it is missed.
+// The subscription is live once the call has resolved: nothing committed after that is missed.
 const alarms = await db.events.on(Sensor, ['fieldUpdate:state'], (event) => {
   console.log(`${event.key}: ${event.before} -> ${event.after}`);
 });
 
-/** A reading and what it says of its sensor belong together: both are stored, or neither. */
+/** A reading and the state of its sensor belong together: both are stored, or neither. */
 async function measured(sensor: string, celsius: number): Promise<void> {
   await db.transaction(async (tx) => {
     await tx.records(Reading).insert({ sensor, celsius, at: new Date() });
@@ -41,7 +41,7 @@ async function measured(sensor: string, celsius: number): Promise<void> {
 
 const firstAlarm = db.events.wait('sensorState', { timeout: 5000 });
 for (const celsius of [61.5, 79.9, 83.2, 84, 70.1]) await measured('boiler', celsius);
-await alarms.caughtUp(); // the handler is done with all of it
+await alarms.caughtUp(); // everything has been handled
 
 const result = await firstAlarm;
 if (result.status === 'event')
