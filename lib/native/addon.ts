@@ -154,6 +154,8 @@ export interface NativeClient {
   submitValue(key: string, value: string | Uint8Array): void;
   /** For an operation on a server; `argument` may be empty. */
   submitTo(server: number, argument: string): void;
+  /** Of one of Couchbase's that have a value instead of an argument. */
+  submitValueTo(server: number, value: string | Uint8Array): void;
   /**
    * An upper bound of the bytes that the operation needs, or the REFUSED_… code that submit() would return for these
    * arguments.

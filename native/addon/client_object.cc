@@ -53,8 +53,9 @@ pipeline::Client::Call ClientObject::read_call() const {
                                           .flags = p[layout::kParamFlags]},
                               .timeout = p[layout::kParamTimeout],
                               .fits = (code & layout::kCodeFits) != 0};
-  if ((code & layout::kCodeDetailed) == 0) return call;
   wire::Request& request = call.request;
+  if ((code & layout::kCodeExtended) != 0) extend(request);
+  if ((code & layout::kCodeDetailed) == 0) return call;
   request.cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]);
   if ((code & layout::kCodeSetsCas) != 0)
     request.new_cas = join(p[layout::kParamNewCasHigh], p[layout::kParamNewCasLow]);
@@ -65,6 +66,20 @@ pipeline::Client::Call ClientObject::read_call() const {
   call.deadline = join(p[layout::kParamDeadlineHigh], p[layout::kParamDeadlineLow]);
   call.started = p[layout::kParamStarted];
   return call;
+}
+
+void ClientObject::extend(wire::Request& request) const {
+  const uint32_t* p = parameters_;
+  request.preserves_expiry = (p[layout::kParamCode] & layout::kCodePreservesExpiry) != 0;
+  request.collection = p[layout::kParamCollection];
+  request.partition = static_cast<uint16_t>(p[layout::kParamPartition]);
+  request.durability = static_cast<wire::Durability>(p[layout::kParamDurability] & 0xff);
+  request.durability_timeout = static_cast<uint16_t>(p[layout::kParamDurability] >> 8);
+  request.datatype = static_cast<uint8_t>(p[layout::kParamModes]);
+  request.document_flags = static_cast<uint8_t>(p[layout::kParamModes] >> 8);
+  request.replica = static_cast<uint8_t>(p[layout::kParamReplica]);
+  request.is_plain = request.collection == 0 && request.durability == wire::Durability::kNone &&
+                     !request.preserves_expiry && (request.datatype & wire::kIsCompressed) == 0;
 }
 
 // Reading UTF-16 and narrowing it beats V8's UTF-8 writer on ASCII keys, and shows lone surrogates, which
@@ -113,7 +128,7 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
   napi_typeof(env, value, &type);
   const Key checked(env, key);
   if (checked.refused != 0) return checked.refused;
-  const int32_t refused = client_->check_key(checked.bytes);
+  const int32_t refused = client_->check_key(read_call().request, checked.bytes);
   if (refused != 0) return refused;
   size_t value_length = 0;
   if (type != napi_undefined) {
@@ -144,15 +159,14 @@ int32_t ClientObject::submit_to(uint16_t server, napi_value given) {
   return static_cast<int32_t>(slot);
 }
 
-int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
+template <typename Begin>
+int32_t ClientObject::submit_with(napi_value given, Begin begin) {
   const napi_env env = driver_->env();
-  const Key key(env, key_value);
-  if (key.refused != 0) return key.refused;
   const bool is_string = (parameters_[layout::kParamCode] & layout::kCodeStringValue) != 0;
   const Value value(env, given, is_string, max_value_, false);
   if (value.refused != 0) return value.refused;
   const bool is_inline = value.length <= layout::kLargeValue;
-  const int32_t refused = client_->begin(read_call(), key.bytes, is_inline ? value.capacity : 0);
+  const int32_t refused = begin(is_inline ? value.capacity : 0);
   if (refused != 0) return refused;
   uint32_t slot = 0;
   if (!is_inline) {
@@ -170,6 +184,18 @@ int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
   }
   update_liveness();
   return static_cast<int32_t>(slot);
+}
+
+int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
+  const Key key(driver_->env(), key_value);
+  if (key.refused != 0) return key.refused;
+  return submit_with(given,
+                     [&](size_t capacity) { return client_->begin(read_call(), key.bytes, capacity); });
+}
+
+int32_t ClientObject::submit_value_to(uint16_t server, napi_value given) {
+  return submit_with(given,
+                     [&](size_t capacity) { return client_->begin_at(server, read_call(), {}, capacity); });
 }
 
 void ClientObject::flush(pipeline::Flush how) {
@@ -322,6 +348,11 @@ static napi_value submit_value(napi_env, Arguments arguments, const Self& self) 
   return nullptr;
 }
 
+static napi_value submit_value_to(napi_env, Arguments arguments, const Self& self) {
+  self->leave(self->submit_value_to(static_cast<uint16_t>(arguments.u32(0)), arguments[1]));
+  return nullptr;
+}
+
 static napi_value flush(napi_env, Arguments arguments, const Self& self) {
   self->flush(static_cast<pipeline::Flush>(arguments.u32(0)));
   return nullptr;
@@ -417,6 +448,7 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::submit, 1>(env, object, "submit", self);
   define<ClientObject, calls::submit_value, 2>(env, object, "submitValue", self);
   define<ClientObject, calls::submit_to, 2>(env, object, "submitTo", self);
+  define<ClientObject, calls::submit_value_to, 2>(env, object, "submitValueTo", self);
   define<ClientObject, calls::check>(env, object, "check", self);
   define<ClientObject, calls::flush>(env, object, "flush", self);
   define<ClientObject, calls::take>(env, object, "take", self);

@@ -29,6 +29,7 @@ class ClientObject final : public Messenger,
   int32_t submit(napi_value key);
   int32_t submit_value(napi_value key, napi_value value);
   int32_t submit_to(uint16_t server, napi_value argument);
+  int32_t submit_value_to(uint16_t server, napi_value value);
   // Such a number, where JavaScript looks for it.
   void leave(int32_t slot) { parameters_[layout::kParamSlot] = static_cast<uint32_t>(slot); }
   // What submit() would refuse of these arguments, or 0; without a value it is undefined.
@@ -84,6 +85,10 @@ class ClientObject final : public Messenger,
   };
 
   pipeline::Client::Call read_call() const;
+  void extend(wire::Request& request) const;
+  // `begin` gets the room that the value needs beside the key.
+  template <typename Begin>
+  int32_t submit_with(napi_value value, Begin begin);
   // Keeps the process alive exactly while operations are active.
   void update_liveness();
   void drop_references();

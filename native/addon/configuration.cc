@@ -5,6 +5,7 @@
 
 #include "addon/tls_object.h"
 #include "pipeline/layout.h"
+#include "wire/couchbase/couchbase.h"
 #include "wire/memcache/binary.h"
 #include "wire/memcache_meta/decoder.h"
 #include "wire/memcache_meta/meta.h"
@@ -76,8 +77,11 @@ pipeline::Options read_options(napi_env env, napi_value given) {
 }
 
 const wire::Protocol& protocol_of(uint32_t number) {
-  static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta};
-  static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kDecimalCounter == wire::kDecimalCounter);
+  static constexpr std::array kProtocols{&wire::memcache::kBinary, &wire::memcache_meta::kMeta,
+                                         &wire::couchbase::kCouchbase, &wire::couchbase::kClassic};
+  static_assert(layout::kProtocolMemcacheMeta == 1 && layout::kProtocolCouchbase == 2 &&
+                layout::kProtocolCouchbaseClassic == 3);
+  static_assert(layout::kDecimalCounter == wire::kDecimalCounter);
   static_assert(layout::kMarkClaimWon == wire::kClaimWon && layout::kMarkClaimTaken == wire::kClaimIsTaken);
   static_assert(layout::kMarkStale == wire::kIsStale && layout::kMarkRead == wire::kWasRead);
   static_assert(layout::kNeverExpires == wire::kNeverExpires);

@@ -151,9 +151,9 @@ int32_t Client::server_of(std::span<const std::byte> key) const {
   return targets_.empty() ? -1 : targets_[topology_->route(key).server].server;
 }
 
-int32_t Client::check_key(std::span<const std::byte> key) const {
+int32_t Client::check_key(const wire::Request& request, std::span<const std::byte> key) const {
   if (targets_.empty()) return layout::kRefusedNoServer;
-  return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(key).fault);
+  return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(request, key).fault);
 }
 
 inline uint64_t Client::room() const {
@@ -199,21 +199,23 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   const Route route = topology_->route(key);
   const Target& target = targets_[route.server];
   encoder_ = &target.protocol->encoder;
-  const wire::KeyCheck check = encoder_->check_key(key);
+  const wire::KeyCheck check = encoder_->check_key(call.request, key);
   if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
-  if (!target.protocol->can_say(call.request.op)) return layout::kRefusedOperation;
+  if (!target.protocol->can_say(call.request)) return layout::kRefusedOperation;
   // One key always takes one connection, so its operations stay in order.
   uint16_t connection = 0;
   if (options_.connections > 1) connection = static_cast<uint16_t>(route.hash % options_.connections);
   return reserve(call, target.server, connection, key, check.needs_encoding, value_capacity);
 }
 
-int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument) {
+int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument,
+                         size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   encoder_ = &protocols_[server]->encoder;
+  if (!protocols_[server]->can_say(call.request)) return layout::kRefusedOperation;
   const wire::KeyFault fault = encoder_->check_argument(argument);
   if (fault != wire::KeyFault::kNone) return refusal(fault);
-  return reserve(call, server, 0, argument, false, 0);
+  return reserve(call, server, 0, argument, false, value_capacity);
 }
 
 uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {
@@ -358,6 +360,7 @@ uint32_t Client::take(uint32_t* records, uint32_t max_records, std::span<std::by
       record[layout::kRecordTook] = completion.took;
       record[layout::kRecordQueued] = completion.queued;
       record[layout::kRecordStarted] = completion.started;
+      record[layout::kRecordServed] = completion.served;
     }
     if (completion.slot == layout::kControlSlot) continue;
     const uint32_t outcome = completion.outcome & layout::kOutcomeMask;

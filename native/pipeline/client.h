@@ -71,13 +71,14 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // The server that a key goes to; -1 when there is none.
   int32_t server_of(std::span<const std::byte> key) const;
   // 0, or the layout::kRefused… code of the key's fault.
-  int32_t check_key(std::span<const std::byte> key) const;
+  int32_t check_key(const wire::Request& request, std::span<const std::byte> key) const;
 
   // Makes room for a value of at most `value_capacity` bytes. 0, or a layout::kRefused… code; the caller then
   // writes the value to value_space() and calls commit(), until which the key must stay.
   int32_t begin(const Call& call, std::span<const std::byte> key, size_t value_capacity);
   // The same for an operation of a server's own; `argument` may be empty.
-  int32_t begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument);
+  int32_t begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument,
+                   size_t value_capacity = 0);
   std::byte* value_space() { return value_; }
   // Returns the slot. A payload's bytes follow the inline value.
   uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload = nullptr);

@@ -42,6 +42,7 @@ struct Completion {
   uint64_t cas = 0;
   uint32_t detail = 0;
   uint16_t connection = 0;
+  uint16_t served = 0;  // as wire::Answer has it
   bool late = false;
   uint32_t took = 0;    // µs
   uint32_t queued = 0;  // µs of those

@@ -40,19 +40,22 @@ class Flights {
   }
 
   // The operation's only outcome while its answer may still come: the entry stays until release().
-  void abandon(Flight& flight, uint32_t outcome) {
+  // Null where its caller has settled it already (kOutcomeReleased).
+  Completion* abandon(Flight& flight, uint32_t outcome) {
     deadlines_.cancel(&flight);
     flight.state = FlightState::kAbandoned;
-    if (outcome == layout::kOutcomeReleased) return;  // its caller has settled it already
-    add(flight, outcome | layout::kOutcomeWrittenBit);
+    if (outcome == layout::kOutcomeReleased) return nullptr;
+    return &add(flight, outcome | layout::kOutcomeWrittenBit);
   }
 
   // A part of its answer; more follows. The first `name` bytes of the value are its name.
   void item(const Flight& flight, size_t name, std::span<const std::byte> value) {
-    Completion& completion = add(flight, layout::kOutcomeItem | layout::kOutcomeWrittenBit);
-    completion.flags = static_cast<uint32_t>(name);
-    completion.value_length = static_cast<uint32_t>(value.size());
+    add_item(flight, name, value.size(), 0);
     completions_.values.append(value);
+  }
+  void large_item(const Flight& flight, size_t name, std::unique_ptr<LargeValue> value) {
+    add_item(flight, name, value->bytes().size(), layout::kOutcomeLargeBit);
+    completions_.larges.push_back(std::move(value));
   }
 
   // Its answer has come before all of the request was written. The operation's only outcome, null when it has
@@ -102,6 +105,12 @@ class Flights {
     completion.started = started;
     completion.deadline = deadline;
     return completion;
+  }
+
+  void add_item(const Flight& flight, size_t name, size_t length, uint32_t bits) {
+    Completion& completion = add(flight, layout::kOutcomeItem | layout::kOutcomeWrittenBit | bits);
+    completion.flags = static_cast<uint32_t>(name);
+    completion.value_length = static_cast<uint32_t>(length);
   }
 
   Completion& add(const Flight& flight, uint32_t outcome) {

@@ -25,8 +25,12 @@ bool is_awaited(const Flight& flight, uint32_t leaving) {
   }
 }
 
+uint32_t compressed(const Answer& answer) {
+  return (answer.datatype & wire::kIsCompressed) != 0 ? layout::kOutcomeCompressedBit : 0;
+}
+
 uint32_t answered(const Answer& answer) {
-  return layout::kOutcomeAnswered | layout::kOutcomeWrittenBit |
+  return layout::kOutcomeAnswered | layout::kOutcomeWrittenBit | compressed(answer) |
          uint32_t{answer.status} << layout::kOutcomeStatusShift;
 }
 
@@ -90,6 +94,7 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
       progress->cause = layout::kCauseBadLengths;
       return false;
   }
+  if (answer.is_notice) return read_notice(answer, progress);
   if (!handshake_.is_over()) return shake_hands(answer, progress);
   Flight* const flight = match(answer, leaving);
   if (flight == nullptr) {
@@ -108,7 +113,7 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
   if (answer.is_item) return read_item(answer, *flight, progress);
   const bool is_hit = answer.is_success && wire::brings_value(flight->op);
   const bool is_large = answer.value > layout::kLargeValue;
-  if (is_large && answer.is_success && !is_hit) {
+  if (is_large && answer.is_success && !wire::brings_much(flight->op)) {
     progress->cause = layout::kCauseTooLarge;
     return false;
   }
@@ -124,12 +129,28 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
 
 // The operation goes on. Whoever gave it up hears no more of it.
 bool Inbox::read_item(const Answer& answer, Flight& flight, Progress* progress) {
-  if (answer.value > layout::kLargeValue) progress->cause = layout::kCauseTooLarge;
+  const bool is_large = answer.value > layout::kLargeValue;
+  if (is_large && wire::brings_much(flight.op)) return read_large(answer, flight, progress);
+  if (is_large) progress->cause = layout::kCauseTooLarge;
   if (progress->cause != 0 || end_ - begin_ < answer.total()) return false;
   const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
   if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
   begin_ += answer.total();
   if (!is_settled(flight.state)) flights_.item(flight, answer.name, rest.first(answer.value));
+  return true;
+}
+
+// Nobody has asked for it: what is said before there is somebody to listen, or is too much, is passed over.
+bool Inbox::read_notice(const Answer& answer, Progress* progress) {
+  if (!handshake_.is_over() || answer.value > layout::kLargeValue) {
+    begin_ += answer.head;
+    return skip(answer.value, answer.tail, progress);
+  }
+  if (end_ - begin_ < answer.total()) return false;
+  const uint32_t parts = answer.flags | static_cast<uint32_t>(answer.name) << 8;
+  flights_.control(connection_, layout::kOutcomeNotice | compressed(answer), answer.code,
+                   available().subspan(answer.head, answer.value), parts);
+  begin_ += answer.total();
   return true;
 }
 
@@ -197,6 +218,7 @@ void Inbox::settle(Flight& flight, const Answer& answer, std::span<const std::by
   if (completion == nullptr) return;
   completion->cas = answer.cas;
   completion->flags = answer.flags;
+  completion->served = answer.served;
   if (is_described) completion->describe(answer.ttl, answer.idle, answer.marks);
   if (!wants_value) return;
   if (!answer.is_success) value = value.first(std::min(value.size(), kTextKept));
@@ -215,7 +237,7 @@ bool Inbox::read_large(const Answer& answer, Flight& flight, Progress* progress)
   if (!is_wanted) {
     const std::span<const std::byte> text = available().subspan(answer.head, told);
     begin_ += answer.head + told;
-    settle(flight, answer, text, progress);
+    if (!answer.is_item) settle(flight, answer, text, progress);
     return skip(answer.value - told, answer.tail, progress);
   }
   large_ = allocator_.allocate(answer.value);
@@ -234,8 +256,10 @@ bool Inbox::read_large(const Answer& answer, Flight& flight, Progress* progress)
 bool Inbox::refuse(const Answer& answer, Flight& flight, uint32_t cause, Progress* progress) {
   const size_t arrived = std::min(answer.head, end_ - begin_);
   begin_ += arrived;
-  meter_.read(true);
-  Completion* completion = conclude(flight, layout::kOutcomeRefused | layout::kOutcomeWrittenBit, progress);
+  if (wire::brings_value(flight.op)) meter_.read(true);
+  constexpr uint32_t kRefused = layout::kOutcomeRefused | layout::kOutcomeWrittenBit;
+  Completion* completion =
+      answer.is_item ? flights_.abandon(flight, kRefused) : conclude(flight, kRefused, progress);
   if (completion != nullptr) {
     completion->detail = cause;
     completion->flags = static_cast<uint32_t>(std::min<size_t>(answer.value, UINT32_MAX));
@@ -278,13 +302,18 @@ bool Inbox::finish_large(Progress* progress) {
   std::unique_ptr<LargeValue> value = std::move(large_);
   large_filled_ = 0;
   Flight& flight = *std::exchange(large_flight_, nullptr);
-  meter_.read(true);
+  if (large_answer_.is_item) {
+    if (!is_settled(flight.state)) flights_.large_item(flight, large_answer_.name, std::move(value));
+    return true;
+  }
+  if (wire::brings_value(flight.op)) meter_.read(true);
   const bool is_described = wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(large_answer_) | layout::kOutcomeLargeBit, progress);
   if (completion == nullptr) return true;
   if (is_described) completion->describe(large_answer_.ttl, large_answer_.idle, large_answer_.marks);
   completion->cas = large_answer_.cas;
   completion->flags = large_answer_.flags;
+  completion->served = large_answer_.served;
   completion->value_length = static_cast<uint32_t>(large_answer_.value);
   flights_.completions().larges.push_back(std::move(value));
   return true;

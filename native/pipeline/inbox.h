@@ -75,6 +75,7 @@ class Inbox {
 
   bool read_answer(uint32_t leaving, Progress* progress);
   bool read_item(const wire::Answer& answer, Flight& flight, Progress* progress);
+  bool read_notice(const wire::Answer& answer, Progress* progress);
   bool shake_hands(const wire::Answer& answer, Progress* progress);
   Flight* match(const wire::Answer& answer, uint32_t leaving) const;
   bool read_large(const wire::Answer& answer, Flight& flight, Progress* progress);

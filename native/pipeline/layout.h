@@ -33,13 +33,22 @@ inline constexpr uint32_t kParamNewCasHigh = 13;  // with kCodeSetsCas
 inline constexpr uint32_t kParamNewCasLow = 14;
 inline constexpr uint32_t kParamCode = 15;
 inline constexpr uint32_t kParamSlot = 16;  // what submit() leaves there: a slot, or a kRefused… code
-inline constexpr uint32_t kParamWords = 17;
+// With kCodeExtended, of Couchbase.
+inline constexpr uint32_t kParamCollection = 17;
+inline constexpr uint32_t kParamPartition = 18;   // of an operation for a server
+inline constexpr uint32_t kParamDurability = 19;  // level, and its timeout in ms from bit 8 on
+inline constexpr uint32_t kParamModes =
+    20;  // datatype, and from bit 8 on kLookupIn's and kMutateIn's flags of the document
+inline constexpr uint32_t kParamReplica = 21;  // kGetReplica: which one, from 1 on
+inline constexpr uint32_t kParamWords = 22;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
 inline constexpr uint32_t kRecordOutcome = 1;  // outcome | kOutcome… bits | status << kOutcomeStatusShift
-// Flags: those of the value; of kOutcomeRefused its length; of kOutcomeDisconnected 1 when who listens may
-// speak another protocol; of kCauseOtherProtocol 1 when the operation waits for a kFlushAll.
+// Flags: those of a record's value; of Couchbase's other answers with how many bytes of what stands beside
+// the value the value begins; of kOutcomeRefused its length; of kOutcomeDisconnected 1 when who listens may
+// speak another protocol; of kCauseOtherProtocol 1 when the operation waits for a kFlushAll; of
+// kOutcomeNotice as of other answers, and from bit 8 on how many bytes of a key follow those.
 inline constexpr uint32_t kRecordFlags = 2;
 inline constexpr uint32_t kRecordValueOffset =
     3;  // into the slab; with kOutcomeLargeBit an index for takeLarge()
@@ -59,7 +68,9 @@ inline constexpr uint32_t kRecordMarks = 11;
 inline constexpr uint32_t kRecordTook = 12;     // µs from when the loop got it
 inline constexpr uint32_t kRecordQueued = 13;   // µs of those, until all of it was written
 inline constexpr uint32_t kRecordStarted = 14;  // of kOutcomeLost, for a retry
-inline constexpr uint32_t kRecordWords = 15;
+inline constexpr uint32_t kRecordServed =
+    15;  // of those, at the server, 0.5 µs to the power of 1.74; 0: unknown
+inline constexpr uint32_t kRecordWords = 16;
 
 // Marks of a record.
 inline constexpr uint32_t kMarkClaimWon = 1;
@@ -83,14 +94,16 @@ inline constexpr uint32_t kOutcomeEnded = 8;  // control: the pipeline is gone, 
 inline constexpr uint32_t kOutcomeRefused = 9;   // answered with a value that is not taken; detail says why
 inline constexpr uint32_t kOutcomeRetired = 10;  // control: the server of this connection is gone
 inline constexpr uint32_t kOutcomeItem = 11;  // a part of the answer, more follows; flags: bytes of its name
+inline constexpr uint32_t kOutcomeNotice = 12;  // control: the server said it unasked; detail is the opcode
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
 inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
 inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own
 inline constexpr uint32_t kOutcomeAsciiBit = 2048;   // no byte of the value is above 0x7f
 inline constexpr uint32_t kOutcomeBlamedBit =
     4096;  // of kOutcomeLost: it broke on the answer to this operation
-inline constexpr uint32_t kOutcomeDescribedBit = 8192;  // of kOutcomeAnswered: there is more of the record
-inline constexpr uint32_t kOutcomeSlowBit = 16384;      // it took as long as slow operations do, or longer
+inline constexpr uint32_t kOutcomeDescribedBit = 8192;    // of kOutcomeAnswered: there is more of the record
+inline constexpr uint32_t kOutcomeSlowBit = 16384;        // it took as long as slow operations do, or longer
+inline constexpr uint32_t kOutcomeCompressedBit = 32768;  // the value is a block of Snappy
 inline constexpr uint32_t kOutcomeStatusShift = 16;
 
 // Causes: an errno below kCauseProtocol, or one of these.
@@ -130,6 +143,8 @@ inline constexpr int32_t kRefusedOperation = -14;    // the protocol of the key'
 // Protocols.
 inline constexpr uint32_t kProtocolMemcacheBinary = 0;
 inline constexpr uint32_t kProtocolMemcacheMeta = 1;
+inline constexpr uint32_t kProtocolCouchbase = 2;
+inline constexpr uint32_t kProtocolCouchbaseClassic = 3;
 
 // Handshakes: the opaque of their requests, and what grants one of the meta protocol. Of the binary protocol
 // it is the opcode.
@@ -184,6 +199,8 @@ inline constexpr uint32_t kCodeWantsCas = 1024;    // of a read
 inline constexpr uint32_t kCodeFits = 2048;        // fits() has said that there is room for it
 inline constexpr uint32_t kCodeSetsCas = 4096;     // of a write: the record's version is given
 inline constexpr uint32_t kCodeDetailed = 8192;    // not only the timeout and the flags of the block matter
+inline constexpr uint32_t kCodeExtended = 16384;   // the words of the block that are Couchbase's matter
+inline constexpr uint32_t kCodePreservesExpiry = 32768;
 
 // Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
 inline constexpr uint32_t kLargeValue = 16384;

@@ -21,7 +21,7 @@ struct KeyCheck {
 // A request is a prefix (with the key in it), the value, and a suffix.
 class Encoder {
  public:
-  virtual KeyCheck check_key(std::span<const std::byte> key) const = 0;
+  virtual KeyCheck check_key(const Request& request, std::span<const std::byte> key) const = 0;
   // What an operation of a server has instead: a word, or nothing.
   virtual KeyFault check_argument(std::span<const std::byte> argument) const = 0;
   // Exact, for a value of at most `value_capacity` bytes. `request.opaque` does not matter yet.
@@ -55,19 +55,26 @@ struct Answer {
   bool is_success = false;  // whatever it brings is what was asked for
   bool is_last = false;     // what follows it on the connection is not to be trusted
   bool is_item = false;     // more answers follow to the same request
+  bool is_notice = false;   // the server speaks without having been asked
   uint8_t code = 0;         // what it is in the protocol's own numbers
+  uint8_t datatype = 0;     // of the value
   Op op = Op::kGet;
   uint16_t status = 0;  // as memcached's binary protocol numbers them, whatever the protocol
   uint32_t opaque = 0;
+  // Of a record's value. Of Couchbase's other answers and of a notice: with how many bytes of what it says
+  // beside the value the value begins.
   uint32_t flags = 0;
   uint64_t cas = 0;
   uint32_t ttl = 0;   // seconds left of it, as the two below where the operation describes()
   uint32_t idle = 0;  // seconds since it was written or read
   uint8_t marks = 0;
+  uint16_t served =
+      0;  // how long the server took, as Couchbase says it: 0.5 µs, times this to the power of 1.74
   size_t head = 0;   // bytes before the value
   size_t value = 0;  // bytes of it; of an error its text
   size_t tail = 0;   // bytes behind it
-  size_t name = 0;   // of an item: how many bytes of the value are its name, with which it begins
+  size_t name = 0;  // of an item: how many bytes of the value are its name, with which it begins; of a notice
+                    // how many are a key, behind what `flags` tells of
 
   size_t total() const { return head + value + tail; }
 };
@@ -99,10 +106,10 @@ struct Protocol {
   size_t most_head;
   // Answers come in the order of the requests. Otherwise each one has the opaque of its own.
   bool in_order;
-  // Requests of operations above it cannot be said.
-  Op last_op;
+  OpSet ops;              // that it can say
+  bool says_all = false;  // also what is not Request.is_plain
 
-  bool can_say(Op op) const { return op <= last_op; }
+  bool can_say(const Request& request) const { return ops.has(request.op) && (request.is_plain || says_all); }
 };
 
 // Of the requests of a handshake, which belong to no operation.

@@ -1,12 +1,15 @@
 // Request: what is asked of a server, in no protocol's words. A protocol's encoder says it in its own.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 namespace evenkeel::wire {
 
-// The numbers are the opcodes of memcached's binary protocol, which so needs no table, and above
-// kLastBinaryOp others.
+// The numbers are the opcodes of memcached's binary protocol and of Couchbase's, which so need no table. What
+// only the meta protocol can say has numbers that neither of them uses.
 enum class Op : uint8_t {
   kGet = 0x00,
   kSet = 0x01,
@@ -19,6 +22,13 @@ enum class Op : uint8_t {
   kPrepend = 0x0f,
   kTouch = 0x1c,
   kGetAndTouch = 0x1d,
+  // What only Couchbase has.
+  kGetReplica = 0x83,
+  kGetAndLock = 0x94,  // expiry: seconds until the lock goes by itself; 0 = the server's choice
+  kUnlock = 0x95,
+  kGetMeta = 0xa0,
+  kLookupIn = 0xd0,  // of both the value is what the protocol says of the paths
+  kMutateIn = 0xd1,
   // What only memcached's meta protocol can say.
   kGetOrClaim = 0xe0,
   kGetDetails = 0xe1,
@@ -27,23 +37,73 @@ enum class Op : uint8_t {
   kFlush = 0x08,  // expiry: when
   kVersion = 0x0b,
   kStat = 0x10,           // argument: the group
-  kClusterConfig = 0xb5,  // argument: the key of who keeps it as a record; an opcode of Couchbase
+  kClusterConfig = 0xb5,  // argument, in the meta protocol: the key of who keeps it as a record
+  // The same, of Couchbase: instead of an argument they have a value, and so does the one before.
+  kNoop = 0x0a,
+  kObserveSeqno = 0x91,
+  kGetManifest = 0xba,
+  kGetCollectionId = 0xbb,
+  kRangeScanCreate = 0xda,
+  kRangeScanContinue = 0xdb,
+  kRangeScanCancel = 0xdc,
 };
 
-inline constexpr Op kLastBinaryOp = static_cast<Op>(0xdf);
-inline constexpr Op kLastOp = static_cast<Op>(0xff);
+class OpSet {
+ public:
+  constexpr OpSet(std::initializer_list<Op> ops) {
+    for (const Op op : ops) words_[index(op)] |= bit(op);
+  }
+  constexpr bool has(Op op) const { return (words_[index(op)] & bit(op)) != 0; }
+  constexpr OpSet with(const OpSet& other) const {
+    OpSet both = *this;
+    for (size_t i = 0; i < words_.size(); ++i) both.words_[i] |= other.words_[i];
+    return both;
+  }
+
+ private:
+  static constexpr size_t index(Op op) { return static_cast<size_t>(op) / 64; }
+  static constexpr uint64_t bit(Op op) { return uint64_t{1} << (static_cast<size_t>(op) % 64); }
+
+  std::array<uint64_t, 4> words_{};
+};
+
+// What every protocol can say.
+inline constexpr OpSet kCommonOps{Op::kGet,         Op::kSet,       Op::kAdd,    Op::kReplace, Op::kDelete,
+                                  Op::kIncrement,   Op::kDecrement, Op::kAppend, Op::kPrepend, Op::kTouch,
+                                  Op::kGetAndTouch, Op::kVersion,   Op::kStat};
 
 // The answer to it tells a record's time to live and its marks.
 constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGetDetails; }
 
-// The successful answer to it has a value, of any size.
+// The successful answer to it has a record's value.
 constexpr bool brings_value(Op op) {
-  return op == Op::kGet || op == Op::kGetAndTouch || op == Op::kClusterConfig || describes(op);
+  return op == Op::kGet || op == Op::kGetAndTouch || describes(op) || op == Op::kGetReplica ||
+         op == Op::kGetAndLock;
 }
 
-constexpr bool is_of_server(Op op) {
-  return op == Op::kFlush || op == Op::kVersion || op == Op::kStat || op == Op::kClusterConfig;
+// The successful answer to it may be as large as a record's value.
+constexpr bool brings_much(Op op) {
+  return brings_value(op) || op == Op::kLookupIn || op == Op::kClusterConfig || op == Op::kGetManifest ||
+         op == Op::kRangeScanContinue;
 }
+
+inline constexpr OpSet kServerOps{
+    Op::kFlush,           Op::kVersion,           Op::kStat,           Op::kNoop,
+    Op::kObserveSeqno,    Op::kClusterConfig,     Op::kGetManifest,    Op::kGetCollectionId,
+    Op::kRangeScanCreate, Op::kRangeScanContinue, Op::kRangeScanCancel};
+
+constexpr bool is_of_server(Op op) { return kServerOps.has(op); }
+
+enum class Durability : uint8_t {
+  kNone = 0,
+  kMajority = 1,
+  kMajorityAndPersistActive = 2,
+  kPersistToMajority = 3,
+};
+
+// Request.datatype and Answer.datatype.
+inline constexpr uint8_t kIsJson = 1;
+inline constexpr uint8_t kIsCompressed = 2;  // as a block of Snappy
 
 struct Request {
   Op op = Op::kGet;
@@ -59,6 +119,16 @@ struct Request {
   uint32_t recache = 0;  // kGetOrClaim: with less left of its time than this, a record may be claimed as well
   uint64_t delta = 0;    // counters
   uint64_t initial = 0;  // counters
+  // What only Couchbase has.
+  bool is_plain = true;  // it says nothing of the following that another protocol could not do without
+  bool preserves_expiry = false;
+  Durability durability = Durability::kNone;
+  uint8_t datatype = 0;             // of a value that is stored
+  uint8_t document_flags = 0;       // kLookupIn, kMutateIn
+  uint8_t replica = 0;              // kGetReplica: which one; they are counted from 1
+  uint16_t partition = 0;           // by the key, or of an operation of a server
+  uint16_t durability_timeout = 0;  // ms; 0: the server's choice
+  uint32_t collection = 0;          // its id; 0 is the default one
 };
 
 }  // namespace evenkeel::wire

@@ -252,7 +252,7 @@ TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   start_all();
   client_->client().route_by(std::make_unique<ByDigit>(1), {});
   EXPECT_EQ(client_->client().begin({}, as_bytes("k1"), 0), layout::kRefusedNoServer);
-  EXPECT_EQ(client_->client().check_key(as_bytes("k1")), layout::kRefusedNoServer);
+  EXPECT_EQ(client_->client().check_key({}, as_bytes("k1")), layout::kRefusedNoServer);
 }
 
 TEST_P(ClientServers, WhatIsHeldBackGoesOutToAllServers) {

@@ -19,7 +19,7 @@ using test::as_bytes;
 // `capacity`: what is known of the value's length before the place of the line is fixed.
 std::string encode(Request request, std::string_view key, std::string_view value, size_t capacity) {
   const Encoder& encoder = kMeta.encoder;
-  request.encodes_key = encoder.check_key(as_bytes(key)).needs_encoding;
+  request.encodes_key = encoder.check_key(request, as_bytes(key)).needs_encoding;
   const size_t prefix = encoder.prefix_size(request, as_bytes(key), capacity);
   const size_t suffix = encoder.suffix_size(request.op);
   std::string bytes(prefix + suffix, '\x5a');
@@ -174,7 +174,7 @@ INSTANTIATE_TEST_SUITE_P(Operations, MetaRequest, testing::ValuesIn(kExamples),
                          [](const auto& example) { return std::string(example.param.name); });
 
 TEST(MetaKeys, HaveWhatFitsIntoTheServersLimit) {
-  const auto fault = [](const std::string& key) { return kMeta.encoder.check_key(as_bytes(key)).fault; };
+  const auto fault = [](const std::string& key) { return kMeta.encoder.check_key({}, as_bytes(key)).fault; };
   EXPECT_EQ(fault(""), KeyFault::kEmpty);
   EXPECT_EQ(fault(std::string(250, 'k')), KeyFault::kNone);
   EXPECT_EQ(fault(std::string(251, 'k')), KeyFault::kTooLong);

@@ -11,7 +11,7 @@ namespace {
 
 class BinaryEncoder final : public Encoder {
  public:
-  KeyCheck check_key(std::span<const std::byte> key) const override {
+  KeyCheck check_key(const Request&, std::span<const std::byte> key) const override {
     return {.fault = memcache::check_key(key)};
   }
   KeyFault check_argument(std::span<const std::byte> argument) const override {
@@ -71,6 +71,6 @@ const Protocol kBinary{.encoder = kEncoder,
                        .decoder = kDecoder,
                        .most_head = kMaxHeadSize,
                        .in_order = false,
-                       .last_op = kLastBinaryOp};
+                       .ops = kCommonOps.with({Op::kFlush})};
 
 }  // namespace evenkeel::wire::memcache

@@ -30,9 +30,8 @@ uint64_t load_eight(const std::byte* from) {
 
 }  // namespace
 
-void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out) {
-  const Extras extras = extras_of(request.op);
-  const size_t extras_length = static_cast<size_t>(extras);
+void encode_header(const Request& request, size_t key_length, size_t extras_length, size_t value_length,
+                   std::byte* out) {
   out[0] = std::byte{kRequestMagic};
   out[1] = static_cast<std::byte>(request.op);
   store_big_endian(out + 2, static_cast<uint16_t>(key_length));
@@ -42,7 +41,9 @@ void encode_head(const Request& request, size_t key_length, size_t value_length,
   store_big_endian(out + 8, static_cast<uint32_t>(extras_length + key_length + value_length));
   std::memcpy(out + 12, &request.opaque, sizeof request.opaque);
   store_big_endian(out + 16, request.cas);
-  std::byte* at = out + kHeaderSize;
+}
+
+void encode_extras(const Request& request, Extras extras, std::byte* at) {
   switch (extras) {
     case Extras::kNone:
       break;
@@ -59,6 +60,12 @@ void encode_head(const Request& request, size_t key_length, size_t value_length,
       store_big_endian(at + 16, request.expiry);
       break;
   }
+}
+
+void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out) {
+  const Extras extras = extras_of(request.op);
+  encode_header(request, key_length, static_cast<size_t>(extras), value_length, out);
+  encode_extras(request, extras, out + kHeaderSize);
 }
 
 KeyFault check_key(std::span<const std::byte> key) {

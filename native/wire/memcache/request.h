@@ -15,7 +15,7 @@ namespace evenkeel::wire::memcache {
 enum class Extras : uint8_t {
   kNone = 0,     // get, delete, append, prepend
   kStore = 8,    // flags u32, expiry u32
-  kExpiry = 4,   // expiry u32: touch, get-and-touch, flush
+  kExpiry = 4,   // expiry u32: touch, get-and-touch, get-and-lock, flush
   kCounter = 20  // delta u64, initial u64, expiry u32
 };
 
@@ -30,6 +30,7 @@ constexpr Extras extras_of(Op op) {
       return Extras::kCounter;
     case Op::kTouch:
     case Op::kGetAndTouch:
+    case Op::kGetAndLock:
     case Op::kFlush:
       return Extras::kExpiry;
     default:
@@ -40,6 +41,12 @@ constexpr Extras extras_of(Op op) {
 constexpr size_t head_size(Op op) { return kHeaderSize + static_cast<size_t>(extras_of(op)); }
 
 inline constexpr size_t kMaxHeadSize = kHeaderSize + static_cast<size_t>(Extras::kCounter);
+
+// kHeaderSize bytes to `out`; without a partition and a datatype, which memcached does not have.
+void encode_header(const Request& request, size_t key_length, size_t extras_length, size_t value_length,
+                   std::byte* out);
+// As many bytes as `extras` says.
+void encode_extras(const Request& request, Extras extras, std::byte* at);
 
 // Writes head_size(request.op) bytes to `out`.
 void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out);

@@ -29,6 +29,9 @@ enum class HeaderFault : uint8_t {
   kBadLengths,  // extras and key exceed the body
 };
 
+// Of kHeaderSize bytes, whatever they are.
+ResponseHeader load_header(const std::byte* at);
+
 HeaderFault decode_header(std::span<const std::byte> bytes, ResponseHeader* header);
 
 // The u32 flags of a get's extras; 0 when the answer carries none. `body` holds at least the extras.

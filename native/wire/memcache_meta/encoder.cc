@@ -225,7 +225,7 @@ void put(Out& out, const Request& request, std::span<const std::byte> key, size_
 
 }  // namespace
 
-KeyCheck MetaEncoder::check_key(std::span<const std::byte> key) const {
+KeyCheck MetaEncoder::check_key(const Request&, std::span<const std::byte> key) const {
   const KeyFault fault = memcache::check_key(key);
   if (fault == KeyFault::kForbiddenByte && key.size() <= kMostEncodedBytes)
     return {.fault = KeyFault::kNone, .needs_encoding = true};

@@ -22,7 +22,7 @@ namespace evenkeel::wire::memcache_meta {
 
 class MetaEncoder final : public Encoder {
  public:
-  KeyCheck check_key(std::span<const std::byte> key) const override;
+  KeyCheck check_key(const Request&, std::span<const std::byte> key) const override;
   KeyFault check_argument(std::span<const std::byte> argument) const override;
   size_t prefix_size(const Request& request, std::span<const std::byte> key, size_t) const override;
   size_t suffix_size(Op op) const override;

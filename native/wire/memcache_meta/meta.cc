@@ -16,6 +16,7 @@ const Protocol kMeta{.encoder = kEncoder,
                      .decoder = kDecoder,
                      .most_head = MetaEncoder::kMostHead,
                      .in_order = true,
-                     .last_op = kLastOp};
+                     .ops = kCommonOps.with({Op::kFlush, Op::kGetOrClaim, Op::kGetDetails, Op::kInvalidate,
+                                             Op::kClusterConfig})};
 
 }  // namespace evenkeel::wire::memcache_meta
