@@ -1,11 +1,14 @@
 import { checkFlag, checkObject, checkOptions, invalidArgument, optionNames } from './arguments';
-import { parseConnectionString, type ServerAddress } from './cluster/connection-string';
+import { parseConnectionString } from './cluster/connection-string';
+import { parseCouchbaseUrl } from './cluster/couchbase/connection-string';
 import { joinCredentials } from './cluster/credentials';
 import { Database } from './database';
+import { openCouchbase } from './engines/couchbase/open';
+import type { CouchbaseOptions } from './engines/couchbase/options';
 import { openEmbedded } from './engines/embedded/open';
 import type { EmbeddedOptions } from './engines/embedded/options';
-import type { Transport } from './engines/engine';
-import type { ManagementBase } from './engines/management';
+import type { Engine, Transport } from './engines/engine';
+import type { Bases, ManagementBase } from './engines/management';
 import { type MemcachedOptions, openMemcached } from './engines/memcached/open';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
@@ -16,6 +19,7 @@ import {
   type SlowOperationsOptions,
 } from './observability/slow-operations';
 import type { ClassDefinition } from './schema/class';
+import type { DurableWrites } from './transactions/durability';
 import { commonFlagsTranscoder, type Transcoder } from './transactions/transcoder';
 
 interface CommonOptions {
@@ -45,6 +49,9 @@ export interface ConnectOptions extends MemcachedOptions, CommonOptions {
   readonly lazy?: boolean | undefined;
 }
 
+/** A URL of the couchbase engine. */
+export type CouchbaseUrl = `couchbase${'' | 's'}${'' | '+dnssrv'}:${string}`;
+
 export interface EmbeddedConnectOptions<
   Classes extends readonly ClassDefinition[] = readonly ClassDefinition[],
   Mode extends EventMode = undefined,
@@ -55,6 +62,11 @@ export interface EmbeddedConnectOptions<
    * The event base of the sweeper's timer and of the watch for commits by other processes. 'shared': the transactions'
    * base. 'internal': a base that the database creates for itself. Or one of your own. Default 'shared'.
    */
+  readonly managementBase?: ManagementBase | undefined;
+}
+
+export interface CouchbaseConnectOptions extends CouchbaseOptions, CommonOptions {
+  /** As in ConnectOptions; also the event base of the connections that ask for configurations. */
   readonly managementBase?: ManagementBase | undefined;
 }
 
@@ -108,7 +120,33 @@ const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   clock: true,
   onProgress: true,
 });
-const ALL_NAMES: ReadonlySet<string> = new Set([...MEMCACHED_NAMES, ...EMBEDDED_NAMES]);
+const COUCHBASE_NAMES = optionNames<CouchbaseConnectOptions>({
+  eventBase: true,
+  transcoder: true,
+  captureStack: true,
+  slowOperations: true,
+  managementBase: true,
+  timeout: true,
+  connectTimeout: true,
+  backoff: true,
+  connectionsPerNode: true,
+  resolveInterval: true,
+  maxInFlight: true,
+  maxQueued: true,
+  maxQueuedBytes: true,
+  offlineQueue: true,
+  maxValueSize: true,
+  silenceTimeout: true,
+  implicitFlush: true,
+  tls: true,
+  username: true,
+  password: true,
+  network: true,
+  mechanism: true,
+  pollInterval: true,
+});
+const NAMES = { memcached: MEMCACHED_NAMES, embedded: EMBEDDED_NAMES, couchbase: COUCHBASE_NAMES };
+const ALL_NAMES: ReadonlySet<string> = new Set(Object.values(NAMES).flatMap((names) => [...names]));
 
 /**
  * Opens a database in this process: `embedded:` (temporary) or `embedded:///dir`, which is created if it does not
@@ -125,6 +163,17 @@ export function connect<
   options?: EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
+ * Opens a bucket of a Couchbase cluster: `couchbase://host,host…/bucket`, or `couchbases:` for TLS; `user:password@`
+ * (percent-encoded) may precede the hosts.
+ *
+ * Resolves when a host has told the cluster's configuration and a server is connected. Rejects with ConnectionError when that takes
+ * longer than `connectTimeout`, otherwise as for memcached.
+ */
+export function connect(
+  url: CouchbaseUrl,
+  options?: CouchbaseConnectOptions,
+): Promise<Database<readonly ClassDefinition[], undefined, DurableWrites>>;
+/**
  * Opens a database whose URL is known only at run time. Rejects with UnsupportedError for options that the URL's engine
  * does not have. The types are those of an embedded database; on other engines, classes and events throw
  * UnsupportedError.
@@ -135,7 +184,7 @@ export function connect<
   const Mode extends EventMode = undefined,
 >(
   url: string extends Url ? Url : never,
-  options: ConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
+  options: ConnectOptions | CouchbaseConnectOptions | EmbeddedConnectOptions<Classes, Mode>,
 ): Promise<Database<Classes, Mode>>;
 /**
  * Opens a database: `memcached://host:port,host:port…`, `memcached:///path/of/socket`, or `memcacheds:` for TLS.
@@ -147,15 +196,18 @@ export function connect<
  * UnsupportedError for a feature that is not available.
  */
 export function connect<Url extends string>(
-  url: Url extends `embedded:${string}` ? never : Url,
+  url: Url extends `embedded:${string}` | CouchbaseUrl ? never : Url,
   options?: ConnectOptions,
 ): Promise<Database>;
 export async function connect(
   url: string,
-  options: ConnectOptions | EmbeddedConnectOptions<readonly ClassDefinition[], EventMode> = {},
+  options:
+    | ConnectOptions
+    | CouchbaseConnectOptions
+    | EmbeddedConnectOptions<readonly ClassDefinition[], EventMode> = {},
 ): Promise<Database> {
   checkObject(options, 'options');
-  const target = parseConnectionString(url);
+  const target = isCouchbase(url) ? parseCouchbaseUrl(url) : parseConnectionString(url);
   checkNames(target.engine, options);
   const { transcoder = commonFlagsTranscoder, captureStack = false } = options;
   if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
@@ -165,8 +217,16 @@ export async function connect(
   const slowOptions = resolveSlowOperations(options.slowOperations);
   const slow = slowOptions && new SlowOperations(target.engine, slowOptions);
   if (target.engine === 'memcached') {
-    const given = joinCredentials(options as ConnectOptions, target.credentials);
-    return connectMemcached(target.servers, encrypted(target.isEncrypted, given), transcoder, slow);
+    const joined = joinCredentials(options as ConnectOptions, target.credentials);
+    const given = encrypted(target.isEncrypted, joined);
+    const open = (bases: Bases) => openMemcached(target.servers, given, transcoder, bases, slow);
+    return connectOverNetwork(open, given, slow);
+  }
+  if (target.engine === 'couchbase') {
+    const joined = joinCredentials(options as CouchbaseConnectOptions, target.credentials);
+    const given = encrypted(target.isEncrypted, joined);
+    const open = (bases: Bases) => openCouchbase(target, given, transcoder, bases, slow);
+    return connectOverNetwork(open, given, slow);
   }
   const eventBase = baseOf(options);
   const { managementBase } = options;
@@ -175,16 +235,14 @@ export async function connect(
   return new Database(engine, eventBase, engine.createTransport(eventBase), captureStack, slow);
 }
 
-async function connectMemcached(
-  servers: readonly ServerAddress[],
-  options: ConnectOptions,
-  transcoder: Transcoder,
+async function connectOverNetwork(
+  open: (bases: Bases) => Promise<Engine>,
+  options: Pick<ConnectOptions, 'lazy' | 'managementBase' | 'captureStack' | 'eventBase'>,
   slow: SlowOperations | undefined,
 ): Promise<Database> {
   const { lazy = false, managementBase, captureStack = false } = options;
   checkFlag('lazy', lazy);
-  const bases = { eventBase: () => baseOf(options), managementBase };
-  const engine = await openMemcached(servers, options, transcoder, bases, slow);
+  const engine = await open({ eventBase: () => baseOf(options), managementBase });
   const eventBase = baseOf(options);
   let transport: Transport | undefined;
   try {
@@ -200,8 +258,14 @@ async function connectMemcached(
   }
 }
 
+const isCouchbase = (url: unknown): url is CouchbaseUrl =>
+  typeof url === 'string' && /^couchbases?(\+dnssrv)?:/.test(url);
+
 /** An option must not contradict the scheme of the URL. */
-function encrypted(isEncrypted: boolean, options: ConnectOptions): ConnectOptions {
+function encrypted<Options extends Pick<ConnectOptions, 'tls'>>(
+  isEncrypted: boolean,
+  options: Options,
+): Options {
   if (!isEncrypted) return options;
   const { tls = true } = options;
   if (tls === false)
@@ -210,8 +274,8 @@ function encrypted(isEncrypted: boolean, options: ConnectOptions): ConnectOption
 }
 
 /** Options that only another engine has get an UnsupportedError rather than being reported as misspelled. */
-function checkNames(engine: 'memcached' | 'embedded', options: object): void {
-  const known = engine === 'memcached' ? MEMCACHED_NAMES : EMBEDDED_NAMES;
+function checkNames(engine: keyof typeof NAMES, options: object): void {
+  const known = NAMES[engine];
   const foreign = Object.entries(options).filter(([name]) => ALL_NAMES.has(name) && !known.has(name));
   for (const [argument, value] of foreign)
     if (value !== undefined)

@@ -1,13 +1,20 @@
 export type { BackupOptions, BackupProgress } from './backup';
+export type { Mechanism } from './cluster/couchbase/mechanisms';
 export type { CredentialOptions } from './cluster/credentials';
 export type { Server } from './cluster/fleet';
 export type { PlacementName } from './cluster/placement/placement';
 export type { Pem, TlsOptions, TlsVersion } from './cluster/tls';
 export type { NodeState, NodeStatus, Topology, TopologyListener, TopologyMessage } from './cluster/topology';
-export type { ConnectOptions, EmbeddedConnectOptions } from './connect';
+export type {
+  ConnectOptions,
+  CouchbaseConnectOptions,
+  CouchbaseUrl,
+  EmbeddedConnectOptions,
+} from './connect';
 export { connect } from './connect';
 export type { CloseOptions, Scheduled } from './database';
 export { BaseView, Database } from './database';
+export type { CouchbaseOptions } from './engines/couchbase/options';
 export type { EmbeddedOptions, IndexProgress } from './engines/embedded/options';
 export type { Capabilities } from './engines/engine';
 export type { FleetOptions } from './engines/memcached/fleet-options';

@@ -2,7 +2,13 @@ import { checkObject, checkOptions, invalidArgument, optionNames, shown } from '
 import { checkHost, checkSocketPath } from './addresses';
 import { DEFAULT_PORT, nameOfServer, parseServer, type ServerAddress } from './connection-string';
 import { Endpoint } from './endpoint';
-import { type PlacedServer, type Placement, type PlacementName, placeKeys } from './placement/placement';
+import {
+  type Partitioned,
+  type PlacedServer,
+  type Placement,
+  type PlacementName,
+  placeKeys,
+} from './placement/placement';
 
 /** A server of a fleet, as the user specifies it. */
 export interface Server {
@@ -20,7 +26,7 @@ export interface Server {
 
 /** What to do with the keys of a server that cannot be reached. */
 export interface FleetPolicy {
-  readonly placement: PlacementName;
+  readonly placement: PlacementName | (() => Partitioned);
   readonly deadServer: 'fail' | 'eject';
   /** Consecutive failed attempts to connect. */
   readonly ejectAfter: number;
@@ -37,7 +43,7 @@ export interface FleetMap {
   readonly members: readonly Member[];
   /** The servers that have keys, in the order of the placement. */
   readonly placed: readonly Member[];
-  readonly placement: Placement;
+  readonly placement: Placement | Partitioned;
 }
 
 /** How one event base sees a server. */
@@ -157,7 +163,8 @@ function mapOf(
   const alive = members.filter(({ name }) => !ejected.has(name));
   const placed = alive.length === 0 ? members : alive;
   const servers = placed.map(({ server }) => server);
-  return { members, placed, placement: placeKeys(placement, servers) };
+  const keys = typeof placement === 'function' ? placement() : placeKeys(placement, servers);
+  return { members, placed, placement: keys };
 }
 
 const isSeenDown = (sights: readonly Sight[], ejectAfter: number): boolean =>

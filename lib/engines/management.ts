@@ -4,6 +4,15 @@ import { clearTimeout, performanceNow, setTimeout } from '../platform';
 /** The event base for a database's management: the transactions' base, one created for it, or one of the user's. */
 export type ManagementBase = 'shared' | 'internal' | EventBase;
 
+/**
+ * The base for operations that name none. It is a function because the host base is created on the first access, after
+ * all arguments have been checked.
+ */
+export interface Bases {
+  readonly eventBase: () => EventBase;
+  readonly managementBase: unknown;
+}
+
 /** The event base for timers that belong to no operation: resolving, waiting for connections, polling, sweeping. */
 export class Management {
   readonly base: EventBase;

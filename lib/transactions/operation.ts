@@ -127,6 +127,17 @@ export function details(): Details {
   };
 }
 
+/** What an engine remembers of an operation that it may try again. */
+export interface Course {
+  /** As performance.now() has it. */
+  readonly deadline: number;
+  /** The id of its collection when it was last handed in. */
+  collection: number;
+  retries: number;
+  /** When it was first answered with what made it try again. */
+  failedAt: number | undefined;
+}
+
 /** Receives the results of operations that are part of a larger one. */
 export interface Collector {
   add(operation: Operation, value: unknown): void;
@@ -147,6 +158,7 @@ const ignore = (): void => {};
 export class Operation {
   /** undefined: the default collection, or an engine without collections. */
   collection: CollectionName | undefined = undefined;
+  course: Course | undefined = undefined;
   /** The flags stored with `value`. */
   flags = 0;
   /** How many times it was handed to a connection. */

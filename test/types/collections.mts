@@ -1,7 +1,9 @@
 import {
   type AllReplicas,
   type CollectionView,
+  connect,
   type Database,
+  EventBase,
   type LookupResult,
   type MutateInResult,
   type MutationResult,
@@ -57,6 +59,26 @@ export async function mutations(users: CollectionView): Promise<void> {
   // @ts-expect-error the element of a set is no object
   sub.arrayAddUnique('tags', {});
   sub.upsert('x', sub.mutationCas, { xattr: true });
+}
+
+/** A bucket's own writes take what those of its collections do; other engines' do not. */
+export async function buckets(): Promise<void> {
+  await using db = await connect('couchbase://h1,h2/bucket', {
+    username: 'u',
+    password: 'p',
+    network: 'external',
+    mechanism: 'SCRAM-SHA512',
+    pollInterval: 1000,
+  });
+  await db.upsert('k', 1, { durability: 'majority', preserveExpiry: true });
+  await db.via(EventBase.host).remove('k', { durability: 'majority' });
+  await connect('couchbases://h/bucket');
+  // @ts-expect-error how keys are placed is the cluster's to say
+  await connect('couchbase://h/bucket', { placement: 'ketama' });
+  // @ts-expect-error a memcached server has one network
+  await connect('memcached://h', { network: 'external' });
+  // @ts-expect-error no such mechanism
+  await connect('couchbase://h/bucket', { mechanism: 'DIGEST-MD5' });
 }
 
 /** A collection has the operations of a database, and more options. */

@@ -4,6 +4,7 @@ import type { ClusterView } from '../../lib/engines/network/cluster-view.ts';
 import { Completions } from '../../lib/engines/network/completions.ts';
 import type { Dialect } from '../../lib/engines/network/dialect.ts';
 import { resolveClientOptions } from '../../lib/engines/network/options.ts';
+import type { Parking } from '../../lib/engines/network/parking.ts';
 import { Settler } from '../../lib/engines/network/settler.ts';
 import { type EvenkeelError, ServerError } from '../../lib/errors.ts';
 import type { NativeClient } from '../../lib/native/addon.ts';
@@ -76,6 +77,7 @@ function settlerOf(node: number): { settler: Settler; records: Uint32Array } {
     completions,
     resolveClientOptions({}, true),
     undefined,
+    {} as Parking,
   );
   return { settler, records: completions.records };
 }

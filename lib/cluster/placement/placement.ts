@@ -42,6 +42,14 @@ export interface Modulo {
   readonly servers: number;
 }
 
+/** A table says which servers have the copies of each partition, to which the key's CRC-32 assigns it. */
+export interface Partitioned {
+  readonly kind: 'partitions';
+  /** For each partition, for each copy of it: the index of a server, or -1. */
+  readonly rows: Int16Array;
+  readonly copies: number;
+}
+
 /** The mapping of keys to servers in the form that native code reads; servers are indexes into the original list. */
 export type Placement = Ring | Modulo;
 

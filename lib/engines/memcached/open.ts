@@ -11,7 +11,7 @@ import { EventBase } from '../../event-base/event-base';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
-import { Management } from '../management';
+import { type Bases, Management } from '../management';
 import { type ClientOptions, resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
 import { askConfig } from './config-request';
@@ -44,15 +44,6 @@ const capabilitiesOf = (hasMeta: () => boolean): Capabilities => ({
     return hasMeta();
   },
 });
-
-/**
- * The base for operations that name none. It is a function because the host base is created on the first access, after
- * all arguments have been checked.
- */
-export interface Bases {
-  readonly eventBase: () => EventBase;
-  readonly managementBase: unknown;
-}
 
 export async function openMemcached(
   servers: readonly ServerAddress[],

@@ -234,7 +234,7 @@ export class Cluster implements ClusterView {
     connector.moveTo(id, this.#gaveBack.get(connector) ?? 'at once');
     this.#gaveBack.delete(connector);
     this.#only = connector;
-    this.#native.routeBy(Uint16Array.of(id), KEY_HASHES[this.#fleet.map.placement.keyHash]);
+    this.#native.routeBy(Uint16Array.of(id), hashOf(this.#fleet.map.placement));
     submit();
     this.#only = undefined;
     this.#route();
@@ -292,7 +292,7 @@ export class Cluster implements ClusterView {
     const { placed, placement } = this.#fleet.map;
     const ids = Uint16Array.from(placed, ({ name }) => this.#current.get(name)?.id ?? 0);
     const ring = placement.kind === 'ring' ? placement : undefined;
-    this.#native.routeBy(ids, KEY_HASHES[placement.keyHash], ring?.points, ring?.owners);
+    this.#native.routeBy(ids, hashOf(placement), ring?.points, ring?.owners);
   }
 
   /** Its id. */
@@ -307,6 +307,10 @@ export class Cluster implements ClusterView {
     return free === -1 ? this.#known.length : free;
   }
 }
+
+/** Where there are partitions, the hash of keys is always the same. */
+const hashOf = (placement: FleetMap['placement']): number =>
+  placement.kind === 'partitions' ? layout.KEY_HASH_MD5 : KEY_HASHES[placement.keyHash];
 
 function nodeStats(name: string, state: string, connector: Connector, native: NativeClient): NodeStats {
   const { id, openConnections, counts } = connector;

@@ -108,6 +108,11 @@ export class Completions {
     return { name, text: this.#slab.toString('utf8', middle, end).trimStart() };
   }
 
+  /** 32 bits of the record's value, which is not a large one. */
+  word(at: number, offset: number): number {
+    return this.#slab.readUInt32BE((this.records[at + layout.RECORD_VALUE_OFFSET] as number) + offset);
+  }
+
   /** The record's value as a counter; undefined when it is not one. */
   counter(at: number): bigint | undefined {
     if (this.records[at + layout.RECORD_FLAGS] === layout.DECIMAL_COUNTER) return parseCounter(this.text(at));

@@ -3,6 +3,7 @@ import type { NativeClient, NativeStep } from '../../native/addon';
 import type { DocumentEngine } from '../../transactions/documents';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Completions } from './completions';
+import type { Extension } from './extension';
 
 /** The status of a successful answer, in every protocol. */
 export const SUCCESS = 0;
@@ -28,6 +29,7 @@ export interface Dialect {
   isFull(said: Uint8Array): boolean;
   /** Of an engine with collections of documents. */
   readonly documents?: DocumentEngine | undefined;
+  readonly extension?: Extension | undefined;
   /** The engine's name in messages. */
   readonly engine: string;
   /** The longest key, in bytes. */
@@ -70,7 +72,13 @@ export interface Dialect {
   lookAfter(operation: Operation, status: number, look: Look): Operation | undefined;
 
   /** The error of any other status. `text` is the server's message. */
-  errorOf(operation: Operation, status: number, text: string, context: ErrorContext): EvenkeelError;
+  errorOf(
+    operation: Operation,
+    status: number,
+    text: string,
+    context: ErrorContext,
+    body: () => Buffer,
+  ): EvenkeelError;
 }
 
 /** The context for a second operation. */

@@ -21,6 +21,8 @@ export interface Question {
   /** An OP_… for servers, with its argument. */
   readonly code: number;
   readonly argument: string;
+  /** Instead of an argument, of operations that have one. */
+  readonly value?: Uint8Array | undefined;
   /** ms for everything, including the lookup of the server's name. */
   readonly timeout: number;
   /** Bytes. */
@@ -34,6 +36,8 @@ export interface Answer {
   readonly status: number;
   /** The value, or the server's text for an error. */
   readonly bytes: Buffer;
+  /** The number of `bytes` that come before the value, of protocols that have them. */
+  readonly beside: number;
 }
 
 /**
@@ -88,7 +92,7 @@ class Inquiry {
 
   #ask(): void {
     if (this.#isOver) return;
-    const { server, wire, tls, code, argument, timeout, longestAnswer } = this.#question;
+    const { server, wire, tls, code, argument, value, timeout, longestAnswer } = this.#question;
     const { words } = new Parameters(NEVER);
     const options = {
       connectTimeout: Math.ceil(timeout / Math.max(1, this.#addresses.length)),
@@ -116,7 +120,8 @@ class Inquiry {
     this.#native = native;
     native.addServer(0, wire.protocol, wire.handshake, nameToVerify(server, tls), false);
     words[layout.PARAM_CODE] = code;
-    native.submitTo(0, argument);
+    if (value === undefined) native.submitTo(0, argument);
+    else native.submitValueTo(0, value);
     native.flush(layout.FLUSH_ALL);
     native.setAddresses(0, this.#addresses, 0);
   }
@@ -149,7 +154,9 @@ class Inquiry {
     if (this.#isOver) return;
     if (outcome === layout.OUTCOME_ANSWERED) {
       const bytes = this.#completions.bytes(native, at);
-      this.#end(() => this.#resolve({ status: word >>> layout.OUTCOME_STATUS_SHIFT, bytes }));
+      const status = word >>> layout.OUTCOME_STATUS_SHIFT;
+      const beside = records[at + layout.RECORD_FLAGS] as number;
+      this.#end(() => this.#resolve({ status, bytes, beside }));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
       this.#failures += 1;
       const said = this.#completions.bytes(native, at);

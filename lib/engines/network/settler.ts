@@ -13,6 +13,7 @@ import type { Connector } from './connector';
 import { type Dialect, SUCCESS } from './dialect';
 import { Failing, fail } from './failing';
 import type { ResolvedClientOptions } from './options';
+import { lateError, type Parking } from './parking';
 import { isAnother, unansweredError } from './unanswered';
 
 /** What came back of a server unwritten, to be said to it in another protocol. */
@@ -36,6 +37,7 @@ export class Settler {
   readonly #completions: Completions;
   readonly #options: ResolvedClientOptions;
   readonly #slow: SlowOperations | undefined;
+  readonly #parking: Parking;
   /** When operations that may be looked after were handed in. */
   readonly #since = new WeakMap<Operation, number>();
   /** Those whose values are copies of their own. */
@@ -50,6 +52,7 @@ export class Settler {
     completions: Completions,
     options: ResolvedClientOptions,
     slow: SlowOperations | undefined,
+    parking: Parking,
   ) {
     this.#dialect = dialect;
     this.#cluster = cluster;
@@ -57,6 +60,7 @@ export class Settler {
     this.#completions = completions;
     this.#options = options;
     this.#slow = slow;
+    this.#parking = parking;
   }
 
   /** Whether there are operations to be handed in again. */
@@ -128,6 +132,10 @@ export class Settler {
       this.#settleStatus(operation, status, at);
       return;
     }
+    this.#read(operation, at);
+  }
+
+  #read(operation: Operation, at: number): void {
     let result: unknown;
     try {
       result = this.#dialect.read(operation, this.#completions, this.#native, at);
@@ -141,6 +149,10 @@ export class Settler {
   // Apart from settle(), which would be too long for V8 to inline.
   #settleStatus(operation: Operation, status: number, at: number): void {
     const dialect = this.#dialect;
+    if (dialect.extension?.isSuccess(operation.kind, status)) {
+      this.#read(operation, at);
+      return;
+    }
     const result = dialect.resultOf(operation.kind, status);
     if (result !== undefined) {
       operation.succeed(result.value);
@@ -153,11 +165,21 @@ export class Settler {
       this.#again.push(look);
       return;
     }
-    this.failures += 1;
-    this.#cluster.countsOf(this.#completions.connection(at)).errors += 1;
+    const counts = this.#cluster.countsOf(this.#completions.connection(at));
     const text = this.#completions.text(at);
     const context = this.#contextOf(operation, at, status);
-    operation.fail(withoutStack(() => dialect.errorOf(operation, status, text, context)));
+    const body = (): Buffer => this.#completions.bytes(this.#native, at);
+    const error = withoutStack(() => dialect.errorOf(operation, status, text, context, body));
+    const retry = dialect.extension?.retry(operation, status, body);
+    if (typeof retry === 'object') {
+      counts.retries += 1;
+      operation.stopListening?.();
+      this.#parking.park(operation, retry.after, error);
+      return;
+    }
+    this.failures += 1;
+    counts.errors += 1;
+    operation.fail(retry === 'late' ? withoutStack(() => lateError(operation, error)) : error);
   }
 
   #lookAfter(operation: Operation, status: number, at: number): Operation | undefined {

@@ -23,9 +23,11 @@ import { Waiters } from '../waiters';
 import { Cluster } from './cluster';
 import { Completions } from './completions';
 import type { Dialect } from './dialect';
+import type { Extension } from './extension';
 import { listen } from './listening';
 import { nativeOptionsOf, type ResolvedClientOptions } from './options';
 import { Parameters } from './parameters';
+import { Parking } from './parking';
 import { closedError, refusalError } from './refusals';
 import { contextOf, Settler } from './settler';
 import { TickFlush } from './tick-flush';
@@ -41,6 +43,8 @@ export class NativeTransport implements Transport {
   readonly #native: NativeClient;
   readonly #dialect: Dialect;
   readonly #codes: readonly number[];
+  readonly #extension: Extension | undefined;
+  readonly #parking: Parking;
   readonly #parameters: Parameters;
   readonly #words: Uint32Array;
   readonly #completions: Completions;
@@ -75,6 +79,8 @@ export class NativeTransport implements Transport {
     this.#base = base;
     this.#dialect = dialect;
     this.#codes = dialect.codes;
+    this.#extension = dialect.extension;
+    this.#parking = new Parking(this, timers);
     this.#options = options;
     this.transcoder = transcoder;
     this.mayBeUnversioned = dialect.mayBeUnversioned;
@@ -91,7 +97,15 @@ export class NativeTransport implements Transport {
     );
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
     this.#cluster = new Cluster(fleet, this.#native, options, dialect, timers);
-    this.#settler = new Settler(dialect, this.#cluster, this.#native, this.#completions, options, slow);
+    this.#settler = new Settler(
+      dialect,
+      this.#cluster,
+      this.#native,
+      this.#completions,
+      options,
+      slow,
+      this.#parking,
+    );
   }
 
   get node(): string | undefined {
@@ -165,6 +179,7 @@ export class NativeTransport implements Transport {
 
   cancel(operation: Operation): void {
     const { slot } = operation;
+    this.#parking.cancel(operation);
     if (slot < 0 || this.#pending[slot] !== operation) return;
     this.#pending[slot] = undefined;
     operation.slot = -1;
@@ -267,7 +282,8 @@ export class NativeTransport implements Transport {
   #submit(operation: Operation): EvenkeelError | undefined {
     const { details: detail, value } = operation;
     if (this.#closed && !this.#continuing) return this.#closedError();
-    const bits = detail === undefined ? this.#fits : this.#prepare(operation, detail);
+    const isBare = detail === undefined && this.#extension === undefined;
+    const bits = isBare ? this.#fits : this.#prepare(operation, detail);
     if (bits < 0) return undefined;
     const p = this.#words;
     p[layout.PARAM_CODE] = (this.#codes[operation.kind] as number) | bits;
@@ -288,8 +304,19 @@ export class NativeTransport implements Transport {
 
   // Apart from #submit(), as those that follow, which would be too long for V8 to inline.
   /** The CODE_… bits of the call; less than 0 when its signal has ended it. */
-  #prepare(operation: Operation, detail: Details): number {
-    let bits = this.#fits | layout.CODE_DETAILED;
+  #prepare(operation: Operation, detail: Details | undefined): number {
+    let bits = this.#fits;
+    if (this.#extension !== undefined) {
+      const more = this.#extension.prepare(operation, this.#words, this.#options.timeout);
+      if (typeof more !== 'number') {
+        this.#settler.keepValue(operation);
+        this.#parking.park(operation, more, undefined);
+        return -1;
+      }
+      bits |= more;
+    }
+    if (detail === undefined) return bits;
+    bits |= layout.CODE_DETAILED;
     if (detail.newCas !== undefined) {
       if (!this.#takesCas(operation.key)) throw this.#unsupported(operation, this.#dialect.noNewCas);
       bits |= layout.CODE_SETS_CAS;
@@ -305,7 +332,7 @@ export class NativeTransport implements Transport {
     if (typeof value === 'string')
       p[layout.PARAM_CODE] = (p[layout.PARAM_CODE] as number) | layout.CODE_STRING_VALUE;
     this.#native.submitValue(operation.key, value);
-    if (this.#cluster.mayReturn) this.#settler.keepValue(operation);
+    if (this.#cluster.mayReturn || this.#extension !== undefined) this.#settler.keepValue(operation);
   }
 
   #refused(operation: Operation, code: number): EvenkeelError {

@@ -49,16 +49,17 @@ export class LookupResult<Found extends readonly unknown[]> {
 export class MutateInResult<Answered extends readonly unknown[]> extends MutationResult {
   /** What each path's change answered, in the order in which they were asked for: of counters what they are now. */
   readonly values: Answered;
-  readonly #token: MutationToken | undefined;
+  readonly #written: MutationResult;
 
-  constructor(values: Answered, casHigh: number, casLow: number, token: MutationToken | undefined) {
-    super(casHigh, casLow);
+  constructor(values: Answered, written: MutationResult) {
+    const { cas } = written;
+    super(Number(cas >> 32n), Number(cas & 0xffffffffn));
     this.values = values;
-    this.#token = token;
+    this.#written = written;
   }
 
   override get token(): MutationToken | undefined {
-    return this.#token;
+    return this.#written.token;
   }
 }
 

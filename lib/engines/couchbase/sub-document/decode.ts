@@ -41,6 +41,15 @@ export function decodeMutation({ specs, positions }: MutationRequest, body: Buff
 
 /** Why none of the paths was changed: the index and the status of the first that could not be. */
 export function mutationError(request: MutationRequest, body: Buffer, context: ErrorContext): EvenkeelError {
+  try {
+    return failureIn(request, body, context);
+  } catch (error) {
+    if (isOurs(error)) return error;
+    throw error;
+  }
+}
+
+function failureIn(request: MutationRequest, body: Buffer, context: ErrorContext): EvenkeelError {
   const reader = new Reader(body, 'mutateIn');
   const index = reader.u8();
   const status = reader.u16();

@@ -1,0 +1,146 @@
+import { type CollectionIds, checkCollectionName, manifestOf } from '../../cluster/couchbase/collections';
+import type { ConfigMonitor } from '../../cluster/couchbase/config-monitor';
+import type { Configurations } from '../../cluster/couchbase/configurations';
+import { partitionOf } from '../../cluster/couchbase/partition-map';
+import { copiesOf } from '../../cluster/couchbase/replicas';
+import { decide } from '../../cluster/couchbase/retry-policy';
+import { CouchbaseStatus, meaningOf } from '../../cluster/couchbase/statuses';
+import type { Timers } from '../../cluster/resolver';
+import { ServerError } from '../../errors';
+import * as layout from '../../native/layout';
+import { performanceNow } from '../../platform';
+import type { CollectionName, DocumentEngine, StoreSemantics } from '../../transactions/documents';
+import { Kind, type Operation } from '../../transactions/operation';
+import { FLAGS_JSON } from '../../transactions/transcoder';
+import type { Extension, Retry } from '../network/extension';
+import type { TokenSource } from './answers';
+import { durabilityWord } from './durability';
+import { isIdempotent } from './operations';
+import { encodeLookup, encodeMutation } from './sub-document/encode';
+
+const DEFAULT: CollectionName = { scope: '_default', name: '_default' };
+const JSON_DATATYPE = 1;
+
+/** Flags of the document in requests of paths. */
+const SEMANTICS: Readonly<Record<StoreSemantics, number>> = { replace: 0, upsert: 1, insert: 2 };
+const DOCUMENT_FLAGS_SHIFT = 8;
+
+/** The paths have statuses of their own. */
+const LOOKUP_STATUSES: ReadonlySet<number> = new Set([
+  CouchbaseStatus.multiPathFailure,
+  CouchbaseStatus.successOnTombstone,
+  CouchbaseStatus.multiPathFailureOnTombstone,
+]);
+
+/** ms before the id of a collection is asked for again. */
+const PAUSE = 100;
+
+/** A bucket, as its operations are concerned with it: partitions, collections, and what is tried again. */
+export class Bucket implements DocumentEngine, Extension, TokenSource {
+  readonly bucket: string;
+  readonly encodeLookup = encodeLookup;
+  readonly encodeMutation = encodeMutation;
+  readonly #configurations: Configurations;
+  readonly #monitor: ConfigMonitor;
+  readonly #ids: CollectionIds;
+  readonly #timers: Timers;
+
+  constructor(
+    bucket: string,
+    configurations: Configurations,
+    monitor: ConfigMonitor,
+    ids: CollectionIds,
+    timers: Timers,
+  ) {
+    this.bucket = bucket;
+    this.#configurations = configurations;
+    this.#monitor = monitor;
+    this.#ids = ids;
+    this.#timers = timers;
+  }
+
+  checkCollection({ scope, name }: CollectionName): void {
+    checkCollectionName('scope', scope);
+    checkCollectionName('collection', name);
+  }
+
+  partitionOf(key: string): number | undefined {
+    const partitions = this.#configurations.current?.map.bucket?.partitions;
+    return partitions && partitionOf(key, partitions.count);
+  }
+
+  copiesOf(key: string, serverGroup: string | undefined): readonly number[] {
+    const partition = this.partitionOf(key);
+    const map = this.#configurations.current?.map;
+    if (partition === undefined || map === undefined) return [];
+    return copiesOf(map, partition, serverGroup).map(({ copy }) => copy);
+  }
+
+  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Promise<unknown> {
+    const { collection, details, flags } = operation;
+    const timeout = details?.timeout ?? usualTimeout;
+    operation.course ??= {
+      deadline: performanceNow() + timeout,
+      collection: 0,
+      retries: 0,
+      failedAt: undefined,
+    };
+    const id = collection === undefined ? 0 : this.#ids.idOf(collection.scope, collection.name);
+    if (typeof id !== 'number') return id.catch((error) => this.#withoutId(error));
+    operation.course.collection = id;
+    const document = details?.document;
+    const isMutation = operation.kind === Kind.mutateIn;
+    const documentFlags = isMutation && document !== undefined ? SEMANTICS[document.semantics] : 0;
+    words[layout.PARAM_COLLECTION] = id;
+    words[layout.PARAM_MODES] =
+      (flags === FLAGS_JSON ? JSON_DATATYPE : 0) | (documentFlags << DOCUMENT_FLAGS_SHIFT);
+    words[layout.PARAM_DURABILITY] =
+      document?.durability === undefined ? 0 : durabilityWord(document.durability, timeout);
+    words[layout.PARAM_REPLICA] = document?.replica ?? 0;
+    words[layout.PARAM_PARTITION] = 0;
+    return layout.CODE_EXTENDED | (document?.preservesExpiry ? layout.CODE_PRESERVES_EXPIRY : 0);
+  }
+
+  isSuccess(kind: Kind, status: number): boolean {
+    return kind === Kind.lookupIn && LOOKUP_STATUSES.has(status);
+  }
+
+  /** Where no server could be asked, one can be by and by. What a server has answered is final. */
+  #withoutId(error: unknown): Promise<void> {
+    if (error instanceof ServerError) throw error;
+    this.#monitor.refresh();
+    return this.#pause(PAUSE);
+  }
+
+  retry(operation: Operation, status: number, body: () => Buffer): Retry | undefined {
+    const reason = meaningOf(status, undefined)?.reason;
+    const { course, kind, details } = operation;
+    if (reason === undefined || course === undefined || details?.server !== undefined) return undefined;
+    if (kind === Kind.unlock && status === CouchbaseStatus.locked) return undefined;
+    if (reason === 'collection outdated' && this.#isGone(operation, body())) return undefined;
+    const now = performanceNow();
+    course.failedAt ??= now;
+    const decision = decide({
+      reason,
+      idempotent: isIdempotent(kind),
+      written: true,
+      retries: course.retries,
+      blamed: 0,
+      remaining: course.deadline - now,
+      spent: now - course.failedAt,
+    });
+    if (decision.action === 'fail') return decision.isLate ? 'late' : undefined;
+    course.retries += 1;
+    if (decision.refresh === 'configuration') this.#monitor.refresh();
+    return { after: this.#pause(decision.delay) };
+  }
+
+  #isGone({ collection = DEFAULT, course }: Operation, body: Buffer): boolean {
+    const { scope, name } = collection;
+    return this.#ids.unknown(scope, name, course?.collection ?? 0, manifestOf(body)) === 'gone';
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#timers.timer(Math.max(1, Math.ceil(ms)), resolve));
+  }
+}

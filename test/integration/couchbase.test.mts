@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  AuthenticationError,
+  CasMismatchError,
+  ClosedError,
+  type CouchbaseConnectOptions,
+  type CouchbaseUrl,
+  connect,
+  DiscardedError,
+  DurabilityAmbiguousError,
+  DurabilityImpossibleError,
+  InvalidArgumentError,
+  KeyExistsError,
+  KeyNotFoundError,
+  PathExistsError,
+  PathNotFoundError,
+  ServerError,
+  sub,
+  TimeoutError,
+  UnsupportedError,
+} from '../../lib/index.ts';
+import {
+  type ClusterOptions,
+  ClusterStatus,
+  startCluster,
+  type TestCluster,
+} from '../../lib/testing/index.ts';
+
+const LOGIN: CouchbaseConnectOptions = {
+  username: 'Administrator',
+  password: 'password',
+  mechanism: 'PLAIN',
+  timeout: 20_000,
+  connectTimeout: 20_000,
+};
+
+const join = (cluster: TestCluster, options: CouchbaseConnectOptions = {}) =>
+  connect(cluster.url as CouchbaseUrl, { ...LOGIN, ...options });
+
+/** A cluster of one node with one database of it. */
+async function started(options: ClusterOptions = {}, joining: CouchbaseConnectOptions = {}) {
+  const cluster = await startCluster({
+    nodes: 1,
+    vbuckets: 1,
+    collections: { shop: ['orders'] },
+    ...options,
+  });
+  const db = await join(cluster, joining).catch(async (error) => {
+    await cluster.close();
+    throw error;
+  });
+  return {
+    cluster,
+    db,
+    orders: db.scope('shop').collection('orders'),
+    async [Symbol.asyncDispose]() {
+      await db.close();
+      await cluster.close();
+    },
+  };
+}
+
+test('records are written and read as everywhere', async () => {
+  await using ready = await started();
+  const { db } = ready;
+  assert.equal(db.capabilities.engine, 'couchbase');
+  assert.equal(await db.get('nobody'), undefined);
+  assert.equal(await db.exists('nobody'), false);
+  const inserted = await db.insert('k', { n: 1 });
+  await assert.rejects(db.insert('k', 1), KeyExistsError);
+  assert.deepEqual(await db.get('k'), { n: 1 });
+  assert.equal(await db.exists('k'), true);
+  const record = await db.getRecord('k');
+  assert.equal(record?.cas, inserted.cas);
+  await db.replace('k', 'text', { cas: inserted.cas });
+  await assert.rejects(db.upsert('k', 'x', { cas: inserted.cas }), CasMismatchError);
+  await assert.rejects(db.replace('nobody', 1), KeyNotFoundError);
+  await db.append('k', '!');
+  await db.prepend('k', '>');
+  assert.equal(await db.get('k'), '>text!');
+  await assert.rejects(db.append('nobody', 'x'), KeyNotFoundError);
+  assert.equal(await db.increment('n', { initial: 5n }), 5n);
+  assert.equal(await db.increment('n', { delta: 3n }), 8n);
+  assert.equal(await db.decrement('n'), 7n);
+  assert.equal(await db.increment('nobody'), undefined);
+  assert.equal(await db.touch('k', { ttl: 60 }), true);
+  assert.equal(await db.getAndTouch('k', { ttl: 60 }), '>text!');
+  await db.upsert('bytes', Buffer.from([1, 2, 255]));
+  assert.deepEqual(await db.get('bytes'), Buffer.from([1, 2, 255]));
+  const large = 'x'.repeat(200_000);
+  await db.upsert('large', large);
+  assert.equal(await db.get('large'), large);
+  assert.deepEqual(
+    await db.getMany(['k', 'nobody', 'bytes']),
+    new Map<string, unknown>([
+      ['k', '>text!'],
+      ['bytes', Buffer.from([1, 2, 255])],
+    ]),
+  );
+  assert.equal(await db.remove('k'), true);
+  assert.equal(await db.remove('k'), false);
+  assert.equal(await db.exists('k'), false);
+});
+
+test('a write tells where in its partition it is', async () => {
+  await using ready = await started();
+  const { db, orders } = ready;
+  const first = (await db.upsert('k', 1)).token;
+  const second = (await orders.mutateIn('d', [sub.upsert('a', 1)], { storeSemantics: 'upsert' })).token;
+  assert.equal(first?.bucket, 'default');
+  assert.equal(first?.partition, 0);
+  assert.equal(second?.partitionUuid, first?.partitionUuid);
+  assert.equal(second?.sequence, (first?.sequence ?? 0n) + 1n);
+});
+
+describe('collections', () => {
+  test('have keys of their own', async () => {
+    await using ready = await started();
+    const { db, orders, cluster } = ready;
+    await orders.upsert('k', 'order');
+    await db.upsert('k', 'default');
+    assert.equal(await orders.get('k'), 'order');
+    assert.equal(await db.get('k'), 'default');
+    assert.equal(await db.collection('_default').get('k'), 'default');
+    const stored = await cluster.document('k', { scope: 'shop', collection: 'orders' });
+    assert.equal(stored?.value.toString(), 'order');
+    assert.deepEqual(await orders.getMany(['k', 'x']), new Map([['k', 'order']]));
+  });
+
+  test('that do not exist are an error, and can be used as soon as they do', async () => {
+    await using ready = await started();
+    const { cluster, db } = ready;
+    const late = db.scope('shop').collection('late');
+    await assert.rejects(
+      late.get('k'),
+      (error) => error instanceof ServerError && error.context.status === 0x88,
+    );
+    await assert.rejects(db.scope('no').collection('where').get('k'), ServerError);
+    await cluster.createCollection('shop', 'late');
+    await late.upsert('k', 1);
+    assert.equal(await late.get('k'), 1);
+    assert.throws(() => db.collection('a b'), InvalidArgumentError);
+  });
+
+  test('that are dropped and made again are found under their new id', async () => {
+    await using ready = await started();
+    const { cluster, orders } = ready;
+    await orders.upsert('k', 1);
+    await cluster.dropCollection('shop', 'orders');
+    await assert.rejects(orders.get('k'), ServerError);
+    await cluster.createCollection('shop', 'orders');
+    assert.equal(await orders.get('k'), undefined);
+    await orders.upsert('k', 2);
+    assert.equal(await orders.get('k'), 2);
+  });
+});
+
+describe('parts of documents', () => {
+  test('are read with the types of their paths', async () => {
+    await using ready = await started();
+    const { orders } = ready;
+    await orders.upsert('d', { name: 'Ada', tags: ['a', 'b'], address: { city: 'London' } });
+    const result = await orders.lookupIn('d', [
+      sub.get<string>('name'),
+      sub.exists('nobody'),
+      sub.count('tags'),
+      sub.get('address.zip'),
+      sub.get('name.first'),
+    ]);
+    assert.ok(result);
+    assert.deepEqual([result.at(0), result.at(1), result.at(2), result.at(3)], ['Ada', false, 2, undefined]);
+    assert.throws(() => result.at(4), ServerError);
+    assert.equal(result.cas, (await orders.getRecord('d'))?.cas);
+    assert.equal(await orders.lookupIn('nobody', [sub.get('a')]), undefined);
+  });
+
+  test('are changed together or not at all', async () => {
+    await using ready = await started();
+    const { orders } = ready;
+    await orders.upsert('d', { n: 1, tags: ['a'] });
+    const { values } = await orders.mutateIn('d', [
+      sub.upsert('by', 'me'),
+      sub.increment('n', 41n),
+      sub.arrayAppend('tags', ['b', 'c']),
+      sub.upsert('deep.er', true, { createPath: true }),
+      sub.upsert('note', 'aside', { xattr: true }),
+    ]);
+    assert.deepEqual(values, [undefined, 42n, undefined, undefined, undefined]);
+    const changed = { n: 42, tags: ['a', 'b', 'c'], by: 'me', deep: { er: true } };
+    assert.deepEqual(await orders.get('d'), changed);
+    assert.equal((await orders.lookupIn('d', [sub.get('note', { xattr: true })]))?.at(0), 'aside');
+    await assert.rejects(
+      orders.mutateIn('d', [sub.upsert('by', 'you'), sub.replace('nobody', 1)]),
+      (error) => error instanceof PathNotFoundError && error.context.path === 'nobody',
+    );
+    await assert.rejects(orders.mutateIn('d', [sub.insert('by', 1)]), PathExistsError);
+    assert.deepEqual(await orders.get('d'), changed);
+    await assert.rejects(orders.mutateIn('nobody', [sub.upsert('a', 1)]), KeyNotFoundError);
+    await assert.rejects(
+      orders.mutateIn('d', [sub.upsert('a', 1)], { storeSemantics: 'insert' }),
+      KeyExistsError,
+    );
+    await assert.rejects(orders.mutateIn('d', [sub.upsert('a', 1)], { cas: 1n }), CasMismatchError);
+  });
+});
+
+describe('locks', () => {
+  test('keep others from writing until they are given up', async () => {
+    await using ready = await started();
+    const { orders } = ready;
+    assert.equal(await orders.getAndLock('nobody', 5), undefined);
+    await orders.upsert('k', 1);
+    const locked = await orders.getAndLock('k', 30);
+    assert.equal(locked?.value, 1);
+    await assert.rejects(
+      orders.upsert('k', 2, { timeout: 100 }),
+      (error) => error instanceof TimeoutError && !error.ambiguous && error.cause instanceof ServerError,
+    );
+    await assert.rejects(orders.unlock('k', 1n), CasMismatchError);
+    const waiting = orders.upsert('k', 3);
+    assert.equal(await orders.unlock('k', locked?.cas ?? 0n), true);
+    await waiting;
+    assert.equal(await orders.get('k'), 3);
+    assert.equal(await orders.unlock('k', 1n), false);
+    assert.equal(await orders.unlock('nobody', 1n), false);
+  });
+});
+
+describe('durable writes', () => {
+  test('are done, or tell that nobody knows', async () => {
+    await using ready = await started();
+    const { cluster, orders } = ready;
+    await orders.upsert('k', 1, { durability: 'majority' });
+    assert.equal(await orders.remove('k', { durability: 'persistToMajority' }), true);
+    const failing = async (status: number) => {
+      await cluster.fault({ opcode: 'set', times: 1, action: { kind: 'status', status } });
+      return orders.upsert('k', 2, { durability: 'majority' });
+    };
+    await assert.rejects(
+      failing(ClusterStatus.syncWriteAmbiguous),
+      (error) => error instanceof DurabilityAmbiguousError && error.ambiguous,
+    );
+    await assert.rejects(failing(ClusterStatus.durabilityImpossible), DurabilityImpossibleError);
+    await failing(ClusterStatus.syncWriteInProgress);
+    assert.equal(await orders.get('k'), 2);
+  });
+});
+
+describe('what a server has certainly not done', () => {
+  test('is tried again until it is done', async () => {
+    await using ready = await started();
+    const { cluster, db, orders } = ready;
+    const { temporaryFailure, busy, outOfMemory } = ClusterStatus;
+    for (const status of [temporaryFailure, busy, outOfMemory])
+      await cluster.fault({ opcode: 'set', times: 2, action: { kind: 'status', status } });
+    const value = Buffer.from('as it was');
+    const written = orders.upsert('k', value);
+    value.fill(0);
+    await written;
+    assert.deepEqual(await orders.get('k'), Buffer.from('as it was'));
+    assert.ok(db.stats().nodes.some(({ retries, errors }) => retries === 6 && errors === 0));
+    assert.equal(db.stats().underWay, 0);
+  });
+
+  test('ends with its deadline, its signal or its database', async () => {
+    await using ready = await started();
+    const { cluster, db, orders } = ready;
+    const status = ClusterStatus.temporaryFailure;
+    await cluster.fault({ opcode: 'set', action: { kind: 'status', status } });
+    await assert.rejects(
+      orders.upsert('k', 1, { timeout: 50 }),
+      (error) => error instanceof TimeoutError && error.cause instanceof ServerError && !error.ambiguous,
+    );
+    const controller = new AbortController();
+    const aborted = orders.upsert('k', 1, { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('no more')), 20);
+    await assert.rejects(aborted, /no more/);
+    const closed = orders.upsert('k', 1);
+    closed.catch(() => {});
+    await db.close({ timeout: 50 });
+    await assert.rejects(closed, ClosedError);
+  });
+});
+
+test('a record keeps its expiry when it is asked to', async () => {
+  await using ready = await started();
+  const { cluster, orders } = ready;
+  const place = { scope: 'shop', collection: 'orders' };
+  await orders.upsert('k', 1, { ttl: 1000 });
+  const before = (await cluster.document('k', place))?.expiry;
+  await orders.upsert('k', 2, { preserveExpiry: true });
+  assert.equal((await cluster.document('k', place))?.expiry, before);
+  await orders.upsert('k', 3);
+  assert.equal((await cluster.document('k', place))?.expiry, 0);
+});
+
+test('what a context stages for collections leaves with the rest, or not at all', async () => {
+  await using ready = await started();
+  const { db, orders } = ready;
+  const [, changed, read] = await db.schedule(
+    (context) =>
+      [
+        context.upsert('a', 1),
+        context
+          .scope('shop')
+          .collection('orders')
+          .mutateIn('b', [sub.increment('n', 5n)], { storeSemantics: 'upsert' }),
+        context.getMany(['nobody']),
+      ] as const,
+  );
+  assert.deepEqual(changed.values, [5n]);
+  assert.equal(read.size, 0);
+  assert.deepEqual(await orders.get('b'), { n: 5 });
+  const context = db.enter();
+  const discarded = context.scope('shop').collection('orders').upsert('c', 1);
+  context.fail();
+  await assert.rejects(discarded, DiscardedError);
+  assert.equal(await orders.exists('c'), false);
+});
+
+describe('refused', () => {
+  test('a wrong password, a bucket that is not there, and what this engine has not', async () => {
+    await using ready = await started();
+    const { cluster, db } = ready;
+    await assert.rejects(join(cluster, { password: 'wrong' }), AuthenticationError);
+    await assert.rejects(
+      connect(cluster.url.replace(/[^/]*$/, '') as CouchbaseUrl, LOGIN),
+      InvalidArgumentError,
+    );
+    await assert.rejects(
+      connect(cluster.url as CouchbaseUrl, { ...LOGIN, placement: 'ketama' } as object),
+      UnsupportedError,
+    );
+    await assert.rejects(
+      connect(cluster.url as CouchbaseUrl, { ...LOGIN, mechanism: 'X' as never }),
+      InvalidArgumentError,
+    );
+    assert.throws(() => db.invalidate('k'), UnsupportedError);
+    assert.throws(() => db.setServers([]), UnsupportedError);
+    assert.throws(() => db.events, UnsupportedError);
+  });
+});
