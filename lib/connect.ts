@@ -268,8 +268,7 @@ function encrypted<Options extends Pick<ConnectOptions, 'tls'>>(
 ): Options {
   if (!isEncrypted) return options;
   const { tls = true } = options;
-  if (tls === false)
-    throw invalidArgument('tls', 'tls is false, and the url is one of encrypted connections');
+  if (tls === false) throw invalidArgument('tls', 'tls is false, but the url requires encrypted connections');
   return { ...options, tls };
 }
 

@@ -7,7 +7,9 @@ const damages = new WeakSet<object>();
  * journal.
  */
 export function damaged(what: string, context: Readonly<Record<string, unknown>> = {}): StorageError {
-  const error = new StorageError(`${what} is damaged: its bytes are not what is written there`, { context });
+  const error = new StorageError(`${what} is damaged: its bytes cannot have been written like that`, {
+    context,
+  });
   damages.add(error);
   return error;
 }

@@ -45,7 +45,7 @@ export function idle(transports: () => readonly Transport[], options: IdleOption
 }
 
 function timeoutError(timeout: number): TimeoutError {
-  return new TimeoutError(`idle: there was always something under way, for ${timeout} ms`, {
+  return new TimeoutError(`idle: something was still under way after ${timeout} ms`, {
     context: { op: 'idle' },
   });
 }

@@ -49,5 +49,5 @@ function parseServer(text: string): DiscoveredServer {
 }
 
 function notUnderstood(text: string): ConnectionError {
-  return new ConnectionError(`not understood of the answer to config get cluster: ${shown(text)}`);
+  return new ConnectionError(`the answer to config get cluster is not understood: ${shown(text)}`);
 }

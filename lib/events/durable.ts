@@ -416,7 +416,7 @@ export function placeOfStart(log: ChangeLog, from: unknown): Place {
   const place = parsePosition(log.epoch, from, 'from');
   if (place.seq <= seq) return place;
   throw new EpochMismatchError(
-    'from is a position that the database has not come to: it is of another copy of it, or of this one before it was put back',
+    'from is a position that this database has not reached: it is from another copy, or from before the database was restored',
     { context: { argument: 'from' } },
   );
 }

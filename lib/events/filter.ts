@@ -79,7 +79,7 @@ export class Filter {
       if (name in options && options[name] === undefined)
         throw invalidArgument(
           name,
-          `${name} is undefined, which selects nothing: leave it out to be told everything`,
+          `${name} is undefined, which selects nothing: leave it out to get everything`,
         );
     this.#view = granularity === 'net' ? ChangeFlag.net : ChangeFlag.each;
     this.#ignoredOrigin = ignoreOrigin;

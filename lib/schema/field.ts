@@ -244,7 +244,10 @@ function checkValues(values: readonly unknown[]): void {
       throw invalidArgument('values', `values: an enumeration is of strings, not ${shown(value)}`);
     }
     if (!value.isWellFormed()) {
-      throw invalidArgument('values', `values: ${shown(value)} has a lone surrogate, which UTF-8 cannot say`);
+      throw invalidArgument(
+        'values',
+        `values: ${shown(value)} has a lone surrogate, which UTF-8 cannot encode`,
+      );
     }
   }
   if (values.length > MOST_VALUES)

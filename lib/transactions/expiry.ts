@@ -27,7 +27,7 @@ export function encodeExpiry(options: ExpiryOptions, now: () => number = dateNow
   if (moment >= LARGEST)
     throw invalidArgument(
       argument,
-      `${argument} ends after the year 2106, which the wire cannot say: ${ttl}`,
+      `${argument} ends after the year 2106, which the protocol cannot represent: ${ttl}`,
     );
   return moment;
 }
@@ -44,7 +44,10 @@ function encodeMoment(expiresAt: Date): number {
   if (Number.isNaN(milliseconds)) throw invalidArgument('expiresAt', 'expiresAt is a valid Date');
   const seconds = Math.ceil(milliseconds / 1000);
   if (seconds >= LARGEST)
-    throw invalidArgument('expiresAt', 'expiresAt is after the year 2106, which the wire cannot say');
+    throw invalidArgument(
+      'expiresAt',
+      'expiresAt is after the year 2106, which the protocol cannot represent',
+    );
   // A date in the past must stay in the past; the server would read a small number as a duration.
   return Math.max(seconds, LARGEST_RELATIVE + 1);
 }

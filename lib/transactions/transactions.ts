@@ -256,7 +256,7 @@ export function checkEncoded(encoded: EncodedValue): EncodedValue {
     checkObject(encoded, 'value');
     throw invalidArgument(
       'value',
-      'value is encoded to a string or a Uint8Array, not to what only looks like one',
+      'the transcoder must encode the value to a string or a genuine Uint8Array',
     );
   }
   if (typeof flags !== 'number' || flags >>> 0 !== flags)
@@ -269,7 +269,7 @@ export function checkEncoded(encoded: EncodedValue): EncodedValue {
 function checkBytes(value: string | Uint8Array): void {
   if (typeof value === 'string') {
     if (!value.isWellFormed())
-      throw invalidArgument('value', 'value has a lone surrogate, which UTF-8 cannot say');
+      throw invalidArgument('value', 'value has a lone surrogate, which UTF-8 cannot encode');
   } else if (lengthOf(value) === 0 && !isInPlace(value)) {
     throw invalidArgument('value', 'the memory of the value was transferred or resized away');
   }

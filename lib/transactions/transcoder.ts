@@ -55,12 +55,11 @@ export function toJson(value: unknown): string {
     throw invalidArgument('value', `${value} has no JSON form`);
   // JSON.stringify would silently turn these into {}.
   const tag = Object.prototype.toString.call(value);
-  if (tag === '[object Promise]')
-    throw invalidArgument('value', 'value is a promise, which is to be awaited');
+  if (tag === '[object Promise]') throw invalidArgument('value', 'value is a promise: await it first');
   if (ArrayBuffer.isView(value) || BINARY_OR_COLLECTION.has(tag)) {
     throw invalidArgument(
       'value',
-      'value is bytes other than a Uint8Array, or a collection that JSON cannot say',
+      'value is bytes other than a Uint8Array, or a collection without a JSON form',
     );
   }
   let json: string | undefined;

@@ -112,7 +112,7 @@ onBothBases('a client of a server that wants authentication', (bases) => {
     await until(() => db.topology.nodes[0]?.lastFault !== undefined, 'the fault');
     const { lastFault } = db.topology.nodes[0] ?? {};
     assert.ok(!(lastFault instanceof AuthenticationError));
-    assert.equal(lastFault?.message, 'the server cannot shake hands for now');
+    assert.equal(lastFault?.message, 'the server cannot complete the handshake now');
     assert.doesNotMatch(inspect(lastFault, { depth: 10, showHidden: true }), /cret/);
     const waiting = db.upsert('a', 'b');
     await server.clearFaults();

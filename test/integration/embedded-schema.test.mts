@@ -66,7 +66,7 @@ describe('a stored class', () => {
     [
       'another key',
       () => defineClass('User', { key: 'name', fields, indexes, events: [onNew()], ttl: { age: 1e9 } }),
-      /its key is another/,
+      /its key is different/,
     ],
     [
       'a field less',
@@ -90,7 +90,7 @@ describe('a stored class', () => {
           events: [onNew()],
           ttl: { age: 1e9 },
         }),
-      /the field age is another/,
+      /the field age is different/,
     ],
     [
       'a new field that must be there',
@@ -114,7 +114,7 @@ describe('a stored class', () => {
           events: [onNew()],
           ttl: { age: 1e9 },
         }),
-      /the index byName is another/,
+      /the index byName is different/,
     ],
     [
       'an index less',
@@ -129,7 +129,7 @@ describe('a stored class', () => {
     [
       'another Time-To-Live',
       () => defineClass('User', { key: 'id', fields, indexes, events: [onNew()], ttl: { age: 5 } }),
-      /its Time-To-Live is another/,
+      /its Time-To-Live is different/,
     ],
   ];
   for (const [what, definition, message] of others) {

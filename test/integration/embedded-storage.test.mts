@@ -227,7 +227,7 @@ describe('a file that is no database', () => {
     const { size } = await stat(directory.file);
     for (const length of [size - 1, size - PAGE + 1, (size >> 1) + 1, 3 * PAGE - 1]) {
       await truncate(directory.file, length);
-      const amid = storage(/: the file is corrupt: it ends amid a page$/, directory.path);
+      const amid = storage(/: the file is corrupt: it ends in the middle of a page$/, directory.path);
       await assert.rejects(directory.open(), amid);
       await assert.rejects(directory.open({ readOnly: true }), amid);
       assert.equal((await stat(directory.file)).size, length);

@@ -56,7 +56,7 @@ describe('what is written', () => {
   });
 
   test('a promise that nobody awaited is refused, instead of being stored as {}', () => {
-    const refused = { name: 'InvalidArgumentError', message: 'value is a promise, which is to be awaited' };
+    const refused = { name: 'InvalidArgumentError', message: 'value is a promise: await it first' };
     for (const promise of [Promise.resolve(1), (async () => 1)()])
       assert.throws(() => encode(promise), refused);
   });

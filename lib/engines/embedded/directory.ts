@@ -90,7 +90,8 @@ export function checkFile(root: Root, path: string, readOnly: boolean, pageSize:
   const { size } = statSync(file);
   const wanted = (lastPageNumber + 1) * pageSize;
   if (size === 0 || size >= wanted) return;
-  if (size % pageSize !== 0) throw new StorageError(`${path}: the file is corrupt: it ends amid a page`);
+  if (size % pageSize !== 0)
+    throw new StorageError(`${path}: the file is corrupt: it ends in the middle of a page`);
   const args = [join(__dirname, 'verify.js'), path, ...(readOnly ? [] : ['write'])];
   // The time limit also ends a check in which LMDB follows a cycle.
   const timeout = Math.ceil(VERIFY_MS + size / VERIFIED_AN_MS);

@@ -244,7 +244,7 @@ export class Environment {
   }
 
   assertWritable(): void {
-    if (this.readOnly) throw new StorageError(`${this.path}: the database was opened to be read only`);
+    if (this.readOnly) throw new StorageError(`${this.path}: the database was opened read-only`);
   }
 
   checkSchemaVersion(version: number): void {

@@ -30,7 +30,8 @@ const FORBIDDEN = /[\0-\x20\x7f]/;
 export function checkArguments(key: string, value: string | Uint8Array | undefined): void {
   if (typeof key !== 'string') throw invalidArgument('key', 'key is a string');
   if (key.length === 0) throw invalidArgument('key', 'key is empty');
-  if (!key.isWellFormed()) throw invalidArgument('key', 'key has a lone surrogate, which UTF-8 cannot say');
+  if (!key.isWellFormed())
+    throw invalidArgument('key', 'key has a lone surrogate, which UTF-8 cannot encode');
   if (FORBIDDEN.test(key)) throw invalidArgument('key', 'key has a space or a control character');
   if (key.length * 3 > LARGEST_KEY && Buffer.byteLength(key) > LARGEST_KEY)
     throw invalidArgument('key', `key is longer than ${LARGEST_KEY} bytes in UTF-8`);

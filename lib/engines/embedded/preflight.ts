@@ -62,7 +62,7 @@ function checkHeader(file: string, size: number, path: string): number {
     const header = Buffer.alloc(HEADER);
     const read = (at: number): boolean =>
       readSync(descriptor, header, 0, HEADER, at) === HEADER && header.readUInt32LE(AT_MAGIC) === MAGIC;
-    if (!read(0)) corrupt('it does not begin as one');
+    if (!read(0)) corrupt('it does not start with the header of an LMDB file');
     if (header.readUInt32LE(AT_VERSION) !== VERSION)
       throw new StorageError(`${path}: the file is of another version of LMDB`, { context: { node: path } });
     const pageSize = header.readUInt32LE(AT_PAGE_SIZE);

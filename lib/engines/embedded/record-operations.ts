@@ -276,7 +276,7 @@ export function checkChanges(store: ClassStore, given: unknown): AnyRecord {
     if (!Object.hasOwn(fields, name))
       throw invalidArgument('changes', `changes: ${store.name} has no field ${shown(name)}`);
     if (store.keyNames.includes(name) || name === store.autoid)
-      throw invalidArgument('changes', `changes: ${name} stays as it is as long as the record is there`);
+      throw invalidArgument('changes', `changes: ${name} identifies the record and cannot be changed`);
     changes[name] = validateValue(store.name, name, fields[name] as Field, value);
   }
   return changes;

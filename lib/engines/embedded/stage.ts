@@ -63,7 +63,7 @@ export class Stage implements Target, RecordExecutor {
 
   open(): Overlay {
     if (!this.#hold.isOver) return this.#overlay;
-    const error = new ClosedError('the transaction has ended: what is begun in it has to be awaited in it');
+    const error = new ClosedError('the transaction has ended: await its operations within its function');
     this.#failure ??= { error };
     throw error;
   }
@@ -98,7 +98,7 @@ export class Stage implements Target, RecordExecutor {
     this.assertFaultless();
     if (this.#hold.isRead)
       throw new ClosedError(
-        'the function of the transaction ended within a loop over records: await it or leave it',
+        'the function of the transaction ended during a loop over records: await the loop, or leave it',
       );
   }
 

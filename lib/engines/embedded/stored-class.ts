@@ -28,13 +28,13 @@ export function merge(
 ): StoredClass {
   const { name } = description;
   const refuse = (problem: string): never => {
-    throw new SchemaMismatchError(`${path}: class ${name} is not as it is stored: ${problem}`, {
+    throw new SchemaMismatchError(`${path}: class ${name} differs from its stored definition: ${problem}`, {
       context: { class: name },
     });
   };
   const was = old.description;
-  if (!isDeepStrictEqual(was.key, description.key)) refuse('its key is another');
-  if (!isDeepStrictEqual(was.ttl, description.ttl)) refuse('its Time-To-Live is another');
+  if (!isDeepStrictEqual(was.key, description.key)) refuse('its key is different');
+  if (!isDeepStrictEqual(was.ttl, description.ttl)) refuse('its Time-To-Live is different');
   const added = compareByName('field', was.fields, description.fields, refuse);
   const required = added.find(({ type }) => type.kind !== 'optional');
   if (required !== undefined) refuse(`the new field ${required.name} is not optional`);
@@ -60,7 +60,7 @@ function compareByName<T extends { readonly name: string }>(
     const same = now.find(({ name }) => name === each.name);
     if (same === undefined) refuse(`the ${what} ${each.name} is missing`);
     else if (!isDeepStrictEqual(each, JSON.parse(JSON.stringify(same))))
-      refuse(`the ${what} ${each.name} is another`);
+      refuse(`the ${what} ${each.name} is different`);
   }
   return now.filter(({ name }) => !before.some((each) => each.name === name));
 }

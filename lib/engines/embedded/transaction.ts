@@ -110,7 +110,7 @@ function marksOf(origin: unknown, meta: unknown): TransactionMarks | undefined {
   try {
     return unpack(pack({ origin, meta })) as TransactionMarks;
   } catch (error) {
-    throw invalidArgument('meta', 'meta is what MessagePack can say', error);
+    throw invalidArgument('meta', 'meta cannot be encoded as MessagePack', error);
   }
 }
 

@@ -56,7 +56,8 @@ function readOther(kind: Kind, completions: Completions, native: NativeClient, a
     case Kind.increment:
     case Kind.decrement: {
       const counter = completions.counter(at);
-      if (counter === undefined) throw new ServerError('the server answered a counter with what is none');
+      if (counter === undefined)
+        throw new ServerError('the server answered with something that is not a counter');
       return counter;
     }
     default:

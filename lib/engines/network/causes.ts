@@ -16,11 +16,10 @@ const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_SILENCE]: 'the server owed answers and said nothing for too long',
   [layout.CAUSE_END_OF_STREAM]: 'the server closed the connection',
   [layout.CAUSE_HANDSHAKE]: 'the server refused the handshake',
-  [layout.CAUSE_BUSY]: 'the server cannot shake hands for now',
+  [layout.CAUSE_BUSY]: 'the server cannot complete the handshake now',
   [layout.CAUSE_OUTDATED]: 'the server is too old for the protocol',
   [layout.CAUSE_OTHER_PROTOCOL]: 'the server speaks another protocol',
-  [layout.CAUSE_UNTRUSTED]:
-    'the server did not understand a request whose value it may have taken for others',
+  [layout.CAUSE_UNTRUSTED]: 'the server rejected a request and may have taken its value for commands',
 };
 
 /**

@@ -13,7 +13,7 @@ const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: st
   [layout.REFUSED_KEY_TYPE]: ['key', 'key is a string'],
   [layout.REFUSED_KEY_EMPTY]: ['key', 'key is empty'],
   [layout.REFUSED_KEY_FORBIDDEN_BYTE]: ['key', 'key has a space or a control character'],
-  [layout.REFUSED_KEY_ILL_FORMED]: ['key', 'key has a lone surrogate, which UTF-8 cannot say'],
+  [layout.REFUSED_KEY_ILL_FORMED]: ['key', 'key has a lone surrogate, which UTF-8 cannot encode'],
   [layout.REFUSED_VALUE_TYPE]: ['value', 'value is encoded to a string or a Uint8Array'],
   [layout.REFUSED_VALUE_TOO_LARGE]: ['value', 'value is larger than maxValueSize'],
 };
@@ -34,7 +34,7 @@ export function refusalError(
   }
   if (code === layout.REFUSED_SHARE) {
     const message =
-      'operations of one server have as much of maxInFlight, maxQueued or maxQueuedBytes as they leave to the others';
+      'the operations of this server have used up its share of maxInFlight, maxQueued or maxQueuedBytes';
     return new BackpressureError(message, { context: { op, node } });
   }
   if (code === layout.REFUSED_QUEUED_BYTES) {
@@ -45,7 +45,7 @@ export function refusalError(
     return new ResourceError('the system has no memory for the value', { context: { op, node } });
   }
   if (code === layout.REFUSED_NO_SERVER) {
-    const message = 'the server was taken out of the servers';
+    const message = 'the server was removed from the list of servers';
     return new ConnectionError(message, { context: { op, node } });
   }
   const [argument, message] =
