@@ -1,5 +1,6 @@
-// BaseObject: what JavaScript asks of an event base itself: timers, descriptors, signals and statistics, each
-// named by an id that JavaScript chose. News comes as calls of one dispatch function: (kind, id, argument).
+// BaseObject: an event base as JavaScript uses it: timers, descriptors, signals and statistics, each
+// identified by an id that JavaScript chooses. News is delivered by calling one dispatch function: (kind, id,
+// argument).
 #pragma once
 
 #include <node_api.h>
@@ -26,7 +27,7 @@ class BaseObject final : public Messenger, public std::enable_shared_from_this<B
 
   void set_timer(uint32_t id, uint32_t delay);
   void clear_timer(uint32_t id);
-  // An errno for what cannot be watched, else 0.
+  // Returns an errno for a descriptor that cannot be watched, else 0.
   int watch(uint32_t id, int fd, base::Interest interest);
   void unwatch(uint32_t id);
   void watch_signal(uint32_t id, int signo);
@@ -48,7 +49,7 @@ class BaseObject final : public Messenger, public std::enable_shared_from_this<B
   struct JsSignal;
 
   void report(const Event& event);
-  // Runs the task on the base's thread, with this object kept alive.
+  // Runs the task on the base's thread and keeps this object alive until then.
   template <typename Task>
   void run(Task task);
 
@@ -56,7 +57,7 @@ class BaseObject final : public Messenger, public std::enable_shared_from_this<B
   napi_ref dispatch_;
 
   std::unordered_map<uint32_t, std::shared_ptr<JsWatch>> watches_;
-  // On the base's thread.
+  // Used on the base's thread only.
   std::unordered_map<uint32_t, std::unique_ptr<JsTimer>> timers_;
   std::unordered_map<uint32_t, std::unique_ptr<JsSignal>> signals_;
 

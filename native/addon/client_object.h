@@ -1,6 +1,6 @@
-// ClientObject: a pipeline::Client as JavaScript holds it (NativeClient of lib/native/addon.ts), with the
-// memory both sides write to: the parameter block, the completion records and the slab of values, all of them
-// allocated by JavaScript and pinned by references.
+// ClientObject: a pipeline::Client as JavaScript uses it (NativeClient in lib/native/addon.ts), with the
+// memory that both sides access: the parameter block, the completion records and the slab of values.
+// JavaScript allocates them, and references pin them.
 #pragma once
 
 #include <node_api.h>
@@ -18,39 +18,40 @@ class ClientObject final : public Messenger,
                            public pipeline::ClientListener,
                            public std::enable_shared_from_this<ClientObject> {
  public:
-  // Arguments: options, parameters (Uint32Array), records (Uint32Array), drain. The options' numbers have
-  // been checked.
+  // Arguments: options, parameters (Uint32Array), records (Uint32Array), drain. The numbers in the options
+  // have been checked.
   static napi_value create(napi_env env, const std::shared_ptr<Driver>& driver, Arguments arguments);
 
   explicit ClientObject(std::shared_ptr<Driver> driver) : driver_(std::move(driver)), memory_(*driver_) {}
   ~ClientObject() override { drop_references(); }
 
-  // A slot, or a layout::kRefused… code.
+  // Returns a slot, or a layout::kRefused… code.
   int32_t submit(napi_value key);
   int32_t submit_value(napi_value key, napi_value value);
   int32_t submit_to(uint16_t server, napi_value argument);
   int32_t submit_value_to(uint16_t server, napi_value value);
-  // Such a number, where JavaScript looks for it.
+  // Writes such a number to where JavaScript reads it.
   void leave(int32_t slot) { parameters_[layout::kParamSlot] = static_cast<uint32_t>(slot); }
-  // What submit() would refuse of these arguments, or 0; without a value it is undefined.
+  // Returns the kRefused… code that submit() would return for these arguments, or 0; `value` is undefined
+  // when there is none.
   int32_t check(napi_value key, napi_value value) const;
   void flush(pipeline::Flush how);
   uint32_t take(uint32_t offset);
   napi_value take_large(uint32_t index);
   void set_slab(napi_value slab);
-  // `protocol`: a layout::kProtocol….
+  // `protocol` is a layout::kProtocol… constant.
   void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host, bool is_guess);
   void set_addresses(uint16_t id, napi_value list, uint32_t failures);
   void retire_server(uint16_t id) { client_->retire_server(id); }
   void abandon_server(uint16_t id);
-  // -1 when there is none, or the key cannot be one.
+  // -1 when there is no server, or the key is invalid.
   int32_t server_of(napi_value key) const;
-  // Arguments: the servers' ids, a layout::kKeyHash…, and of a ring its points and their owners. False when
-  // they make no topology.
+  // Arguments: the servers' ids, a layout::kKeyHash… and, for a ring, its points and their owners. Returns
+  // false when they are not a valid topology.
   bool route_by(Arguments arguments);
   void cancel(uint32_t slot);
   void close();
-  // Into a Float64Array.
+  // Writes to a Float64Array.
   void read_meter(uint16_t id, napi_value words) const;
   double queued_bytes() const { return static_cast<double>(client_->queued_bytes()); }
   uint32_t available() const { return client_->available(); }
@@ -63,9 +64,10 @@ class ClientObject final : public Messenger,
   void tear_down() override;
 
  private:
-  // Not worth splitting.
+  // Fewer records are not worth splitting.
   static constexpr uint32_t kFewRecords = 64;
-  // A key is at most 250 bytes; one that does not fit here, cut at a character, is still longer than that.
+  // A key has at most 250 bytes. One that does not fit in the buffer is truncated at a character and is still
+  // longer than that.
   static constexpr size_t kMostKey = 250;
   static constexpr size_t kKeyBuffer = kMostKey + 10;
   struct Key {
@@ -75,21 +77,21 @@ class ClientObject final : public Messenger,
     int32_t refused = 0;
   };
   struct Value {
-    // `exactly`: a string's length is counted, however short it is.
+    // `exactly`: computes the length of a string even if it is short.
     Value(napi_env env, napi_value value, bool string, size_t limit, bool exactly);
     const bool is_string;
-    size_t length = 0;    // bytes that its encoding takes; counted for a string only where that matters
-    size_t capacity = 0;  // bytes to write it into
+    size_t length = 0;    // encoded length in bytes; computed for a string only where it matters
+    size_t capacity = 0;  // bytes of the buffer to encode it into
     const std::byte* data = nullptr;
     int32_t refused = 0;
   };
 
   pipeline::Client::Call read_call() const;
   void extend(wire::Request& request) const;
-  // `begin` gets the room that the value needs beside the key.
+  // Passes to `begin` the room that the value needs beside the key.
   template <typename Begin>
   int32_t submit_with(napi_value value, Begin begin);
-  // Keeps the process alive exactly while operations are active.
+  // Keeps the process alive while, and only while, operations are active.
   void update_liveness();
   void drop_references();
 
@@ -99,11 +101,11 @@ class ClientObject final : public Messenger,
   bool holds_driver_ = false;
   bool closing_ = false;
   bool keeps_alive_ = true;
-  bool ended_ = false;      // the last completion was taken: nothing of this is needed any more
-  bool torn_down_ = false;  // nothing comes any more, but what there is can still be taken
+  bool ended_ = false;      // the last completion was taken; nothing is needed any more
+  bool torn_down_ = false;  // nothing more arrives, but what is there can still be taken
   size_t max_value_ = 0;
   uint16_t connections_ = 1;
-  uint32_t budget_ = UINT32_MAX;  // records that take() gives before it says that there are no more
+  uint32_t budget_ = UINT32_MAX;  // records that take() returns before it reports the end
   uint32_t* parameters_ = nullptr;
   uint32_t* records_ = nullptr;
   std::span<std::byte> slab_;

@@ -1,5 +1,5 @@
-// What JavaScript tells of a client and of its servers: options, what is said first, addresses, where keys
-// are. lib/ has checked all of it.
+// Conversion of a client's configuration from JavaScript: options, handshakes, addresses, and the placement
+// of keys. lib/ has checked all of it.
 #pragma once
 
 #include <node_api.h>
@@ -18,14 +18,14 @@
 
 namespace evenkeel::addon {
 
-// At most 255 bytes of it.
+// Reads at most 255 bytes.
 std::string read_text(napi_env env, napi_value value);
 
 bool read_flag(napi_env env, napi_value object, const char* name);
 
 pipeline::Options read_options(napi_env env, napi_value given);
 
-// `number`: a layout::kProtocol….
+// `number` is a layout::kProtocol… constant.
 const wire::Protocol& protocol_of(uint32_t number);
 
 pipeline::Steps read_steps(napi_env env, napi_value list);
@@ -35,10 +35,10 @@ std::vector<net::Address> read_addresses(napi_env env, napi_value list);
 
 struct Routes {
   std::vector<uint16_t> servers;
-  std::unique_ptr<const pipeline::Topology> topology;  // null: the arguments make none
+  std::unique_ptr<const pipeline::Topology> topology;  // null: the arguments are not a valid topology
 };
 
-// The arguments of routeBy(); `connections`: to each server.
+// Reads the arguments of routeBy(); `connections` is the number of connections to each server.
 Routes read_routes(napi_env env, Arguments arguments, uint16_t connections);
 
 }  // namespace evenkeel::addon

@@ -1,16 +1,15 @@
-// Driver: what turns an event base on behalf of one JavaScript thread, and brings to that thread what
-// happened on it.
+// Driver: drives an event base for one JavaScript thread, and reports to that thread what happened on the
+// base.
 //
-//   host    the base's descriptor is watched by Node's own loop (epoll inside epoll): sockets, codecs and
-//   JavaScript
-//           share the thread, and nothing is locked. Linux; elsewhere a host base gets a thread of its own.
-//   thread  the base turns in a LoopThread; one uv_async wake-up brings whatever has gathered meanwhile.
+//   host    Node's own loop watches the base's descriptor (epoll inside epoll): sockets, codecs and
+//           JavaScript share the thread without locks. Linux; elsewhere a host base has its own thread.
+//   thread  a LoopThread drives the base; one uv_async wake-up delivers whatever has accumulated.
 //
-// In a worker that is being terminated any Node-API call may fail and leave its out-parameter alone. All of
-// them start out as null, which every Node-API function refuses instead of reading it, so a failure runs out
-// by itself.
+// In a worker that is being terminated, any Node-API call may fail without setting its out-parameter. All of
+// them are initialised to null, which every Node-API function rejects instead of dereferencing, so a failure
+// is harmless.
 //
-// Threads: the JavaScript thread, except announce().
+// Threads: the JavaScript thread, except for announce().
 #pragma once
 
 #include <node_api.h>
@@ -28,13 +27,13 @@
 
 namespace evenkeel::addon {
 
-// Something that gathers news on the base's thread and tells JavaScript of it on its own.
+// Collects news on the base's thread and reports it to JavaScript.
 class Messenger {
  public:
   virtual ~Messenger() = default;
-  // On the JavaScript thread, inside a handle scope; may call JavaScript, once, by make_callback().
+  // Called on the JavaScript thread, inside a handle scope. May call JavaScript once, with make_callback().
   virtual void deliver() = 0;
-  // The environment or the base ends: let go of everything that lives on the base. No JavaScript any more.
+  // Called when the environment or the base ends: release everything on the base, without calling JavaScript.
   virtual void tear_down() = 0;
 };
 
@@ -49,33 +48,33 @@ class Driver {
   napi_env env() const { return env_; }
   bool closing() const { return closing_; }
 
-  // Runs the task on the base's thread: now, or soon.
+  // Runs the task on the base's thread, now or soon.
   void run(std::function<void()> task);
-  // After JavaScript has changed something on a host base: its timers may be due earlier now.
+  // Call after JavaScript has changed something on a host base, because its timers may now be due earlier.
   virtual void rearm() {}
 
   void add(std::shared_ptr<Messenger> messenger);
   void remove(Messenger* messenger);
-  // `messenger` has news; from the base's thread.
+  // Reports that `messenger` has news; called on the base's thread.
   void announce(Messenger* messenger);
 
-  // While references are held the driver keeps the process alive.
+  // The driver keeps the process alive while it has references.
   void ref();
   void unref();
 
-  // Tears every messenger down, ends the thread, and calls `done` when the loop holds nothing of this driver
-  // any more.
+  // Tears all messengers down, ends the thread, and calls `done` when nothing of this driver is left in the
+  // loop.
   void close(std::function<void()> done);
 
  protected:
   explicit Driver(napi_env env) : env_(env) {}
-  // Enters the loop. Where that is refused nothing of the driver is left in it.
+  // Registers with the loop. If that fails, nothing of the driver is left in it.
   virtual Status open() = 0;
   virtual void wake() = 0;
   virtual void keep_alive(bool alive) = 0;
   virtual void stop_turning() = 0;
   virtual void close_handles(std::function<void()> done) = 0;
-  // Nothing watches the base any more: destroy it.
+  // Destroys the base, when nothing watches it any more.
   virtual void destroy_base() = 0;
   void deliver();
 
@@ -89,9 +88,9 @@ class Driver {
   bool closing_ = false;
 };
 
-// Calls `function` with what `arguments` holds and runs the microtasks after it; an exception becomes the
-// process's uncaught exception, as one thrown in a timer would.
-// What the function returned; nullptr when it threw, or could not be called.
+// Calls `function` with the arguments, then runs the microtasks. An exception becomes an uncaught exception
+// of the process, like one thrown in a timer. Returns the result, or nullptr when the function threw or could
+// not be called.
 napi_value make_callback(napi_env env, napi_ref function, size_t count, const napi_value* arguments);
 
 }  // namespace evenkeel::addon

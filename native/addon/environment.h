@@ -1,8 +1,8 @@
-// Environment: what one JavaScript thread has of this addon. It lives in the instance data, so that nothing
-// is shared between the main thread and its workers, and is taken down by an asynchronous clean-up hook:
-// closing a libuv handle from a synchronous one crashes a terminated worker.
+// Environment: the state of this addon in one JavaScript thread. It is stored in the instance data, so that
+// the main thread and its workers share nothing. An asynchronous clean-up hook tears it down: closing a libuv
+// handle from a synchronous one crashes a terminated worker.
 //
-// Threads: the JavaScript thread's only.
+// Threads: only the JavaScript thread.
 #pragma once
 
 #include <node_api.h>
@@ -22,7 +22,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
   void add(const std::shared_ptr<Driver>& driver) { drivers_.push_back(driver); }
   // Closes the driver and calls `done` when nothing of it is left. Bun does not wait for that when it ends a
-  // worker: `done` may come when there is no JavaScript any more, which ending() tells.
+  // worker, so `done` may come when JavaScript cannot be called any more; ending() then returns true.
   void close(const std::shared_ptr<Driver>& driver, std::function<void()> done);
   bool ending() const { return ending_; }
 
@@ -30,7 +30,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void end(napi_async_cleanup_hook_handle hook);
   void finish();
 
-  const bool frees_hooks_;  // Deno frees a hook before it calls it: to remove it would free it again
+  const bool frees_hooks_;  // Deno frees a hook before calling it, so removing it would free it twice
   std::vector<std::shared_ptr<Driver>> drivers_;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   bool ending_ = false;

@@ -1,6 +1,6 @@
-// Native functions bound to a C++ object: one JavaScript function per method and object, with the object's
-// pointer in its data, so that a call neither unwraps nor looks anything up (see Arguments for what a call
-// costs).
+// Native functions bound to a C++ object: one JavaScript function for each method and object, with the
+// object's pointer in its data, so that a call neither unwraps nor looks anything up (see Arguments for the
+// cost of a call).
 #pragma once
 
 #include <node_api.h>
@@ -17,7 +17,7 @@ class Arguments {
   Arguments(napi_env env, const napi_value* values) : env_(env), values_(values) {}
 
   napi_value operator[](size_t index) const { return values_[index]; }
-  // 0 for what is not a number: lib/ has checked the user's input before.
+  // 0 for anything but a number: lib/ has already checked the user's input.
   uint32_t u32(size_t index) const {
     uint32_t value = 0;
     napi_get_value_uint32(env_, values_[index], &value);
@@ -33,7 +33,7 @@ class Arguments {
     napi_get_value_double(env_, values_[index], &value);
     return value;
   }
-  // false for what is none.
+  // false for anything but a boolean.
   bool flag(size_t index) const {
     bool value = false;
     napi_get_value_bool(env_, values_[index], &value);
@@ -63,8 +63,8 @@ class Arguments {
 template <typename Object>
 using Method = napi_value (*)(napi_env env, Arguments arguments, const std::shared_ptr<Object>& self);
 
-// Missing arguments are undefined, up to `most`; each costs a call a little. The function keeps the object
-// alive.
+// Missing arguments are undefined, up to `most`; each one adds a little to the cost of a call. The function
+// keeps the object alive.
 template <typename Object, Method<Object> method, size_t most = kMostArguments>
 void define(napi_env env, napi_value target, const char* name, const std::shared_ptr<Object>& self) {
   const auto callback = [](napi_env caller, napi_callback_info info) -> napi_value {
@@ -81,11 +81,12 @@ void define(napi_env env, napi_value target, const char* name, const std::shared
       env, function, owner,
       [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Object>*>(data); }, nullptr,
       nullptr);
-  if (status != napi_ok) {  // the environment ends, and nobody will call the function
+  if (status != napi_ok) {  // the environment ends, so nobody will call the function
     delete owner;
     return;
   }
-  // Not set: V8 makes a slow dictionary of an object that more than a dozen properties or so are set of.
+  // Defined instead of set: V8 turns an object with more than about a dozen set properties into a slow
+  // dictionary.
   napi_property_descriptor property{};
   property.utf8name = name;
   property.value = function;

@@ -1,4 +1,4 @@
-// What JavaScript has of TLS contexts: it makes them, keeps them and hands them to clients.
+// TLS contexts as JavaScript objects, which JavaScript creates, keeps and passes to clients.
 #pragma once
 
 #include <node_api.h>
@@ -9,11 +9,11 @@
 
 namespace evenkeel::addon {
 
-// Of createTlsContext() (lib/native/addon.ts): a NativeTlsContext; a NativeTlsMistake; undefined where the
-// process has no OpenSSL 3.
+// createTlsContext() (lib/native/addon.ts): returns a NativeTlsContext, a NativeTlsMistake, or undefined when
+// the process has no OpenSSL 3.
 napi_value create_tls_context(napi_env env, napi_callback_info info);
 
-// Null for what is no NativeTlsContext.
+// Null for anything but a NativeTlsContext.
 std::shared_ptr<const net::TlsContext> tls_context_of(napi_env env, napi_value value);
 
 }  // namespace evenkeel::addon

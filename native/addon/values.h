@@ -1,5 +1,5 @@
-// Memory that lives on the other side of the boundary: values sent from where JavaScript holds them, and
-// values received into buffers that JavaScript will hold.
+// Memory on the other side of the boundary: values sent from JavaScript's memory, and values received into
+// buffers for JavaScript.
 #pragma once
 
 #include <node_api.h>
@@ -17,18 +17,18 @@ class ValueMemory final : public pipeline::Allocator {
  public:
   explicit ValueMemory(const Driver& driver);
 
-  // The bytes of a string (`length` of them in UTF-8), Buffer or other typed array. Null when there is no
-  // memory. A host base sends a Buffer from where it lies: it is pinned by a reference, and looked at anew
-  // before each write, so that one whose memory was transferred away is never read. Everything else is copied
-  // once.
+  // A payload with the bytes of a string (`length` bytes in UTF-8), Buffer or other typed array. Null when
+  // there is no memory. A host base sends a Buffer without copying: a reference pins it, and it is inspected
+  // before each write, so that a detached one is never read. Everything else is copied once.
   std::unique_ptr<net::Payload> make_payload(napi_value value, size_t length);
 
-  // A host base receives large values directly into Buffers, a thread into blocks that to_buffer() copies.
+  // A host base receives large values directly into Buffers; a thread receives them into blocks that
+  // to_buffer() copies.
   std::unique_ptr<pipeline::LargeValue> allocate(size_t length) override;
-  // On the JavaScript thread. Null when memory for the Buffer could not be had.
+  // Call on the JavaScript thread. Null when there is no memory for the Buffer.
   napi_value to_buffer(pipeline::LargeValue& value) const;
 
-  // Keeps no memory any more.
+  // Frees the pooled memory and keeps none from now on.
   void close() { pool_->close(); }
 
  private:

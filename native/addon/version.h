@@ -1,5 +1,5 @@
-// The version of the package, by which the loader knows an addon that was built for other JavaScript: the
-// layout of what crosses the boundary may have changed in between.
+// The package version, by which the loader recognises an addon that was built for another version of the
+// JavaScript part: the layout of shared data may differ.
 #pragma once
 
 namespace evenkeel::addon {

@@ -1,6 +1,6 @@
-// BlockPool: large blocks of memory, a few of them used again instead of given back: what the system hands
-// out for a megabyte is zeroed page by page at the first touch, which costs more than copying the megabyte. A
-// block takes the pages that it needs, and goes back to the system when the pool keeps enough.
+// BlockPool: large blocks of memory, a few of which are reused instead of freed. The system zeroes new memory
+// page by page on first access, which for a megabyte costs more than copying it. A block only takes the pages
+// that it needs, and is returned to the system when the pool holds enough.
 //
 // Threads: any. Blocks keep their pool alive.
 #pragma once
@@ -35,15 +35,15 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
     size_t capacity_ = 0;
   };
 
-  // Keeps at most `limit` bytes of free blocks.
+  // Keeps at most `limit` bytes in free blocks.
   explicit BlockPool(size_t limit) : limit_(limit) {}
   ~BlockPool();
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
-  // Not valid when there is no memory.
+  // Returns an invalid block when there is no memory.
   Block acquire(size_t size);
-  // Gives back what it keeps, and keeps nothing from now on.
+  // Frees what it keeps, and keeps nothing from now on.
   void close();
 
  private:
@@ -53,7 +53,7 @@ class BlockPool : public std::enable_shared_from_this<BlockPool> {
   };
   void release(std::byte* data, size_t capacity);
 
-  std::mutex mutex_;  // of all that follows
+  std::mutex mutex_;  // guards everything below
   size_t limit_;
   std::vector<Free> free_;
   size_t free_bytes_ = 0;

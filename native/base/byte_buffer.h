@@ -1,5 +1,5 @@
-// ByteBuffer: bytes appended at one end, without the zeroing and the throwing of std::vector. Memory that a
-// burst needed is given back after a while of smaller use, and at once when it is much.
+// ByteBuffer: bytes appended at one end, without std::vector's zeroing and exceptions. Memory needed by a
+// burst is freed after a period of smaller use, and large amounts at once.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace evenkeel::base {
 class ByteBuffer {
  public:
   ByteBuffer() = default;
-  // Memory of malloc(), or of the system where it is much; no smart pointer's, for the sake of realloc().
+  // From malloc() or, if large, from the system. Not a smart pointer, so that realloc() can be used.
   ~ByteBuffer() {
     if (capacity_ >= kWorthPages) {
       unmap_pages(data_, capacity_);
@@ -42,8 +42,7 @@ class ByteBuffer {
   size_t size() const { return size_; }
   size_t capacity() const { return capacity_; }
 
-  // Room for `length` bytes behind the last one; committed by grow(). Pointers into the buffer become
-  // invalid.
+  // Room for `length` more bytes at the end, which grow() commits. Invalidates pointers into the buffer.
   std::byte* reserve(size_t length) {
     if (capacity_ - size_ < length) enlarge(length);
     return data_ + size_;
@@ -64,7 +63,7 @@ class ByteBuffer {
     }
     size_ = 0;
   }
-  // After most of a burst is gone.
+  // Call when most of a burst is gone.
   void shrink() {
     if (capacity_ <= kMostKept || size_ > capacity_ / 4) return;
     const size_t wanted = round_to_pages(std::max(size_, kKept));
@@ -79,8 +78,8 @@ class ByteBuffer {
   static constexpr size_t kKept = size_t{256} << 10;
   static constexpr int kPatience = 256;
 
-  // Out of memory is not survivable half-way through a packet: the process ends here, with a name, as V8
-  // does.
+  // Running out of memory in the middle of a packet is not recoverable: the process aborts here,
+  // recognisably, as V8 does.
   void enlarge(size_t length) {
     size_t wanted = capacity_ < kSmallest ? kSmallest : capacity_;
     while (wanted - size_ < length) wanted *= 2;

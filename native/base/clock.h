@@ -1,5 +1,5 @@
-// Monotonic time in milliseconds. coarse_now() may lag now() by a few milliseconds (Linux: 1/HZ, at most 10
-// ms, read without a system call at about a quarter of the cost); whoever turns it into a deadline adds
+// Monotonic time in milliseconds. coarse_now() may lag behind now() by a few milliseconds (Linux: 1/HZ, at
+// most 10 ms; it needs no system call and costs about a quarter). Callers that turn it into a deadline add
 // kCoarseSlack.
 #pragma once
 

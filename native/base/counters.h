@@ -1,6 +1,6 @@
-// Live counts of what the native core holds, over the whole process. Every one of them reads zero once all
-// clients and bases are closed: tests assert it, and it is far cheaper than a leak detector and exact. Plain
-// atomics: nothing here has a destructor that could race with the exit of a thread.
+// Process-wide counts of live objects of the native core. All are zero once all clients and bases are closed;
+// tests assert this, which is exact and far cheaper than a leak detector. Plain atomics: nothing here has a
+// destructor that could race with the exit of a thread.
 #pragma once
 
 #include <atomic>
@@ -15,13 +15,13 @@ struct Counters {
   std::atomic<int64_t> streams{0};
   std::atomic<int64_t> payloads{0};
   std::atomic<int64_t> large_values{0};
-  std::atomic<int64_t> mapped_bytes{0};  // of memory straight from the system (base/pages.h)
-  std::atomic<int64_t> unsettled{0};     // operations that went down with their pipeline: always a fault
+  std::atomic<int64_t> mapped_bytes{0};  // of memory mapped directly from the system (base/pages.h)
+  std::atomic<int64_t> unsettled{0};     // operations destroyed with their pipeline: always a bug
 };
 
 inline Counters counters;
 
-// Counts its own lifetime; a member of whatever is counted. Copies and moves count as one more.
+// Counts its own lifetime; a member of the class to count. Copies and moves count as additional objects.
 template <std::atomic<int64_t> Counters::*Field>
 class Counted {
  public:

@@ -1,11 +1,10 @@
-// EventBase: one loop over descriptors, timers, signals and tasks from other threads. It does not know who
-// drives it: a host loop that watches descriptor() and calls poll(0), or a LoopThread that calls poll(-1) for
+// EventBase: one loop over descriptors, timers, signals and tasks from other threads. It does not know its
+// driver: a host loop that watches descriptor() and calls poll(0), or a LoopThread that calls poll(-1) for
 // ever.
 //
-// Threads: post(), watch(), set_interest() and unwatch() from any thread; everything else on the thread that
-// drives the base, handlers included.
-// Handlers may call anything but poll(): watch and unwatch any descriptor (themselves included), schedule and
-// cancel any timer. None may destroy the base.
+// Threads: post(), watch(), set_interest() and unwatch() on any thread; everything else, including handlers,
+// on the thread that drives the base. Handlers may call anything except poll(): they may watch and unwatch
+// any descriptor (including their own) and schedule and cancel any timer. They must not destroy the base.
 #pragma once
 
 #include <atomic>
@@ -26,15 +25,15 @@ namespace evenkeel::base {
 
 class DescriptorHandler {
  public:
-  // Only for what the descriptor is watched for. A hang-up or an error counts as both, and the next read or
-  // write meets it.
+  // Called only for what the descriptor is watched for. A hang-up or an error counts as both, and the next
+  // read or write reports it.
   virtual void on_ready(bool readable, bool writable) = 0;
 
  protected:
   ~DescriptorHandler() = default;
 };
 
-// Cancels itself when destroyed, so an owner needs no order of tear-down.
+// Cancels itself on destruction, so owners need no particular order of destruction.
 class Timer : public TimerNode {
  public:
   virtual void on_timer() = 0;
@@ -75,41 +74,40 @@ class EventBase {
 
   int descriptor() const;
 
-  // One turn: waits at most timeout_ms (-1: until something happens; never past the next timer), then runs
-  // signals, tasks, ready descriptors and due timers. Bounded: a handler that keeps making work gets the next
-  // turn for it.
+  // One turn: waits at most timeout_ms (-1: until something happens, but never past the next timer), then
+  // runs signals, tasks, ready descriptors and due timers. Bounded: work that handlers add runs in the next
+  // turn.
   void poll(int timeout_ms);
 
-  // When a driver that sleeps elsewhere must call poll(0) again, descriptors aside: at the next timer
-  // (kNever: none). May be in the past (a timer is due) or before the timer's deadline (the wheel wants to
-  // look again).
+  // When a driver that waits elsewhere must call poll(0) again for timers; kNever without timers. May be in
+  // the past (a timer is due) or before the timer's deadline (the wheel needs another look).
   Millis next_deadline() const { return wheel_.next_wakeup(); }
 
-  // Monotonic milliseconds as of this turn; refresh_time() reads the clock anew.
+  // Monotonic milliseconds as of this turn; refresh_time() reads the clock again.
   Millis time() const { return time_; }
   Millis refresh_time() { return time_ = now(); }
 
-  // The handler must stay alive until unwatch(fd), and the descriptor open; it may be closed as soon as
-  // unwatch() has returned. After that the handler is not called again, not even for readiness that this turn
-  // already collected (also when the same fd is watched anew within the turn). Where another thread than the
-  // driving one unwatches, a call may be under way: the handler must live until a task posted afterwards.
-  // EEXIST: watched already.
+  // The handler must stay alive, and the descriptor open, until unwatch(fd); the descriptor may be closed as
+  // soon as unwatch() has returned. After that the handler is not called again, not even for readiness
+  // already collected in this turn (nor if the same fd is watched again within the turn). If another thread
+  // than the driving one calls unwatch(), a handler call may be in progress, so the handler must live until a
+  // task posted afterwards has run. EEXIST: already watched.
   Status watch(int fd, Interest interest, DescriptorHandler* handler);
   // ENOENT: not watched.
   Status set_interest(int fd, Interest interest);
   void unwatch(int fd);
 
-  // Schedules, or re-schedules, also a timer of another base of this thread.
+  // Schedules or reschedules a timer, which may be scheduled on another base of this thread.
   void schedule(Timer* timer, Millis deadline);
 
-  // Signals are process-wide: every base that watches one hears of it, and a handler installed before (Node's
-  // own, for instance) still runs. The previous disposition returns with the last watcher. Limits: see
+  // Signals are process-wide: every base that watches a signal is notified, and a handler installed before
+  // (for instance Node's) still runs. The last unwatch restores the previous disposition. For limits see
   // base/signals.h.
   Status watch_signal(int signo, SignalHandler* handler);
   void unwatch_signal(int signo, SignalHandler* handler);
 
-  // Runs the task on the driving thread, in the order posted. Tasks still queued when the base is destroyed
-  // are destroyed unrun.
+  // Runs the task on the driving thread, in the order of posting. Tasks still queued when the base is
+  // destroyed are destroyed without running.
   void post(std::function<void()> task);
 
   void count_write() { ++stats_.writes; }
@@ -125,7 +123,7 @@ class EventBase {
   };
   struct SignalWatch {
     int signo;
-    SignalHandler* handler;  // null: ended by a handler of this turn
+    SignalHandler* handler;  // null: removed by a handler in this turn
   };
 
   explicit EventBase(std::unique_ptr<Poller> poller);
@@ -142,11 +140,11 @@ class EventBase {
   std::unique_ptr<Poller> poller_;
   Millis time_;
   TimerWheel wheel_;
-  TimerNode end_of_turn_;                 // behind the timers due this turn, before those that they make due
-  mutable std::mutex descriptors_mutex_;  // of the two below
+  TimerNode end_of_turn_;                 // after the timers due this turn, before those that they schedule
+  mutable std::mutex descriptors_mutex_;  // guards the two below
   std::vector<Descriptor> descriptors_;   // by descriptor number
   size_t watched_ = 0;
-  std::unique_ptr<SignalSink> signals_;  // once one is watched
+  std::unique_ptr<SignalSink> signals_;  // created with the first watch
   std::vector<SignalWatch> signal_watches_;
   bool running_signals_ = false;
   EventBaseStats stats_;

@@ -1,13 +1,13 @@
-// Locks on LMDB's lock file that stay, whatever else this process opens and closes. LMDB takes them by fcntl,
-// as POSIX has it: they are the process's, and any close of the file, by any code in it, gives all of them
-// up. Other processes take this one for dead then: they begin the lock file anew, and use the pages that it
-// reads. Those here are of an open file description instead (Linux has them). A process has one for each
-// file, and does not close it as long as any of its threads may have the directory open.
+// Locks on LMDB's lock file that survive closing the file. LMDB uses POSIX fcntl locks, which belong to the
+// process: when any code in the process closes the file, all of them are released. Other processes would then
+// consider this one dead, reset the lock file, and reuse pages that it is reading. The locks here belong to
+// an open file description instead (a Linux feature). A process has one HeldLocks for each file, and keeps it
+// open as long as any of its threads may have the directory open.
 //
-// Two locks, as in mdb.c: the first byte, shared, for having it open (mdb_env_excl_lock), and that at the
+// Two locks, as in mdb.c: the first byte, shared, for having it open (mdb_env_excl_lock), and the byte at the
 // process's id for reading (mdb_reader_pid).
 //
-// Any thread may call.
+// Threads: any.
 #pragma once
 
 #include <string>
@@ -16,17 +16,18 @@ namespace evenkeel::base {
 
 class HeldLocks {
  public:
-  // Before LMDB opens the directory.
+  // Create it before LMDB opens the directory.
   explicit HeldLocks(std::string lock_file);
   HeldLocks(const HeldLocks&) = delete;
   HeldLocks& operator=(const HeldLocks&) = delete;
   ~HeldLocks();
 
-  // LMDB has opened it, and read: it does not take its lock for reading again.
+  // Call after LMDB has opened the directory and read from it; LMDB does not take its lock for reading again.
   void take();
-  // Before LMDB closes it. The lock for reading is LMDB's to take when it opens anew.
+  // Call before LMDB closes it. LMDB must be able to take the lock for reading when it opens the directory
+  // again.
   void loosen();
-  // LMDB has closed it.
+  // Call after LMDB has closed it.
   void release();
 
  private:

@@ -1,9 +1,9 @@
-// LoopThread: drives an EventBase in a thread of its own. stop() (and the destructor) runs what was posted
-// before it, ends the loop and joins; tasks posted later are destroyed unrun. Signals are blocked in the
-// thread, so the process's handlers run elsewhere; only faults are not, since those concern the thread that
-// caused them.
+// LoopThread: drives an EventBase in a separate thread. stop() (and the destructor) runs what was posted
+// before, ends the loop and joins the thread; tasks posted later are destroyed without running. Signals are
+// blocked in the thread, so the process's handlers run elsewhere; faults are not blocked, because they
+// concern the thread that caused them.
 //
-// Threads: start() and stop() from the owner's thread, which is not the loop's.
+// Threads: start() and stop() on the owner's thread, not on the loop's.
 #pragma once
 
 #include <pthread.h>
@@ -18,14 +18,14 @@ namespace evenkeel::base {
 
 class LoopThread {
  public:
-  // `name` is shown by debuggers; the kernel keeps its first 15 bytes. Null, with the reason in *status, when
+  // `name` appears in debuggers; the kernel keeps the first 15 bytes. Null, with the reason in *status, when
   // the system refuses a descriptor or a thread.
   static std::unique_ptr<LoopThread> start(const std::string& name, Status* status);
   ~LoopThread();
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
 
-  // While the loop runs only post() may be called from outside it; after stop(), anything.
+  // While the loop runs, only post() may be called from other threads; after stop(), anything.
   EventBase& base() { return *base_; }
   void stop();
 
@@ -37,8 +37,8 @@ class LoopThread {
   Counted<&Counters::threads> counted_;
   std::unique_ptr<EventBase> base_;
   std::string name_;
-  bool stopping_ = false;  // the loop's own
-  // Not std::thread, which reports a refused thread by an exception.
+  bool stopping_ = false;  // accessed by the loop only
+  // Not std::thread, which throws when no thread can be created.
   pthread_t thread_{};
   bool joinable_ = false;
 };

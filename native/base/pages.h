@@ -1,6 +1,6 @@
-// Memory straight from the system, for what is large and passing: it is given back the moment it is freed. An
-// allocator promises no such thing, and glibc's, for each large block that is freed, raises the size up to
-// which it keeps what the whole process frees.
+// Memory directly from the system, for large and short-lived data: freeing it returns it at once. An
+// allocator does not guarantee that, and with each large block freed, glibc's raises the size up to which it
+// keeps freed memory of the whole process.
 //
 // Threads: any.
 #pragma once
@@ -13,15 +13,15 @@
 
 namespace evenkeel::base {
 
-// Smaller than this is better off with the allocator.
+// Smaller amounts are better left to the allocator.
 inline constexpr size_t kWorthPages = size_t{128} << 10;
 
-// The least whole number of pages that hold `size` bytes, in bytes; one page at least.
+// `size` in bytes rounded up to whole pages; at least one page.
 size_t round_to_pages(size_t size);
 
-// Zeroed; null when the system has no more. `size` is a multiple of the page's, here and below.
+// Zeroed memory; null when the system has no more. Here and below, `size` is a multiple of the page size.
 std::byte* map_pages(size_t size);
-// The same memory with another size, moved if need be; null, with nothing changed, when there is no more.
+// Resizes the memory, and moves it if necessary. Null, without any change, when there is no more.
 std::byte* resize_pages(std::byte* data, size_t size, size_t wanted);
 void unmap_pages(std::byte* data, size_t size);
 
@@ -37,7 +37,7 @@ struct PageAllocator {
     const size_t size = count * sizeof(T);
     if (size < kWorthPages) return std::allocator<T>().allocate(count);
     std::byte* const data = map_pages(round_to_pages(size));
-    // Not survivable half-way through a packet: the process ends here, with a name, as V8 does.
+    // Not recoverable in the middle of a packet: the process aborts here, recognisably, as V8 does.
     if (data == nullptr) std::abort();
     return reinterpret_cast<T*>(data);
   }
@@ -52,17 +52,17 @@ struct PageAllocator {
 template <typename T>
 using BulkVector = std::vector<T, PageAllocator<T>>;
 
-// More than this is not kept for the next burst.
+// At most this much is kept for the next burst.
 inline constexpr size_t kMostKept = size_t{4} << 20;
 
-// Empties the vector, and gives its memory back when that is much.
+// Empties the vector, and frees its memory if there is much.
 template <typename T>
 void clear(BulkVector<T>& vector) {
   vector.clear();
   if (vector.capacity() * sizeof(T) > kMostKept) BulkVector<T>().swap(vector);
 }
 
-// After most of a burst is gone. Not by shrink_to_fit(), which does nothing where exceptions are off.
+// Call when most of a burst is gone. Not shrink_to_fit(), which has no effect when exceptions are disabled.
 template <typename T>
 void shrink(BulkVector<T>& vector) {
   if (vector.capacity() * sizeof(T) <= kMostKept || vector.size() > vector.capacity() / 4) return;

@@ -1,6 +1,6 @@
-// Status: the outcome of an operation in the native core. The core throws nothing; a function that can fail
-// returns a Status, and a factory fills an out-parameter besides. A Status is a plain value: copy it, compare
-// it, ignore it never.
+// Status: the outcome of an operation in the native core. The core does not throw: a function that can fail
+// returns a Status, and a factory reports it in an out-parameter. A Status is a plain value that can be
+// copied and compared, and must never be ignored.
 #pragma once
 
 #include <cerrno>

@@ -1,9 +1,8 @@
 // TimerWheel: a hierarchical timing wheel (Varghese and Lauck, 1987) with a resolution of one millisecond.
-// Scheduling and cancelling are O(1) and allocate nothing, whether ten timers are pending or ten million:
-// nodes are intrusive, owned by the caller, and linked into the wheel's slots. A timer never fires before its
-// deadline.
+// Scheduling and cancelling are O(1) without allocation, for ten pending timers as for ten million: nodes are
+// intrusive, owned by the caller, and linked into the wheel's slots. A timer never fires before its deadline.
 //
-// Threads: none of its own; every call from one thread.
+// Threads: all calls on one thread.
 #pragma once
 
 #include <array>
@@ -20,8 +19,8 @@ struct TimerLink {
   TimerLink* prev = nullptr;
 };
 
-// A place in the wheel. Embed or derive; it must not move or die while scheduled() (the destructor checks in
-// debug builds).
+// A node of the wheel. Embed or derive; it must not move or be destroyed while scheduled() (the destructor
+// checks this in debug builds).
 class TimerNode : private TimerLink {
  public:
   TimerNode() = default;
@@ -44,29 +43,29 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // Schedules, or re-schedules. A deadline already passed is due at once.
+  // Schedules or reschedules. A deadline in the past is due at once.
   void schedule(TimerNode* node, Millis deadline);
-  // Does nothing when the node is not scheduled.
+  // Has no effect on a node that is not scheduled.
   void cancel(TimerNode* node);
 
-  // Moves time forward and detaches one due node (deadline <= now) per call, null when none is left. The
-  // caller may schedule and cancel any node between two calls, the due ones not yet returned included:
+  // Advances the time and detaches one due node (deadline <= now) for each call; null when none is left.
+  // Between two calls, the caller may schedule and cancel any node, including due ones not returned yet:
   //   while (TimerNode* node = wheel.pop_due(now)) { ... }
-  // Nodes come in the order of their deadlines, equal ones in the order scheduled; one scheduled when its
-  // deadline had already passed comes after all that were due by then. A `now` before an earlier one counts
-  // as the earlier.
+  // Nodes are returned in the order of their deadlines, equal ones in the order of scheduling. A node
+  // scheduled with a past deadline comes after all that were due by then. A `now` earlier than a previous one
+  // counts as that one.
   TimerNode* pop_due(Millis now);
 
-  // A time not later than the earliest deadline, and later than the last pop_due's now unless something is
-  // due (then 0); kNever when empty. It may be early (a slot's lower bound), so whoever sleeps until then
-  // looks again. O(1).
+  // A time not later than the earliest deadline, and later than the `now` of the last pop_due() unless
+  // something is due (then 0); kNever when empty. It may be early (a slot's lower bound), so a caller that
+  // sleeps until then must look again. O(1).
   Millis next_wakeup() const;
 
   size_t size() const { return size_; }
 
  private:
-  // Eleven levels of 64 slots span all 64 bits of a deadline, so none is too far, and a level's occupancy is
-  // one word.
+  // Eleven levels of 64 slots cover all 64 bits of a deadline, so that none is too far, and one word holds
+  // the occupancy of a level.
   static constexpr int kSlotBits = 6;
   static constexpr size_t kSlots = size_t{1} << kSlotBits;
   static constexpr size_t kLevels = (64 + kSlotBits - 1) / kSlotBits;
@@ -82,9 +81,9 @@ class TimerWheel {
   void advance(Millis now);
   Earliest earliest() const;
 
-  // A pending node's level is that of the highest digit (base 64) in which its deadline differs from
-  // current_; there its own digit is the greater one. Hence slots in use never wrap, and index order is the
-  // order of time.
+  // The level of a pending node is that of the highest digit (base 64) in which its deadline differs from
+  // current_; the deadline's digit is the greater one. Therefore used slots never wrap, and index order is
+  // time order.
   Millis current_;
   size_t size_ = 0;
   uint32_t levels_in_use_ = 0;

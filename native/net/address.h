@@ -1,5 +1,5 @@
-// Where a server listens: an IP address with a port, or the path of a Unix socket. Host names are resolved
-// above.
+// The address of a server: an IP address with a port, or the path of a Unix socket. Host names are resolved
+// in lib/.
 #pragma once
 
 #include <sys/socket.h>
@@ -11,9 +11,9 @@ namespace evenkeel::net {
 
 class Address {
  public:
-  // `host` is a numeric IPv4 or IPv6 address; nothing when it is not, or has a zero byte.
+  // `host` is a numeric IPv4 or IPv6 address; empty result when it is not, or contains a zero byte.
   static std::optional<Address> ip(const std::string& host, uint16_t port);
-  // Nothing when the path has a zero byte, or does not fit a sockaddr_un (about 107 bytes).
+  // Empty result when the path contains a zero byte, or does not fit in a sockaddr_un (about 107 bytes).
   static std::optional<Address> unix_path(const std::string& path);
 
   int family() const { return storage_.ss_family; }

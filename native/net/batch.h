@@ -1,5 +1,5 @@
-// Batch: encoded requests in the order in which they will leave, with what the I/O side must know of each.
-// Plain data, made on one thread, handed over whole, consumed on another.
+// Batch: encoded requests in sending order, with what the I/O side needs to know about each. Plain data:
+// created on one thread, handed over as a whole, and consumed on another.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@
 
 namespace evenkeel::net {
 
-// A value that is sent from where it lies. It dies when the kernel holds all of its bytes, or with its batch,
-// on the thread that drives the queue it is in.
+// A value that is sent without copying. It is destroyed when the kernel has taken all of its bytes, or with
+// its batch, on the thread that drives its queue.
 class Payload {
  public:
   virtual ~Payload() = default;
-  // Empty when the owner took the memory away in the meantime: the request cannot be sent any more.
+  // Empty when the memory was detached meanwhile: the request cannot be sent any more.
   virtual std::span<const std::byte> bytes() const = 0;
 
  private:
@@ -32,30 +32,30 @@ struct Packet {
   base::Millis deadline;
   uint32_t opaque;
   uint32_t inline_length;         // bytes in Batch::bytes
-  uint32_t started = 0;           // of a request that is made again, as pipeline::Flights has it; or 0
-  uint32_t payload = kNoPayload;  // an index into Batch::payloads; its bytes follow the inline ones
+  uint32_t started = 0;           // for a request that is sent again, as in pipeline::Flights; or 0
+  uint32_t payload = kNoPayload;  // index into Batch::payloads; the payload follows the inline bytes
   uint8_t op;                     // a wire::Op
-  uint8_t suffix_length = 0;      // the last of the inline bytes, which come behind the payload
-  bool discards_value;            // only whether the answer has a value is of interest
-  bool dead = false;              // given up before any of it had left; its payload is gone
+  uint8_t suffix_length = 0;      // the last inline bytes, which come after the payload
+  bool discards_value;            // only whether the answer has a value matters
+  bool dead = false;              // cancelled before any of it was sent; its payload is freed
 };
 
 struct Batch {
   struct Attached {
     std::unique_ptr<Payload> payload;
-    uint32_t length;  // as it was handed in, whatever has become of the memory
+    uint32_t length;  // as submitted, even if the memory has been detached
   };
 
   base::ByteBuffer bytes;
   base::BulkVector<Packet> packets;
-  base::BulkVector<Attached> payloads;  // in the order of their packets
+  base::BulkVector<Attached> payloads;  // in packet order
 
   bool empty() const { return packets.empty(); }
   size_t payload_length(const Packet& packet) const {
     return packet.payload == Packet::kNoPayload ? 0 : payloads[packet.payload].length;
   }
   size_t length(const Packet& packet) const { return packet.inline_length + payload_length(packet); }
-  // The packet's inline bytes lie at the end of `bytes`; a payload of `payload_length` bytes may follow them.
+  // The packet's inline bytes are at the end of `bytes`; a payload of `payload_length` bytes may follow them.
   void add(Packet packet, std::unique_ptr<Payload> payload, size_t payload_length) {
     if (payload != nullptr) {
       packet.payload = static_cast<uint32_t>(payloads.size());
@@ -68,7 +68,7 @@ struct Batch {
     base::clear(packets);
     base::clear(payloads);
   }
-  // Moves everything of `other` behind what is here and leaves it empty.
+  // Moves everything from `other` to the end and leaves `other` empty.
   void append(Batch& other);
 };
 

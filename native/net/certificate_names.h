@@ -1,5 +1,5 @@
-// The names that a certificate is for, for people who are told that it is not for another. Functions of
-// OpenSSL 3 beside those of OpenSsl: TLS works without them.
+// The names in a certificate, for the error about a certificate for another name. Uses functions of OpenSSL 3
+// that are not in OpenSsl: TLS works without them.
 #pragma once
 
 #include <string>
@@ -10,9 +10,9 @@ struct X509_extension_st;
 
 namespace evenkeel::net {
 
-// Members bear the names of the functions they point to.
+// Members have the names of the functions that they point to.
 struct CertificateNames {
-  // Null where one of them is missing. Any thread.
+  // Null when one of the functions is missing. Any thread.
   static const CertificateNames* find();
 
   int (*SSL_set_ex_data)(ssl_st*, int, void*);
@@ -31,8 +31,8 @@ struct CertificateNames {
   static constexpr int kSubjectAlternativeName = 85;
   static constexpr int kBioInfo = 3;
 
-  // When the session refuses the certificate of its peer, `*names` becomes what that is for, such as
-  // "DNS:cache.example, IP Address:10.0.0.1". `names` stays until the session is freed.
+  // When the session refuses the peer's certificate, stores its names in `*names`, such as
+  // "DNS:cache.example, IP Address:10.0.0.1". `names` must live until the session is freed.
   void watch(ssl_st* session, std::string* names) const;
 
  private:

@@ -1,8 +1,8 @@
-// Channel: a connection that bytes go into and come out of, whatever lies between them and the socket. Stream
-// is the plain one.
+// Channel: a bidirectional connection for bytes, independent of what is between it and the socket. Stream is
+// the plain one.
 //
-// Threads: the base's only. on_channel_ready() may close or connect the channel it is called for, but not
-// destroy it.
+// Threads: the base's only. on_channel_ready() may close or connect the channel that it is called for, but
+// must not destroy it.
 #pragma once
 
 #include <sys/uio.h>
@@ -19,8 +19,8 @@ namespace evenkeel::net {
 
 class ChannelHandler {
  public:
-  // `readable` is told again, turn after turn, for as long as there is something to receive: also what the
-  // channel holds itself, of which the poller knows nothing.
+  // `readable` is reported turn after turn while there is something to receive, including bytes buffered in
+  // the channel, of which the poller does not know.
   virtual void on_channel_ready(bool readable, bool writable) = 0;
 
  protected:
@@ -31,7 +31,7 @@ class Channel {
  public:
   struct Transfer {
     size_t bytes = 0;
-    Status status{};  // not ok: the connection is of no more use
+    Status status{};  // not ok: the connection is unusable
     bool would_block = false;
     bool end_of_stream = false;
   };
@@ -42,31 +42,31 @@ class Channel {
 
   virtual bool is_open() const = 0;
 
-  // Starts connecting, after closing what was open. Until it is decided the handler is called with `writable`
-  // whenever finish_connect() may know more; `would_block` there means: not yet. Nothing is received or sent
-  // before.
+  // Starts connecting, after closing what was open. Until the outcome is known, the handler is called with
+  // `writable` whenever finish_connect() may know more; `would_block` in its result means: not yet. Nothing
+  // is received or sent before.
   virtual Status connect(const Address& address) = 0;
   virtual Transfer finish_connect() = 0;
 
   virtual Transfer receive(std::span<const iovec> into) = 0;
-  // What is taken counts as written: the peer may come to have it, whatever happens to the connection.
+  // Bytes taken count as written: the peer may receive them, whatever happens to the connection.
   virtual Transfer send(std::span<const iovec> from) = 0;
 
-  // Of several requests, the most bytes to hand to one send(). A request of more goes alone, and so does what
-  // is left of one of which a part has been taken.
+  // The limit for one send() of several requests, in bytes. A larger request is sent alone, and so is the
+  // rest of a partly taken one.
   virtual size_t most_together() const { return SIZE_MAX; }
 
-  // Something was sent, and the peer's system has not acknowledged it nor anything else for `limit`: the way
-  // there, or the machine, is dead. A peer that merely does not answer is not. False where the system does
-  // not say.
+  // Whether something was sent, but the peer's system has not acknowledged anything for `limit`: the path or
+  // the machine is dead. A peer that merely does not answer is not dead. False when the system does not
+  // provide this information.
   virtual bool is_dead(base::Millis limit) const = 0;
 
-  // Readable is always of interest; writable while asked for.
+  // Readability is always watched; writability on request.
   virtual void want_writable(bool wanted) = 0;
   virtual void close() = 0;
 
-  // What is wrong with the connection, for people, where a Status does not say it; empty otherwise. Good
-  // until the next connect().
+  // A description of the fault for messages, if a Status does not describe it; otherwise empty. Valid until
+  // the next connect().
   virtual std::string_view fault() const { return {}; }
 
  protected:

@@ -1,12 +1,12 @@
-// The OpenSSL 3 that the process has anyway, called through pointers that are looked up when the first
-// channel needs them: Node carries one and exports it. Nothing is linked and no header of OpenSSL's is
-// needed; what is declared here is compared with the headers by a test.
+// The OpenSSL 3 that is already in the process (Node contains and exports one), called through pointers that
+// are looked up when the first channel needs them. Nothing is linked and no OpenSSL header is needed; a test
+// compares these declarations with the headers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-// As OpenSSL's headers name them.
+// Names as in OpenSSL's headers.
 struct bio_method_st;
 struct bio_st;
 struct evp_pkey_st;
@@ -20,13 +20,13 @@ struct x509_store_st;
 
 namespace evenkeel::net {
 
-// Members bear the names of the functions they point to.
+// Members have the names of the functions that they point to.
 struct OpenSsl {
   using PasswordCallback = int(char* buffer, int size, int writing, void* data);
   using VerifyCallback = int(int, x509_store_ctx_st*);
 
-  // Null where the process has none, or one of another major version, whose functions of the same names may
-  // differ: BoringSSL has most of them. Any thread.
+  // Null when the process has no OpenSSL or one of another major version, where functions of the same names
+  // may differ; BoringSSL has most of them. Any thread.
   static const OpenSsl* find();
 
   unsigned long (*ERR_get_error)();
@@ -81,10 +81,10 @@ struct OpenSsl {
   int (*SSL_get_error)(const ssl_st*, int);
   long (*SSL_get_verify_result)(const ssl_st*);
 
-  // Macros of the headers: numbers of controls, flags and results.
+  // Macros of the headers: control, flag and result numbers.
   static constexpr int kBioSource = 0x0400;
   static constexpr int kBioControlFlush = 11;
-  static constexpr int kBioRetry = 0x0f;  // what says why and whether to try again
+  static constexpr int kBioRetry = 0x0f;  // why, and whether to try again
   static constexpr int kBioRetryRead = 0x09;
   static constexpr int kControlMode = 33;
   static constexpr int kControlSessionCache = 44;
@@ -101,10 +101,10 @@ struct OpenSsl {
   static constexpr long kIpMismatch = 64;
   static constexpr unsigned long kReasonNoStartLine = 108;  // of PEM
   static constexpr unsigned long kReasonVerifyFailed = 134;
-  static constexpr unsigned long kFirstAlert = 1000;  // reasons from here on are the peer's
+  static constexpr unsigned long kFirstAlert = 1000;  // reasons from here on come from the peer
 
   static unsigned long reason(unsigned long error) { return error & 0x7fffff; }
-  // The text of an error, or of its number where it has none.
+  // The text of an error, or its number if it has none.
   const char* describe(unsigned long error) const;
 };
 

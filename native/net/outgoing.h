@@ -1,5 +1,5 @@
-// Outgoing: batches of requests, one for each connection that has any. What is to be done with them costs as
-// much as there are of those, however many connections there may be.
+// Outgoing: batches of requests, one for each connection that has any. The cost of processing depends on the
+// number of batches, not on the number of connections.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@ namespace evenkeel::net {
 class Outgoing {
  public:
   bool empty() const { return used_.empty(); }
-  // The connection's, until a batch of another one is asked for.
+  // The batch of a connection; valid until that of another one is requested.
   Batch& batch_of(uint16_t connection) {
     if (connection >= batches_.size()) batches_.resize(size_t{connection} + 1);
     return batches_[connection];
   }
-  // Batch::add() to the connection's, which is `batch`.
+  // Batch::add() for the connection's batch, which must be `batch`.
   void add(uint16_t connection, Batch& batch, Packet packet, std::unique_ptr<Payload> payload,
            size_t payload_length) {
     if (batch.empty()) used_.push_back(connection);
     batch.add(packet, std::move(payload), payload_length);
   }
 
-  // Moves everything of `other` behind what is here and leaves it empty.
+  // Moves everything from `other` to the end and leaves `other` empty.
   void append(Outgoing& other) {
     other.take([this](uint16_t connection, Batch& theirs) {
       Batch& ours = batch_of(connection);
@@ -35,14 +35,14 @@ class Outgoing {
     });
   }
 
-  // Visits (connection, batch) and leaves it empty: the visitor takes what the batch holds.
+  // Visits (connection, batch) and empties it: the visitor takes the contents of each batch.
   template <typename Visit>
   void take(Visit visit) {
     for (const uint16_t connection : used_) visit(connection, batches_[connection]);
     used_.clear();
   }
 
-  // Gives its memory back, with whatever is still in it.
+  // Frees its memory and everything still in it.
   void forget() { *this = Outgoing(); }
 
  private:

@@ -1,10 +1,10 @@
-// OutputQueue: the requests that one connection has yet to write, in order. It knows where each begins, so
-// that a connection's end splits them exactly: a request that left whole may have been executed, any other
-// cannot have been and is sent anew on the next connection.
+// OutputQueue: the requests that one connection has yet to write, in order. It knows where each one begins,
+// so that the end of a connection separates them exactly: a request that was sent completely may have been
+// executed; any other cannot have been, and is sent again on the next connection.
 //
-// A request is named by its sequence number, which tells its place in O(1). One that is given up is marked
-// dead where it lies and never sent; what the dead and the written occupy is given back when it is more than
-// what the others need (tidy()), so that n deaths cost O(n), in whatever order they come.
+// A request is identified by its sequence number, from which its place follows in O(1). A cancelled request
+// is marked as dead in place and never sent. The memory of dead and written requests is freed when it exceeds
+// that of the others (tidy()), so that n cancellations cost O(n), in any order.
 //
 // Threads: the loop's only.
 #pragma once
@@ -22,17 +22,18 @@ namespace evenkeel::net {
 
 class OutputQueue {
  public:
-  // `queued` outlives the queue; it hears of what leaves, by whichever way but to another queue.
+  // `queued` must outlive the queue; it is updated whenever requests leave, except to another queue.
   explicit OutputQueue(QueuedBytes& queued) : queued_(queued) {}
 
-  // The next request appended gets this sequence number, the one behind it the next, and so on (modulo 2^32).
+  // The sequence number of the next request appended; the following ones get consecutive numbers (modulo
+  // 2^32).
   uint32_t next_sequence() const { return base_ + static_cast<uint32_t>(pending_.packets.size()); }
   void append(Batch& batch) {
     payloads_ += batch.payloads.size();
     pending_.append(batch);
   }
-  // Moves everything of `other` behind what is here and calls on_moved(opaque, sequence) for each request;
-  // nothing of `other` may be partly written.
+  // Moves everything from `other` to the end and calls on_moved(opaque, sequence) for each request; no
+  // request of `other` may be partly written.
   template <typename OnMoved>
   void append(OutputQueue& other, OnMoved on_moved) {
     other.compact();
@@ -42,38 +43,39 @@ class OutputQueue {
     other.payloads_ = 0;
   }
 
-  // Of those that are not dead.
+  // empty() and size() do not count dead requests.
   bool empty() const { return head_packet_ == pending_.packets.size(); }
   size_t size() const { return pending_.packets.size() - head_packet_ - dead_; }
-  // True while some bytes of this request have left and others have not.
+  // True while some bytes of this request have been sent and others have not.
   bool is_partly_written(uint32_t opaque) const { return head_partly_written() && head().opaque == opaque; }
   bool head_partly_written() const { return head_written_ > 0; }
   uint32_t head_opaque() const { return head().opaque; }
 
-  // What the requests occupy here, payloads apart: also those written or dead that have not been tidied away.
+  // The memory of the requests here without payloads, including written or dead ones that are not yet tidied
+  // away.
   size_t memory() const { return pending_.bytes.size() + pending_.packets.size() * sizeof(Packet); }
 
-  // Gives up a request of which no byte has left, and frees its payload. O(1).
+  // Cancels a request of which no byte has been sent, and frees its payload. O(1).
   void kill(uint32_t sequence);
 
   struct Gathered {
     int segments = 0;
     size_t bytes = 0;
-    bool payload_gone = false;  // the head's value lost its memory: it cannot be sent any more
+    bool payload_gone = false;  // the head's value was detached, so it cannot be sent
   };
-  // The bytes to write next, of at most max_packets requests; of several, most_together bytes at most, and
-  // of one that is partly written nothing but the rest, where that is a limit at all.
+  // The next bytes to write, of at most max_packets requests. If most_together is a limit, several requests
+  // have at most that many bytes together, and a partly written one is continued alone.
   Gathered gather(std::span<iovec> segments, size_t max_packets, size_t most_together = SIZE_MAX) const;
 
-  // Removes the head; its bytes must not have left in part.
+  // Removes the head, which must not be partly written.
   void drop_head() {
     queued_.subtract(pending_.length(head()));
     pop_head();
     if (empty()) reset();
   }
 
-  // `length` bytes were taken by the kernel. Calls on_written(opaque) for each request whose last byte was
-  // among them.
+  // The kernel has taken `length` bytes. Calls on_written(opaque) for each request whose last byte was among
+  // them.
   template <typename OnWritten>
   void consume(size_t length, OnWritten on_written) {
     head_written_ += length;
@@ -92,11 +94,11 @@ class OutputQueue {
     if (empty()) reset();
   }
 
-  // The connection is gone: what it took of the head counts for nothing.
+  // The connection is gone: the written part of the head does not count.
   void rewind() { head_written_ = 0; }
 
-  // Gives memory back when it is worth it, and calls on_moved(opaque, sequence) for each request whose
-  // sequence number that changes. To be called after append() and kill().
+  // Frees memory when it is worthwhile, and calls on_moved(opaque, sequence) for each request whose sequence
+  // number changes. Call after append() and kill().
   template <typename OnMoved>
   void tidy(OnMoved on_moved) {
     if (!is_wasteful()) return;
@@ -114,9 +116,9 @@ class OutputQueue {
   void reset();
 
  private:
-  // Not worth a walk.
+  // Less waste than this is not worth a walk.
   static constexpr size_t kWasteKept = size_t{64} << 10;
-  // Where the requests have to be walked: more than the kernel takes at once is walked in vain.
+  // The limit for a walk over the requests: the kernel does not take more at once.
   static constexpr size_t kMostGathered = size_t{1} << 20;
 
   const Packet& head() const { return pending_.packets[head_packet_]; }
@@ -128,22 +130,22 @@ class OutputQueue {
     if (dead_ > 0) pass_dead();
   }
   void free_payload(const Packet& packet);
-  // Keeps the head alive: everything else takes it for granted.
+  // Skips dead requests, because all other code relies on a live head.
   void pass_dead();
   bool is_wasteful() const;
-  // Leaves nothing but what is still to be written. Returns how many requests, the first ones, have other
-  // sequence numbers now.
+  // Removes everything but what is still to be written. Returns the number of leading requests whose sequence
+  // numbers have changed.
   size_t compact();
 
   QueuedBytes& queued_;
   Batch pending_;
-  uint32_t base_ = 0;  // the sequence number of the first of pending_.packets
+  uint32_t base_ = 0;  // the sequence number of pending_.packets[0]
   size_t head_packet_ = 0;
   size_t head_byte_ = 0;
-  size_t head_written_ = 0;  // bytes of the head request that the kernel has taken
-  size_t payloads_ = 0;      // those not yet freed
-  size_t dead_ = 0;          // requests behind the head
-  size_t dead_bytes_ = 0;    // of theirs, in pending_.bytes
+  size_t head_written_ = 0;  // bytes of the head that the kernel has taken
+  size_t payloads_ = 0;      // not yet freed
+  size_t dead_ = 0;          // requests after the head
+  size_t dead_bytes_ = 0;    // theirs, in pending_.bytes
 };
 
 }  // namespace evenkeel::net

@@ -1,7 +1,7 @@
-// QueuedBytes: how much of the requests to one server, or of a whole client, has been handed in and not left
-// yet. Two counts that only grow, each written by one thread, so that nothing is locked for it.
+// QueuedBytes: how many bytes of requests to one server, or of a whole client, have been submitted but not
+// sent. Two counters that only grow, each written by one thread, so no lock is needed.
 //
-// Threads: add() and now() on the thread that hands in, subtract() on the loop's.
+// Threads: add() and now() on the submitting thread, subtract() on the loop's.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@ namespace evenkeel::net {
 class QueuedBytes {
  public:
   QueuedBytes() = default;
-  // A part, which `whole` counts too.
+  // A part of `whole`, which counts its bytes, too.
   explicit QueuedBytes(QueuedBytes* whole) : whole_(whole) {}
 
   void add(size_t bytes) {

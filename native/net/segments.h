@@ -1,4 +1,4 @@
-// Segments: a walk over bytes that lie in pieces.
+// Segments: a walk over bytes in several pieces.
 #pragma once
 
 #include <sys/uio.h>
@@ -16,11 +16,11 @@ class Segments {
     for (const iovec& segment : segments) size_ += segment.iov_len;
   }
 
-  // What has not been passed, in bytes.
+  // The remaining bytes.
   size_t size() const { return size_; }
 
-  // The next bytes, as many as `space` holds or there are: where they lie if they lie together, and otherwise
-  // in `space`.
+  // The next bytes: as many as `space` has room for, or all that are left. They are copied to `space` only if
+  // they are not contiguous.
   std::span<const std::byte> peek(std::span<std::byte> space) {
     while (passed_ == segments_[0].iov_len) skip();
     const std::span<const std::byte> first = bytes(0).subspan(passed_);

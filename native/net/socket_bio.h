@@ -1,8 +1,8 @@
-// SocketBio: the socket as OpenSSL sees it, buffered both ways. OpenSSL takes records from memory and puts
-// them there; this class moves what is in that memory. So many small reads and writes of OpenSSL's are few
-// system calls, and the socket stays the event base's.
+// SocketBio: the socket as OpenSSL sees it, buffered in both directions. OpenSSL reads records from memory
+// and writes them there; this class moves them. Thus many small reads and writes of OpenSSL become few system
+// calls, and the event base keeps the socket.
 //
-// Memory: kInputBytes while it is attached; for what is to be sent as much as that is.
+// Memory: kInputBytes while it is attached; for output as much as there is to send.
 //
 // Threads: the base's only.
 #pragma once
@@ -23,28 +23,28 @@ class SocketBio {
   SocketBio(const SocketBio&) = delete;
   SocketBio& operator=(const SocketBio&) = delete;
 
-  // Becomes both ways of a session, for a new connection. The session has to end before reset(). False: there
-  // is no memory.
+  // Becomes both directions of a session, for a new connection. The session must end before reset(). False:
+  // there is no memory.
   bool attach(ssl_st* session);
   void reset();
 
-  // To be called before OpenSSL reads: once the socket has had no more, or has given kMostPerTurn, it is not
-  // asked again until the next call.
+  // Call before OpenSSL reads. Once the socket has no more input, or has provided kMostPerTurn, it is not
+  // read again until the next call.
   void begin_turn();
   bool is_drained() const { return is_drained_; }
   bool has_input() const { return begin_ < end_; }
-  // How the socket ended the input, once it has.
+  // How the input ended, once it has.
   const Channel::Transfer& end() const { return over_; }
   bool is_over() const { return over_.end_of_stream || !over_.status.is_ok(); }
-  // What the server said first, if it cannot be TLS; printable, and not all of it.
+  // The beginning of the server's first bytes if they cannot be TLS; printable.
   const std::string& foreign_words() const { return foreign_words_; }
 
-  // Makes room for so many bytes that OpenSSL will write.
+  // Reserves room for this many bytes that OpenSSL will write.
   void expect_output(size_t bytes) { output_.reserve(bytes); }
-  // Sends what OpenSSL has written, as far as the socket takes it.
+  // Sends what OpenSSL has written, as far as the socket accepts it.
   void flush();
   bool has_output() const { return sent_ < output_.size(); }
-  // Not ok: what has not been sent never will be.
+  // Not ok: the unsent bytes will never be sent.
   Status write_status() const { return write_status_; }
   uint64_t total_sent() const { return total_sent_; }
 
@@ -52,7 +52,7 @@ class SocketBio {
   static constexpr size_t kInputBytes = size_t{16} << 10;
   static constexpr size_t kMostPerTurn = size_t{1} << 20;
   static constexpr size_t kOutputKept = size_t{16} << 10;
-  // No honest server has OpenSSL answer so much by itself.
+  // No honest server makes OpenSSL answer this much by itself.
   static constexpr size_t kMostOutput = size_t{1} << 20;
 
   static bio_method_st* method(const OpenSsl& ssl);

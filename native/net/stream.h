@@ -1,5 +1,5 @@
-// Stream: one non-blocking stream socket on an event base, and the plain Channel. It moves bytes and knows
-// nothing of what they mean.
+// Stream: a non-blocking stream socket on an event base, and the plain Channel. It moves bytes without
+// interpreting them.
 #pragma once
 
 #include "base/counters.h"

@@ -1,16 +1,16 @@
-// TlsChannel: TLS over a Stream. It is connected when the handshake is done and the server is who it should
-// be.
+// TlsChannel: TLS over a Stream. It is connected when the handshake is complete and the server's identity is
+// verified.
 //
 //   kClosed -> kConnecting -> kHandshake -> kOpen
 //      ^            \______________\__________/  a fault, or the end
 //      |                           v
 //      +---- close() ----------- kEnded
 //
-// What send() takes has become records: most of them are with the kernel, and at most kMostUnsent bytes wait
-// for room in the socket, during which no more is taken.
+// send() turns what it takes into records. The kernel has most of them; at most kMostUnsent bytes wait for
+// room in the socket, and meanwhile no more is taken.
 //
-// No record ends within one request and has another one behind it: memcached before 1.6.39 may take the
-// rest of a value out of a record, and leaves what is behind it there until something else arrives.
+// No record contains the end of one request and the start of another: memcached before 1.6.39 may take the
+// rest of a value out of a record, and leave what follows it there until something else arrives.
 //
 // Threads: the base's only.
 #pragma once
@@ -29,8 +29,8 @@ class Segments;
 
 class TlsChannel final : public Channel, private ChannelHandler, private base::Timer {
  public:
-  // `host` is the name or the numeric address that the server's certificate has to be for; a name is told to
-  // the server, too. Empty: any certificate of the authorities will do.
+  // `host` is the name or numeric address that the server's certificate must match; a name is also sent to
+  // the server. Empty: any certificate of the authorities is accepted.
   TlsChannel(base::EventBase& base, ChannelHandler& handler, std::shared_ptr<const TlsContext> context,
              std::string host);
   ~TlsChannel() override { TlsChannel::close(); }
@@ -49,7 +49,7 @@ class TlsChannel final : public Channel, private ChannelHandler, private base::T
  private:
   enum class State : uint8_t { kClosed, kConnecting, kHandshake, kOpen, kEnded };
 
-  static constexpr size_t kRecord = size_t{16} << 10;  // the most that one record holds
+  static constexpr size_t kRecord = size_t{16} << 10;  // the largest content of a record
   static constexpr size_t kMostUnsent = 3 * kRecord;
 
   struct Free {
@@ -65,9 +65,9 @@ class TlsChannel final : public Channel, private ChannelHandler, private base::T
   Transfer shake_hands();
   size_t decrypt(std::span<std::byte> into);
   size_t encrypt(Segments& from);
-  // OpenSSL wants to read first, and the socket may still bring something.
+  // OpenSSL needs to read first, and the socket may still provide something.
   bool is_waiting(int result) const;
-  // Bytes that the poller will not tell of.
+  // Buffered bytes, of which the poller does not know.
   bool holds_input() const { return bio_.has_input() || ssl_.SSL_pending(session_.get()) > 0; }
   void call_back() { base_.schedule(this, base_.time()); }
   void update_interest();
@@ -81,12 +81,12 @@ class TlsChannel final : public Channel, private ChannelHandler, private base::T
   const std::string host_;
   Stream stream_;
   SocketBio bio_;
-  std::string names_;  // of the certificate that was refused; outlives the session
+  std::string names_;  // in the refused certificate; must outlive the session
   std::unique_ptr<ssl_st, Free> session_;
   State state_ = State::kClosed;
   bool wants_writable_ = false;
   bool is_stalled_ = false;  // OpenSSL must read before it can write
-  Transfer ended_;           // what there is to say when it is not open
+  Transfer ended_;           // what to report when it is not open
   std::string fault_;
 };
 

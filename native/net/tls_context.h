@@ -1,7 +1,7 @@
-// TlsContext: what TLS connections have in common: whom they trust, who they say they are, what they speak.
-// Made once, which costs milliseconds where many authorities are trusted, and then shared.
+// TlsContext: what TLS connections share: trusted authorities, own certificate, and protocol versions.
+// Creating it takes milliseconds when there are many authorities, so it is created once and shared.
 //
-// Threads: made on any, used on any number of them at once; unchanging.
+// Threads: created on any thread, used on any number of them at the same time; immutable.
 #pragma once
 
 #include <memory>
@@ -15,29 +15,29 @@ namespace evenkeel::net {
 enum class TlsVersion : uint16_t { k12 = 0x0303, k13 = 0x0304 };
 
 struct TlsOptions {
-  // The authorities, PEM, each text with any number of certificates; nobody else is trusted.
+  // The only trusted authorities, in PEM; each text may contain any number of certificates.
   std::vector<std::string> authorities{};
-  // Of this side, for servers that ask: PEM, the own certificate first and then those between it and the
-  // authority. Both or neither.
+  // The own certificate and key for servers that require them, in PEM; intermediate certificates follow the
+  // certificate. Both or neither.
   std::string certificate{};
   std::string key{};
   std::string passphrase{};
   TlsVersion min_version = TlsVersion::k12;
   TlsVersion max_version = TlsVersion::k13;
-  // False: whoever answers is taken for the server.
+  // False: accepts any server without verification.
   bool verifies = true;
 };
 
-// Which of the options is wrong, and why; for people.
+// The invalid option and the reason, as a message.
 struct TlsMistake {
   enum class Option { kNone, kAuthorities, kCertificate, kKey, kVersions };
-  Option option = Option::kNone;  // kNone: it is no fault of the options
+  Option option = Option::kNone;  // kNone: the options are not to blame
   std::string text;
 };
 
 class TlsContext {
  public:
-  // Null, with the reason in *mistake, when an option is wrong or there is no memory.
+  // Null, with the reason in *mistake, when an option is invalid or there is no memory.
   static std::shared_ptr<const TlsContext> create(const OpenSsl& ssl, const TlsOptions& options,
                                                   TlsMistake* mistake);
   ~TlsContext();

@@ -1,13 +1,13 @@
-// Backoff: how long a server waits before its next attempt to connect. Pauses double with each failure in a
-// row, half of each at random, so that many clients do not come back at once.
+// Backoff: the pause before the next attempt to connect to a server. Pauses double with each consecutive
+// failure; half of each is random, so that many clients do not reconnect at the same time.
 //
-// A pause counts from the beginning of an attempt that failed: one that got no answer has waited already. So
-// a server that comes back is called within the longest pause, or the time an attempt may take, whichever is
-// longer; the two do not add up.
+// A pause counts from the start of the failed attempt, because an attempt without an answer has already
+// waited. So a server that returns is contacted within the longest pause or the time limit of an attempt,
+// whichever is longer; the two do not add up.
 //
-// A connection that ends before it was of use counts as a failed attempt, or a server that only shakes hands
-// would be called on again and again. Those that were there when something failed end for the same reason,
-// sooner or later: however many they are, that is one failure.
+// A connection that ends before it was useful counts as a failed attempt; otherwise a server that only
+// completes handshakes would be contacted again and again. Connections that existed at the time of a failure
+// end for the same reason sooner or later: together they count as one failure.
 #pragma once
 
 #include <algorithm>
@@ -22,32 +22,32 @@ class Backoff {
   Backoff(base::Millis min, base::Millis max, uint64_t seed)
       : min_(min), max_(max), random_state_(seed | 1) {}
 
-  // Goes on after so many failures in a row, the last one now: how long to wait. At least 1.
+  // Continues after this many consecutive failures, the last of which is now; returns the pause, at least 1.
   base::Millis resume(base::Millis now, uint32_t failures) {
     failures_ = failures - 1;
     return next_pause(now);
   }
 
-  // An attempt begins.
+  // Call when an attempt starts.
   void begin(base::Millis now) { began_ = now; }
-  // It has failed: how long to wait from now. At least 1.
+  // Call when it has failed. Returns the pause from now, at least 1.
   base::Millis fail(base::Millis now) {
     const base::Millis waited = now - began_;
     const base::Millis pause = next_pause(now);
     return std::max(pause - std::min(pause, waited), spread(min_));
   }
 
-  // A connection that there is since then has been of use.
+  // Call when a connection established at `since` has been useful.
   void prove(base::Millis since) {
     if (is_newer(since)) failures_ = 0;
   }
-  // A connection that there was since then has ended: how long to wait from now. At least 1.
+  // Call when a connection established at `since` has ended. Returns the pause from now, at least 1.
   base::Millis end(base::Millis now, base::Millis since) {
     if (!is_newer(since)) return spread(min_);
     if (now - since >= max_) failures_ = 0;
     return next_pause(now);
   }
-  // Than the last failure.
+  // Whether `since` is after the last failure.
   bool is_newer(base::Millis since) const { return since > failed_; }
 
  private:
@@ -70,7 +70,7 @@ class Backoff {
   const base::Millis min_;
   const base::Millis max_;
   uint64_t random_state_;
-  uint32_t failures_ = 0;  // in a row
+  uint32_t failures_ = 0;  // consecutive
   base::Millis began_ = 0;
   base::Millis failed_ = 0;
 };

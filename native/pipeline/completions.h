@@ -1,5 +1,4 @@
-// What the I/O side tells the JavaScript side: a run of fixed-size records with the bytes of the values they
-// speak of.
+// What the I/O side reports to the JavaScript side: fixed-size records, with the bytes of their values.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +14,7 @@
 
 namespace evenkeel::pipeline {
 
-// A value received into memory of its own. Whoever made the pipeline decides where that lies (Allocator).
+// A value received into separate memory. The creator of the pipeline decides where that is (Allocator).
 class LargeValue {
  public:
   virtual ~LargeValue() = default;
@@ -27,7 +26,7 @@ class LargeValue {
 
 class Allocator {
  public:
-  // Called on the I/O side. Null: out of memory, which fails the one operation.
+  // Called on the I/O side. Null: out of memory, which fails this operation.
   virtual std::unique_ptr<LargeValue> allocate(size_t length) = 0;
 
  protected:
@@ -45,12 +44,12 @@ struct Completion {
   uint16_t served = 0;  // as wire::Answer has it
   bool late = false;
   uint32_t took = 0;    // µs
-  uint32_t queued = 0;  // µs of those
+  uint32_t queued = 0;  // µs of `took`
   uint32_t started = 0;
   base::Millis deadline = 0;
 
-  // Of kOutcomeAnswered, which has no cause and no deadline; the words are layout::kRecordTtl and those
-  // behind it.
+  // For kOutcomeAnswered, which has no cause and no deadline; the words are layout::kRecordTtl and the
+  // following ones.
   void describe(uint32_t ttl, uint32_t idle, uint8_t marks) {
     outcome |= layout::kOutcomeDescribedBit;
     detail = ttl;
@@ -60,7 +59,7 @@ struct Completion {
 
 struct CompletionBatch {
   base::BulkVector<Completion> records;
-  base::ByteBuffer values;  // of the records without kOutcomeLargeBit, one behind the other
+  base::ByteBuffer values;                          // of the records without kOutcomeLargeBit, concatenated
   std::vector<std::unique_ptr<LargeValue>> larges;  // of the records with it, in order
 
   bool empty() const { return records.empty(); }
@@ -74,13 +73,13 @@ struct CompletionBatch {
     values.swap(other.values);
     larges.swap(other.larges);
   }
-  // Moves everything of `other` behind what is here and leaves it empty.
+  // Moves everything from `other` to the end and leaves `other` empty.
   void append(CompletionBatch& other);
 };
 
 class CompletionSink {
  public:
-  // At the end of each burst of completions, on the I/O side; takes what it wants out of the batch.
+  // Called at the end of each burst of completions, on the I/O side; takes what it wants from the batch.
   virtual void on_completions(CompletionBatch& batch) = 0;
 
  protected:

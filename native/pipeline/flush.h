@@ -1,4 +1,4 @@
-// Flush: what becomes of the requests that are handed over.
+// Flush: what happens to the submitted requests.
 #pragma once
 
 #include "pipeline/layout.h"
@@ -7,8 +7,8 @@ namespace evenkeel::pipeline {
 
 enum class Flush : uint32_t {
   kHold = layout::kFlushHold,      // they wait for a kAll
-  kStaged = layout::kFlushStaged,  // they go out; what was held before still waits
-  kAll = layout::kFlushAll,        // everything goes out, in order
+  kStaged = layout::kFlushStaged,  // they are sent; what was held before still waits
+  kAll = layout::kFlushAll,        // everything is sent, in order
 };
 
 }  // namespace evenkeel::pipeline

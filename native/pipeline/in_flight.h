@@ -1,7 +1,7 @@
-// InFlightTable: what the I/O side knows of each operation, found by the opaque of an answer in O(1). An
-// entry leaves the table exactly once; a request that was written keeps its entry, as kAbandoned, until its
-// answer has come or its connection is gone, so that no late answer can ever meet another operation in the
-// same slot.
+// InFlightTable: the I/O side's state of each operation, found by the opaque of an answer in O(1). An entry
+// leaves the table exactly once. A written request keeps its entry, as kAbandoned, until its answer has
+// arrived or its connection is gone, so that a late answer can never match another operation in the same
+// slot.
 //
 // Threads: the loop's only.
 #pragma once
@@ -20,38 +20,39 @@ namespace evenkeel::pipeline {
 
 enum class FlightState : uint8_t {
   kFree,
-  kQueued,     // no byte of it counts as written
+  kQueued,     // none of its bytes counts as written
   kWritten,    // waiting for its answer
-  kLeaving,    // settled while part of it was written: kAbandoned as soon as the rest is
-  kAnswered,   // answered while part of it was written: free as soon as the rest is
-  kAbandoned,  // settled, but its answer may still come
+  kLeaving,    // settled while partly written; becomes kAbandoned when the rest is written
+  kAnswered,   // answered while partly written; becomes free when the rest is written
+  kAbandoned,  // settled, but its answer may still arrive
 };
 
-// It has had its outcome, and the entry is only kept for its slot.
+// The operation has its outcome; the entry only reserves its slot.
 inline bool is_settled(FlightState state) {
   return state == FlightState::kLeaving || state == FlightState::kAnswered ||
          state == FlightState::kAbandoned;
 }
 
-// The timer node fires at the operation's deadline.
+// As a timer node, it fires at the operation's deadline.
 struct Flight : base::TimerNode {
   uint32_t opaque = 0;
   uint16_t connection = 0;
   wire::Op op = wire::Op::kGet;
   FlightState state = FlightState::kFree;
   bool discards_value = false;
-  bool is_held = false;   // where it is queued: with what waits for Flush::kAll, or with what may leave
-  uint32_t sequence = 0;  // its request's in that queue, while queued
-  uint32_t started = 0;   // the moment (Flights) at which the loop got it first
-  uint32_t written = 0;   // the moment at which all of it was, if it was
-  // In the FlightList of its connection, while its answer is due.
+  bool is_held = false;   // which queue it is in: what waits for Flush::kAll, or what may be sent
+  uint32_t sequence = 0;  // of its request in that queue, while queued
+  uint32_t started = 0;   // the moment (Flights) at which the loop first received it
+  uint32_t written = 0;   // the moment at which it was completely written, if it was
+  // Links in the FlightList of its connection, while its answer is due.
   Flight* earlier = nullptr;
   Flight* later = nullptr;
 
   uint32_t slot() const { return opaque & ((1u << layout::kSlotBits) - 1); }
 };
 
-// The operations whose answers one connection owes, in the order in which their requests were written whole.
+// The operations whose answers one connection owes, in the order in which their requests were completely
+// written.
 class FlightList {
  public:
   FlightList() = default;
@@ -91,10 +92,10 @@ class InFlightTable {
   InFlightTable(const InFlightTable&) = delete;
   InFlightTable& operator=(const InFlightTable&) = delete;
 
-  // The entry becomes kQueued. The slot is free: whoever hands out slots sees to it.
+  // The entry becomes kQueued. The slot must be free, which the allocator of slots ensures.
   Flight& insert(const net::Packet& packet, uint16_t connection);
 
-  // The entry in flight under exactly this opaque, generation included; null when there is none.
+  // The entry in flight with exactly this opaque, including the generation; null when there is none.
   Flight* find(uint32_t opaque) {
     const uint32_t slot = opaque & ((1u << layout::kSlotBits) - 1);
     const size_t block = slot / kBlock;
@@ -111,7 +112,7 @@ class InFlightTable {
  private:
   static constexpr size_t kBlock = 512;
   struct Block {
-    Flight flights[kBlock];  // never moves: the timer wheel points into it
+    Flight flights[kBlock];  // never moves, because the timer wheel points to it
   };
 
   std::vector<std::unique_ptr<Block>> blocks_;

@@ -1,7 +1,7 @@
-// Inbox: the bytes of one connection, cut into answers and matched with the operations whose answers it owes.
-// Safe on any bytes: whatever a server sends either settles an operation or yields the cause for which the
-// connection must end. A value that is not to be had (too large, no memory) settles its own operation and is
-// skipped as it arrives.
+// Inbox: the bytes of one connection, split into answers and matched with the operations that wait for them.
+// Safe on any bytes: whatever a server sends either settles an operation or results in a cause for ending the
+// connection. A value that cannot be received (too large, no memory) settles its own operation and is skipped
+// as it arrives.
 //
 // Threads: the loop's only.
 #pragma once
@@ -23,7 +23,7 @@ namespace evenkeel::pipeline {
 
 class Inbox {
  public:
-  // `due`: what is written whole and not answered, on this connection.
+  // `due` holds the requests of this connection that are completely written but not answered.
   Inbox(uint16_t connection, const wire::Protocol& protocol, Steps steps, uint32_t max_value,
         Flights& flights, FlightList& due, Allocator& allocator, Meter& meter)
       : connection_(connection),
@@ -35,41 +35,41 @@ class Inbox {
         meter_(meter),
         handshake_(std::move(steps)) {}
 
-  static constexpr uint32_t kNobody = UINT32_MAX;  // of no operation
+  static constexpr uint32_t kNobody = UINT32_MAX;  // no operation
 
-  // Where the next bytes go: what is missing of a large value first, then room for about half of the answers
-  // that are due. With all of them the server would be idle until the last one is dealt with, and has taken
-  // the cache from the first.
+  // Where to receive the next bytes: the rest of a large value first, then room for about half of the answers
+  // that are due. With room for all of them, the server would be idle until the last one is processed, and
+  // the first ones would have left the cache.
   std::span<const iovec> space();
   size_t space_size() const { return space_size_; }
 
   struct Progress {
-    size_t answered = 0;          // operations answered, the abandoned ones among them
-    size_t skipped = 0;           // bytes of answers that nobody takes
+    size_t answered = 0;          // answered operations, including abandoned ones
+    size_t skipped = 0;           // bytes of answers that nobody wants
     uint32_t cause = 0;           // not 0: the connection must end
-    bool handshake_done = false;  // with this read
+    bool handshake_done = false;  // by this read
   };
-  // `length` bytes were received into space(). `leaving`: the request of which a part has been written, or
-  // kNobody.
+  // `length` bytes were received into space(). `leaving` is the partly written request, or kNobody.
   Progress received(size_t length, uint32_t leaving);
 
   Handshake& handshake() { return handshake_; }
 
-  // For when the connection ends for `cause`: whose answer is being received or could not be understood, or
-  // kNobody; and what has been received and not been understood, or the words of who refused the handshake.
+  // For a connection that ends for `cause`: the operation whose answer is being received or could not be
+  // understood, or kNobody; and the bytes that were received but not understood, or the message of a server
+  // that refused the handshake.
   uint32_t blamed(uint32_t cause) const;
   std::span<const std::byte> unread() const { return available(); }
 
-  // Forgets everything of the connection that ended.
+  // Resets the state for a new connection.
   void reset();
 
  private:
-  // Holds every answer that is not a large value: its head and kLargeValue bytes; and many of them at once.
+  // Room for any answer without a large value (its head and kLargeValue bytes), and for many of them at once.
   static constexpr size_t kInputBytes = size_t{128} << 10;
   static constexpr size_t kSmallestWindow = size_t{4} << 10;
   static constexpr size_t kFewAnswers = 64;  // not worth splitting
-  static constexpr size_t kTextKept = 256;   // of a server's words for an error
-  // No server keeps more in an item, whatever its options.
+  static constexpr size_t kTextKept = 256;   // of a server's error text
+  // No server stores larger items, whatever its options.
   static constexpr size_t kLargestItem = size_t{1} << 30;
   static constexpr size_t kUsualAnswer = 24;
 
@@ -103,7 +103,7 @@ class Inbox {
   size_t end_ = 0;
   size_t answer_size_ = kUsualAnswer;  // the average of the last read
   size_t discard_ = 0;                 // bytes of an unwanted value still to come
-  size_t tail_ = 0;                    // bytes behind a large or unwanted value still to come
+  size_t tail_ = 0;                    // bytes after a large or unwanted value still to come
   std::unique_ptr<LargeValue> large_;
   size_t large_filled_ = 0;
   wire::Answer large_answer_;

@@ -1,5 +1,5 @@
-// Key hashes: 32 bits of a key, as the clients have them whose placements a topology takes over. TypeScript's
-// are in lib/cluster/placement/key-hash.ts.
+// Key hashes: 32 bits of a key, computed as in the clients whose placements are supported. The TypeScript
+// versions are in lib/cluster/placement/key-hash.ts.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ enum class KeyHash : uint8_t {
 // The first four bytes of the digest (RFC 1321), little-endian.
 uint32_t md5_word(std::span<const std::byte> key);
 
-// Jenkins's one-at-a-time hash over signed bytes, as libmemcached has it.
+// Jenkins's one-at-a-time hash over signed bytes, as in libmemcached.
 uint32_t one_at_a_time(std::span<const std::byte> key);
 
-// Java's String.hashCode() of the UTF-16 units of a UTF-8 key, without its sign, as memjs has it. Of bytes
-// that are no UTF-8 it is some number.
+// Java's String.hashCode() of the UTF-16 units of a UTF-8 key, without its sign, as in memjs. For invalid
+// UTF-8 the result is arbitrary.
 uint32_t java_hash(std::span<const std::byte> key);
 
 inline uint32_t hash_key(KeyHash hash, std::span<const std::byte> key) {

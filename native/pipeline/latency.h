@@ -1,5 +1,5 @@
-// Buckets for latencies: log-linear, 16 to each power of two, so that a bucket is at most a sixteenth of its
-// lower bound wide. One below 16 µs is exact.
+// Buckets for latencies: log-linear with 16 for each power of two, so a bucket is at most a sixteenth of its
+// lower bound wide. Buckets below 16 µs are exact.
 #pragma once
 
 #include <bit>

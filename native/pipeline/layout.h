@@ -1,21 +1,21 @@
-// What native code and TypeScript agree on: the words of a completion record, of the parameter block, and the
-// codes in them. lib/native/layout.ts is generated from this file by scripts/generate-layout.mjs, so every
-// line that starts with `inline constexpr` must be one `name = number` pair.
+// The interface between native code and TypeScript: the words of a completion record and of the parameter
+// block, and the codes in them. scripts/generate-layout.mjs generates lib/native/layout.ts from this file, so
+// every line that starts with `inline constexpr` must be one `name = number` pair.
 #pragma once
 
 #include <cstdint>
 
 namespace evenkeel::layout {
 
-// A slot names an operation in flight. Its wire opaque is `generation << kSlotBits | slot`.
+// A slot identifies an operation in flight. Its opaque on the wire is `generation << kSlotBits | slot`.
 inline constexpr uint32_t kSlotBits = 20;
 inline constexpr uint32_t kMaxSlots = 1048064;  // leaves the last 512 indices for the pipeline's own requests
 inline constexpr uint32_t kControlSlot =
-    1048575;  // records of this slot tell of the connection, not of an operation
+    1048575;  // records of this slot are about the connection, not an operation
 
-// Parameter block (Uint32Array): what an operation takes besides key and value, and what has become of it:
-// numbers that cross the boundary here cost a tenth of an argument. Timeout and flags are always those of the
-// next operation, the others with kCodeDetailed.
+// Parameter block (Uint32Array): the arguments of an operation other than key and value, and its result.
+// Numbers passed here cost a tenth of an argument. Timeout and flags always apply to the next operation, the
+// others only with kCodeDetailed.
 inline constexpr uint32_t kParamTimeout = 0;  // ms
 inline constexpr uint32_t kParamFlags = 1;
 inline constexpr uint32_t kParamExpiry = 2;
@@ -25,17 +25,17 @@ inline constexpr uint32_t kParamDeltaHigh = 5;
 inline constexpr uint32_t kParamDeltaLow = 6;
 inline constexpr uint32_t kParamInitialHigh = 7;
 inline constexpr uint32_t kParamInitialLow = 8;
-inline constexpr uint32_t kParamDeadlineHigh = 9;  // of a record: instead of the timeout, when not 0
+inline constexpr uint32_t kParamDeadlineHigh = 9;  // from a record: used instead of the timeout, when not 0
 inline constexpr uint32_t kParamDeadlineLow = 10;
 inline constexpr uint32_t kParamRecache = 11;
-inline constexpr uint32_t kParamStarted = 12;     // of a record: since when it is under way, when not 0
+inline constexpr uint32_t kParamStarted = 12;     // from a record: since when it is under way, when not 0
 inline constexpr uint32_t kParamNewCasHigh = 13;  // with kCodeSetsCas
 inline constexpr uint32_t kParamNewCasLow = 14;
 inline constexpr uint32_t kParamCode = 15;
-inline constexpr uint32_t kParamSlot = 16;  // what submit() leaves there: a slot, or a kRefused… code
-// With kCodeExtended, of Couchbase.
+inline constexpr uint32_t kParamSlot = 16;  // written by submit(): a slot, or a kRefused… code
+// With kCodeExtended, for Couchbase.
 inline constexpr uint32_t kParamCollection = 17;
-inline constexpr uint32_t kParamPartition = 18;   // of an operation for a server
+inline constexpr uint32_t kParamPartition = 18;   // for an operation on a server
 inline constexpr uint32_t kParamDurability = 19;  // level, and its timeout in ms from bit 8 on
 inline constexpr uint32_t kParamModes =
     20;  // datatype, and from bit 8 on kLookupIn's and kMutateIn's flags of the document
@@ -45,10 +45,10 @@ inline constexpr uint32_t kParamWords = 22;
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;
 inline constexpr uint32_t kRecordOutcome = 1;  // outcome | kOutcome… bits | status << kOutcomeStatusShift
-// Flags: those of a record's value; of Couchbase's other answers with how many bytes of what stands beside
-// the value the value begins; of kOutcomeRefused its length; of kOutcomeDisconnected 1 when who listens may
-// speak another protocol; of kCauseOtherProtocol 1 when the operation waits for a kFlushAll; of
-// kOutcomeNotice as of other answers, and from bit 8 on how many bytes of a key follow those.
+// Flags: those of a record's value. For Couchbase's other answers, the number of bytes before the value
+// itself; for kOutcomeRefused, the value's length; for kOutcomeDisconnected, 1 when the peer may speak
+// another protocol; for kCauseOtherProtocol, 1 when the operation waits for a kFlushAll; for kOutcomeNotice,
+// as for other answers, and from bit 8 on the number of bytes of a key that follow those.
 inline constexpr uint32_t kRecordFlags = 2;
 inline constexpr uint32_t kRecordValueOffset =
     3;  // into the slab; with kOutcomeLargeBit an index for takeLarge()
@@ -56,18 +56,18 @@ inline constexpr uint32_t kRecordValueLength = 4;
 inline constexpr uint32_t kRecordCasHigh = 5;
 inline constexpr uint32_t kRecordCasLow = 6;
 inline constexpr uint32_t kRecordConnection =
-    7;  // the connection that it went to, or that the record tells of
+    7;  // the connection that it was sent on, or that the record is about
 inline constexpr uint32_t kRecordDetail =
-    8;  // a cause (below); like all that follow not of kOutcomeAnswered, unless it is slow
-inline constexpr uint32_t kRecordLate = 9;           // of kOutcomeLost: 1 when the deadline has passed
-inline constexpr uint32_t kRecordDeadlineHigh = 10;  // of kOutcomeLost, for a retry
+    8;  // a cause (below); this and all that follow not for kOutcomeAnswered, unless slow
+inline constexpr uint32_t kRecordLate = 9;           // for kOutcomeLost: 1 when the deadline has passed
+inline constexpr uint32_t kRecordDeadlineHigh = 10;  // for kOutcomeLost, for a retry
 inline constexpr uint32_t kRecordDeadlineLow = 11;
-inline constexpr uint32_t kRecordTtl = 8;    // with kOutcomeDescribedBit, as the two below; seconds
+inline constexpr uint32_t kRecordTtl = 8;    // with kOutcomeDescribedBit, like the two below; seconds
 inline constexpr uint32_t kRecordIdle = 10;  // seconds
 inline constexpr uint32_t kRecordMarks = 11;
-inline constexpr uint32_t kRecordTook = 12;     // µs from when the loop got it
-inline constexpr uint32_t kRecordQueued = 13;   // µs of those, until all of it was written
-inline constexpr uint32_t kRecordStarted = 14;  // of kOutcomeLost, for a retry
+inline constexpr uint32_t kRecordTook = 12;     // µs from when the loop received it
+inline constexpr uint32_t kRecordQueued = 13;   // µs of those, until it was completely written
+inline constexpr uint32_t kRecordStarted = 14;  // for kOutcomeLost, for a retry
 inline constexpr uint32_t kRecordServed =
     15;  // of those, at the server, 0.5 µs to the power of 1.74; 0: unknown
 inline constexpr uint32_t kRecordWords = 16;
@@ -84,25 +84,26 @@ inline constexpr uint32_t kOutcomeMask = 255;
 inline constexpr uint32_t kOutcomeAnswered = 0;  // the server answered; status is its 16-bit code
 inline constexpr uint32_t kOutcomeTimedOut = 1;
 inline constexpr uint32_t kOutcomeLost = 2;     // written, then the connection failed
-inline constexpr uint32_t kOutcomeOffline = 3;  // not connected, and operations do not wait by option
+inline constexpr uint32_t kOutcomeOffline = 3;  // not connected, and the options do not let operations wait
 inline constexpr uint32_t kOutcomeClosed = 4;
 inline constexpr uint32_t kOutcomeReleased = 5;   // nothing to settle: an abandoned slot is free again
 inline constexpr uint32_t kOutcomeConnected = 6;  // control: the value is the server's version
 inline constexpr uint32_t kOutcomeDisconnected =
-    7;                                        // control: detail is the cause, the value what a stranger said
+    7;  // control: detail is the cause, the value an unknown peer's bytes
 inline constexpr uint32_t kOutcomeEnded = 8;  // control: the pipeline is gone, nothing follows
-inline constexpr uint32_t kOutcomeRefused = 9;   // answered with a value that is not taken; detail says why
+inline constexpr uint32_t kOutcomeRefused =
+    9;  // answered with a value that is not accepted; detail has the reason
 inline constexpr uint32_t kOutcomeRetired = 10;  // control: the server of this connection is gone
-inline constexpr uint32_t kOutcomeItem = 11;  // a part of the answer, more follows; flags: bytes of its name
-inline constexpr uint32_t kOutcomeNotice = 12;  // control: the server said it unasked; detail is the opcode
+inline constexpr uint32_t kOutcomeItem = 11;  // a part of the answer, more follows; flags: length of its name
+inline constexpr uint32_t kOutcomeNotice = 12;  // control: a message without a request; detail is the opcode
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
-inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request had left this process, at least in part
-inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a buffer of its own
+inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request has left this process, at least in part
+inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a separate buffer
 inline constexpr uint32_t kOutcomeAsciiBit = 2048;   // no byte of the value is above 0x7f
 inline constexpr uint32_t kOutcomeBlamedBit =
-    4096;  // of kOutcomeLost: it broke on the answer to this operation
-inline constexpr uint32_t kOutcomeDescribedBit = 8192;    // of kOutcomeAnswered: there is more of the record
-inline constexpr uint32_t kOutcomeSlowBit = 16384;        // it took as long as slow operations do, or longer
+    4096;  // for kOutcomeLost: it broke on the answer to this operation
+inline constexpr uint32_t kOutcomeDescribedBit = 8192;  // for kOutcomeAnswered: the record has a description
+inline constexpr uint32_t kOutcomeSlowBit = 16384;      // it took at least as long as slow operations do
 inline constexpr uint32_t kOutcomeCompressedBit = 32768;  // the value is a block of Snappy
 inline constexpr uint32_t kOutcomeStatusShift = 16;
 
@@ -117,14 +118,14 @@ inline constexpr uint32_t kCauseSilence = 65542;
 inline constexpr uint32_t kCauseEndOfStream = 65543;
 inline constexpr uint32_t kCauseHandshake = 65544;
 inline constexpr uint32_t kCauseUntrusted = 65545;        // it may have taken a value for commands
-inline constexpr uint32_t kCauseTls = 65546;              // the record's value says what
-inline constexpr uint32_t kCauseCredentials = 65547;      // the server refuses those that it was given
-inline constexpr uint32_t kCauseUnauthenticated = 65548;  // it wants some
-inline constexpr uint32_t kCauseBusy = 65549;             // it cannot shake hands for now
-inline constexpr uint32_t kCauseOutdated = 65550;         // it is too old for what it was asked
+inline constexpr uint32_t kCauseTls = 65546;              // the record's value has the details
+inline constexpr uint32_t kCauseCredentials = 65547;      // the server rejects the given ones
+inline constexpr uint32_t kCauseUnauthenticated = 65548;  // the server requires some
+inline constexpr uint32_t kCauseBusy = 65549;             // the server cannot complete the handshake now
+inline constexpr uint32_t kCauseOutdated = 65550;         // the server is too old for the request
 inline constexpr uint32_t kCauseOtherProtocol = 65551;    // nothing was sent: the server speaks another
 
-// What there is instead of a slot.
+// Codes returned instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;
 inline constexpr int32_t kRefusedBackpressure = -2;
 inline constexpr int32_t kRefusedKeyType = -3;
@@ -134,10 +135,10 @@ inline constexpr int32_t kRefusedKeyForbiddenByte = -6;
 inline constexpr int32_t kRefusedKeyIllFormed = -7;
 inline constexpr int32_t kRefusedValueType = -8;
 inline constexpr int32_t kRefusedValueTooLarge = -9;
-inline constexpr int32_t kRefusedQueuedBytes = -10;  // as much waits to be written as may
+inline constexpr int32_t kRefusedQueuedBytes = -10;  // too many bytes wait to be written
 inline constexpr int32_t kRefusedMemory = -11;       // the system has no memory for the value
-inline constexpr int32_t kRefusedNoServer = -12;     // no server is there for keys
-inline constexpr int32_t kRefusedShare = -13;        // of several servers this one has as much as it may
+inline constexpr int32_t kRefusedNoServer = -12;     // there is no server for keys
+inline constexpr int32_t kRefusedShare = -13;        // this one of several servers has reached its share
 inline constexpr int32_t kRefusedOperation = -14;    // the protocol of the key's server has no such operation
 
 // Protocols.
@@ -146,26 +147,26 @@ inline constexpr uint32_t kProtocolMemcacheMeta = 1;
 inline constexpr uint32_t kProtocolCouchbase = 2;
 inline constexpr uint32_t kProtocolCouchbaseClassic = 3;
 
-// Handshakes: the opaque of their requests, and what grants one of the meta protocol. Of the binary protocol
-// it is the opcode.
+// Handshakes: the opaque of their requests, and the codes of positive answers in the meta protocol. In the
+// binary protocol, the code is the opcode.
 inline constexpr uint32_t kHandshakeOpaque = 4294967295;
 inline constexpr uint32_t kMetaAnswerNoOp = 32;
 inline constexpr uint32_t kMetaAnswerVersion = 33;
 inline constexpr uint32_t kMetaAnswerStored = 34;
 
-// Words of a Meter, a Float64Array: the counts of one server's connections. From kMeterLatency on one for
-// each latency bucket: how many answers came within it, pipeline/latency.h.
-inline constexpr uint32_t kMeterSent = 0;      // bytes, as all bytes before TLS
+// Words of a Meter, a Float64Array: the counters of one server's connections. From kMeterLatency on, one for
+// each latency bucket (pipeline/latency.h): the number of answers in it.
+inline constexpr uint32_t kMeterSent = 0;      // bytes; all bytes are counted before TLS
 inline constexpr uint32_t kMeterReceived = 1;  // bytes
-inline constexpr uint32_t kMeterReads = 2;     // answers to what asks for a value
-inline constexpr uint32_t kMeterHits = 3;      // those of them that brought one
+inline constexpr uint32_t kMeterReads = 2;     // answers to operations that read a value
+inline constexpr uint32_t kMeterHits = 3;      // those that found one
 inline constexpr uint32_t kMeterInFlight = 4;  // operations, now
 inline constexpr uint32_t kMeterQueued = 5;    // operations, now
 inline constexpr uint32_t kMeterLatency = 6;
 inline constexpr uint32_t kLatencyBucketsPerOctave = 16;
 inline constexpr uint32_t kMeterWords = 470;  // 16 of less than 16 µs, and 16 for each of 28 octaves
 
-// kRecordFlags of a counter: its value is decimal text, and not 8 bytes.
+// kRecordFlags of a counter whose value is decimal text instead of 8 bytes.
 inline constexpr uint32_t kDecimalCounter = 1;
 
 // Hashes of keys: pipeline::KeyHash.
@@ -173,36 +174,35 @@ inline constexpr uint32_t kKeyHashMd5 = 0;
 inline constexpr uint32_t kKeyHashOneAtATime = 1;
 inline constexpr uint32_t kKeyHashJava = 2;
 
-// What becomes of operations for a server to which there is no connection: pipeline::Offline.
+// What happens to operations while there is no connection to their server: pipeline::Offline.
 inline constexpr uint32_t kOfflineWait = 0;
 inline constexpr uint32_t kOfflineFailWhenDown = 1;
 inline constexpr uint32_t kOfflineFail = 2;
 
-// Events of a base, as its dispatch function gets them: (kind, id, argument).
+// Events of a base, as passed to its dispatch function: (kind, id, argument).
 inline constexpr uint32_t kEventTimer = 0;
 inline constexpr uint32_t kEventReady = 1;   // argument: 1 readable, 2 writable, 3 both
 inline constexpr uint32_t kEventSignal = 2;  // argument: the signal's number
 inline constexpr uint32_t kEventStats = 3;
 inline constexpr uint32_t kEventWatchFailed = 4;  // argument: an errno
 
-// flush()'s modes: what is staged is held back until a kFlushAll, goes out past what is held, or goes out
-// behind it.
+// flush()'s modes: staged requests are held back until a kFlushAll, are sent ahead of what is held, or are
+// sent after it.
 inline constexpr uint32_t kFlushHold = 0;
 inline constexpr uint32_t kFlushStaged = 1;
 inline constexpr uint32_t kFlushAll = 2;
 
-// submit()'s code: a wire::Op with these bits; the first when only the answer's status is of
-// interest.
+// submit()'s code: a wire::Op with these bits; the first when only the answer's status matters.
 inline constexpr uint32_t kCodeDiscardsValue = 256;
 inline constexpr uint32_t kCodeStringValue = 512;  // submitValue(): the value is a string
-inline constexpr uint32_t kCodeWantsCas = 1024;    // of a read
-inline constexpr uint32_t kCodeFits = 2048;        // fits() has said that there is room for it
-inline constexpr uint32_t kCodeSetsCas = 4096;     // of a write: the record's version is given
-inline constexpr uint32_t kCodeDetailed = 8192;    // not only the timeout and the flags of the block matter
-inline constexpr uint32_t kCodeExtended = 16384;   // the words of the block that are Couchbase's matter
+inline constexpr uint32_t kCodeWantsCas = 1024;    // for a read
+inline constexpr uint32_t kCodeFits = 2048;        // fits() has confirmed that there is room for it
+inline constexpr uint32_t kCodeSetsCas = 4096;     // for a write: the record's version is given
+inline constexpr uint32_t kCodeDetailed = 8192;    // uses more of the block than timeout and flags
+inline constexpr uint32_t kCodeExtended = 16384;   // uses Couchbase's words of the block
 inline constexpr uint32_t kCodePreservesExpiry = 32768;
 
-// Values up to this many bytes are copied through slabs; larger ones travel in buffers of their own.
+// Values up to this many bytes are copied through slabs; larger ones use separate buffers.
 inline constexpr uint32_t kLargeValue = 16384;
 inline constexpr uint32_t kSlabBytes = 65536;
 inline constexpr uint32_t kRecordsPerTake = 1024;

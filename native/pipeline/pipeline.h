@@ -1,7 +1,7 @@
 // Pipeline: the I/O side of one client on one event base: its servers, its operations in flight and their
-// deadlines. It learns of operations by batches and speaks by completions; it calls nobody else.
+// deadlines. It receives operations in batches and reports completions; it calls nothing else.
 //
-// Threads: the base's only, construction and destruction included.
+// Threads: the base's only, including construction and destruction.
 #pragma once
 
 #include <memory>
@@ -22,21 +22,22 @@ class Pipeline final : public ServerOwner, private base::Timer {
   ~Pipeline();
 
   // A server's connections have the ids from `id * options.connections` on. It connects as soon as it has
-  // addresses. `queued` hears of what leaves of the server's batches that submit() is given. `is_guess` as in
+  // addresses. `queued` is updated when requests of the server's submitted batches leave. `is_guess` as in
   // Server.
   void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host,
                   net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess = false);
   void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
-  // It gets no more operations; when those it has are settled it goes, and kOutcomeRetired tells.
+  // The server gets no more operations. When its operations are settled it is removed, and kOutcomeRetired
+  // reports it.
   void retire_server(uint16_t id);
-  // The same, and what waits for a connection comes back at once.
+  // The same, and operations that wait for a connection are returned at once.
   void abandon_server(uint16_t id);
 
-  // Takes what is in the batches; write() sends it.
+  // Takes the contents of the batches; write() sends them.
   void submit(net::Outgoing& outgoing, Flush flush);
   void write();
 
-  // Its caller has already settled the operation and wants no completion of it, only its slot back.
+  // The caller has already settled the operation and only wants its slot back, without a completion.
   void cancel(uint32_t opaque);
 
   // Settles everything with kOutcomeClosed. Nothing may be called afterwards.

@@ -1,8 +1,8 @@
-// Slots: the names of operations, handed out and taken back on the JavaScript side. A slot comes back under a
-// new generation, so its old opaques name nothing any more. The last one freed is the first one reused: it is
-// in the cache.
+// Slots: the identifiers of operations, allocated and freed on the JavaScript side. A reused slot has a new
+// generation, so its old opaques are invalid. The last slot freed is the first one reused, because it is in
+// the cache.
 //
-// Threads: the JavaScript thread's only.
+// Threads: only the JavaScript thread.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +22,10 @@ class Slots {
   // Operations that JavaScript still waits for; abandoned ones keep their slot but are not active.
   uint32_t active() const { return active_; }
 
-  // Those that are not free again, of a server's operations.
+  // The number of slots in use for a server's operations.
   uint32_t held_by(uint16_t server) const { return server < held_.size() ? held_[server] : 0; }
 
-  // available() is not 0. Returns the opaque.
+  // Requires that available() is not 0. Returns the opaque.
   uint32_t acquire(uint16_t server) {
     uint32_t slot;
     if (!free_.empty()) {
@@ -45,7 +45,7 @@ class Slots {
     return uint32_t{state.generation} << layout::kSlotBits | slot;
   }
 
-  // False when it was not active: settled before.
+  // False when it was settled before.
   bool settle(uint32_t slot) {
     State& state = states_[slot];
     const bool was_active = state.active;

@@ -1,4 +1,4 @@
-// The memcached binary protocol as the pipeline speaks it.
+// The memcached binary protocol for the pipeline.
 #pragma once
 
 #include "wire/protocol.h"

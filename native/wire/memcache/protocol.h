@@ -1,5 +1,6 @@
-// The memcached binary protocol's numbers, but for the opcodes, which wire::Op has. Source: memcached's
-// protocol_binary.h and the protocol document "BinaryProtocolRevamped"; integers on the wire are big-endian.
+// The numbers of the memcached binary protocol, except for the opcodes, which are in wire::Op. Source:
+// memcached's protocol_binary.h and the protocol document "BinaryProtocolRevamped"; integers on the wire are
+// big-endian.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // Request encoding: pure functions over byte spans. A request is `head` (header and extras, written by
-// encode_head), then the key, then the value, which the caller lays down behind it.
+// encode_head), followed by the key and the value, which the caller appends.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace evenkeel::wire::memcache {
 
-// What stands between header and key; which one is a property of the operation.
+// The extras between header and key; the operation determines which.
 enum class Extras : uint8_t {
   kNone = 0,     // get, delete, append, prepend
   kStore = 8,    // flags u32, expiry u32
@@ -51,10 +51,10 @@ void encode_extras(const Request& request, Extras extras, std::byte* at);
 // Writes head_size(request.op) bytes to `out`.
 void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out);
 
-// A key is 1 to 250 bytes without control characters and spaces: the text protocol's rule, kept here so that
-// every key stays reachable by text clients and proxies.
+// A key has 1 to 250 bytes without control characters and spaces: the rule of the text protocol, applied here
+// so that text clients and proxies can reach every key.
 KeyFault check_key(std::span<const std::byte> key);
-// The same, and nothing at all is fine.
+// The same, but may be empty.
 KeyFault check_argument(std::span<const std::byte> argument);
 
 }  // namespace evenkeel::wire::memcache

@@ -24,7 +24,7 @@ struct ResponseHeader {
 
 enum class HeaderFault : uint8_t {
   kNone,
-  kIncomplete,  // fewer than kHeaderSize bytes: come back with more
+  kIncomplete,  // fewer than kHeaderSize bytes: retry with more
   kBadMagic,    // not a response of this protocol
   kBadLengths,  // extras and key exceed the body
 };
@@ -34,7 +34,7 @@ ResponseHeader load_header(const std::byte* at);
 
 HeaderFault decode_header(std::span<const std::byte> bytes, ResponseHeader* header);
 
-// The u32 flags of a get's extras; 0 when the answer carries none. `body` holds at least the extras.
+// The u32 flags in the extras of a get; 0 when the answer has none. `body` must contain at least the extras.
 uint32_t decode_flags(const ResponseHeader& header, std::span<const std::byte> body);
 
 }  // namespace evenkeel::wire::memcache

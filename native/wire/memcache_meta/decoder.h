@@ -1,20 +1,18 @@
-// Answer decoding: pure functions over byte spans, safe on any bytes. An answer is a line, and behind VA a
-// value with a line end:
+// Answer decoding: pure functions over byte spans, safe on any bytes. An answer is a line; a VA line is
+// followed by a value and a line end:
 //
 //   VA <length> f<flags> c<cas> O<opaque>      HD c<cas> O<opaque>
 //   EN O<opaque>   NF O<opaque>                there is no record
-//   t<seconds> l<seconds> h<0 or 1> W X Z      time to live, since the last access, read before; the marks:
-//   the
-//                                              claim is won, the record is stale, somebody has won the claim
+//   t<seconds> l<seconds> h<0 or 1> W X Z      time to live, time since the last access, read before; the
+//                                              marks: claim won, record stale, claim taken by another client
 //   NS O<opaque>   EX O<opaque>                the condition of the mode, or of the cas, does not hold
-//   ERROR, CLIENT_ERROR, SERVER_ERROR <words>  of the first request that has no answer yet
+//   ERROR, CLIENT_ERROR, SERVER_ERROR <text>   for the first request without an answer
 //   MN   VERSION <version>   STORED            in a handshake
-//   STAT <name> <value>, END, RESET            of stats; OK of flush_all
-//   CONFIG cluster <flags> <length>            and behind it a value and END; or VALUE <key> instead of
-//   CONFIG
-//                                              cluster; or END: there is none
+//   STAT <name> <value>, END, RESET            for stats; OK for flush_all
+//   CONFIG cluster <flags> <length>            followed by a value and END; or VALUE <key> instead of
+//                                              CONFIG cluster; or END: there is none
 //
-// What is returned may stand in any order, and there may be more of it.
+// The returned flags may be in any order, and there may be others.
 #pragma once
 
 #include "wire/protocol.h"
@@ -28,9 +26,9 @@ class MetaDecoder final : public Decoder {
   bool is_tail(std::span<const std::byte> tail) const override;
 };
 
-// Answer.code of what no operation asks for. A version that is too old is no success.
+// Values of Answer.code that no operation requests. A version that is too old is not a success.
 inline constexpr uint8_t kAnswerNoOp = 32;     // MN
 inline constexpr uint8_t kAnswerVersion = 33;  // VERSION <version>
-inline constexpr uint8_t kAnswerStored = 34;   // STORED, as memcached answers who authenticates
+inline constexpr uint8_t kAnswerStored = 34;   // STORED, memcached's answer to a successful login
 
 }  // namespace evenkeel::wire::memcache_meta

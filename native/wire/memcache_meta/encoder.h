@@ -1,5 +1,5 @@
-// Request encoding: pure functions over byte spans. A request is a line, and a second one with the value
-// where something is stored:
+// Request encoding: pure functions over byte spans. A request is a line, followed by a second one with the
+// value if it stores something:
 //
 //   mg <key> v f c T<expiry> O<opaque>                      get, get-and-touch, touch
 //   mg <key> v f c N<expiry> R<recache> O<opaque>           get or claim
@@ -10,10 +10,11 @@
 //   md <key> I T<expiry> C<cas> O<opaque>                   invalidate
 //   ma <key> v MD D<delta> J<initial> N<expiry> C<cas> O<opaque>     increment, decrement
 //
-// What is asked of a server itself has classic commands only, and no opaque: stats <group>, flush_all
+// Requests to a server itself only exist as classic commands without an opaque: stats <group>, flush_all
 // <delay>, version, config get cluster (or get <key>).
 //
-// A key that text cannot carry is sent in base64, and `b` says so; the record is that of the raw key.
+// A key that the text protocol cannot carry is sent in base64 with the flag `b`; the record is that of the
+// raw key.
 #pragma once
 
 #include "wire/protocol.h"
@@ -29,7 +30,7 @@ class MetaEncoder final : public Encoder {
   void encode(const Request& request, std::span<const std::byte> key, size_t value_length,
               std::span<std::byte> prefix, std::span<std::byte> suffix) const override;
 
-  // What base64 adds to the longest key that needs it, and the longest request without its key.
+  // The longest addition by base64, and the longest request without its key.
   static constexpr size_t kMostHead = 64 + 128;
 };
 

@@ -1,5 +1,5 @@
-// memcached's meta protocol, which is text, as the pipeline speaks it: servers from 1.6.18, of which misses
-// have the opaque too. Source: memcached's protocol.txt.
+// memcached's meta protocol, a text protocol, for the pipeline: servers from 1.6.18 on, whose misses contain
+// the opaque, too. Source: memcached's protocol.txt.
 #pragma once
 
 #include "wire/protocol.h"
