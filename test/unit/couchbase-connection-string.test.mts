@@ -146,6 +146,9 @@ describe('seeds', () => {
     const outcomes: (() => Promise<ServiceRecord[]>)[] = [
       () => Promise.reject(new Error('ENOTFOUND')),
       () => Promise.resolve([]),
+      () => {
+        throw new Error('a bug');
+      },
       () => Promise.resolve([record('a b', 1), record('', 1), record('x'.repeat(300), 1), record('a', 0)]),
     ];
     for (const resolve of outcomes) {

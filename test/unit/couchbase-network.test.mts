@@ -69,6 +69,12 @@ describe('servers are reached', () => {
     assert.deepEqual(serversIn(map, 'external', false)[1], { host: '10.0.0.8', port: 11210 });
   });
 
+  test('somewhere, or the configuration is of no use', () => {
+    const map = parsed({ 'nodesExt.0.services': { kv: 1 }, 'nodesExt.1.services': { kv: 1 } });
+    assert.throws(() => serversIn(map, 'default', true), /no server has a port for TLS/);
+    assert.equal(serversIn(map, 'default', false).length, 2);
+  });
+
   test('never two in one place', () => {
     const [{ alternateAddresses }] = terse().nodesExt as [{ alternateAddresses: object }];
     const map = parsed({ 'nodesExt.1.alternateAddresses': alternateAddresses });

@@ -60,8 +60,8 @@ export function addressIn(node: ClusterNode, network: string, isEncrypted: boole
 }
 
 /**
- * The addresses of the map's servers, in the same order. Throws ConnectionError if two servers have the same address,
- * because requests for one would go to the other.
+ * The addresses of the map's servers, in the same order. Throws ConnectionError if there is none, or if two servers have
+ * the same address, because requests for one would go to the other.
  */
 export function serversIn(
   { servers }: ClusterMap,
@@ -77,5 +77,6 @@ export function serversIn(
       throw malformed(`two servers have the address ${name} in the network ${shown(network)}`);
     names.add(name);
   }
+  if (names.size === 0) throw malformed(`no server has a port for ${isEncrypted ? 'TLS' : 'data'}`);
   return Object.freeze(addresses);
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '../../arguments';
 import { ConnectionError } from '../../errors';
+import type { Registration } from '../../event-base/event-base';
 import { isHost } from '../addresses';
 import { type HostPort, nameOfServer } from '../connection-string';
 import type { Timers } from '../resolver';
@@ -32,7 +33,7 @@ export async function findSeeds(
   if (target.srv === 'none' || seed === undefined) return target.seeds;
   const service = `_couchbase${target.isEncrypted ? 's' : ''}._tcp.${seed.host}`;
   try {
-    const records = await within(timeout, timers, () => resolveService(service));
+    const records = await within(timeout, timers, resolveService(service));
     const seeds = seedsOf(records);
     if (seeds.length > 0) return seeds;
     throw new Error('the record has no valid server');
@@ -56,11 +57,14 @@ function seedsOf(records: readonly ServiceRecord[]): readonly HostPort[] {
 }
 
 /** A DNS query may take long and cannot be cancelled. */
-function within<T>(timeout: number, timers: Timers, ask: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = timers.timer(timeout, () => reject(new Error(`no answer within ${timeout} ms`)));
-    ask()
-      .then(resolve, reject)
-      .finally(() => timer.cancel());
+async function within<T>(timeout: number, timers: Timers, answer: Promise<T>): Promise<T> {
+  let timer: Registration | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = timers.timer(timeout, () => reject(new Error(`no answer within ${timeout} ms`)));
   });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    timer?.cancel();
+  }
 }
