@@ -378,6 +378,19 @@ describe('a question', () => {
     assert.equal(site.questions.length, 2);
   });
 
+  test('goes to who has told of a newer revision also when the one before is not answered', async () => {
+    const site = await Site.connected({ seeds: [A, address('10.0.0.6')] });
+    site.monitor.refresh();
+    const { server } = site.question;
+    const other = server === A.host ? B : A;
+    site.monitor.announced({ epoch: 1n, rev: 2n }, address('10.0.0.6'));
+    site.monitor.announced({ epoch: 1n, rev: 2n }, other);
+    site.monitor.announced({ epoch: 1n, rev: 2n }, address('10.0.0.6'));
+    await site.question.fail();
+    site.timers.pass(50);
+    assert.equal(site.question.server, '10.0.0.6');
+  });
+
   test('is asked by nobody after the end, and an answer changes nothing', async () => {
     const site = await Site.connected();
     site.monitor.refresh();

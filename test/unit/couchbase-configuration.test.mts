@@ -333,6 +333,13 @@ describe('hostile texts cost a time that grows with their length only', () => {
       assert.ok(performance.now() - begin < 20_000, 'the time grows with the square');
     });
 
+  test('and 65 levels are too many', () => {
+    const nested = (levels: number): string =>
+      terseWith({ extra: 'DEEP' }).replace('"DEEP"', '['.repeat(levels) + ']'.repeat(levels));
+    assert.throws(() => parseConfiguration(nested(64), origin), /more than 64 levels/);
+    assert.equal(parseConfiguration(nested(63), origin).bucket?.name, 'orders');
+  });
+
   test('and 100 MB are not looked at', () => {
     const bytes = Buffer.alloc(100 << 20, 0x20);
     assert.throws(() => parseConfiguration(bytes, origin), /more than \d+ bytes/);
