@@ -111,6 +111,16 @@ export class ClusterClient {
     return this.#ended;
   }
 
+  /** How many packets have come that answer nothing, and have not been asked for by `next`. */
+  get unasked(): number {
+    return this.#unasked.length;
+  }
+
+  /** Resolves once the server has ended the connection. */
+  closed(): Promise<unknown> {
+    return this.#ended ? Promise.resolve() : new Promise((resolve) => this.#socket.once('close', resolve));
+  }
+
   async hello(features: readonly number[]): Promise<number[]> {
     const value = Buffer.alloc(2 * features.length);
     for (const [index, feature] of features.entries()) value.writeUInt16BE(feature, 2 * index);

@@ -39,6 +39,7 @@ export class Bucket {
   forward: Layout | undefined;
   /** Of each vbucket the copies by the number of their node. */
   readonly #copies: Map<number, Copy>[] = [];
+  readonly #retirements = new Set<(node: number, id: number) => void>();
   #replicationHeld = false;
 
   constructor(settings: BucketSettings, clock: ClusterClock, nodes: readonly number[]) {
@@ -167,6 +168,7 @@ export class Bucket {
       const copies = this.#copies[id];
       if (copies === undefined || !row.includes(node)) return row;
       copies.delete(node);
+      this.#tellRetired(node, id);
       const next = withoutNode(row, node);
       const [active = -1] = next;
       const successor = copies.get(active);
@@ -199,10 +201,22 @@ export class Bucket {
     copy.state = 'active';
   }
 
+  /** Told when a node stops to serve a vbucket. Returns what ends that. */
+  onRetired(listener: (node: number, id: number) => void): () => void {
+    this.#retirements.add(listener);
+    return () => this.#retirements.delete(listener);
+  }
+
+  /** Forgets the deleted documents. */
+  purge(): void {
+    for (const copies of this.#copies) for (const { vbucket } of copies.values()) vbucket.purge();
+  }
+
   /** This node does not serve the vbucket any more. */
   retire(id: number, node: number): void {
     const copy = this.#copies[id]?.get(node);
     if (copy !== undefined) copy.state = 'dead';
+    this.#tellRetired(node, id);
   }
 
   /** The copy of `from`, which has been retired, is the active one of `to`. */
@@ -231,6 +245,10 @@ export class Bucket {
         if (active !== undefined) copy.vbucket = copyOf(active.vbucket);
       }
     }
+  }
+
+  #tellRetired(node: number, id: number): void {
+    for (const listener of [...this.#retirements]) listener(node, id);
   }
 
   #commit(vbucket: VBucket, change: Change): void {

@@ -24,6 +24,7 @@ const CLUSTER_NAMES = optionNames<ClusterOptions>({
   credentials: true,
   mechanisms: true,
   withoutFeatures: true,
+  errorMap: true,
   version: true,
   host: true,
   hostnames: true,

@@ -8,7 +8,11 @@ import { callsOf, type EndpointOperations } from '../operations';
 import { Bucket } from './bucket';
 import { ClusterClock } from './clock';
 import { configurationText, type NodeEntry, type Version } from './configuration';
+import type { EndReasonName } from './dcp/messages';
+import type { Producer } from './dcp/producer';
+import type { Cuts } from './dcp/stream';
 import { nameOf } from './document';
+import { ERROR_MAP } from './error-map';
 import { ClusterNode, type NodeHost } from './node';
 import type { ClusterOperations, Held } from './operations';
 import type {
@@ -54,9 +58,11 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   readonly verifiers: Verifiers;
   readonly mechanisms: readonly string[];
   readonly features: ReadonlySet<number>;
+  readonly errorMap: string;
   readonly faults = new FaultBook(ClusterOpcode);
   readonly buckets = new Map<string, Bucket>();
   readonly nodes: ClusterNode[] = [];
+  cuts: Cuts = { snapshotItems: Number.POSITIVE_INFINITY, holdsItems: false };
   readonly #options: ClusterOptions;
   readonly #conditions = new Conditions();
   readonly #forged = new Map<number | undefined, ToldConfiguration>();
@@ -71,6 +77,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
     this.credentials = options.credentials ?? DEFAULT_CREDENTIALS;
     this.verifiers = new Verifiers(this.credentials);
     this.mechanisms = options.mechanisms ?? [...SCRAM_MECHANISMS, 'PLAIN'];
+    this.errorMap = options.errorMap ?? ERROR_MAP;
     const withheld = new Set(options.withoutFeatures);
     this.features = new Set(Object.values(Feature).filter((feature) => !withheld.has(feature)));
   }
@@ -201,6 +208,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   async hold(bucket: string | undefined, what: Held): Promise<void> {
     const held = this.#bucket(bucket);
     if (what === 'replication') held.holdReplication();
+    else if (what === 'changes') this.#cut({ holdsItems: true });
     else if (what === 'durability') held.syncWrites.held = true;
     else held.holdPersistence();
   }
@@ -208,8 +216,30 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   async release(bucket: string | undefined, what: Held, outcome: 'commit' | 'ambiguous'): Promise<void> {
     const held = this.#bucket(bucket);
     if (what === 'replication') held.replicate();
+    else if (what === 'changes') this.#cut({ holdsItems: false });
     else if (what === 'durability') held.syncWrites.release(outcome);
     else held.persist();
+  }
+
+  async cutSnapshots(items: number): Promise<void> {
+    this.#cut({ snapshotItems: items });
+  }
+
+  async endStreams(reason: EndReasonName, partition: number | undefined): Promise<void> {
+    for (const producer of this.#producers())
+      producer.end(reason, (form) => partition === undefined || form.partition === partition);
+  }
+
+  async sendNoops(): Promise<void> {
+    for (const producer of this.#producers()) producer.sendNoop();
+  }
+
+  async answeredNoops(): Promise<number> {
+    return [...this.#producers()].reduce((sum, { answeredNoops }) => sum + answeredNoops, 0);
+  }
+
+  async purge(bucket: string | undefined): Promise<void> {
+    this.#bucket(bucket).purge();
   }
 
   async forge({ text, epoch, revision, node }: ForgedConfiguration): Promise<void> {
@@ -260,6 +290,15 @@ export class LocalCluster implements NodeHost, ClusterOperations {
     const members = this.#members.map((member) => this.#entry(member));
     const joining = this.#joining.map((member) => this.#entry(member));
     return { version, text: configurationText({ version, bucket, members, joining, asked: node }) };
+  }
+
+  *#producers(): Generator<Producer> {
+    for (const node of this.nodes) yield* node.producers();
+  }
+
+  #cut(changed: Partial<Cuts>): void {
+    this.cuts = { ...this.cuts, ...changed };
+    for (const producer of this.#producers()) producer.pump();
   }
 
   #entry(number: number): NodeEntry {

@@ -51,6 +51,10 @@ export class Manifest {
     return this.#collections.get(id);
   }
 
+  hasScope(id: number): boolean {
+    return [...this.#scopes.values()].some((scope) => scope.id === id);
+  }
+
   scopeNamed(name: string): { readonly id: number } | undefined {
     return this.#scopes.get(name === '' ? DEFAULT : name);
   }

@@ -7,8 +7,9 @@ import { FaultBook } from '../fault-book';
 import type { Listener } from '../listener';
 import type { Bucket } from './bucket';
 import type { ClusterClock } from './clock';
+import type { Producer } from './dcp/producer';
+import type { Cuts } from './dcp/stream';
 import { clusterDialect } from './dialect';
-import { ERROR_MAP } from './error-map';
 import { Frame } from './frame';
 import type { NodeAddress } from './options';
 import { PacketQueue } from './packet';
@@ -26,9 +27,12 @@ export interface NodeHost {
   readonly credentials: Credentials;
   readonly verifiers: Verifiers;
   readonly mechanisms: readonly string[];
+  readonly errorMap: string;
   readonly features: ReadonlySet<number>;
   readonly faults: FaultBook;
   readonly buckets: ReadonlyMap<string, Bucket>;
+  /** How change streams are cut. */
+  readonly cuts: Cuts;
   configurationOf(node: number, bucket: Bucket | undefined): ToldConfiguration;
   /** A node has dealt with requests. */
   handled(): void;
@@ -43,7 +47,6 @@ export interface NodeOptions {
 /** One node: its ports, and what its connections are told of the cluster. */
 export class ClusterNode extends Endpoint implements SessionHost {
   readonly number: number;
-  readonly errorMap = ERROR_MAP;
   readonly #host: NodeHost;
   readonly #queue: PacketQueue;
   readonly #plain: Listener;
@@ -89,8 +92,15 @@ export class ClusterNode extends Endpoint implements SessionHost {
   get mechanisms(): readonly string[] {
     return this.#host.mechanisms;
   }
+  get errorMap(): string {
+    return this.#host.errorMap;
+  }
   get features(): ReadonlySet<number> {
     return this.#host.features;
+  }
+
+  get cuts(): Cuts {
+    return this.#host.cuts;
   }
 
   bucket(name: string): Bucket | undefined {
@@ -124,6 +134,15 @@ export class ClusterNode extends Endpoint implements SessionHost {
     this.#sessions.get(connection)?.ended();
     this.#sessions.delete(connection);
     super.closed(connection);
+  }
+
+  *producers(): Generator<Producer> {
+    for (const { producer } of this.#sessions.values()) if (producer !== undefined) yield producer;
+  }
+
+  endProducer(name: string): void {
+    for (const [connection, { producer }] of this.#sessions)
+      if (producer?.name === name) connection.end('close');
   }
 
   /** Tells the clients that have asked for it that there is a new configuration. */

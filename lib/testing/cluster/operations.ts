@@ -1,5 +1,6 @@
 import type { FaultRule } from '../faults';
 import type { EndpointOperations } from '../operations';
+import type { EndReasonName } from './dcp/messages';
 import type {
   BucketOptions,
   DocumentPlace,
@@ -9,8 +10,8 @@ import type {
   RebalanceOptions,
 } from './options';
 
-/** What may be held back: what replicas are told, what reaches disks, the decision about durable writes. */
-export type Held = 'replication' | 'persistence' | 'durability';
+/** What may be held back: what replicas are told, what reaches disks, the decision about durable writes, what is in snapshots. */
+export type Held = 'replication' | 'persistence' | 'durability' | 'changes';
 
 /** What a cluster can be told, from its own thread or another one: arguments and results survive structured clone. */
 export interface ClusterOperations {
@@ -39,5 +40,10 @@ export interface ClusterOperations {
   setVersion(epoch: bigint, revision: bigint): Promise<void>;
   configuration(node: number, bucket: string | undefined): Promise<string>;
   document(key: Uint8Array, place: DocumentPlace): Promise<DocumentView | undefined>;
+  cutSnapshots(items: number): Promise<void>;
+  endStreams(reason: EndReasonName, partition: number | undefined): Promise<void>;
+  sendNoops(): Promise<void>;
+  answeredNoops(): Promise<number>;
+  purge(bucket: string | undefined): Promise<void>;
   close(): Promise<void>;
 }

@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly mechanisms?: readonly string[] | undefined;
   /** Features that HELLO does not grant, by their numbers, as with an older server. */
   readonly withoutFeatures?: readonly number[] | undefined;
+  /** The error map, as text; default: one of version 2 without times of retries, as servers of today have it. */
+  readonly errorMap?: string | undefined;
   /** What nodes say of themselves; default '7.6.0-evenkeel'. */
   readonly version?: string | undefined;
   /** Address to bind to; default `127.0.0.1`. */

@@ -2,6 +2,8 @@ import type { Credentials } from '../credentials';
 import type { Bucket } from './bucket';
 import type { ClusterClock } from './clock';
 import type { Version } from './configuration';
+import type { Producer } from './dcp/producer';
+import type { Cuts } from './dcp/stream';
 import { packet } from './packet';
 import { Datatype, Feature, Magic, ServerOpcode } from './protocol';
 import { Refusal } from './refusal';
@@ -44,6 +46,10 @@ export interface SessionHost {
   bucket(name: string): Bucket | undefined;
   bucketNames(): readonly string[];
   configuration(bucket: Bucket | undefined): ToldConfiguration;
+  /** How change streams are cut. */
+  readonly cuts: Cuts;
+  /** Ends the connection that has the producer of this name, if there is one. */
+  endProducer(name: string): void;
 }
 
 /** Server durations are sent as a power of theirs, which makes two bytes enough. A double is quick. */
@@ -59,6 +65,7 @@ export class Session {
   /** Told of packets that answer what the server has asked. */
   answered: (() => void) | undefined;
   bucket: Bucket | undefined;
+  producer: Producer | undefined;
   readonly #send: (bytes: Buffer) => void;
   readonly #endings: (() => void)[] = [];
   #features: ReadonlySet<number> = new Set();

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkCount } from '../checks';
 import { checkFault } from '../fault-check';
 import type { RequestFault } from '../faults';
 import { type Call, callsOf } from '../operations';
@@ -6,6 +7,7 @@ import { Remote } from '../remote';
 import { FaultHandle } from '../test-endpoint';
 import { checkClusterOptions } from './checks';
 import { LocalCluster } from './cluster';
+import type { EndReasonName } from './dcp/messages';
 import type { ClusterOperations, Held } from './operations';
 import type {
   BucketOptions,
@@ -118,7 +120,7 @@ export class TestCluster implements AsyncDisposable {
 
   /**
    * 'replication': replicas take nothing more. 'persistence': nothing more survives the death of a node. 'durability': durable
-   * writes stay undecided and unanswered.
+   * writes stay undecided and unanswered. 'changes': change streams send the markers of snapshots, and nothing of what is in them.
    */
   hold(what: Held, { bucket }: OfBucket = {}): Promise<void> {
     return this.#call('hold', bucket, what);
@@ -130,6 +132,35 @@ export class TestCluster implements AsyncDisposable {
     { bucket, outcome = 'commit' }: OfBucket & { readonly outcome?: 'commit' | 'ambiguous' | undefined } = {},
   ): Promise<void> {
     return this.#call('release', bucket, what, outcome);
+  }
+
+  /** Snapshots of change streams that go on have at most so many changes; at first there is no limit. */
+  async cutSnapshots(items: number): Promise<void> {
+    checkCount('items', items);
+    return this.#call('cutSnapshots', items);
+  }
+
+  /** Ends the change streams that there are, of one partition or of all, with this reason. */
+  endStreams(
+    reason: EndReasonName,
+    { partition }: { readonly partition?: number | undefined } = {},
+  ): Promise<void> {
+    return this.#call('endStreams', reason, partition);
+  }
+
+  /** Sends a no-op to whoever has change streams open. */
+  sendNoops(): Promise<void> {
+    return this.#call('sendNoops');
+  }
+
+  /** How many no-ops have been answered on the connections that are open. */
+  answeredNoops(): Promise<number> {
+    return this.#call('answeredNoops');
+  }
+
+  /** Forgets the deleted documents, as a server does days later: streams that have not seen their deletion begin anew. */
+  purge({ bucket }: OfBucket = {}): Promise<void> {
+    return this.#call('purge', bucket);
   }
 
   /** Tells this text instead of configurations, and pushes it, until `tellTruth`. */

@@ -5,6 +5,7 @@ import { ClusterOpcode, ClusterStatus, Feature } from '../protocol';
 import { invalid, Refusal } from '../refusal';
 import type { Reply, Session } from '../session';
 import { type Commands, forUsers, ofBucket } from './command';
+import { failoverLogReply } from './failover-log';
 import { bucketOf, copyFor, unknown } from './target';
 
 const VBUCKET_STATES: ReadonlyMap<number, string> = new Map([
@@ -22,6 +23,7 @@ export const clusterCommands: Commands = [
   [ClusterOpcode.collectionsGetScopeId, ofBucket(getScopeId)],
   [ClusterOpcode.getAllVbSeqnos, ofBucket(getAllVbSeqnos)],
   [ClusterOpcode.getFailoverLog, ofBucket(getFailoverLog)],
+  [ClusterOpcode.dcpGetFailoverLog, ofBucket(getFailoverLog)],
   [ClusterOpcode.observeSeqno, ofBucket(observeSeqno)],
 ];
 
@@ -83,8 +85,7 @@ function getAllVbSeqnos(request: Frame, session: Session): Reply {
 }
 
 function getFailoverLog(request: Frame, session: Session): Reply {
-  const { failoverLog } = copyFor(request, session);
-  return { value: u64(...failoverLog.flatMap(({ uuid, seqno }) => [uuid, seqno])) };
+  return failoverLogReply(copyFor(request, session));
 }
 
 function observeSeqno(request: Frame, session: Session): Reply {

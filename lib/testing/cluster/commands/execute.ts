@@ -1,3 +1,4 @@
+import { messageOf } from '../../../arguments';
 import type { Verdict } from '../../requests';
 import type { Frame } from '../frame';
 import type { PacketQueue } from '../packet';
@@ -6,6 +7,7 @@ import { invalid, Refusal } from '../refusal';
 import type { Reply, Session } from '../session';
 import { clusterCommands } from './cluster-info';
 import type { Command } from './command';
+import { dcpCommands } from './dcp';
 import { documentCommands } from './documents';
 import { handshakeCommands } from './handshake';
 import { rangeScanCommands } from './range-scan';
@@ -17,6 +19,7 @@ const COMMANDS: ReadonlyMap<number, Command> = new Map([
   ...documentCommands,
   ...subDocumentCommands,
   ...rangeScanCommands,
+  ...dcpCommands,
 ]);
 
 /** Quiet commands: what they do, and which of their answers they keep to themselves. */
@@ -68,9 +71,13 @@ function outcomeOf(request: Frame, opcode: number, session: Session): readonly R
     if (outcome === 'quit') return outcome;
     return 'length' in outcome ? outcome : [outcome];
   } catch (error) {
-    if (error instanceof Refusal) return [session.refusal(error)];
-    throw error;
+    return [session.refusal(error instanceof Refusal ? error : internal(error))];
   }
+}
+
+/** Of a request so malformed that nobody had thought of it: the client hears of that, the process goes on. */
+function internal(error: unknown): Refusal {
+  return new Refusal(ClusterStatus.internal, { error: { context: messageOf(error) } });
 }
 
 function commandFor(request: Frame, opcode: number, session: Session): Command {
