@@ -66,7 +66,7 @@ export interface EmbeddedConnectOptions<
 }
 
 export interface CouchbaseConnectOptions extends CouchbaseOptions, CommonOptions {
-  /** As in ConnectOptions; also the event base of the connections that ask for configurations. */
+  /** As in ConnectOptions; also used for the connections that request configurations. */
   readonly managementBase?: ManagementBase | undefined;
 }
 
@@ -166,8 +166,8 @@ export function connect<
  * Opens a bucket of a Couchbase cluster: `couchbase://host,host…/bucket`, or `couchbases:` for TLS; `user:password@`
  * (percent-encoded) may precede the hosts.
  *
- * Resolves when a host has told the cluster's configuration and a server is connected. Rejects with ConnectionError when that takes
- * longer than `connectTimeout`, otherwise as for memcached.
+ * Resolves when a host has sent the cluster's configuration and a server is connected. Rejects with ConnectionError
+ * when that takes longer than `connectTimeout`, otherwise as for memcached.
  */
 export function connect(
   url: CouchbaseUrl,

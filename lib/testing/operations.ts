@@ -72,7 +72,10 @@ export interface Address {
   readonly secure: boolean;
 }
 
-/** What whatever listens can be told, from its own thread or another one: arguments and results survive structured clone. */
+/**
+ * Operations of a listening endpoint, called from its own thread or another one: arguments and results can be
+ * structured-cloned.
+ */
 export interface EndpointOperations {
   addFault(rule: FaultRule<string>): Promise<number>;
   removeFault(id: number): Promise<void>;
@@ -90,7 +93,7 @@ export interface EndpointOperations {
   stop(options: StopOptions): Promise<void>;
 }
 
-/** What a memcached server can be told. */
+/** Operations of a memcached server. */
 export interface ServerOperations extends EndpointOperations {
   restart(options: RestartOptions): Promise<void>;
   flush(): Promise<void>;

@@ -19,7 +19,7 @@ import type { Target } from './target';
 import { Transactions, timing, version } from './transactions';
 
 export interface ReplicaOptions extends OperationOptions {
-  /** Only copies on servers of this group are read. */
+  /** Reads only copies on servers of this group. */
   readonly serverGroup?: string | undefined;
 }
 
@@ -29,8 +29,8 @@ export interface MutateInOptions
     DurabilityOptions,
     PreserveExpiryOptions {
   /**
-   * 'replace': the record exists, otherwise KeyNotFoundError. 'insert': it is new, otherwise KeyExistsError. 'upsert': either.
-   * Default 'replace'.
+   * 'replace': the record must exist, otherwise KeyNotFoundError. 'insert': it must not exist, otherwise
+   * KeyExistsError. 'upsert': either. Default 'replace'.
    */
   readonly storeSemantics?: StoreSemantics | undefined;
 }
@@ -49,7 +49,7 @@ const MUTATE_IN_NAMES = optionNames<MutateInOptions>({
 
 const SEMANTICS: ReadonlySet<unknown> = new Set<StoreSemantics>(['replace', 'insert', 'upsert']);
 
-/** A collection: the operations on single records, and what an engine with documents has besides. */
+/** A collection: the operations on single records, and those of an engine with documents. */
 export class CollectionView extends Transactions<DurableWrites> {
   readonly scope: string;
   readonly name: string;
@@ -70,8 +70,8 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 
   /**
-   * Parts of a document, each of which has the type of its spec; undefined when there is no document. From 1 to 16 paths. That
-   * a path does not exist is no error: a get of it finds undefined.
+   * Reads 1 to 16 parts of a document, each with the type of its spec; undefined when there is no document. A missing
+   * path is not an error: a get of it finds undefined.
    */
   lookupIn<const Specs extends readonly LookupSpec<unknown>[]>(
     key: string,
@@ -87,7 +87,7 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 
   /**
-   * Changes parts of a document, from 1 to 16 of them: all or none. PathNotFoundError, PathExistsError, KeyNotFoundError,
+   * Changes 1 to 16 parts of a document, all or none. PathNotFoundError, PathExistsError, KeyNotFoundError,
    * KeyExistsError, CasMismatchError.
    */
   mutateIn<const Specs extends readonly MutationSpec<unknown>[]>(
@@ -107,8 +107,9 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 
   /**
-   * The record, locked for so many seconds, more than 0: until then only a write with its `cas`, or unlock(), changes it. undefined
-   * when there is none. The server has a longest time, usually 30 s. A record that is locked already is waited for within the timeout.
+   * Reads the record and locks it for this many seconds, more than 0: until then only a write with its `cas`, or
+   * unlock(), can change it. undefined when there is none. The server limits the time, usually to 30 s. If the record
+   * is locked already, waits for it within the timeout.
    */
   getAndLock<T = unknown>(
     key: string,
@@ -123,8 +124,8 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 
   /**
-   * Unlocks a record that getAndLock() has locked; whether it was still locked. CasMismatchError when somebody else has locked it
-   * since.
+   * Unlocks a record that getAndLock() has locked. Resolves to whether it was still locked. CasMismatchError when
+   * another client has locked it since.
    */
   unlock(key: string, cas: bigint, options: OperationOptions = {}): Promise<boolean> {
     return this.#start(Kind.unlock, key, () => {
@@ -135,8 +136,8 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 
   /**
-   * The record from the copy that answers first; undefined when there is none. A replica may be behind. Rejects when the active
-   * copy cannot be read and no replica has the record.
+   * The record from the copy that answers first; undefined when there is none. A replica may be behind the active copy.
+   * Rejects when the active copy cannot be read and no replica has the record.
    */
   getAnyReplica<T = unknown>(
     key: string,
@@ -145,7 +146,7 @@ export class CollectionView extends Transactions<DurableWrites> {
     return this.#readCopies('getAnyReplica', key, options, new AnyCopy<T>());
   }
 
-  /** The record as each of its copies has it. Rejects when none of them can be read. */
+  /** The record from each of its copies. Rejects when none of them can be read. */
   getAllReplicas<T = unknown>(key: string, options: ReplicaOptions = {}): Promise<AllReplicas<T>> {
     return this.#readCopies('getAllReplicas', key, options, new AllCopies<T>());
   }
@@ -182,7 +183,7 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 }
 
-/** A scope, which has collections. */
+/** A scope of a bucket, which contains collections. */
 export class ScopeView {
   readonly name: string;
   readonly #target: Target;
@@ -194,7 +195,10 @@ export class ScopeView {
     this.#target = target;
   }
 
-  /** Throws InvalidArgumentError (`scope` or `collection`) for what is no name. That there is no such collection its operations find out. */
+  /**
+   * Throws InvalidArgumentError (`scope` or `collection`) for an invalid name. If the collection does not exist, its
+   * operations fail.
+   */
   collection(name: string): CollectionView {
     return new CollectionView(this.#target, this.name, name);
   }

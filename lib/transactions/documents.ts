@@ -1,12 +1,12 @@
 import type { LookupRequest, MutationRequest, PathCodec } from './sub-document/request';
 
 /**
- * When a write is done. 'majority': most copies of the record have it in memory. 'majorityAndPersistActive': and the active one has
- * it on disk. 'persistToMajority': most copies have it on disk.
+ * When a write is complete. 'majority': a majority of the copies have it in memory. 'majorityAndPersistActive': and the
+ * active copy has it on disk. 'persistToMajority': a majority of the copies have it on disk.
  */
 export type Durability = 'majority' | 'majorityAndPersistActive' | 'persistToMajority';
 
-/** What mutateIn() expects: 'replace': the record exists. 'insert': it does not. 'upsert': either. */
+/** What mutateIn() requires. 'replace': the record exists. 'insert': it does not exist. 'upsert': either. */
 export type StoreSemantics = 'replace' | 'insert' | 'upsert';
 
 export interface CollectionName {
@@ -14,10 +14,10 @@ export interface CollectionName {
   readonly name: string;
 }
 
-/** What operations of an engine with collections need besides. */
+/** Additional details of operations on an engine with collections. */
 export interface DocumentDetails {
   durability: Durability | undefined;
-  /** The record keeps its time to live. */
+  /** true: the record keeps its time to live. */
   preservesExpiry: boolean;
   semantics: StoreSemantics;
   /** The copy to read, counted from 1; 0 is the active one. */
@@ -37,10 +37,10 @@ export function documentDetails(): DocumentDetails {
   };
 }
 
-/** Of an engine with collections of documents. */
+/** The part of an engine that supports collections of documents. */
 export interface DocumentEngine extends PathCodec {
-  /** Throws InvalidArgumentError (`scope` or `collection`) for what is no name. */
+  /** Throws InvalidArgumentError (`scope` or `collection`) for an invalid name. */
   checkCollection(collection: CollectionName): void;
-  /** The copies of the record that there are now, 0 for the active one; those in the server group, if one is given. */
+  /** The existing copies of the record, 0 for the active one; with a server group, only those in it. */
   copiesOf(key: string, serverGroup: string | undefined): readonly number[];
 }

@@ -6,22 +6,25 @@ import type { Target } from './target';
 
 export interface DurabilityOptions {
   /**
-   * When the write is done; without it when the active copy has it in memory. The server is given nine tenths of the timeout, at least
-   * 1500 ms. DurabilityAmbiguousError, DurabilityImpossibleError. UnsupportedError on engines that have no copies.
+   * When the write is complete. Default: when the active copy has it in memory. The server gets nine tenths of the
+   * timeout, but at least 1500 ms. May reject with DurabilityAmbiguousError or DurabilityImpossibleError. UnsupportedError on engines
+   * without copies.
    */
   readonly durability?: Durability | undefined;
 }
 
 export interface PreserveExpiryOptions {
-  /** true: a record that exists keeps its time to live. Default false. UnsupportedError on engines that cannot. */
+  /**
+   * true: an existing record keeps its time to live. Default false. UnsupportedError on engines without this feature.
+   */
   readonly preserveExpiry?: boolean | undefined;
 }
 
-/** Further options that the writes of an engine take. */
+/** Additional options of an engine's writes. */
 export interface WriteAdditions {
-  /** Of all writes. */
+  /** Options of all writes. */
   readonly write: unknown;
-  /** Of those that may overwrite a record. */
+  /** Options of writes that may overwrite a record. */
   readonly overwrite: unknown;
 }
 
@@ -36,7 +39,7 @@ const LEVELS: ReadonlySet<unknown> = new Set<Durability>([
   'persistToMajority',
 ]);
 
-/** Takes what is given of both. Throws UnsupportedError on engines without them. */
+/** Applies the given options of both kinds. Throws UnsupportedError on engines without them. */
 export function durably(
   options: DurabilityOptions & PreserveExpiryOptions & ExpiryOptions,
   detail: Details,

@@ -7,9 +7,9 @@ import { type CollectionName, type DocumentEngine, documentDetails } from './doc
 import { type Collector, type Details, details, Kind, Operation } from './operation';
 import { RecordResult } from './results';
 
-/** A record as one of its copies has it. */
+/** A record from one of its copies. */
 export class ReplicaRecord<T> extends RecordResult<T> {
-  /** false: from the active copy. A replica may be behind it. */
+  /** false: from the active copy. true: from a replica, which may be behind it. */
   readonly isReplica: boolean;
 
   constructor({ value, flags, cas }: RecordResult<T>, isReplica: boolean) {
@@ -18,24 +18,24 @@ export class ReplicaRecord<T> extends RecordResult<T> {
   }
 }
 
-/** What the copies of a record are. */
+/** The result of getAllReplicas(). */
 export interface AllReplicas<T> {
   /** The active one first. Empty when no copy that answered has the record. */
   readonly records: readonly ReplicaRecord<T>[];
-  /** Of copies that could not be read. */
+  /** The errors of copies that could not be read. */
   readonly errors: readonly EvenkeelError[];
 }
 
-/** What reads of copies come to. */
+/** Collects the reads of copies into one result. */
 interface Gathering<R> {
-  /** A copy has been read: its record, or undefined. Whether that is enough. */
+  /** Adds the record of a copy, or undefined if it has none. Returns whether the result is complete. */
   add(copy: number, record: RecordResult<unknown> | undefined): boolean;
   fail(error: unknown): void;
-  /** Throws when it is an error. */
+  /** Throws if the result is an error. */
   result(): R;
 }
 
-/** The first record that a copy has. */
+/** The first record that a copy returns. */
 export class AnyCopy<T> implements Gathering<ReplicaRecord<T> | undefined> {
   #record: ReplicaRecord<T> | undefined;
   #isMissing = false;
@@ -53,14 +53,14 @@ export class AnyCopy<T> implements Gathering<ReplicaRecord<T> | undefined> {
     this.#hasFailed = true;
   }
 
-  /** That the active copy has none is the truth, whatever became of the others. */
+  /** If the active copy has no record, there is none, whatever happened to the others. */
   result(): ReplicaRecord<T> | undefined {
     if (this.#record === undefined && this.#hasFailed && !this.#isMissing) throw this.#error;
     return this.#record;
   }
 }
 
-/** The records that copies have. */
+/** The records of all copies. */
 export class AllCopies<T> implements Gathering<AllReplicas<T>> {
   readonly #records: { readonly copy: number; readonly record: ReplicaRecord<T> }[] = [];
   readonly #errors: unknown[] = [];
@@ -87,7 +87,7 @@ export class AllCopies<T> implements Gathering<AllReplicas<T>> {
   }
 }
 
-/** Reads of the copies of one record, with one outcome. Which copies there are is looked up when they start. */
+/** Reads the copies of one record, with one outcome. The copies are looked up when the reads start. */
 export class ReplicaReads<R> implements Collector, Compound<R> {
   readonly keys: readonly string[];
   collection: CollectionName | undefined = undefined;

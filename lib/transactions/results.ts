@@ -28,7 +28,7 @@ export class MutationResult {
     return joinWords(this.#high, this.#low);
   }
 
-  /** Of a write on engines that tell it; otherwise undefined. */
+  /** The mutation token, on engines that provide one; otherwise undefined. */
   get token(): MutationToken | undefined {
     return undefined;
   }

@@ -3,14 +3,14 @@ import { invalidArgument, shown } from '../../arguments';
 import type { EvenkeelError } from '../../errors';
 import { joinWords, MutationResult, type MutationToken } from '../results';
 
-/** What became of one path. */
+/** The outcome of one path. */
 export type PathOutcome =
   | { readonly value: unknown; readonly error?: undefined }
   | { readonly error: EvenkeelError };
 
-/** What the paths of a document had, in the order in which they were asked for. */
+/** The outcomes of the paths of a document, in the order of the request. */
 export class LookupResult<Found extends readonly unknown[]> {
-  /** The record's version: give it to a later write as `cas` to make that conditional. Unsigned, 64 bits. */
+  /** The record's version; pass it to a later write as `cas` to make that conditional. Unsigned, 64 bits. */
   readonly cas: bigint;
   readonly #outcomes: readonly PathOutcome[];
 
@@ -19,7 +19,7 @@ export class LookupResult<Found extends readonly unknown[]> {
     this.#outcomes = outcomes;
   }
 
-  /** All of it. Throws the first of the errors, if there is any. */
+  /** All values. Throws the first error, if there is one. */
   get values(): Found {
     return this.#outcomes.map(foundIn) as unknown as Found;
   }
@@ -35,7 +35,7 @@ export class LookupResult<Found extends readonly unknown[]> {
     return foundIn(outcome) as Found[I];
   }
 
-  /** Of the paths that could not be read, undefined for the others. That there is nothing at a path is no error. */
+  /** The errors of the paths that could not be read; undefined for the others. A missing path is not an error. */
   get errors(): readonly (EvenkeelError | undefined)[] {
     return this.#outcomes.map(({ error }) => error);
   }
@@ -45,9 +45,9 @@ export class LookupResult<Found extends readonly unknown[]> {
   }
 }
 
-/** What a mutation of paths brought about. */
+/** The result of changing paths of a document. */
 export class MutateInResult<Answered extends readonly unknown[]> extends MutationResult {
-  /** What each path's change answered, in the order in which they were asked for: of counters what they are now. */
+  /** The answers to the changes, in the order of the request: for counters their new values, otherwise undefined. */
   readonly values: Answered;
   readonly #written: MutationResult;
 

@@ -14,24 +14,24 @@ export type MutationOp =
   | 'arrayAddUnique'
   | 'counter';
 
-/** Where a path leads. */
+/** What a path refers to. */
 export interface PathOptions {
-  /** true: into the extended attributes beside the document, and not into the document. Default false. */
+  /** true: the extended attributes of the document instead of its content. Default false. */
   readonly xattr?: boolean | undefined;
 }
 
-/** How a path is written to that may not be there. */
+/** How to write to a path that may not exist. */
 export interface CreatePathOptions extends PathOptions {
-  /** true: objects that the path leads through are made where there are none. Default false. */
+  /** true: creates missing objects along the path. Default false. */
   readonly createPath?: boolean | undefined;
 }
 
 const PATH_NAMES = optionNames<PathOptions>({ xattr: true });
 const CREATE_PATH_NAMES = optionNames<CreatePathOptions>({ xattr: true, createPath: true });
 
-/** One path to read. From `sub`; it can be used any number of times. */
+/** A path to read, created by `sub`. Can be used any number of times. */
 export class LookupSpec<T> {
-  /** For the compiler only: what it finds. */
+  /** For the compiler only: the type of the value found. */
   declare protected readonly found: T;
 
   constructor(
@@ -41,34 +41,34 @@ export class LookupSpec<T> {
   ) {}
 }
 
-/** One change of a path. From `sub`; it can be used any number of times. */
+/** A change of a path, created by `sub`. Can be used any number of times. */
 export class MutationSpec<T> {
-  /** For the compiler only: what it answers. */
+  /** For the compiler only: the type of the answer. */
   declare protected readonly answered: T;
 
   constructor(
     readonly op: MutationOp,
     readonly path: string,
-    /** JSON; of several values that are added to an array, with commas between them. Empty where there is none. */
+    /** JSON; several values to add to an array are separated by commas. Empty if there is none. */
     readonly value: string,
     readonly isXattr: boolean,
     readonly createsPath: boolean,
-    /** The value is a macro, which the server replaces. */
+    /** true: the value is a macro, which the server replaces. */
     readonly isMacro: boolean,
   ) {}
 }
 
-/** What lookups find, by their specs. */
+/** The types of the values that lookups find, by their specs. */
 export type FoundBy<Specs extends readonly LookupSpec<unknown>[]> = {
   -readonly [I in keyof Specs]: Specs[I] extends LookupSpec<infer T> ? T : never;
 };
 
-/** What mutations answer, by their specs. */
+/** The types of the answers to mutations, by their specs. */
 export type AnsweredBy<Specs extends readonly MutationSpec<unknown>[]> = {
   -readonly [I in keyof Specs]: Specs[I] extends MutationSpec<infer T> ? T : never;
 };
 
-/** What the server puts in place of a value, in an extended attribute: something that it knows of the mutation itself. */
+/** A placeholder for a value in an extended attribute, which the server replaces with a property of the mutation. */
 export class Macro {
   constructor(readonly name: string) {}
 }
@@ -76,12 +76,12 @@ export class Macro {
 const LARGEST_DELTA = 0x7fffffffffffffffn;
 
 /**
- * Paths in JSON documents, for lookupIn() and mutateIn(). A path is names with dots between them and indices in brackets:
- * `orders[0].lines`; `[-1]` is the last element. A name with other characters stands between backticks. The empty path is the document, or an array that is all of it.
- * A bad argument throws InvalidArgumentError.
+ * Paths in JSON documents, for lookupIn() and mutateIn(). A path consists of names separated by dots and indexes in
+ * brackets: `orders[0].lines`; `[-1]` is the last element. Names with other characters are enclosed in backticks. The
+ * empty path is the whole document, which may be an array. A bad argument throws InvalidArgumentError.
  */
 export const sub = {
-  /** What is there; undefined where there is nothing. Of the empty path, the document. */
+  /** The value at the path; undefined when there is none. For the empty path, the document. */
   get<T = unknown>(path: string, options: PathOptions = {}): LookupSpec<T | undefined> {
     return new LookupSpec('get', checkPath(path), isXattrOf(path, options));
   },
@@ -90,33 +90,33 @@ export const sub = {
     return new LookupSpec('exists', checkPath(path, 'exists'), isXattrOf(path, options));
   },
 
-  /** How many elements the array has, or entries the object; undefined where there is none. */
+  /** The number of elements of an array or entries of an object; undefined when there is none. */
   count(path: string, options: PathOptions = {}): LookupSpec<number | undefined> {
     return new LookupSpec('count', checkPath(path), isXattrOf(path, options));
   },
 
-  /** Writes an entry that is not there; PathExistsError when it is. */
+  /** Writes a new entry; PathExistsError when it exists. */
   insert(path: string, value: unknown, options: CreatePathOptions = {}): MutationSpec<undefined> {
     return storing('insert', checkPath(path, 'insert'), value, options);
   },
 
-  /** Writes an entry, there or not. Of the empty path, the document. */
+  /** Writes an entry, whether or not it exists. For the empty path, the document. */
   upsert(path: string, value: unknown, options: CreatePathOptions = {}): MutationSpec<undefined> {
     return storing('upsert', checkPath(path), value, options);
   },
 
-  /** Writes an entry or element that is there; PathNotFoundError when it is not. Of the empty path, the document. */
+  /** Writes an existing entry or element; PathNotFoundError when there is none. For the empty path, the document. */
   replace(path: string, value: unknown, options: PathOptions = {}): MutationSpec<undefined> {
     checkOptions(options, PATH_NAMES);
     return storing('replace', checkPath(path), value, options);
   },
 
-  /** Takes an entry or element away; PathNotFoundError when there is none. Of the empty path, the document. */
+  /** Removes an entry or element; PathNotFoundError when there is none. For the empty path, the document. */
   remove(path: string, options: PathOptions = {}): MutationSpec<undefined> {
     return new MutationSpec('remove', checkPath(path), '', isXattrOf(path, options), false, false);
   },
 
-  /** Adds the elements of `values` at the end of an array. */
+  /** Appends the elements of `values` to an array. */
   arrayAppend(
     path: string,
     values: readonly unknown[],
@@ -125,7 +125,7 @@ export const sub = {
     return adding('arrayAppend', checkPath(path), values, options);
   },
 
-  /** Adds the elements of `values` at the beginning of an array. */
+  /** Prepends the elements of `values` to an array. */
   arrayPrepend(
     path: string,
     values: readonly unknown[],
@@ -134,13 +134,13 @@ export const sub = {
     return adding('arrayPrepend', checkPath(path), values, options);
   },
 
-  /** Puts the elements of `values` before the one that the path names: `tags[2]`. */
+  /** Inserts the elements of `values` before the one at the path: `tags[2]`. */
   arrayInsert(path: string, values: readonly unknown[], options: PathOptions = {}): MutationSpec<undefined> {
     checkOptions(options, PATH_NAMES);
     return adding('arrayInsert', checkPath(path, 'arrayInsert'), values, options);
   },
 
-  /** Adds an element to an array that has none like it; otherwise PathExistsError. A string, number, boolean or null. */
+  /** Adds a string, number, boolean or null to an array that does not contain it; otherwise PathExistsError. */
   arrayAddUnique(
     path: string,
     value: string | number | boolean | null,
@@ -152,7 +152,7 @@ export const sub = {
     return storing('arrayAddUnique', path, value, options);
   },
 
-  /** Adds to a number; answers what it is then. `delta`: from 1 to 2^63 - 1. It begins with 0 where there is none. */
+  /** Adds `delta`, from 1 to 2^63 - 1, to a number and answers the new value. A missing number starts at 0. */
   increment(
     path: string,
     delta: bigint | number = 1n,
@@ -161,7 +161,7 @@ export const sub = {
     return counting('increment', path, checkDelta(delta), options);
   },
 
-  /** Takes away from a number; answers what it is then, which may be negative. */
+  /** Subtracts from a number and answers the new value, which may be negative. */
   decrement(
     path: string,
     delta: bigint | number = 1n,
@@ -170,17 +170,17 @@ export const sub = {
     return counting('decrement', path, -checkDelta(delta), options);
   },
 
-  /** The version that the record gets by the mutation, in hexadecimal. As all macros, for extended attributes. */
+  /** The record's new version, in hexadecimal. Like all macros, for extended attributes only. */
   mutationCas: new Macro('Mutation.CAS'),
-  /** Its sequence number. */
+  /** The sequence number of the mutation. */
   mutationSequence: new Macro('Mutation.seqno'),
-  /** The CRC-32C of the value that the record gets by it. */
+  /** The CRC-32C of the record's new value. */
   valueChecksum: new Macro('Mutation.value_crc32c'),
 } as const;
 
 const LONGEST_PATH = 1024;
 
-/** `op`: it needs more than the empty path. */
+/** `op`: the operation, if it does not accept the empty path. */
 function checkPath(path: string, op?: string): string {
   if (typeof path !== 'string') throw invalidArgument('path', `path is a string, not ${shown(path)}`);
   if (path === '' && op !== undefined)
