@@ -139,6 +139,11 @@ describe('revisions are exact', () => {
     );
   });
 
+  test('and digits within text are left as they are, behind whatever escapes', () => {
+    const uuids = ['12345678901234567890', 'a"12345678901234567890"', '\\', '\\"1234567890123456789', '[{"]'];
+    for (const uuid of uuids) assert.equal(parsed({ uuid, rev: 1 }).bucket?.uuid, uuid);
+  });
+
   for (const text of [
     '9223372036854775808',
     '-2',
