@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ClusterClock } from './clock';
-import { type Document, type Draft, deletionOf, nameOf } from './document';
+import { type Document, type Draft, deletionOf } from './document';
 import { evenLayout, type Layout, withoutNode } from './layout';
 import type { Stamp } from './macros';
 import { Manifest, type SystemEvent } from './manifest';
@@ -17,7 +17,7 @@ export interface BucketSettings {
   readonly maxTtl: number;
 }
 
-/** A copy of which the hand-over has begun is pending on the new node and, once it is over, dead on the old one. */
+/** During a hand-over the copy on the new node is pending; afterwards the copy on the old node is dead. */
 export type CopyState = 'active' | 'replica' | 'pending' | 'dead';
 
 interface Copy {
@@ -25,19 +25,19 @@ interface Copy {
   state: CopyState;
 }
 
-/** The documents of a bucket: all copies of all vbuckets, which node has which, and the map that clients are told. */
+/** A bucket: all copies of its vbuckets, the nodes they are on, and the map that clients see. */
 export class Bucket {
   readonly settings: BucketSettings;
   readonly clock: ClusterClock;
   readonly uuid = randomBytes(16).toString('hex');
   readonly manifest = new Manifest();
   readonly syncWrites = new SyncWrites();
-  /** Those that have begun, by their uuids. */
+  /** Open range scans by uuid. */
   readonly scans = new Map<string, RangeScan>();
-  /** What clients are told, and where everything goes to while it is moved. */
+  /** The map that clients see; `forward` is the target map during a rebalance. */
   map: Layout;
   forward: Layout | undefined;
-  /** Of each vbucket the copies by the number of their node. */
+  /** The copies of each vbucket by node number. */
   readonly #copies: Map<number, Copy>[] = [];
   readonly #retirements = new Set<(node: number, id: number) => void>();
   #replicationHeld = false;
@@ -62,7 +62,7 @@ export class Bucket {
     return this.#copies[id]?.get(node);
   }
 
-  /** The vbuckets of a node by their state. */
+  /** All copies on a node. */
   *copiesOn(node: number): Generator<Readonly<Copy>> {
     for (const copies of this.#copies) {
       const copy = copies.get(node);
@@ -80,23 +80,31 @@ export class Bucket {
       }
   }
 
-  /** Copies of a vbucket that could take a write, its active one included. */
+  /** The number of copies that can take a write, the active copy included. */
   copiesAlive(id: number): number {
     return [...(this.#copies[id]?.values() ?? [])].filter(({ state }) => state !== 'dead').length;
   }
 
-  /** What the next version of a vbucket will be known by. */
+  /** The CAS and seqno of the next write to a vbucket. */
   stamp(vbucket: VBucket): Stamp {
     return { cas: this.clock.nextCas(), seqno: vbucket.high + 1n };
   }
 
-  /** Writes a new version to the active copy, and to the replicas unless they are held. */
+  /** Writes a document to the active copy, and to the replicas unless replication is held. */
   write(vbucket: VBucket, draft: Draft, { cas, seqno } = this.stamp(vbucket)): Document {
-    const before = vbucket.version(nameOf(draft.collection, draft.key));
+    const before = vbucket.version(draft.name);
+    const { name, collection, key, value, xattrs, flags, expiry, deletion } = draft;
+    // Written out: spreading the draft costs a multiple of it.
     const document: Document = {
-      ...draft,
-      deletion: draft.deletion,
-      deletedAt: draft.deletion === undefined ? 0 : this.clock.seconds,
+      name,
+      collection,
+      key,
+      value,
+      xattrs,
+      flags,
+      expiry,
+      deletion,
+      deletedAt: deletion === undefined ? 0 : this.clock.seconds,
       cas,
       seqno,
       revision: (before?.revision ?? 0n) + 1n,
@@ -105,7 +113,7 @@ export class Bucket {
     return document;
   }
 
-  /** The document, unless there is none; one whose time is over is deleted now. */
+  /** The document, or undefined. An expired document is deleted first. */
   find(vbucket: VBucket, name: string): Document | undefined {
     const document = vbucket.version(name);
     if (document === undefined || document.deletion !== undefined) return undefined;
@@ -114,7 +122,7 @@ export class Bucket {
     return undefined;
   }
 
-  /** Deletes everything whose time is over. */
+  /** Deletes all expired documents. */
   expire(): void {
     const now = this.clock.seconds;
     for (const vbucket of this.actives())
@@ -123,7 +131,7 @@ export class Bucket {
           this.#expire(vbucket, document);
   }
 
-  /** Puts changes of the manifest into the history of every vbucket. */
+  /** Adds changes of the manifest to the history of every vbucket. */
   tell(events: readonly SystemEvent[]): void {
     for (const event of events)
       for (const vbucket of this.actives())
@@ -137,7 +145,7 @@ export class Bucket {
         if (document.deletion === undefined) this.write(vbucket, deletionOf(document, 'deleted'));
   }
 
-  /** Nothing more reaches a disk until `persist`. */
+  /** Holds persistence back until `persist`. */
   holdPersistence(): void {
     for (const copies of this.#copies) for (const { vbucket } of copies.values()) vbucket.holdPersistence();
   }
@@ -146,7 +154,7 @@ export class Bucket {
     for (const copies of this.#copies) for (const { vbucket } of copies.values()) vbucket.persist();
   }
 
-  /** Replicas take nothing more until `replicate`. */
+  /** Holds replication back until `replicate`. */
   holdReplication(): void {
     this.#replicationHeld = true;
   }
@@ -162,7 +170,7 @@ export class Bucket {
     }
   }
 
-  /** The node has nothing more; of each vbucket the first replica that is left is active, on a new branch. */
+  /** Removes all copies from the node. The first remaining replica of each of its active vbuckets becomes active, with a new uuid. */
   failOver(node: number): void {
     this.map = this.map.map((row, id) => {
       const copies = this.#copies[id];
@@ -180,46 +188,53 @@ export class Bucket {
     });
   }
 
-  /** Prepares the copies that the row wants, without taking any from where they are. */
+  /** Creates the copies that the row needs and that do not exist yet. */
   prepare(id: number, row: readonly number[]): void {
     const copies = this.#copies[id];
-    const active = copies && activeOf(copies);
-    if (copies === undefined || active === undefined) return;
+    if (copies === undefined) return;
+    // A vbucket that has lost all of its copies starts again empty.
+    const active = activeOf(copies) ?? new VBucket(id);
     for (const [index, node] of row.entries())
       if (node !== -1 && !copies.has(node))
         copies.set(node, { vbucket: copyOf(active), state: index === 0 ? 'pending' : 'replica' });
   }
 
-  /** The active copy is to be on this node from now on, beside the one there is. */
+  /** Makes the prepared copy active if there is no other active copy. */
+  begin(id: number, node: number): void {
+    const copy = this.#copies[id]?.get(node);
+    if (copy !== undefined) copy.state = 'active';
+  }
+
+  /** Makes the node serve the vbucket in addition to the current active node. */
   activate(id: number, node: number): void {
     const copies = this.#copies[id];
     const active = copies && activeOf(copies);
     const copy = copies?.get(node);
     if (active === undefined || copy === undefined) return;
-    // The very same one: while two nodes serve it, neither may miss what the other has taken.
+    // Both nodes share one object, so each sees what the other has written.
     copy.vbucket = active;
     copy.state = 'active';
   }
 
-  /** Told when a node stops to serve a vbucket. Returns what ends that. */
+  /** Calls the listener when a node stops serving a vbucket. Returns a function that removes it. */
   onRetired(listener: (node: number, id: number) => void): () => void {
     this.#retirements.add(listener);
     return () => this.#retirements.delete(listener);
   }
 
-  /** Forgets the deleted documents. */
+  /** Removes all tombstones. */
   purge(): void {
     for (const copies of this.#copies) for (const { vbucket } of copies.values()) vbucket.purge();
   }
 
-  /** This node does not serve the vbucket any more. */
+  /** The node stops serving the vbucket. */
   retire(id: number, node: number): void {
     const copy = this.#copies[id]?.get(node);
     if (copy !== undefined) copy.state = 'dead';
     this.#tellRetired(node, id);
   }
 
-  /** The copy of `from`, which has been retired, is the active one of `to`. */
+  /** `to` starts to serve the vbucket with the data of `from`, which has been retired. */
   takeOver(id: number, from: number, to: number): void {
     const old = this.#copies[id]?.get(from);
     const copy = this.#copies[id]?.get(to);
@@ -228,12 +243,12 @@ export class Bucket {
     copy.state = 'active';
   }
 
-  /** The map says so from now on. */
+  /** Changes the map that clients see. */
   announce(id: number, row: readonly number[]): void {
     this.map = this.map.map((each, index) => (index === id ? row : each));
   }
 
-  /** Gives up all copies that the row does not name; those that it does are replicas, but for the first. */
+  /** Drops the copies that the row does not contain. All others except the first become replicas. */
   settle(id: number, row: readonly number[]): void {
     const copies = this.#copies[id];
     if (copies === undefined) return;

@@ -9,7 +9,7 @@ import {
 } from '../../arguments';
 import { checkHost } from '../../cluster/addresses';
 import { checkCount, checkCredentials } from '../checks';
-import type { BucketOptions, ClusterOptions } from './options';
+import type { BucketOptions, ClusterOptions, ForgedConfiguration, RebalanceOptions } from './options';
 
 const MOST_NODES = 64;
 const MOST_REPLICAS = 3;
@@ -34,6 +34,19 @@ const CLUSTER_NAMES = optionNames<ClusterOptions>({
   record: true,
   worker: true,
   clock: true,
+});
+const REBALANCE_NAMES = optionNames<RebalanceOptions>({
+  add: true,
+  remove: true,
+  back: true,
+  order: true,
+  pause: true,
+});
+const FORGED_NAMES = optionNames<ForgedConfiguration>({
+  text: true,
+  epoch: true,
+  revision: true,
+  node: true,
 });
 const BUCKET_NAMES = optionNames<BucketOptions>({
   name: true,
@@ -76,6 +89,20 @@ export function checkBucket(argument: string, given: unknown): void {
   checkSizes(`${argument}.`, bucket);
   if (bucket.maxTtl !== undefined) checkCount(`${argument}.maxTtl`, bucket.maxTtl);
   if (bucket.collections !== undefined) checkObject(bucket.collections, `${argument}.collections`);
+}
+
+export function checkRebalance(options: unknown): void {
+  const { add, pause, order } = checkOptions(options, REBALANCE_NAMES);
+  if (add !== undefined) checkCount('add', add, MOST_NODES);
+  if (pause !== undefined) checkCount('pause', pause);
+  if (order !== undefined && order !== 'old first' && order !== 'new first')
+    throw invalidArgument('order', `order is 'old first' or 'new first', not ${shown(order)}`);
+}
+
+export function checkForged(configuration: unknown): void {
+  const { text, node } = checkOptions(configuration, FORGED_NAMES, 'configuration');
+  if (typeof text !== 'string') throw invalidArgument('text', `text is a string, not ${shown(text)}`);
+  if (node !== undefined) checkCount('node', node);
 }
 
 function checkSizes(

@@ -1,8 +1,9 @@
-/** The time of a cluster, which a test may move. */
+/** The clock of a cluster, which a test can move forward. */
 export class ClusterClock {
   readonly #source: () => number;
   #ahead = 0;
   #lastCas = 0n;
+  #lastTime = 0;
 
   /** `source`: milliseconds since the Unix epoch. */
   constructor(source: () => number) {
@@ -13,7 +14,7 @@ export class ClusterClock {
     return this.#source() + this.#ahead;
   }
 
-  /** Whole seconds since the Unix epoch, which expiry goes by. */
+  /** Whole seconds since the Unix epoch, used for expiry. */
   get seconds(): number {
     return Math.floor(this.milliseconds / 1000);
   }
@@ -22,9 +23,15 @@ export class ClusterClock {
     this.#ahead += milliseconds;
   }
 
-  /** A new CAS: nanoseconds with their lower 16 bits taken for a counter, so that each is higher than the last. */
+  /** A new CAS, higher than all before: nanoseconds whose lower 16 bits are a counter. */
   nextCas(): bigint {
-    const now = (BigInt(Math.floor(this.milliseconds)) * 1_000_000n) & ~0xffffn;
+    const time = Math.floor(this.milliseconds);
+    if (time === this.#lastTime) {
+      this.#lastCas += 1n;
+      return this.#lastCas;
+    }
+    this.#lastTime = time;
+    const now = (BigInt(time) * 1_000_000n) & ~0xffffn;
     this.#lastCas = now > this.#lastCas ? now : this.#lastCas + 1n;
     return this.#lastCas;
   }

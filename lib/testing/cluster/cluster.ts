@@ -178,6 +178,13 @@ export class LocalCluster implements NodeHost, ClusterOperations {
     this.#publish();
   }
 
+  async dropBucket(name: string): Promise<void> {
+    const bucket = this.#bucket(name);
+    this.buckets.delete(name);
+    for (const node of this.nodes) node.disconnect(bucket);
+    this.#publish();
+  }
+
   async createCollection(
     bucket: string | undefined,
     scope: string,

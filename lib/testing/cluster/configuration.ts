@@ -1,9 +1,9 @@
 import type { Bucket } from './bucket';
 
-/** Nobody listens there: the double has no management interface. */
+/** Configurations name this port, but nothing listens there. */
 const MANAGEMENT_PORT = 8091;
 
-/** The number of a configuration: a later epoch is newer, whatever the revision. */
+/** The version of a configuration. A higher epoch is newer, whatever the revision. */
 export interface Version {
   readonly epoch: bigint;
   readonly revision: bigint;
@@ -13,13 +13,13 @@ export function isNewer(one: Version, other: Version): boolean {
   return one.epoch === other.epoch ? one.revision > other.revision : one.epoch > other.epoch;
 }
 
-/** A node as clients are told of it. */
+/** A node in a configuration. */
 export interface NodeEntry {
-  /** Its number in the layouts of buckets. */
+  /** Its number in layouts. */
   readonly number: number;
   readonly port: number;
   readonly securePort: number | undefined;
-  /** As the others name it; undefined: by the address that the client has connected to. */
+  /** Undefined: clients use the address they are connected to. */
   readonly hostname: string | undefined;
   readonly alternates: Readonly<Record<string, string>>;
   readonly serverGroup: string | undefined;
@@ -27,16 +27,16 @@ export interface NodeEntry {
 
 export interface ConfigurationSource {
   readonly version: Version;
-  /** Undefined: the configuration of the cluster, without a bucket. */
+  /** Undefined: the global configuration. */
   readonly bucket: Bucket | undefined;
-  /** Those that may have data, in the order of the map's numbers; then those that are being added. */
+  /** Members can have data, and the map refers to them by index. Joining nodes have none yet. */
   readonly members: readonly NodeEntry[];
   readonly joining: readonly NodeEntry[];
-  /** The number of the node that is asked. */
+  /** The number of the node that sends the configuration. */
   readonly asked: number;
 }
 
-/** The terse configuration, as the text of JSON that a node answers. Numbers of versions may exceed 2^53. */
+/** The text of a terse configuration. Versions may exceed 2^53, so they are not formatted as JavaScript numbers. */
 export function configurationText(source: ConfigurationSource): string {
   const { version, bucket, members, joining, asked } = source;
   const nodesExt = [...members, ...joining].map((node) => ({

@@ -1,12 +1,14 @@
 import { MAX_RELATIVE_SECONDS } from './protocol';
 
-/** Text of JSON by the first component of the path. */
+/** JSON texts by name. */
 export type Xattrs = ReadonlyMap<string, string>;
 
 export const NO_XATTRS: Xattrs = new Map();
 
-/** One version of a document. It is never changed, so that copies of a vbucket and answers under way may share it. */
+/** One version of a document. It is immutable: copies of a vbucket and responses share it. */
 export interface Document {
+  /** Unique within its vbucket; see `nameOf`. */
+  readonly name: string;
   readonly collection: number;
   readonly key: Buffer;
   readonly value: Buffer;
@@ -16,20 +18,23 @@ export interface Document {
   readonly expiry: number;
   readonly cas: bigint;
   readonly seqno: bigint;
-  /** How many versions there have been of this key, with this one. */
+  /** Number of versions of this key, this one included. */
   readonly revision: bigint;
-  /** What is left of a document that was deleted: nothing but its system xattrs. */
+  /** Set if this is a tombstone, which keeps only system xattrs. */
   readonly deletion: 'deleted' | 'expired' | undefined;
-  /** When it was deleted, seconds since the Unix epoch. */
+  /** Seconds since the Unix epoch; 0 if not deleted. */
   readonly deletedAt: number;
 }
 
-/** What is new about a version that is to be written. */
-export type Draft = Pick<Document, 'collection' | 'key' | 'value' | 'xattrs' | 'flags' | 'expiry'> & {
+/** The contents of a version to be written. */
+export type Draft = Pick<
+  Document,
+  'name' | 'collection' | 'key' | 'value' | 'xattrs' | 'flags' | 'expiry'
+> & {
   readonly deletion?: 'deleted' | 'expired' | undefined;
 };
 
-/** The name of a document within its vbucket: every sequence of bytes has one of its own. */
+/** The name of a document within its vbucket; it is unique for each key. */
 export function nameOf(collection: number, key: Buffer): string {
   return `${collection}/${key.toString('latin1')}`;
 }
@@ -39,19 +44,19 @@ export function expiryAt(expiry: number, now: number): number {
   return expiry === 0 || expiry > MAX_RELATIVE_SECONDS ? expiry : now + expiry;
 }
 
-/** What is left of a document: xattrs of the system, whose names begin with an underscore, stay. */
+/** The tombstone of a document. It keeps system xattrs, whose names begin with an underscore. */
 export function deletionOf(
-  document: Pick<Document, 'collection' | 'key' | 'xattrs'>,
+  document: Pick<Document, 'name' | 'collection' | 'key' | 'xattrs'>,
   deletion: 'deleted' | 'expired',
 ): Draft {
-  const { collection, key, xattrs } = document;
-  const kept = new Map([...xattrs].filter(([name]) => name.startsWith('_')));
-  return { collection, key, value: Buffer.alloc(0), xattrs: kept, flags: 0, expiry: 0, deletion };
+  const { name, collection, key, xattrs } = document;
+  const kept = new Map([...xattrs].filter(([xattr]) => xattr.startsWith('_')));
+  return { name, collection, key, value: Buffer.alloc(0), xattrs: kept, flags: 0, expiry: 0, deletion };
 }
 
 const jsonness = new WeakMap<object, boolean>();
 
-/** Whether the value is JSON, found out when it is first asked for. */
+/** Whether the value is JSON. The result is cached. */
 export function isJson(document: Pick<Document, 'value'>): boolean {
   let known = jsonness.get(document);
   if (known === undefined) {

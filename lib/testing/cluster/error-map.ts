@@ -1,6 +1,6 @@
 import { ClusterStatus } from './protocol';
 
-/** What a server of today says of its statuses: names and attributes, no times of retries. */
+/** Names and attributes as current servers send them, without retry specifications. */
 const ATTRIBUTES: readonly (readonly [status: number, name: string, attributes: string])[] = [
   [ClusterStatus.success, 'SUCCESS', 'success'],
   [ClusterStatus.keyNotFound, 'KEY_ENOENT', 'item-only'],

@@ -4,7 +4,7 @@ import type { AnyRequest } from '../requests';
 import { readLeb128 } from './numbers';
 import { ClusterOpcode, HEADER_BYTES, Magic } from './protocol';
 
-/** Requests of which the key, if there is one, is no document's. */
+/** Requests whose key is not a document's. */
 const KEYS_OF_NOTHING: ReadonlySet<number> = new Set([
   ClusterOpcode.stat,
   ClusterOpcode.hello,
@@ -22,15 +22,15 @@ export interface FrameInfo {
   readonly bytes: Buffer;
 }
 
-/** The key of a document: its collection, 0 where the connection knows none, and the rest. */
+/** The key of a document. The collection is 0 on connections without collections. */
 export interface DocumentKey {
   readonly collection: number;
   readonly bytes: Buffer;
 }
 
 /**
- * One packet of a client's, as a view of the bytes it arrived in. The parser uses a single instance again and again: whoever
- * keeps something of it beyond the call copies it. Order of the body: framing extras, extras, key, value.
+ * One packet of a client, as a view of the bytes it arrived in. The parser reuses one instance, so callers must copy what they
+ * keep. Order of the body: framing extras, extras, key, value.
  */
 export class Frame implements AnyRequest, Packet {
   bytes: Buffer = Buffer.alloc(0);
@@ -45,7 +45,7 @@ export class Frame implements AnyRequest, Packet {
   totalBody = 0;
   opaque = 0;
   oversized = false;
-  /** The keys of this connection name their collections. */
+  /** Keys on this connection have collection prefixes. */
   hasCollections = false;
 
   get valueLength(): number {
@@ -74,7 +74,7 @@ export class Frame implements AnyRequest, Packet {
     return this.valueLength < 0 ? 'lengths' : undefined;
   }
 
-  /** Answers of a client are those to the no-ops of a change stream, and to what a server tells. */
+  /** A client answers the NOOPs of change streams, and may answer pushes. */
   isMagic(byte: number): boolean {
     return (
       byte === Magic.request ||
@@ -104,7 +104,7 @@ export class Frame implements AnyRequest, Packet {
     return this.bytes.subarray(from, this.oversized ? from : from + this.valueLength);
   }
 
-  /** Undefined where what should name the collection does not, or nothing is left for the key. */
+  /** Undefined if the collection prefix is invalid or the key is empty. */
   documentKey(): DocumentKey | undefined {
     const bytes = this.key();
     if (!this.hasCollections) return bytes.length === 0 ? undefined : { collection: 0, bytes };
@@ -113,7 +113,7 @@ export class Frame implements AnyRequest, Packet {
     return { collection: prefix.value, bytes: bytes.subarray(prefix.length) };
   }
 
-  /** Undefined where they contradict their lengths. */
+  /** Undefined if a length is wrong. */
   framing(): FrameInfo[] | undefined {
     const infos: FrameInfo[] = [];
     let at = this.start + HEADER_BYTES;

@@ -1,13 +1,13 @@
 import { type Document, isJson, type Xattrs } from './document';
 import type { VBucket } from './vbucket';
 
-/** What a version will be known by before it is written. */
+/** The CAS and seqno of a version that is about to be written. */
 export interface Stamp {
   readonly cas: bigint;
   readonly seqno: bigint;
 }
 
-/** The text of JSON that a macro stands for; undefined for one that there is not. */
+/** The JSON text that a macro expands to; undefined for an unknown macro. */
 export function expandedMacro(text: string, stamp: Stamp, body: Buffer): string | undefined {
   switch (/^"\$\{Mutation\.(\w+)\}"$/.exec(text)?.[1]) {
     case 'CAS':
@@ -21,7 +21,7 @@ export function expandedMacro(text: string, stamp: Stamp, body: Buffer): string 
   }
 }
 
-/** Virtual xattrs, which are read and not written: what a server knows about a document and its vbucket. */
+/** The virtual, read-only xattrs of a document. */
 export function virtualXattrs(document: Document, vbucket: VBucket, milliseconds: number): Xattrs {
   const types = [...(isJson(document) ? ['json'] : ['raw']), ...(document.xattrs.size > 0 ? ['xattr'] : [])];
   const properties = {
@@ -45,7 +45,7 @@ export function virtualXattrs(document: Document, vbucket: VBucket, milliseconds
   ]);
 }
 
-/** In the order of bytes that the first servers had it in. */
+/** Macros expand to the CAS in little-endian byte order. */
 function casText(cas: bigint): string {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(cas);

@@ -1,4 +1,4 @@
-/** Ids below are the server's own; the default scope and collection are 0. */
+/** Lower ids are reserved; the default scope and collection have id 0. */
 const FIRST_ID = 8;
 const DEFAULT = '_default';
 
@@ -16,7 +16,7 @@ interface Scope {
   readonly collections: Map<string, Collection>;
 }
 
-/** What a change of the manifest is in the history of every vbucket. */
+/** A change of the manifest, as an entry in the history of every vbucket. */
 export type SystemEvent = { readonly manifest: bigint } & (
   | {
       readonly kind: 'collection begin';
@@ -59,7 +59,7 @@ export class Manifest {
     return this.#scopes.get(name === '' ? DEFAULT : name);
   }
 
-  /** By `scope.collection`, in which an empty name stands for the default one. */
+  /** Finds a collection by `scope.collection`; an empty name means the default one. */
   collectionAt(path: string): Collection | 'no scope' | 'no collection' | 'no path' {
     const names = path.split('.');
     if (names.length !== 2) return 'no path';
@@ -69,7 +69,7 @@ export class Manifest {
     return scope.collections.get(name === '' ? DEFAULT : name) ?? 'no collection';
   }
 
-  /** Makes a collection, and its scope where there is none; tells what happened. Nothing, where there is one already. */
+  /** Creates a collection, and its scope if there is none. Returns the events, which are empty if the collection exists. */
   create(scopeName: string, name: string, maxTtl: number): SystemEvent[] {
     const events: SystemEvent[] = [];
     let scope = this.#scopes.get(scopeName);
@@ -88,7 +88,7 @@ export class Manifest {
     return [...events, { kind: 'collection begin', ...begun }];
   }
 
-  /** Drops a collection, or a scope with all of its own. */
+  /** Drops a collection, or a scope with all its collections. */
   drop(scopeName: string, name?: string): SystemEvent[] {
     const scope = this.#scopes.get(scopeName);
     if (scope === undefined) return [];
@@ -111,7 +111,7 @@ export class Manifest {
     return [...events, { kind: 'scope drop', manifest: this.#uid, scope: scope.id }];
   }
 
-  /** As the protocol has it: ids are hexadecimal texts. */
+  /** In the form of the protocol, with hexadecimal ids. */
   toJSON(): unknown {
     const scopes = [...this.#scopes.values()].map((scope) => ({
       name: scope.name,

@@ -17,7 +17,7 @@ import { ClusterOpcode, MAX_VALUE_BYTES } from './protocol';
 import type { Verifiers } from './scram';
 import { Session, type SessionHost, type ToldConfiguration } from './session';
 
-/** Above this much the connection of a request is ended. */
+/** Values of larger requests are skipped. */
 const MAX_BODY_BYTES = MAX_VALUE_BYTES + 1024 * 1024;
 
 /** What all nodes of a cluster share. */
@@ -31,10 +31,10 @@ export interface NodeHost {
   readonly features: ReadonlySet<number>;
   readonly faults: FaultBook;
   readonly buckets: ReadonlyMap<string, Bucket>;
-  /** How change streams are cut. */
+  /** How change streams cut snapshots. */
   readonly cuts: Cuts;
   configurationOf(node: number, bucket: Bucket | undefined): ToldConfiguration;
-  /** A node has dealt with requests. */
+  /** Called after a node has handled requests. */
   handled(): void;
 }
 
@@ -44,7 +44,7 @@ export interface NodeOptions {
   readonly record: boolean;
 }
 
-/** One node: its ports, and what its connections are told of the cluster. */
+/** One node: its ports and its connections. */
 export class ClusterNode extends Endpoint implements SessionHost {
   readonly number: number;
   readonly #host: NodeHost;
@@ -145,7 +145,13 @@ export class ClusterNode extends Endpoint implements SessionHost {
       if (producer?.name === name) connection.end('close');
   }
 
-  /** Tells the clients that have asked for it that there is a new configuration. */
+  /** Ends the connections that have selected the bucket. */
+  disconnect(bucket: Bucket): void {
+    for (const [connection, session] of this.#sessions)
+      if (session.bucket === bucket) connection.end('close');
+  }
+
+  /** Pushes the configuration to the clients that have subscribed to pushes. */
   push(bucket: Bucket | undefined): void {
     for (const session of this.#sessions.values()) session.push(bucket);
   }

@@ -10,7 +10,7 @@ import type {
   RebalanceOptions,
 } from './options';
 
-/** What may be held back: what replicas are told, what reaches disks, the decision about durable writes, what is in snapshots. */
+/** What `hold` can hold back. */
 export type Held = 'replication' | 'persistence' | 'durability' | 'changes';
 
 /** What a cluster can be told, from its own thread or another one: arguments and results survive structured clone. */
@@ -29,6 +29,7 @@ export interface ClusterOperations {
   failOver(node: number): Promise<void>;
   rebalance(options: RebalanceOptions): Promise<NodeAddress[]>;
   createBucket(options: BucketOptions): Promise<void>;
+  dropBucket(name: string): Promise<void>;
   createCollection(bucket: string | undefined, scope: string, name: string, maxTtl: number): Promise<void>;
   drop(bucket: string | undefined, scope: string, name: string | undefined): Promise<void>;
   flush(bucket: string | undefined): Promise<void>;

@@ -1,87 +1,88 @@
 import type { TlsOptions } from 'node:tls';
 import type { Credentials } from '../credentials';
 
-/** A bucket to begin with; what it does not say, the cluster says. */
+/** One bucket. Options left out default to those of the cluster. */
 export interface BucketOptions {
   readonly name: string;
   readonly replicas?: number | undefined;
   readonly vbuckets?: number | undefined;
-  /** Collections by their scopes, beside the default one. */
+  /** Names of collections by scope, in addition to the default collection. */
   readonly collections?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** What its configuration says it can do; default: collections, durable writes, xattrs and what is older. */
+  /** The capabilities in its configuration; default: those of a current server (collections, durable writes, xattrs and older ones). */
   readonly capabilities?: readonly string[] | undefined;
-  /** Longest life of documents in seconds; default 0: no limit. */
+  /** Maximum time to live of its documents, in seconds; default 0: no limit. */
   readonly maxTtl?: number | undefined;
 }
 
-/** How a cluster is started. */
+/** Options of `startCluster`. */
 export interface ClusterOptions {
   /** Number of nodes; default 1. */
   readonly nodes?: number | undefined;
-  /** Copies of every document beside its active one; default 1, or 0 with a single node. */
+  /** Number of replicas of each document; default 1, or 0 with a single node. */
   readonly replicas?: number | undefined;
-  /** Vbuckets of a bucket; default 64. */
+  /** Number of vbuckets of a bucket; default 64. */
   readonly vbuckets?: number | undefined;
-  /** Default: one with the name `default`. */
+  /** Default: one bucket named `default`. */
   readonly buckets?: readonly (string | BucketOptions)[] | undefined;
-  /** Collections by their scopes, of buckets that do not say which they have. */
+  /** Names of collections by scope, for buckets without `collections` of their own. */
   readonly collections?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** Default `Administrator` and `password`. */
+  /** Default: `Administrator` and `password`. */
   readonly credentials?: Credentials | undefined;
-  /** Mechanisms of SASL, in the order in which they are told; default: the three of SCRAM, and PLAIN. */
+  /** SASL mechanisms, in the order in which they are listed; default: SCRAM-SHA512, SCRAM-SHA256, SCRAM-SHA1, PLAIN. */
   readonly mechanisms?: readonly string[] | undefined;
-  /** Features that HELLO does not grant, by their numbers, as with an older server. */
+  /** Feature codes that HELLO does not grant, as with an older server. */
   readonly withoutFeatures?: readonly number[] | undefined;
-  /** The error map, as text; default: one of version 2 without times of retries, as servers of today have it. */
+  /** Text of the error map; default: a map of version 2 without retry specifications, as current servers send it. */
   readonly errorMap?: string | undefined;
-  /** What nodes say of themselves; default '7.6.0-evenkeel'. */
+  /** The version that the nodes report; default '7.6.0-evenkeel'. */
   readonly version?: string | undefined;
   /** Address to bind to; default `127.0.0.1`. */
   readonly host?: string | undefined;
-  /** Of each node, as configurations name it; default: none, which stands for the address that the client has asked. */
+  /** The hostname of each node in configurations. Default: none, so clients use the address they are connected to. */
   readonly hostnames?: readonly string[] | undefined;
-  /** Other names of the nodes by the network that knows them: of each node one, the ports are the same. */
+  /** Alternate hostnames of the nodes, by network: one for each node, with the same ports. */
   readonly alternateAddresses?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** Of each node. */
+  /** The server group of each node; default: none. */
   readonly serverGroups?: readonly string[] | undefined;
-  /** Each node listens with TLS as well, with these options of `tls.createServer`: `key` and `cert` at least. */
+  /** Each node has a second port with TLS. The options are those of `tls.createServer`; `key` and `cert` are required. */
   readonly tls?: TlsOptions | undefined;
-  /** Keeps everything that nodes receive for `received()` and `commands()`; off by default. */
+  /** Keeps everything the nodes receive for `received()` and `commands()`; default false. */
   readonly record?: boolean | undefined;
-  /** Runs in a worker thread of its own, so that a busy client does not slow it down. */
+  /** Runs the cluster in its own worker thread, so that a busy client does not slow it down. */
   readonly worker?: boolean | undefined;
-  /** Milliseconds since the Unix epoch; default `Date.now`. Not with `worker`. `timeTravel` comes on top of it. */
+  /** Milliseconds since the Unix epoch; default `Date.now`. Not with `worker`. `timeTravel` adds to it. */
   readonly clock?: (() => number) | undefined;
 }
 
-/** How the copies of vbuckets are moved. */
+/** How a rebalance moves the vbuckets. */
 export interface RebalanceOptions {
-  /** Number of new nodes. */
+  /** Number of nodes to start and add; default 0. */
   readonly add?: number | undefined;
-  /** Nodes that are to have no data afterwards, by their numbers. */
+  /** Numbers of the nodes that have no data afterwards. */
   readonly remove?: readonly number[] | undefined;
-  /** Nodes that had been failed over or removed, and are to have data again. */
+  /** Numbers of nodes that were failed over or removed before, and get data again. */
   readonly back?: readonly number[] | undefined;
   /**
-   * Who answers in the middle of a hand-over. 'old first' (default): neither, for the old node has given up before the new one
-   * begins and before the map says so. 'new first': both, for the new one has begun and the map says so before the old one gives up.
+   * The order of a hand-over. 'old first' (default): the old node stops before the new one starts and before the new map is
+   * published, so for a moment neither serves the vbucket. 'new first': the new node starts and the new map is published before the
+   * old one stops, so for a moment both serve it.
    */
   readonly order?: 'old first' | 'new first' | undefined;
-  /** Milliseconds in the middle of each hand-over; default 0, which still lets other things happen. */
+  /** Milliseconds between the two steps of each hand-over. Default 0: one turn of the event loop. */
   readonly pause?: number | undefined;
 }
 
-/** A configuration instead of the true one, as text: it need not be JSON. */
+/** A text to send instead of the true configuration; it need not be JSON. */
 export interface ForgedConfiguration {
   readonly text: string;
-  /** The numbers beside pushed ones, and those that known versions are compared with; default: newer than all before. */
+  /** The version sent with pushes and compared with the version that a client knows; default: the next one. */
   readonly epoch?: bigint | undefined;
   readonly revision?: bigint | undefined;
-  /** Only what this node says; default: all of them. */
+  /** Number of the node that sends it; default: all nodes. */
   readonly node?: number | undefined;
 }
 
-/** A document as a test looks at it. */
+/** A stored copy of a document. */
 export interface DocumentView {
   readonly value: Buffer;
   readonly flags: number;
@@ -90,17 +91,17 @@ export interface DocumentView {
   readonly cas: bigint;
   readonly seqno: bigint;
   readonly partition: number;
-  /** JSON texts by their names. */
+  /** JSON texts by name. */
   readonly xattrs: Readonly<Record<string, string>>;
   readonly deletion: 'deleted' | 'expired' | undefined;
 }
 
-/** Where a document is: the default collection of the bucket that was named first, unless it says otherwise. */
+/** Where to look for a document; default: the default collection of the first bucket. */
 export interface DocumentPlace {
   readonly bucket?: string | undefined;
   readonly scope?: string | undefined;
   readonly collection?: string | undefined;
-  /** The copy of this node; default: the active one. */
+  /** Number of the node whose copy is returned; default: the node with the active copy. */
   readonly node?: number | undefined;
 }
 

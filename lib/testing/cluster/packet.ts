@@ -1,6 +1,6 @@
 import { HEADER_BYTES, Magic } from './protocol';
 
-/** What a packet of the server's says; lengths follow from the parts. `word` is the status of an answer, the vbucket of a request. */
+/** The parts of a packet of the server. `word` is the status of a response or the vbucket of a request. */
 export interface PacketParts {
   readonly magic: number;
   readonly opcode: number;
@@ -8,7 +8,7 @@ export interface PacketParts {
   readonly word?: number | undefined;
   readonly datatype?: number | undefined;
   readonly cas?: bigint | undefined;
-  /** With these the magic must be one of alternative framing. */
+  /** Needs a magic with alternative framing. */
   readonly framing?: Uint8Array | undefined;
   readonly extras?: Uint8Array | undefined;
   readonly key?: Uint8Array | undefined;
@@ -44,7 +44,7 @@ export function packet(parts: PacketParts): Buffer {
   return bytes;
 }
 
-/** Packets on their way to the connection that is being served. */
+/** Packets for the connection that is being served. */
 export class PacketQueue {
   #packets: Buffer[] = [];
 
@@ -52,7 +52,7 @@ export class PacketQueue {
     this.#packets.push(bytes);
   }
 
-  /** All of them, as one piece where that costs little. */
+  /** Takes all packets, joined into one buffer. */
   take(): Buffer[] {
     const packets = this.#packets;
     if (packets.length === 0) return packets;

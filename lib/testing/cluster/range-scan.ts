@@ -1,19 +1,19 @@
 import type { Document } from './document';
 import type { VBucket } from './vbucket';
 
-/** Which documents of a vbucket a scan is to find. Bounds are keys, without their collections. */
+/** Which documents a scan returns. The bounds are keys without collection prefixes. */
 export interface ScanWishes {
   readonly collection: number;
   readonly from: Buffer;
   readonly to: Buffer;
   readonly excludesFrom: boolean;
   readonly excludesTo: boolean;
-  /** A sample of at most so many instead of all. */
+  /** Maximum size of a sample; undefined: all documents. */
   readonly samples: number | undefined;
   readonly keysOnly: boolean;
 }
 
-/** Documents as they were when the scan was begun, in the order of their keys. */
+/** A range scan over a snapshot of one vbucket, in key order. */
 export class RangeScan {
   readonly partition: number;
   readonly keysOnly: boolean;
@@ -33,7 +33,7 @@ export class RangeScan {
     return this.#position === this.#documents.length;
   }
 
-  /** The next ones, at most so many. */
+  /** The next documents, at most `most`. */
   take(most: number): readonly Document[] {
     const taken = this.#documents.slice(this.#position, this.#position + most);
     this.#position += taken.length;

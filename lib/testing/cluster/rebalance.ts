@@ -1,16 +1,16 @@
 import type { Bucket } from './bucket';
 import { evenLayout } from './layout';
 
-/** What happens beside the copies while they are moved. */
+/** What a rebalance needs of the cluster. */
 export interface Rebalancing {
   readonly order: 'old first' | 'new first';
-  /** The middle of a hand-over. */
+  /** Waits between the two steps of a hand-over. */
   pause(): Promise<void>;
-  /** The map has changed. */
+  /** Publishes the changed map. */
   publish(): void;
 }
 
-/** Moves the copies of a bucket, vbucket by vbucket, to where they are when these nodes have all. */
+/** Distributes a bucket evenly over the nodes, one vbucket at a time. */
 export async function rebalance(
   bucket: Bucket,
   nodes: readonly number[],
@@ -42,6 +42,11 @@ async function handOver(
   { from, to }: { readonly from: number; readonly to: number },
   { order, pause, publish }: Rebalancing,
 ): Promise<void> {
+  if (from === -1) {
+    bucket.begin(id, to);
+    bucket.announce(id, row);
+    return;
+  }
   if (order === 'old first') {
     bucket.retire(id, from);
     await pause();

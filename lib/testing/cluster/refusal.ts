@@ -1,11 +1,11 @@
 import { ClusterStatus } from './protocol';
 
-/** Ends a command with this status. */
+/** Thrown by a command to fail with a status. */
 export class Refusal extends Error {
   readonly status: number;
-  /** What is answered beside the status: members of the JSON that the protocol has for it, or these bytes. */
+  /** The body of the response: a JSON object, or bytes. */
   readonly body: Readonly<Record<string, unknown>> | Buffer | undefined;
-  /** The bytes are JSON. */
+  /** Whether body bytes are JSON. */
   readonly isJson: boolean;
 
   constructor(status: number, body?: Readonly<Record<string, unknown>> | Buffer, isJson = false) {
@@ -16,7 +16,7 @@ export class Refusal extends Error {
   }
 }
 
-/** For requests whose parts do not suit the command, with a sentence for people. */
+/** For malformed requests; `context` is for people. */
 export function invalid(context: string): Refusal {
   return new Refusal(ClusterStatus.invalidArguments, { error: { context } });
 }

@@ -13,7 +13,7 @@ export const SCRAM_MECHANISMS: readonly string[] = [...HASHES.keys()];
 const ITERATIONS = 4096;
 const CHANNEL_BINDING = 'biws';
 
-/** What a server keeps of one password under one hash function, in place of it. */
+/** What a server stores instead of a password, for one hash function. */
 interface Verifier {
   readonly hash: string;
   readonly salt: string;
@@ -21,7 +21,7 @@ interface Verifier {
   readonly serverKey: Buffer;
 }
 
-/** The verifiers of the one user that there is; making one costs milliseconds, so that each is made once. */
+/** The verifiers of the only user. Deriving one takes milliseconds, so each is cached. */
 export class Verifiers {
   readonly #credentials: Credentials;
   readonly #made = new Map<string, Verifier>();
@@ -30,7 +30,7 @@ export class Verifiers {
     this.#credentials = credentials;
   }
 
-  /** Undefined for a mechanism that is none of SCRAM's. */
+  /** Undefined if the mechanism is not a SCRAM mechanism. */
   of(mechanism: string): Verifier | undefined {
     const hash = HASHES.get(mechanism);
     if (hash === undefined) return undefined;
@@ -66,7 +66,7 @@ export class ScramExchange {
     this.#verifier = verifier;
   }
 
-  /** The answer to the client's first message; undefined for one that is none. A stranger is found out at the end. */
+  /** The challenge for the client's first message; undefined if it is malformed. An unknown user fails only in `finish`. */
   begin(message: string): string | undefined {
     const match = /^n,(?:a=[^,]*)?,(n=([^,]*),r=([^,]+).*)$/.exec(message);
     if (match === null) return undefined;
@@ -78,7 +78,7 @@ export class ScramExchange {
     return answer;
   }
 
-  /** The server's signature; undefined where the proof is none of the user's. */
+  /** The server's signature; undefined if the proof is wrong. */
   finish(message: string): string | undefined {
     const match = /^(c=([^,]*),r=([^,]*)),p=(.*)$/.exec(message);
     if (match === null) return undefined;

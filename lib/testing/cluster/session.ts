@@ -9,7 +9,7 @@ import { Datatype, Feature, Magic, ServerOpcode } from './protocol';
 import { Refusal } from './refusal';
 import type { ScramExchange, Verifiers } from './scram';
 
-/** What is answered to a request; a status of 0 where none is given. */
+/** A response; the status defaults to 0. */
 export interface Reply {
   readonly status?: number | undefined;
   readonly cas?: bigint | undefined;
@@ -19,19 +19,19 @@ export interface Reply {
   readonly value?: Buffer | undefined;
 }
 
-/** Which request is answered. */
+/** The request that a response belongs to. */
 export interface Asked {
   readonly opcode: number;
   readonly opaque: number;
 }
 
-/** A configuration as a node tells it. */
+/** A configuration as a node sends it. */
 export interface ToldConfiguration {
   readonly text: string;
   readonly version: Version;
 }
 
-/** The node that a connection is to. */
+/** What a session needs of its node. */
 export interface SessionHost {
   readonly number: number;
   readonly clock: ClusterClock;
@@ -39,30 +39,30 @@ export interface SessionHost {
   readonly credentials: Credentials;
   readonly verifiers: Verifiers;
   readonly mechanisms: readonly string[];
-  /** What HELLO grants at most. */
+  /** The features that HELLO can grant. */
   readonly features: ReadonlySet<number>;
   readonly errorMap: string;
-  /** Undefined for one that there is not, or not on this node. */
+  /** Undefined if there is no such bucket. */
   bucket(name: string): Bucket | undefined;
   bucketNames(): readonly string[];
   configuration(bucket: Bucket | undefined): ToldConfiguration;
-  /** How change streams are cut. */
+  /** How change streams cut snapshots. */
   readonly cuts: Cuts;
-  /** Ends the connection that has the producer of this name, if there is one. */
+  /** Ends the connection with the producer of this name, if there is one. */
   endProducer(name: string): void;
 }
 
-/** Server durations are sent as a power of theirs, which makes two bytes enough. A double is quick. */
+/** Frame info 0: the server duration, encoded in two bytes. The value is constant. */
 const DURATION = Buffer.from([0x02, 0x00, 0x02]);
 
-/** One connection as the protocol sees it. */
+/** The protocol state of one connection. */
 export class Session {
   readonly host: SessionHost;
   readonly isSecure: boolean;
   agent = '';
   isAuthenticated = false;
   exchange: ScramExchange | undefined;
-  /** Told of packets that answer what the server has asked. */
+  /** Called for each packet that answers a request of the server. */
   answered: (() => void) | undefined;
   bucket: Bucket | undefined;
   producer: Producer | undefined;
@@ -71,7 +71,7 @@ export class Session {
   #features: ReadonlySet<number> = new Set();
   #told: { bucket: Bucket | undefined; version: Version } | undefined;
 
-  /** `send` takes what is no answer to the request that is being executed. */
+  /** `send` sends packets that are not responses to the request being executed. */
   constructor(host: SessionHost, isSecure: boolean, send: (bytes: Buffer) => void) {
     this.host = host;
     this.isSecure = isSecure;
@@ -88,7 +88,7 @@ export class Session {
     return granted;
   }
 
-  /** The packet of an answer, in the form that the connection has agreed to. */
+  /** The packet of a response, in the framing that was negotiated. */
   answer({ opcode, opaque }: Asked, reply: Reply): Buffer {
     const framing = this.has(Feature.tracing) ? DURATION : undefined;
     const magic = framing === undefined ? Magic.response : Magic.altResponse;
@@ -96,14 +96,14 @@ export class Session {
     return packet({ magic, opcode, opaque, framing, word, ...parts });
   }
 
-  /** Of a command that was not executed. Errors are explained to those who have said that they understand. */
+  /** The response to a command that failed. The error body is sent only to clients that support it (XERROR). */
   refusal({ status, body, isJson }: Refusal): Reply {
     if (Buffer.isBuffer(body)) return { status, value: body, datatype: this.#jsonIf(isJson) };
     if (body === undefined || !this.has(Feature.xerror)) return { status };
     return { status, value: Buffer.from(JSON.stringify(body)), datatype: this.#jsonIf(true) };
   }
 
-  /** Answers a request that was left without an answer before. */
+  /** Answers a request after it has been executed. */
   answerLate(asked: Asked, reply: Reply): void {
     this.#send(this.answer(asked, reply));
   }
@@ -112,14 +112,14 @@ export class Session {
     this.#send(bytes);
   }
 
-  /** The configuration of the bucket, or of the cluster; the client is taken to know it from now on. */
+  /** The configuration of the bucket or of the cluster. Records that the client has it. */
   configuration(): Reply {
     const told = this.host.configuration(this.bucket);
     this.#told = { bucket: this.bucket, version: told.version };
     return { value: Buffer.from(told.text), datatype: this.#jsonIf(true) };
   }
 
-  /** With the newest configuration, unless the client has said not to repeat what it has been told. */
+  /** With the current configuration, unless the client has it and asked not to get it again. */
   notMyVbucket(status: number): Refusal {
     const { version } = this.host.configuration(this.bucket);
     const told = this.#told;
@@ -131,7 +131,7 @@ export class Session {
     return new Refusal(status, this.configuration().value, true);
   }
 
-  /** Tells a client that wants to hear of it that there is a new configuration. */
+  /** Pushes the current configuration if the client has subscribed to pushes. */
   push(bucket: Bucket | undefined): void {
     const isBrief = this.has(Feature.clusterMapChangeBrief);
     if (!this.has(Feature.duplex) || !(isBrief || this.has(Feature.clusterMapChange))) return;

@@ -1,7 +1,7 @@
 import { leb128, readLeb128 } from './numbers';
 
 /**
- * Snappy's block format (google/snappy's `format_description.txt`): enough of it to be the other side of a client's library.
+ * Snappy's block format (google/snappy's `format_description.txt`), enough to test a client's library.
  */
 
 const MIN_MATCH = 4;
@@ -9,12 +9,12 @@ const LONGEST_COPY = 64;
 const FARTHEST = 0xffff;
 const HASH_BITS = 14;
 
-/** Undefined for bytes that are no such block. */
+/** Undefined if the block is invalid. */
 export function uncompressed(block: Buffer): Buffer | undefined {
   const header = readLeb128(block);
   if (header === undefined) return undefined;
   const length = header.value;
-  // A copy of 64 bytes takes 3: whatever announces more cannot hold it.
+  // The largest copy expands 3 bytes to 64, so a longer length cannot be true.
   if (length > block.length * 32) return undefined;
   const plain = Buffer.alloc(length);
   let at = header.length;

@@ -1,4 +1,4 @@
-/** Durable writes that wait for their replicas, where a test holds them. */
+/** The durable writes that a test holds. */
 export class SyncWrites {
   readonly #pending = new Map<string, (outcome: 'commit' | 'ambiguous') => void>();
   held = false;
@@ -7,12 +7,12 @@ export class SyncWrites {
     return this.#pending.has(`${vbucket} ${name}`);
   }
 
-  /** The write is prepared; `settle` is called once when it is decided. */
+  /** Adds a prepared write. `settle` is called once, when the write is decided. */
   prepare(vbucket: number, name: string, settle: (outcome: 'commit' | 'ambiguous') => void): void {
     this.#pending.set(`${vbucket} ${name}`, settle);
   }
 
-  /** Decides all that are pending, and lets later ones pass. */
+  /** Decides all pending writes and stops holding new ones. */
   release(outcome: 'commit' | 'ambiguous'): void {
     this.held = false;
     const pending = [...this.#pending.values()];

@@ -5,7 +5,7 @@ import type { RequestFault } from '../faults';
 import { type Call, callsOf } from '../operations';
 import { Remote } from '../remote';
 import { FaultHandle } from '../test-endpoint';
-import { checkClusterOptions } from './checks';
+import { checkBucket, checkClusterOptions, checkForged, checkRebalance } from './checks';
 import { LocalCluster } from './cluster';
 import type { EndReasonName } from './dcp/messages';
 import type { ClusterOperations, Held } from './operations';
@@ -21,27 +21,27 @@ import type {
 import { ClusterOpcode, type ClusterOpcodeName } from './protocol';
 import { TestNode } from './test-node';
 
-/** Which bucket; default: the one that was named first. */
+/** Names a bucket; default: the first one. */
 export interface OfBucket {
   readonly bucket?: string | undefined;
 }
 
-/** A rebalance by the handles of nodes. */
+/** Options of `rebalance`, with nodes instead of their numbers. */
 export interface TestRebalance extends Omit<RebalanceOptions, 'remove' | 'back'> {
   readonly remove?: readonly TestNode[] | undefined;
   readonly back?: readonly TestNode[] | undefined;
 }
 
 /**
- * A double of a Couchbase cluster, for tests: the key-value protocol of its nodes with documents, collections, sub-documents,
- * durability and change streams, configurations that change, and faults that can be scripted. It is no Couchbase: it has
- * been written from the protocol's documents and knows what clients use, there are no queries and no management interface,
- * and nothing is ever on a disk. The same type stands for a cluster in this thread and in a worker.
+ * A double of a Couchbase cluster for tests. Its nodes speak the key-value protocol: documents, collections, sub-documents,
+ * durability, range scans and change streams. Configurations change as a test says, and faults can be scripted. It is not a
+ * Couchbase server: it was written from the protocol's documents and implements what clients use. It has no query services and no
+ * management interface, and it stores nothing on disk. The class is the same for a cluster in this thread and in a worker.
  */
 export class TestCluster implements AsyncDisposable {
-  /** `couchbase://` with the nodes that there were at first; the bucket named first is its path. */
+  /** `couchbase://` (`couchbases://` with TLS) with the first nodes; the path is the first bucket. */
   readonly url: string;
-  /** By their numbers; `rebalance` adds to them. Those that have been removed stay. */
+  /** All nodes by number. `rebalance` appends new ones; removed nodes stay in the list. */
   readonly nodes: TestNode[] = [];
   readonly #call: Call<ClusterOperations>;
   readonly #close: () => Promise<void>;
@@ -64,7 +64,7 @@ export class TestCluster implements AsyncDisposable {
     this.url = `${isSecure ? 'couchbases' : 'couchbase'}://${hosts.join(',')}/${bucket}`;
   }
 
-  /** A fault of requests on whichever node; `times` counts those of all. Faults of a node's own strike before it. */
+  /** Sets a request fault on all nodes; `times` counts the requests of all of them. Faults of a single node take precedence. */
   async fault(rule: RequestFault<ClusterOpcodeName>): Promise<FaultHandle> {
     checkFault(rule, ClusterOpcode);
     return new FaultHandle(await this.#call('addFault', rule), this.#call);
@@ -74,24 +74,32 @@ export class TestCluster implements AsyncDisposable {
     return this.#call('clearFaults');
   }
 
-  /** The node is no member any more; its replicas become active on a new branch of the history, with what they have. */
+  /** Removes a node from the cluster. Replicas of its vbuckets become active with what they have, under a new vbucket uuid. */
   failover(node: TestNode): Promise<void> {
     return this.#call('failOver', node.number);
   }
 
-  /** Moves the vbuckets, one after the other; each is a new configuration. Resolves when all is done. */
-  async rebalance({ remove = [], back = [], ...options }: TestRebalance): Promise<void> {
+  /** Moves vbuckets one at a time and publishes a configuration after each. Resolves when all have moved. */
+  async rebalance(given: TestRebalance): Promise<void> {
+    checkRebalance(given);
+    const { remove = [], back = [], ...options } = given;
     const numbersOf = (nodes: readonly TestNode[]): number[] => nodes.map(({ number }) => number);
     this.#know(
       await this.#call('rebalance', { ...options, remove: numbersOf(remove), back: numbersOf(back) }),
     );
   }
 
-  createBucket(options: BucketOptions): Promise<void> {
+  async createBucket(options: BucketOptions): Promise<void> {
+    checkBucket('options', options);
     return this.#call('createBucket', options);
   }
 
-  /** Makes the scope as well, where there is none. `maxTtl`: seconds, 0: no limit. */
+  /** Drops a bucket and ends the connections that have selected it. */
+  dropBucket(name: string): Promise<void> {
+    return this.#call('dropBucket', name);
+  }
+
+  /** Creates a collection, and its scope if there is none. `maxTtl`: seconds; 0: no limit. */
   createCollection(
     scope: string,
     name: string,
@@ -113,20 +121,21 @@ export class TestCluster implements AsyncDisposable {
     return this.#call('flush', bucket);
   }
 
-  /** Moves the clock of the cluster; what expires thereby is deleted at once. Locks end by it as well. */
+  /** Moves the cluster's clock forward. Documents that expire are deleted at once; locks end too. */
   timeTravel(seconds: number): Promise<void> {
     return this.#call('timeTravel', seconds * 1000);
   }
 
   /**
-   * 'replication': replicas take nothing more. 'persistence': nothing more survives the death of a node. 'durability': durable
-   * writes stay undecided and unanswered. 'changes': change streams send the markers of snapshots, and nothing of what is in them.
+   * Holds something back until `release`. 'replication': replicas receive no writes. 'persistence': writes do not survive
+   * `respawn`. 'durability': durable writes stay pending and unanswered. 'changes': change streams send snapshot markers without
+   * the changes in the snapshots.
    */
   hold(what: Held, { bucket }: OfBucket = {}): Promise<void> {
     return this.#call('hold', bucket, what);
   }
 
-  /** `outcome` is that of durable writes: whether they are executed, or are answered with SyncWriteAmbiguous. */
+  /** Ends `hold`. `outcome` decides about pending durable writes: executed, or answered with SyncWriteAmbiguous. */
   release(
     what: Held,
     { bucket, outcome = 'commit' }: OfBucket & { readonly outcome?: 'commit' | 'ambiguous' | undefined } = {},
@@ -134,13 +143,13 @@ export class TestCluster implements AsyncDisposable {
     return this.#call('release', bucket, what, outcome);
   }
 
-  /** Snapshots of change streams that go on have at most so many changes; at first there is no limit. */
+  /** Limits the changes in each in-memory snapshot of change streams; initially there is no limit. */
   async cutSnapshots(items: number): Promise<void> {
     checkCount('items', items);
     return this.#call('cutSnapshots', items);
   }
 
-  /** Ends the change streams that there are, of one partition or of all, with this reason. */
+  /** Ends the open change streams, of one partition or of all, with the given reason. */
   endStreams(
     reason: EndReasonName,
     { partition }: { readonly partition?: number | undefined } = {},
@@ -148,23 +157,24 @@ export class TestCluster implements AsyncDisposable {
     return this.#call('endStreams', reason, partition);
   }
 
-  /** Sends a no-op to whoever has change streams open. */
+  /** Sends a NOOP on each connection that has opened a change stream producer. */
   sendNoops(): Promise<void> {
     return this.#call('sendNoops');
   }
 
-  /** How many no-ops have been answered on the connections that are open. */
+  /** Number of NOOPs answered on open connections. */
   answeredNoops(): Promise<number> {
     return this.#call('answeredNoops');
   }
 
-  /** Forgets the deleted documents, as a server does days later: streams that have not seen their deletion begin anew. */
+  /** Purges tombstones, as a server does after days. Streams that resume from before them have to roll back to 0. */
   purge({ bucket }: OfBucket = {}): Promise<void> {
     return this.#call('purge', bucket);
   }
 
-  /** Tells this text instead of configurations, and pushes it, until `tellTruth`. */
-  forge(configuration: ForgedConfiguration): Promise<void> {
+  /** Sends and pushes a text instead of configurations, until `tellTruth`. */
+  async forge(configuration: ForgedConfiguration): Promise<void> {
+    checkForged(configuration);
     return this.#call('forge', configuration);
   }
 
@@ -172,23 +182,23 @@ export class TestCluster implements AsyncDisposable {
     return this.#call('tellTruth');
   }
 
-  /** Gives the configuration these numbers, be they older, and pushes it. */
+  /** Sets the version of the configuration, which may be older than before, and pushes it. */
   setVersion(epoch: bigint, revision: bigint): Promise<void> {
     return this.#call('setVersion', epoch, revision);
   }
 
-  /** What a node tells now, of a bucket or, without one, of the cluster. */
+  /** The configuration that a node sends now, of a bucket or, without one, of the cluster. */
   configuration(bucket?: string, node = 0): Promise<string> {
     return this.#call('configuration', node, bucket);
   }
 
-  /** A copy of a document as it is stored, also a deleted one; undefined where there has never been one. */
+  /** A stored copy of a document, which may be a tombstone; undefined if the key has never been written. */
   async document(key: string | Uint8Array, place: DocumentPlace = {}): Promise<DocumentView | undefined> {
     const view = await this.#call('document', Buffer.from(key), place);
     return view && { ...view, value: Buffer.from(view.value) };
   }
 
-  /** Ends all nodes for good; may be called twice. */
+  /** Stops all nodes for good; may be called twice. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -204,7 +214,7 @@ export class TestCluster implements AsyncDisposable {
   }
 }
 
-/** Starts a cluster. Rejects with InvalidArgumentError for a bad option, otherwise with what node:tls or a listening socket says. */
+/** Starts a cluster. Rejects with InvalidArgumentError for a bad option, or with the error of node:tls or of the listening socket. */
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   checkClusterOptions(options);
   const [first = 'default'] = options.buckets ?? [];

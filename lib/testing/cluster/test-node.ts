@@ -6,17 +6,17 @@ import type { NodeAddress } from './options';
 import { ClusterOpcode, type ClusterOpcodeName } from './protocol';
 
 export interface RespawnOptions {
-  /** As if only the network had been away; default false: what had not been persisted is lost, and uuids are new. */
+  /** Keeps all data, as if only the network had failed. Default false: writes that were not persisted are lost, and vbucket uuids change. */
   readonly keepData?: boolean | undefined;
 }
 
-/** One node of a cluster for tests. */
+/** One node of a test cluster. */
 export class TestNode extends TestEndpoint<ClusterOpcodeName> {
-  /** In order of their making, from 0; `connection` of faults and recordings counts those of this node. */
+  /** In order of creation, from 0. In faults and recordings, `connection` counts the connections of this node. */
   readonly number: number;
   readonly host: string;
   readonly port: number;
-  /** With TLS; undefined without the option. */
+  /** Port with TLS; undefined without the `tls` option. */
   readonly securePort: number | undefined;
   readonly #call: Call<ClusterOperations>;
 
@@ -32,7 +32,7 @@ export class TestNode extends TestEndpoint<ClusterOpcodeName> {
     this.#call = call;
   }
 
-  /** Stops listening and ends every connection, without anybody being told. `respawn` brings it back at the same ports. */
+  /** Stops listening and ends every connection; the configuration stays as it is. `respawn` starts it again at the same ports. */
   async kill(options: StopOptions = {}): Promise<void> {
     checkStopOptions(options);
     return this.#call('kill', this.number, options.reset ?? false);
@@ -42,7 +42,7 @@ export class TestNode extends TestEndpoint<ClusterOpcodeName> {
     return this.#call('respawn', this.number, keepData);
   }
 
-  /** Like a node that hangs: nothing is read for so many milliseconds, then everything is answered. */
+  /** Reads nothing for the given milliseconds, like a node that hangs, and then answers everything. Resolves at the end. */
   async hiccup(milliseconds: number): Promise<void> {
     return this.#call('hiccup', this.number, milliseconds);
   }

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { type Document, nameOf } from './document';
+import type { Document } from './document';
 import type { SystemEvent } from './manifest';
 
-/** From `seqno` on the history is that of `uuid`. */
+/** From `seqno` on, the history has this uuid. */
 export interface FailoverEntry {
   readonly uuid: bigint;
   readonly seqno: bigint;
 }
 
-/** What happened in a vbucket under one seqno. */
+/** One entry in the history of a vbucket. */
 export type Change =
   | { readonly kind: 'document'; readonly seqno: bigint; readonly document: Document }
   | { readonly kind: 'system'; readonly seqno: bigint; readonly event: SystemEvent };
 
-/** Whoever wants to hear of changes as they happen. */
+/** Called for each change. */
 export type ChangeListener = (change: Change) => void;
 
 interface Lock {
@@ -22,20 +22,20 @@ interface Lock {
   readonly until: number;
 }
 
-/** What a crash leaves of a copy. */
+/** The state that survives a crash. */
 interface Disk {
   readonly documents: ReadonlyMap<string, Document>;
   readonly events: readonly Change[];
   readonly high: bigint;
 }
 
-/** One node's copy of a vbucket: the newest version of every document, deleted ones as well. */
+/** One node's copy of a vbucket: the latest version of each document, tombstones included. */
 export class VBucket {
   readonly id: number;
   /** Newest first; never empty. */
   failoverLog: readonly FailoverEntry[];
   high = 0n;
-  /** Deleted documents up to here are forgotten. */
+  /** Tombstones up to this seqno have been purged. */
   purged = 0n;
   readonly locks = new Map<string, Lock>();
   readonly #listeners = new Set<ChangeListener>();
@@ -60,7 +60,7 @@ export class VBucket {
     return this.#documents.size;
   }
 
-  /** Also one that is deleted. */
+  /** The latest version of a document; it may be a tombstone. */
   version(name: string): Document | undefined {
     return this.#documents.get(name);
   }
@@ -72,8 +72,7 @@ export class VBucket {
   apply(change: Change): void {
     this.high = change.seqno;
     if (change.kind === 'document') {
-      const { collection, key } = change.document;
-      this.#documents.set(nameOf(collection, key), change.document);
+      this.#documents.set(change.document.name, change.document);
     } else {
       this.#events.push(change);
       const { event } = change;
@@ -82,7 +81,7 @@ export class VBucket {
     for (const listener of this.#listeners) listener(change);
   }
 
-  /** What a client that has everything up to `seqno` lacks, in order; of each document the newest version. */
+  /** All changes after `seqno` in order, with only the latest version of each document. */
   changesAfter(seqno: bigint): Change[] {
     const changes = this.#events.filter((change) => change.seqno > seqno);
     for (const document of this.#documents.values())
@@ -95,7 +94,7 @@ export class VBucket {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Becomes what another copy is now. */
+  /** Copies the state of another copy. */
   copyFrom(other: VBucket): void {
     this.failoverLog = other.failoverLog;
     this.high = other.high;
@@ -104,12 +103,12 @@ export class VBucket {
     this.#events = [...other.#events];
   }
 
-  /** A new branch of the history begins with what this copy has. */
+  /** Starts a new branch of the history, with a new uuid. */
   branch(): void {
     this.failoverLog = [{ uuid: newUuid(), seqno: this.high }, ...this.failoverLog];
   }
 
-  /** Forgets every deleted document. */
+  /** Removes all tombstones. */
   purge(): void {
     for (const [name, document] of this.#documents) {
       if (document.deletion === undefined) continue;
@@ -118,7 +117,7 @@ export class VBucket {
     }
   }
 
-  /** Nothing more reaches the disk until `persist`. */
+  /** Holds persistence back until `persist`. */
   holdPersistence(): void {
     this.#disk ??= { documents: new Map(this.#documents), events: [...this.#events], high: this.high };
   }
@@ -127,7 +126,7 @@ export class VBucket {
     this.#disk = undefined;
   }
 
-  /** What was not persisted is lost, as by the death of the process. */
+  /** Loses everything that was not persisted, as after the death of the process. */
   crash(): void {
     const disk = this.#disk;
     if (disk !== undefined) {
@@ -148,6 +147,6 @@ export class VBucket {
 }
 
 function newUuid(): bigint {
-  // Never 0, which stands for no history at all.
+  // Never 0, which means that there is no history.
   return randomBytes(8).readBigUInt64BE() | 1n;
 }

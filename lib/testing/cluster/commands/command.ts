@@ -1,12 +1,12 @@
 import type { Frame } from '../frame';
 import type { Reply, Session } from '../session';
 
-/** What a command may be given by: anybody, a user, or a user who has chosen a bucket. */
+/** Who may run a command: anybody, an authenticated user, or a user who has selected a bucket. */
 export type Audience = 'anybody' | 'user' | 'bucket';
 
 /**
- * Executes a request. No answer is `undefined`: there is none at all, or it comes later. Ends with a `Refusal` otherwise.
- * 'quit' ends the connection.
+ * Executes a request. Returns undefined if there is no response or it is sent later; 'quit' ends the connection. Throws a
+ * `Refusal` if the command fails.
  */
 export type Execute = (request: Frame, session: Session) => Reply | readonly Reply[] | undefined | 'quit';
 

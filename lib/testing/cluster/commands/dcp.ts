@@ -29,7 +29,7 @@ function open(request: Frame, session: Session): Reply {
   if ((flags & OpenFlag.producer) === 0 || session.has(Feature.unorderedExecution))
     throw new Refusal(ClusterStatus.notSupported);
   const { host } = session;
-  // Of two with one name the older one is taken for what a client has left behind.
+  // A new producer replaces an older one with the same name.
   host.endProducer(name);
   const producer = new Producer(
     name,

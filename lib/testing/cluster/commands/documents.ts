@@ -9,7 +9,7 @@ import { checkWritable, commit, expiryOf, isLocked, locked } from './mutation';
 import { bucketOf, find, found, type Target, targetOf } from './target';
 import { givenValue, valueReply } from './values';
 
-/** The CAS of a document that somebody has locked, as everybody else sees it. */
+/** The CAS that readers see while a document is locked. */
 const CAS_OF_LOCKED = 0xffff_ffff_ffff_ffffn;
 const DEFAULT_LOCK_SECONDS = 15;
 const LONGEST_LOCK_SECONDS = 30;
@@ -72,7 +72,9 @@ function store(mode: 'set' | 'add' | 'replace'): Execute {
     if (mode === 'replace' && before === undefined) throw new Refusal(ClusterStatus.keyNotFound);
     const extras = request.extras();
     return commit(request, session, target, {
-      ...placeOf(target),
+      name: target.name,
+      collection: target.collection.id,
+      key: Buffer.from(target.key),
       value: Buffer.from(givenValue(request, session)),
       xattrs: before?.xattrs ?? NO_XATTRS,
       flags: extras.readUInt32BE(0),
@@ -203,8 +205,8 @@ function casShown(target: Target): bigint | undefined {
   return isLocked(target, 0n) ? CAS_OF_LOCKED : undefined;
 }
 
-function placeOf({ collection, key }: Target): Pick<Draft, 'collection' | 'key'> {
-  return { collection: collection.id, key: Buffer.from(key) };
+function placeOf({ name, collection, key }: Target): Pick<Draft, 'name' | 'collection' | 'key'> {
+  return { name, collection: collection.id, key: Buffer.from(key) };
 }
 
 function checkParts(request: Frame, extras: number, mayHaveValue: boolean): void {

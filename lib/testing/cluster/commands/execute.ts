@@ -22,7 +22,7 @@ const COMMANDS: ReadonlyMap<number, Command> = new Map([
   ...dcpCommands,
 ]);
 
-/** Quiet commands: what they do, and which of their answers they keep to themselves. */
+/** Quiet opcodes: the plain opcode, and the status for which no response is sent. */
 const QUIET: ReadonlyMap<number, { readonly loud: number; readonly unsaid: number }> = new Map(
   [
     [ClusterOpcode.getq, ClusterOpcode.get, ClusterStatus.keyNotFound],
@@ -40,7 +40,7 @@ const QUIET: ReadonlyMap<number, { readonly loud: number; readonly unsaid: numbe
   ].map(([opcode = 0, loud = 0, unsaid = 0]) => [opcode, { loud, unsaid }]),
 );
 
-/** What a request may have in front of its extras, and the feature that must have been agreed to for it. */
+/** The frame infos that a request may contain, and the feature that each needs. */
 const FRAMES: ReadonlyMap<number, number> = new Map([
   [FrameId.barrier, Feature.altRequest],
   [FrameId.durability, Feature.syncReplication],
@@ -75,7 +75,7 @@ function outcomeOf(request: Frame, opcode: number, session: Session): readonly R
   }
 }
 
-/** Of a request so malformed that nobody had thought of it: the client hears of that, the process goes on. */
+/** A malformed request must not end the process: the client gets the error. */
 function internal(error: unknown): Refusal {
   return new Refusal(ClusterStatus.internal, { error: { context: messageOf(error) } });
 }

@@ -7,7 +7,7 @@ import type { Reply, Session } from '../session';
 import { type Commands, forAnybody, forUsers } from './command';
 
 const PLAIN = 'PLAIN';
-/** Chosen as a bucket, it stands for none. */
+/** Selecting this name deselects the bucket. */
 const NO_BUCKET = '@no bucket@';
 
 export const handshakeCommands: Commands = [

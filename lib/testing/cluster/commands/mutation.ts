@@ -8,24 +8,27 @@ import type { Target } from './target';
 
 const LONGEST_DURABILITY_TIMEOUT = 0xfffe;
 
-/** What the framing extras of a mutation ask for. */
+/** What of a request has its framing extras. */
+export type Framed = Pick<Frame, 'framing' | 'framingLength'>;
+
+/** Options in the framing extras of a mutation. */
 interface Wishes {
   readonly isDurable: boolean;
   readonly keepsExpiry: boolean;
 }
 
-/** Old clients know no status of its own for a locked document. */
+/** Clients without XERROR do not know the status for a locked document. */
 export function locked(session: Session): Refusal {
   return new Refusal(session.has(Feature.xerror) ? ClusterStatus.locked : ClusterStatus.temporaryFailure);
 }
 
-/** Whether somebody has locked the document, and not with this CAS. */
+/** Whether the document is locked with another CAS. */
 export function isLocked({ vbucket, name, bucket }: Target, cas: bigint): boolean {
   const lock = vbucket.locks.get(name);
   return lock !== undefined && lock.until > bucket.clock.milliseconds && lock.cas !== cas;
 }
 
-/** A mutation must not disregard who has locked the document, or another durable write, or the CAS that it names. */
+/** Refuses a mutation of a locked document, during another durable write, or with a CAS that does not match. */
 export function checkWritable(
   request: Frame,
   session: Session,
@@ -42,10 +45,10 @@ export function checkWritable(
   if (lock?.cas !== cas && before.cas !== cas) throw new Refusal(ClusterStatus.keyExists);
 }
 
-/** The expiry that a new version is to have, in seconds since the Unix epoch. */
+/** The expiry of the new version, in seconds since the Unix epoch. */
 export function expiryOf(
   given: number,
-  request: Pick<Frame, 'framing'>,
+  request: Framed,
   target: Target,
   before: Document | undefined,
 ): number {
@@ -61,8 +64,8 @@ function clamped(given: number, now: number, maxTtl: number): number {
 }
 
 /**
- * Writes the version and answers; a durable write that is held is written and answered later, or never. The lock on the
- * document ends with it.
+ * Writes a version, ends the lock on the document, and returns the response. A durable write that a test holds is written and
+ * answered later.
  */
 export function commit(
   request: Frame,
@@ -92,12 +95,15 @@ export function commit(
   return undefined;
 }
 
-/** The mutation token, for those who have said that they want one. */
+/** The mutation token, if the client has asked for tokens. */
 export function tokenOf(document: Document, { vbucket }: Target, session: Session): Buffer | undefined {
   return session.has(Feature.mutationSeqno) ? u64(vbucket.uuid, document.seqno) : undefined;
 }
 
-function wishesOf(request: Pick<Frame, 'framing'>): Wishes {
+const NO_WISHES: Wishes = { isDurable: false, keepsExpiry: false };
+
+function wishesOf(request: Framed): Wishes {
+  if (request.framingLength === 0) return NO_WISHES;
   let isDurable = false;
   let keepsExpiry = false;
   for (const { id, bytes } of request.framing() ?? []) {

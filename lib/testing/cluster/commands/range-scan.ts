@@ -10,7 +10,7 @@ import type { VBucket } from '../vbucket';
 import { type Commands, ofBucket } from './command';
 import { bucketOf, collectionOf, copyFor } from './target';
 
-/** Documents of one answer. */
+/** Maximum number of documents in a response. */
 const BATCH = 50;
 const UUID_BYTES = 16;
 const CONTENTS = { keys: 0, documents: 1 } as const;
@@ -97,7 +97,7 @@ function parsed(value: Buffer): Given {
     const given: unknown = JSON.parse(value.toString('utf8'));
     if (typeof given === 'object' && given !== null) return given as Given;
   } catch {
-    // Answered like any other value that is no object.
+    // Handled below, like any value that is not an object.
   }
   throw invalid('A scan is described by an object of JSON');
 }

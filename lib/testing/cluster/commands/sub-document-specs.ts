@@ -3,7 +3,7 @@ import type { LookupKind, MutationKind } from '../json/sub-document';
 import { ClusterOpcode as Op, ClusterStatus as Status } from '../protocol';
 import { invalid, Refusal } from '../refusal';
 
-/** Most specs of one request. */
+/** Maximum number of specs in a request. */
 const MOST_SPECS = 16;
 
 export const PathFlag = { createPath: 0x01, xattr: 0x04, expandMacros: 0x10, binary: 0x20 } as const;
@@ -53,7 +53,7 @@ export interface MutationSpec {
   readonly value: Buffer;
 }
 
-/** What concerns the document as a whole. `expiry`: undefined where the request says nothing of it. */
+/** Options for the whole document. `expiry` is undefined if the request has none. */
 export interface Wrapping {
   readonly flags: number;
   readonly expiry: number | undefined;

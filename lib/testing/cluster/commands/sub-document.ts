@@ -8,7 +8,7 @@ import { ClusterOpcode as Op, ClusterStatus as Status } from '../protocol';
 import { Refusal } from '../refusal';
 import type { Reply, Session } from '../session';
 import { type Commands, ofBucket } from './command';
-import { checkWritable, commit, expiryOf } from './mutation';
+import { checkWritable, commit, expiryOf, type Framed } from './mutation';
 import {
   DocumentFlag,
   type LookupSpec,
@@ -69,7 +69,7 @@ function lookUpMany(request: Frame, session: Session): Reply {
   return { status: failed ? bad : good, cas: document.cas, value: Buffer.concat(pieces) };
 }
 
-/** The document, a deleted one only for those who want that. */
+/** The document. A tombstone is returned only if the request allows it. */
 function readable(
   request: Frame,
   session: Session,
@@ -126,7 +126,7 @@ interface Result {
   readonly value: Buffer;
 }
 
-/** All specs or none: of the first that fails the index and the status are answered. */
+/** Applies all specs or none. The response to a failure has the index and status of the first spec that failed. */
 function applied(
   request: Frame,
   session: Session,
@@ -171,7 +171,7 @@ function deletedFor(target: Target, { flags }: Wrapping): Document | undefined {
   return (flags & DocumentFlag.accessDeleted) === 0 ? undefined : target.vbucket.version(target.name);
 }
 
-/** What the specs are applied to: the document, what is left of it, or a new one. */
+/** What the specs are applied to: the document, its tombstone, or a new document. */
 function baseOf(
   target: Target,
   alive: Document | undefined,
@@ -194,17 +194,18 @@ function baseOf(
   const isArray = first?.path === '' && first.kind.startsWith('array');
   const isDeleted = has(DocumentFlag.createAsDeleted);
   return {
+    name: target.name,
     collection: target.collection.id,
     key: Buffer.from(target.key),
     value: isDeleted ? Buffer.alloc(0) : Buffer.from(isArray ? '[]' : '{}'),
     xattrs: NO_XATTRS,
     flags: 0,
-    expiry: expiryOf(0, NO_WISHES, target, undefined),
+    expiry: expiryOf(0, UNFRAMED, target, undefined),
     deletion: isDeleted ? 'deleted' : undefined,
   };
 }
 
-const NO_WISHES = { framing: () => [] };
+const UNFRAMED: Framed = { framingLength: 0, framing: () => [] };
 
 interface Stepped {
   readonly draft: Draft;

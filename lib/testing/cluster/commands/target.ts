@@ -7,7 +7,7 @@ import { invalid, Refusal } from '../refusal';
 import type { Session } from '../session';
 import type { VBucket } from '../vbucket';
 
-/** The document that a request is about, whether there is one or not. */
+/** The document that a request addresses; it may not exist. */
 export interface Target {
   readonly bucket: Bucket;
   readonly vbucket: VBucket;
@@ -22,7 +22,7 @@ export function bucketOf(session: Session): Bucket {
   return bucket;
 }
 
-/** This node's copy of the vbucket in the header, if it is the one that the request may go to. */
+/** This node's copy of the vbucket in the header, if it has the state that the request needs. */
 export function copyFor(
   request: { readonly vbucket: number },
   session: Session,
@@ -50,7 +50,7 @@ export function collectionOf(bucket: Bucket, id: number): Collection {
   return collection;
 }
 
-/** Of a collection or scope that there is not, with what tells the client whether it should look again. */
+/** The refusal for an unknown collection or scope. The manifest uid tells the client whether its own manifest is old. */
 export function unknown(status: number, bucket: Bucket): Refusal {
   return new Refusal(status, { manifest_uid: bucket.manifest.uid.toString(16) });
 }

@@ -5,10 +5,10 @@ import { invalid } from '../refusal';
 import type { Reply, Session } from '../session';
 import { compressed, uncompressed } from '../snappy';
 
-/** Below this many bytes compression gains nothing. */
+/** Smaller values are not compressed. */
 const WORTH_COMPRESSING = 32;
 
-/** The value of a request, as it is to be stored. */
+/** The value of a request, uncompressed. */
 export function givenValue(request: Frame, session: Session): Buffer {
   const value = request.value();
   const { datatype } = request;
@@ -21,7 +21,7 @@ export function givenValue(request: Frame, session: Session): Buffer {
   return plain;
 }
 
-/** Value and datatype, as this client may be sent them. */
+/** The value and datatype for this client. */
 export function valueReply(document: Document, session: Session): Pick<Reply, 'value' | 'datatype'> {
   const json = session.has(Feature.json) && isJson(document) ? Datatype.json : 0;
   const { value } = document;

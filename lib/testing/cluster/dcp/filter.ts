@@ -1,12 +1,12 @@
 import type { Change } from '../vbucket';
 
-/** Which collections a stream is of; neither: all of the bucket. */
+/** The collections of a stream. Without either property: all of the bucket. */
 export interface Filter {
   readonly collections?: ReadonlySet<number> | undefined;
   readonly scope?: number | undefined;
 }
 
-/** Whether a change is for a stream; `scopeOf` tells where the collection is, or was. */
+/** Whether a filter selects a change. */
 export function isFor(
   { collections, scope }: Filter,
   change: Change,

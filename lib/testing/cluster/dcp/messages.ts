@@ -4,7 +4,7 @@ import { leb128, u32, u64 } from '../numbers';
 import { packet } from '../packet';
 import { Datatype, Magic, ClusterOpcode as Op } from '../protocol';
 
-/** What all messages of a stream have, and how the connection wants them. */
+/** The properties that all messages of a stream share. */
 export interface Form {
   readonly partition: number;
   readonly opaque: number;
@@ -14,7 +14,7 @@ export interface Form {
   readonly withValues: boolean;
   readonly withDeleteTimes: boolean;
   readonly withExpirations: boolean;
-  /** '2.0' and '2.2' have markers with more in them. */
+  /** Version of snapshot markers; newer versions have more fields. */
   readonly markers: '1' | '2.0' | '2.2';
 }
 
@@ -107,7 +107,7 @@ function keyOf({ hasCollections }: Form, { collection, key }: Document): Buffer 
   return hasCollections ? Buffer.concat([leb128(collection), key]) : key;
 }
 
-/** Xattrs come before the value, each with its length and a zero byte behind its name and its text. */
+/** Xattrs precede the value. Each has its length, its name and its text, with a zero byte after both. */
 function bodyOf(form: Form, document: Document): { readonly datatype: number; readonly value: Buffer } {
   const value = form.withValues ? document.value : Buffer.alloc(0);
   const json = value.length > 0 && isJson(document) ? Datatype.json : 0;

@@ -6,7 +6,7 @@ import { type EndReasonName, type Form, noopMessage } from './messages';
 import { StreamFlag, type StreamRequest } from './request';
 import { type Cuts, Stream } from './stream';
 
-/** Messages of one write. */
+/** Maximum size of one write. */
 const BATCH_BYTES = 64 * 1024;
 
 export const OpenFlag = {
@@ -17,7 +17,7 @@ export const OpenFlag = {
   noValueWithDatatype: 0x40,
 } as const;
 
-/** Settings that DCP_CONTROL knows; another one is refused. */
+/** The settings that DCP_CONTROL accepts. */
 const CONTROLS: ReadonlySet<string> = new Set([
   'connection_buffer_size',
   'enable_noop',
@@ -56,7 +56,7 @@ export class Producer {
   #isPumping = false;
   #noops: NodeJS.Timeout | undefined;
   #noopOpaque = 0;
-  /** No-ops that have been answered. */
+  /** Number of answered NOOPs. */
   answeredNoops = 0;
 
   constructor(name: string, flags: number, consumer: Consumer, cuts: () => Cuts) {
@@ -106,7 +106,7 @@ export class Producer {
     this.pump();
   }
 
-  /** Closed by the client, who is told of it where it has asked for that. */
+  /** Closes a stream for the client, with a stream end message if the client has asked for it. */
   close(partition: number, streamId: number | undefined): void {
     const isIt = ({ partition: of, streamId: id }: Form): boolean => of === partition && id === streamId;
     if (this.#isOn('send_stream_end_on_client_close_stream')) this.end('closed', isIt);
@@ -114,7 +114,7 @@ export class Producer {
     this.#forgetEnded();
   }
 
-  /** Ends the streams that are meant with a reason. */
+  /** Ends the matching streams with a reason. */
   end(reason: EndReasonName, isMeant: (form: Form) => boolean): void {
     for (const stream of this.#streams) {
       const message = isMeant(stream.form) ? stream.finish(reason) : undefined;
@@ -133,7 +133,7 @@ export class Producer {
     this.#consumer.send(noopMessage(this.#noopOpaque));
   }
 
-  /** Sends soon what there is; what is written together until then makes one snapshot. */
+  /** Sends pending messages in a later turn of the event loop. Changes made until then form one snapshot. */
   pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
@@ -143,7 +143,7 @@ export class Producer {
     });
   }
 
-  /** The connection is gone. */
+  /** Called when the connection has ended. */
   stop(): void {
     for (const stream of this.#streams) stream.stop();
     this.#streams.length = 0;
@@ -158,7 +158,7 @@ export class Producer {
     let sends = true;
     while (sends && this.#hasRoom) {
       sends = false;
-      // One message of each in turn.
+      // Take one message of each stream in turn.
       for (const stream of this.#streams) {
         const message = this.#hasRoom ? stream.next(cuts) : undefined;
         if (message === undefined) continue;

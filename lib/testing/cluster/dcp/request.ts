@@ -15,7 +15,7 @@ export const StreamFlag = {
   ignoresPurges: 0x80,
 } as const;
 
-/** A stream as a client asks for it. */
+/** A stream request. */
 export interface StreamRequest extends Resumption {
   readonly flags: number;
   readonly end: bigint;
@@ -69,7 +69,7 @@ function objectOf(value: Buffer): Readonly<Record<string, unknown>> {
     const given: unknown = JSON.parse(value.toString('utf8'));
     if (typeof given === 'object' && given !== null) return given as Readonly<Record<string, unknown>>;
   } catch {
-    // Answered like any other value that is no object.
+    // Handled below, like any value that is not an object.
   }
   throw invalid('A filter is an object of JSON');
 }

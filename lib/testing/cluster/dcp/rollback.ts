@@ -1,14 +1,14 @@
 import type { FailoverEntry } from '../vbucket';
 
-/** Where a stream is to go on. The snapshot is the one that the client has `start` from. */
+/** The position at which a client resumes. The snapshot is the one that contains `start`. */
 export interface Resumption {
   readonly start: bigint;
   readonly uuid: bigint;
   readonly snapshotStart: bigint;
   readonly snapshotEnd: bigint;
-  /** Deletions that have been forgotten are no reason to begin anew. */
+  /** Purged tombstones do not cause a rollback. */
   readonly ignoresPurges: boolean;
-  /** A uuid that is not known is one even to those who have nothing yet. */
+  /** An unknown uuid causes a rollback even if `start` is 0. */
   readonly isStrict: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface History {
   readonly purged: bigint;
 }
 
-/** The seqno that a client has to go back to, by the rules of kv_engine's `docs/dcp`; undefined: it may go on. */
+/** The seqno that a client has to roll back to, by the rules of kv_engine's `docs/dcp`; undefined: it can resume. */
 export function rollbackOf(
   resumption: Resumption,
   { failoverLog, high, purged }: History,
@@ -28,7 +28,7 @@ export function rollbackOf(
   if (start === 0n && (uuid === 0n || !isStrict)) return undefined;
   const index = failoverLog.findIndex((entry) => entry.uuid === uuid);
   if (index === -1) return 0n;
-  // Who has all of a snapshot, or nothing of it, is between two.
+  // A client that has all of a snapshot, or none of it, is between two snapshots.
   const snapshotStart = start === resumption.snapshotEnd ? start : resumption.snapshotStart;
   const snapshotEnd = start === resumption.snapshotStart ? start : resumption.snapshotEnd;
   if (snapshotStart < purged && start !== 0n && !ignoresPurges) return 0n;

@@ -12,11 +12,11 @@ import {
   systemMessage,
 } from './messages';
 
-/** How streams cut what they send. */
+/** How streams cut their snapshots. */
 export interface Cuts {
-  /** Most changes of a snapshot; a backfill is one snapshot, whatever its size. */
+  /** Maximum number of changes in an in-memory snapshot. A backfill is always one snapshot. */
   readonly snapshotItems: number;
-  /** Markers are sent, what is in the snapshots is not. */
+  /** Snapshot markers are sent without the changes in the snapshots. */
   readonly holdsItems: boolean;
 }
 
@@ -25,13 +25,13 @@ export interface StreamOptions {
   readonly vbucket: VBucket;
   readonly filter: Filter;
   readonly start: bigint;
-  /** Where the client's snapshot began, from which the first marker starts. */
+  /** The start of the client's snapshot, which is the start of the first marker. */
   readonly snapshotStart: bigint;
   readonly end: bigint;
   readonly isOutOfOrder: boolean;
   readonly tellsAdvances: boolean;
   scopeOf(collection: number): number | undefined;
-  /** There is something to send. */
+  /** Called when there is something to send. */
   wake(): void;
 }
 
@@ -43,7 +43,7 @@ interface Open {
   begun: boolean;
 }
 
-/** One stream of changes of a vbucket, as a source of messages; whoever sends them asks for the next one when there is room. */
+/** The change stream of one vbucket. The producer asks it for the next message when there is room. */
 export class Stream {
   readonly form: Form;
   readonly #options: StreamOptions;
@@ -99,21 +99,21 @@ export class Stream {
     return this.#endSnapshot(snapshot) ?? this.next(cuts);
   }
 
-  /** The last message; undefined where there has been one. */
+  /** The stream end message; undefined if the stream is already over. */
   finish(reason: EndReasonName): Buffer | undefined {
     if (this.#isOver) return undefined;
     this.stop();
     return endMessage(this.form, reason);
   }
 
-  /** Ends without a word. */
+  /** Ends the stream without a message. */
   stop(): void {
     this.#isOver = true;
     this.#stopListening();
     this.#waiting = [];
   }
 
-  /** Nothing that the filter is of is there any more. */
+  /** Whether the change drops everything that the filter selects. */
   #empties(change: Change): boolean {
     const { filter } = this.#options;
     if (change.kind !== 'system') return false;

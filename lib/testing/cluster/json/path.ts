@@ -1,10 +1,10 @@
 /** The name of a member, or the index of an element; -1: the last. */
 export type Component = string | number;
 
-/** More components than this are too many. */
+/** Maximum number of components. */
 const DEEPEST = 32;
 
-/** The components of a sub-document path; names of components stand between backticks where they have what means something. */
+/** Parses a sub-document path. Backticks quote names with special characters. */
 export function parsePath(path: string): Component[] | 'invalid' | 'too deep' {
   const components: Component[] = [];
   let at = 0;
@@ -43,7 +43,7 @@ function plainName(path: string, at: number): Name | undefined {
   return end === at ? undefined : { text: path.slice(at, end), end };
 }
 
-/** Two backticks in a row stand for one. */
+/** Within backticks, a doubled backtick means one. */
 function quotedName(path: string, at: number): Name | undefined {
   let text = '';
   for (let end = at + 1; end < path.length; end += 1) {

@@ -19,13 +19,13 @@ export type MutationKind =
 export interface Mutation {
   readonly kind: MutationKind;
   readonly path: string;
-  /** JSON; of what is pushed, also several values with commas between them. */
+  /** JSON. For pushes also several values separated by commas. */
   readonly value: string;
-  /** Makes what is missing on the way to the path. */
+  /** Creates missing parents of the path. */
   readonly createsPath: boolean;
 }
 
-/** What a mutation makes of a text, and what is answered. */
+/** The changed text, and the value that is returned to the client. */
 export interface Mutated {
   readonly text: string;
   readonly result?: string;
@@ -34,7 +34,7 @@ export interface Mutated {
 const MAX_I64 = 2n ** 63n - 1n;
 const MIN_I64 = -(2n ** 63n);
 
-/** The text that is answered; empty for `exists`. Ends with a Refusal where there is none. */
+/** The text found; empty for `exists`. Throws a Refusal if there is none. */
 export function lookUp(text: string, kind: LookupKind, path: string): string {
   const found = existing(locate(text, componentsOf(path)));
   const value = textOf(text, found.value);
@@ -90,7 +90,7 @@ function setMember(text: string, components: readonly Component[], mutation: Mut
   return spliced(text, location.value, value);
 }
 
-/** With everything from the missing component on, around the value. */
+/** Inserts the value with its missing parents. */
 function created(
   text: string,
   components: readonly Component[],
@@ -114,7 +114,7 @@ function removed(text: string, components: readonly Component[]): string {
   const index = entries.findIndex(({ from }) => from === entry.from);
   const next = entries[index + 1];
   const before = entries[index - 1];
-  // With the comma behind it or, of the last one, the comma before it.
+  // Also remove the comma after the entry or, for the last entry, before it.
   if (next !== undefined) return spliced(text, { from: entry.from, to: next.from }, '');
   return spliced(text, { from: before?.to ?? entry.from, to: entry.to }, '');
 }

@@ -1,18 +1,18 @@
 import type { Component } from './path';
 
-/** Part of a text, its end excluded. */
+/** A part of a text; `to` is exclusive. */
 export interface Range {
   readonly from: number;
   readonly to: number;
 }
 
-/** One member or element: `from` is where its name begins, if it has one. */
+/** A member or an element. The range of a member begins with its name. */
 export interface Entry extends Range {
   readonly name: string | undefined;
   readonly value: Range;
 }
 
-/** Where a path ends, or the last place that there is of it. */
+/** Where a path leads in a text. */
 export type Location =
   | {
       readonly kind: 'found';
@@ -20,12 +20,12 @@ export type Location =
       readonly parent: Range | undefined;
       readonly entry: Entry | undefined;
     }
-  /** `container` has no `components[depth]`. */
+  /** `container` exists and has no `components[depth]`. */
   | { readonly kind: 'missing'; readonly container: Range; readonly depth: number }
-  /** What is there has no members, or no elements. */
+  /** A value on the path is not an object, or not an array, as the path needs. */
   | { readonly kind: 'mismatch' };
 
-/** These functions read JSON that is known to be valid. They leave its text as it is: numbers keep their digits. */
+/** These functions read text that is known to be valid JSON. They work on the text itself, so numbers keep their digits. */
 
 export function rootOf(text: string): Range {
   const from = skipSpace(text, 0);

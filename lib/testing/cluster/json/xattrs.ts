@@ -1,7 +1,7 @@
 import type { Xattrs } from '../document';
 import { entriesOf, rootOf, textOf } from './text';
 
-/** All xattrs as the text of one object, in which a path begins with the name of one. */
+/** All xattrs as the text of one object, so that xattr paths work on it. */
 export function xattrsText(xattrs: Xattrs): string {
   return `{${[...xattrs].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`;
 }
