@@ -108,8 +108,8 @@ export class BaseView<
   }
 
   /**
-   * A collection of the default scope. UnsupportedError on engines without collections, InvalidArgumentError (`collection`) for an
-   * impossible name.
+   * A collection of the default scope. UnsupportedError on engines without collections, InvalidArgumentError
+   * (`collection`) for an invalid name.
    */
   collection(name: string): CollectionView {
     return this.scope(DEFAULT_SCOPE).collection(name);

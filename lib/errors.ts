@@ -24,7 +24,10 @@ export interface ErrorContext {
   readonly requested?: string;
   readonly oldest?: string;
   readonly resumeFrom?: string;
-  /** The path of the invalid value of a ValidationError, such as `lines[3].price`; empty for the record itself. Of lookupIn() and mutateIn(), the path. */
+  /**
+   * The path of the invalid value of a ValidationError, such as `lines[3].price`; empty for the record itself. For
+   * lookupIn() and mutateIn(), the path at fault.
+   */
   readonly path?: string;
   /** The place in the text of a DdlSyntaxError, both counted from 1; the column is in UTF-16 code units. */
   readonly line?: number;
@@ -130,8 +133,8 @@ export class PathExistsError extends EvenkeelError {
 }
 
 /**
- * A durable write whose outcome the server does not know: it may have been made, and may still be undone. Always `ambiguous`. Read
- * the record before you write it again.
+ * The server does not know the outcome of a durable write: it may have been made, and may still be undone. Always
+ * `ambiguous`. Read the record before writing it again.
  */
 export class DurabilityAmbiguousError extends EvenkeelError {
   static override readonly code: string = 'EVENKEEL_DURABILITY_AMBIGUOUS';

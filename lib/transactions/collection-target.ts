@@ -3,7 +3,7 @@ import type { CollectionName, DocumentEngine } from './documents';
 import type { Operation } from './operation';
 import type { Target } from './target';
 
-/** A target whose operations are of one collection. */
+/** A target that sends all operations to one collection. */
 export class CollectionTarget implements Target {
   readonly transcoder;
   readonly mayBeUnversioned;

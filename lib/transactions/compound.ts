@@ -1,7 +1,7 @@
 import type { CollectionName } from './documents';
 import type { Details, Operation } from './operation';
 
-/** The engine's side of a GetMany: starts and cancels its operations. */
+/** The engine's side of a compound: starts and cancels its operations. */
 export interface Submitter {
   /** The default timeout of operations, in ms. */
   readonly timeout: number;
@@ -33,16 +33,18 @@ export interface Compound<R> {
   /** The method the user called. */
   readonly op: string;
   readonly keys: readonly string[];
-  /** How many operations it is, at most. */
+  /** The maximum number of operations. */
   readonly size: number;
   readonly details: Details | undefined;
-  /** Of all its keys; set before it starts. */
+  /** The collection of all its keys; set before it starts. */
   collection: CollectionName | undefined;
   readonly promise: Promise<R>;
-  /** How many of the keys were there, by now. */
+  /** The number of keys found so far. */
   readonly hits: number;
-  /** Starts what there is room for. Throws, with nothing started, what the first bad key should throw. */
+  /**
+   * Starts as many operations as there is room for. Throws the error of the first bad key before anything has started.
+   */
   start(submitter: Submitter): void;
-  /** Rejects, and withdraws what is under way. */
+  /** Rejects, and cancels what is under way. */
   discard(error: unknown): void;
 }

@@ -7,8 +7,8 @@ import type { Target } from './target';
 export interface DurabilityOptions {
   /**
    * When the write is complete. Default: when the active copy has it in memory. The server gets nine tenths of the
-   * timeout, but at least 1500 ms. May reject with DurabilityAmbiguousError or DurabilityImpossibleError. UnsupportedError on engines
-   * without copies.
+   * timeout, but at least 1500 ms. May reject with DurabilityAmbiguousError or DurabilityImpossibleError.
+   * UnsupportedError on engines without copies.
    */
   readonly durability?: Durability | undefined;
 }

@@ -12,7 +12,7 @@ export interface Target {
   readonly withoutMeta?: string | undefined;
   /** ms since 1970, on the engine's clock. */
   now(): number;
-  /** Throws UnsupportedError, which names the feature, on engines without collections of documents. */
+  /** Throws UnsupportedError naming the feature on engines without collections of documents. */
   documents(feature: string): DocumentEngine;
   /** Throws what the call should throw; later errors reject the promise. */
   dispatch<T>(operation: Operation): Promise<T>;

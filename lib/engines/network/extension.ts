@@ -1,17 +1,17 @@
 import type { Kind, Operation } from '../../transactions/operation';
 
-/** 'late': for want of time only. */
+/** 'late': it could be retried, but there is no time left. */
 export type Retry = { readonly after: Promise<unknown> } | 'late';
 
 /** What an engine adds to its operations beyond key, value and details. */
 export interface Extension {
   /**
-   * Writes further parameters of the call. Returns CODE_… bits, or what is to resolve before the operation can be handed in; where
-   * that rejects, the operation does.
+   * Writes further parameters of the call. Returns CODE_… bits, or a promise that must resolve before the operation can
+   * be submitted; if that rejects, so does the operation.
    */
   prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Promise<unknown>;
-  /** Whether an answer with this status, other than SUCCESS, is what was asked for. */
+  /** Whether an answer with this status, other than SUCCESS, is a success. */
   isSuccess(kind: Kind, status: number): boolean;
-  /** After which an operation that was answered with the status is handed in again; undefined: the status is final. */
+  /** When to resubmit an operation that was answered with this status; undefined: the status is final. */
   retry(operation: Operation, status: number, body: () => Buffer): Retry | undefined;
 }

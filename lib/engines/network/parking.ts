@@ -6,7 +6,7 @@ import { onAbort, reasonOf } from '../../transactions/abort';
 import type { Waiting } from '../../transactions/compound';
 import { details, nameOf, type Operation } from '../../transactions/operation';
 
-/** Where operations are handed in. */
+/** Where operations are submitted. */
 export interface ParkingSite {
   submit(operation: Operation): void;
   wait(waiting: Waiting): void;
@@ -14,7 +14,7 @@ export interface ParkingSite {
   resume<R>(start: () => R): R;
 }
 
-/** Operations that wait for something before they are handed in, or again, within their deadlines. */
+/** Operations that wait for something before they are submitted or resubmitted, within their deadlines. */
 export class Parking {
   readonly #site: ParkingSite;
   readonly #timers: Timers;
@@ -25,7 +25,7 @@ export class Parking {
     this.#timers = timers;
   }
 
-  /** `cause`: why it was not done before. */
+  /** `cause` is why it was not executed before. */
   park(operation: Operation, until: Promise<unknown>, cause: EvenkeelError | undefined): void {
     const parked = new Parked(operation, until, cause, this.#site, this.#timers, () =>
       this.#parked.delete(operation),
@@ -34,7 +34,7 @@ export class Parking {
     parked.begin();
   }
 
-  /** It is no longer wanted. */
+  /** Cancels an operation that is no longer wanted. */
   cancel(operation: Operation): void {
     this.#parked.get(operation)?.cancel();
   }
@@ -86,7 +86,7 @@ class Parked implements Waiting {
   }
 
   proceed(): void {
-    // It waits for nothing of the client.
+    // It waits for no room in the client.
   }
 
   giveUp(error: unknown): void {
@@ -107,7 +107,7 @@ class Parked implements Waiting {
     this.#end(() => this.#operation.fail(error));
   }
 
-  /** `last`: before the client may take itself for idle. */
+  /** `last` runs before the client can become idle. */
   #end(last: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -124,7 +124,7 @@ class Parked implements Waiting {
   }
 }
 
-/** Of an operation that was not done in time, though nothing was left undecided about it. */
+/** The error of an operation that was certainly not executed before its deadline. */
 export function lateError(operation: Operation, cause: EvenkeelError | undefined): TimeoutError {
   const { kind, key, attempts } = operation;
   const op = nameOf(kind);
