@@ -25,7 +25,9 @@ export type ConnectionString =
 
 export const DEFAULT_PORT = 11211;
 const LONGEST_SHOWN = 200;
-const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
+const PLANNED = ['aerospike:'];
+/** parseCouchbaseUrl() understands them. */
+const ELSEWHERE = ['couchbase:', 'couchbases:'];
 
 /**
  * Parses `embedded:`, `embedded:///dir` (percent-encoded), `memcached://host[:port],…` (IPv6 in brackets, default port
@@ -36,6 +38,10 @@ const PLANNED = ['couchbase:', 'couchbases:', 'aerospike:'];
 export function parseConnectionString(url: string): ConnectionString {
   if (typeof url !== 'string') throw invalidArgument('url', `url is a string, not ${shown(url)}`);
   const scheme = /^([a-z]+:)/.exec(url)?.[1];
+  if (scheme !== undefined && ELSEWHERE.includes(scheme))
+    throw new UnsupportedError(`a ${scheme.slice(0, -1)} url can be given to connect(), and not here`, {
+      context: { argument: 'url' },
+    });
   if (scheme !== undefined && PLANNED.includes(scheme)) {
     throw new UnsupportedError(`evenkeel has no ${scheme.slice(0, -1)} engine yet`, {
       context: { argument: 'url' },

@@ -187,11 +187,17 @@ test('a user and a password may stand before the servers, percent-encoded', () =
       });
 });
 
-test('the engines to come are not supported yet, by name', async () => {
-  for (const engine of ['couchbase', 'couchbases', 'aerospike']) {
-    await assert.rejects(
-      connect(`${engine}://host`),
-      (error) => error instanceof UnsupportedError && error.message.includes(engine),
+test('an engine to come is not supported yet, by name', async () => {
+  await assert.rejects(
+    connect('aerospike://host'),
+    (error) => error instanceof UnsupportedError && error.message.includes('aerospike'),
+  );
+});
+
+test('a url of Couchbase is for connect() only', () => {
+  for (const engine of ['couchbase', 'couchbases'])
+    assert.throws(
+      () => parseConnectionString(`${engine}://host/bucket`),
+      (error) => error instanceof UnsupportedError && error.message.includes('connect()'),
     );
-  }
 });
