@@ -304,10 +304,9 @@ TEST(Protocols, SayWhatTheyHave) {
     EXPECT_EQ(sayers({.op = op}), "bmCc") << static_cast<int>(op);
   EXPECT_EQ(sayers({.op = Op::kFlush}), "bm");
   for (const Op op : {Op::kGetOrClaim, Op::kGetDetails, Op::kInvalidate}) EXPECT_EQ(sayers({.op = op}), "m");
-  for (const Op op :
-       {Op::kGetReplica, Op::kGetAndLock, Op::kUnlock, Op::kGetMeta, Op::kLookupIn, Op::kMutateIn, Op::kNoop,
-        Op::kObserveSeqno, Op::kClusterConfig, Op::kGetManifest, Op::kGetCollectionId, Op::kRangeScanCreate,
-        Op::kRangeScanContinue, Op::kRangeScanCancel})
+  for (const Op op : {Op::kGetReplica, Op::kGetAndLock, Op::kUnlock, Op::kGetMeta, Op::kLookupIn,
+                      Op::kMutateIn, Op::kNoop, Op::kObserveSeqno, Op::kGetManifest, Op::kGetCollectionId,
+                      Op::kRangeScanCreate, Op::kRangeScanContinue, Op::kRangeScanCancel})
     EXPECT_EQ(sayers({.op = op}), "Cc") << static_cast<int>(op);
   EXPECT_EQ(sayers({.op = Op::kClusterConfig}), "mCc");
   EXPECT_EQ(sayers({.op = static_cast<Op>(0x23)}), "");
