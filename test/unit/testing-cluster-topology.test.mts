@@ -72,6 +72,24 @@ test('after the death of a node its replicas serve what they have, on a new bran
   for (const client of clients) await client.close();
 });
 
+test('after the death of a process replicas have the history of their active copies', async () => {
+  await using cluster = await startCluster({ nodes: 2, vbuckets: 2 });
+  const replica = await ClusterClient.join(nodeAt(cluster, 1), { vbuckets: 2 });
+  await cluster.hold('persistence');
+  const client = await ClusterClient.join(nodeAt(cluster, 0), { vbuckets: 2 });
+  await client.put('k', 'x', { vbucket: 0 });
+  await client.close();
+  await nodeAt(cluster, 0).respawn();
+  const again = await ClusterClient.join(nodeAt(cluster, 0), { vbuckets: 2 });
+  const { value: log } = await again.ask({ opcode: Op.getFailoverLog, vbucket: 0 });
+  for (const each of [again, replica]) {
+    const observe = { opcode: Op.observeSeqno, vbucket: 0, value: log.subarray(0, 8) };
+    const { value } = await each.ask(observe);
+    assert.deepEqual([value[0], value.readBigUInt64BE(19)], [0, 0n]);
+  }
+  for (const each of [again, replica]) await each.close();
+});
+
 test('vbuckets that have lost all copies are empty after the next rebalance', async () => {
   await using cluster = await startCluster({ nodes: 2, replicas: 0, vbuckets: 2 });
   const client = await ClusterClient.join(nodeAt(cluster, 0), { vbuckets: 2 });

@@ -154,6 +154,17 @@ export class Bucket {
     for (const copies of this.#copies) for (const { vbucket } of copies.values()) vbucket.persist();
   }
 
+  /** The process of a node has died and is back. Active copies lose what was not persisted, and replicas follow them. */
+  crash(node: number): void {
+    for (const copies of this.#copies) {
+      const copy = copies.get(node);
+      if (copy?.state === 'active') copy.vbucket.crash();
+      const active = activeOf(copies);
+      if (copy === undefined || active === undefined || this.#replicationHeld) continue;
+      for (const { vbucket, state } of copies.values()) if (state === 'replica') vbucket.copyFrom(active);
+    }
+  }
+
   /** Holds replication back until `replicate`. */
   holdReplication(): void {
     this.#replicationHeld = true;

@@ -135,9 +135,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   /** Without `keepData` as after the death of the process: what had not been persisted is lost. */
   async respawn(node: number, keepData: boolean): Promise<void> {
     await this.#node(node).stop({});
-    if (!keepData)
-      for (const bucket of this.buckets.values())
-        for (const { vbucket } of bucket.copiesOn(node)) vbucket.crash();
+    if (!keepData) for (const bucket of this.buckets.values()) bucket.crash(node);
     await this.#node(node).listen();
   }
 

@@ -38,6 +38,7 @@ function open(request: Frame, session: Session): Reply {
       bucket: bucketOf(session),
       node: host.number,
       hasCollections: session.has(Feature.collections),
+      hasJson: session.has(Feature.json),
       send: (bytes) => session.send(bytes),
     },
     () => host.cuts,

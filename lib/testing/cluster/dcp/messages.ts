@@ -10,6 +10,8 @@ export interface Form {
   readonly opaque: number;
   readonly streamId: number | undefined;
   readonly hasCollections: boolean;
+  /** JSON values are marked as such. */
+  readonly hasJson: boolean;
   readonly withXattrs: boolean;
   readonly withValues: boolean;
   readonly withDeleteTimes: boolean;
@@ -110,7 +112,7 @@ function keyOf({ hasCollections }: Form, { collection, key }: Document): Buffer 
 /** Xattrs precede the value. Each has its length, its name and its text, with a zero byte after both. */
 function bodyOf(form: Form, document: Document): { readonly datatype: number; readonly value: Buffer } {
   const value = form.withValues ? document.value : Buffer.alloc(0);
-  const json = value.length > 0 && isJson(document) ? Datatype.json : 0;
+  const json = form.hasJson && value.length > 0 && isJson(document) ? Datatype.json : 0;
   if (!form.withXattrs || document.xattrs.size === 0) return { datatype: json, value };
   const pairs = [...document.xattrs].map(([name, text]) => {
     const pair = Buffer.from(`${name}\0${text}\0`);

@@ -40,6 +40,7 @@ export interface Consumer {
   readonly bucket: Bucket;
   readonly node: number;
   readonly hasCollections: boolean;
+  readonly hasJson: boolean;
   send(bytes: Buffer): void;
 }
 
@@ -200,6 +201,7 @@ export class Producer {
       opaque,
       streamId,
       hasCollections: this.#consumer.hasCollections,
+      hasJson: this.#consumer.hasJson,
       withXattrs: hasFlag(OpenFlag.includeXattrs),
       withValues: !hasFlag(OpenFlag.noValue) && !hasFlag(OpenFlag.noValueWithDatatype),
       withDeleteTimes: withExpirations || hasFlag(OpenFlag.includeDeleteTimes),

@@ -37,7 +37,9 @@ export interface StreamOptions {
 
 interface Open {
   readonly end: bigint;
-  readonly changes: Change[];
+  readonly changes: readonly Change[];
+  /** How many of the changes have been dealt with. */
+  position: number;
   readonly isBackfill: boolean;
   last: 'sent' | 'filtered';
   begun: boolean;
@@ -65,7 +67,14 @@ export class Stream {
     const last = missed.at(-1);
     if (last !== undefined) {
       const changes = options.isOutOfOrder ? missed.sort(byKey) : missed;
-      this.#snapshot = { end: last.seqno, changes, isBackfill: true, last: 'sent', begun: false };
+      this.#snapshot = {
+        end: last.seqno,
+        changes,
+        position: 0,
+        isBackfill: true,
+        last: 'sent',
+        begun: false,
+      };
     }
     this.#stopListening = vbucket.listen((change) => {
       this.#waiting.push(change);
@@ -86,7 +95,9 @@ export class Stream {
     if (snapshot === undefined) return this.#position >= this.#options.end ? this.finish('ok') : undefined;
     if (!snapshot.begun) return this.#begin(snapshot);
     if (cuts.holdsItems) return undefined;
-    for (let change = snapshot.changes.shift(); change !== undefined; change = snapshot.changes.shift()) {
+    for (;;) {
+      const change = snapshot.changes[snapshot.position++];
+      if (change === undefined) return this.#endSnapshot(snapshot) ?? this.next(cuts);
       if (this.#isWanted(change)) {
         snapshot.last = 'sent';
         this.#isEmptied = this.#empties(change);
@@ -96,7 +107,6 @@ export class Stream {
       }
       snapshot.last = 'filtered';
     }
-    return this.#endSnapshot(snapshot) ?? this.next(cuts);
   }
 
   /** The stream end message; undefined if the stream is already over. */
@@ -164,7 +174,7 @@ export class Stream {
       .filter(({ seqno }) => seqno > this.#position && seqno <= end);
     const last = changes.at(-1);
     if (last === undefined) return undefined;
-    return { end: last.seqno, changes, isBackfill: false, last: 'sent', begun: false };
+    return { end: last.seqno, changes, position: 0, isBackfill: false, last: 'sent', begun: false };
   }
 }
 
