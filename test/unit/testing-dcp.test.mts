@@ -315,6 +315,25 @@ test('after a failover who has seen what is lost goes back', async () => {
   await other.close();
 });
 
+test('a rebalance ends the streams of a partition that moves, and they go on at its new node', async () => {
+  await using ready = await started({ cluster: { nodes: 1, replicas: 0, vbuckets: 2 } });
+  const { cluster, writer, consumer } = ready;
+  await writer.put('a', 'a', { vbucket: 1 });
+  const log = logOf(await consumer.ask(streamRequest({ partition: 1 })));
+  assert.deepEqual(await tellings(consumer, 2), ['marker 0-1 flags 6', 'mutation 1 a=a']);
+  await cluster.rebalance({ add: 1 });
+  assert.deepEqual(await tellings(consumer, 1), ['end 2']);
+  assert.equal((await consumer.ask(streamRequest({ partition: 1 }))).word, Status.notMyVbucket);
+  const other = await opened(cluster, 1);
+  const resumed = await other.ask(streamRequest({ partition: 1, start: 1n, uuid: log[0]?.[0] ?? 0n }));
+  assert.deepEqual(logOf(resumed), log);
+  const second = await ClusterClient.join(cluster.nodes[1] ?? assert.fail());
+  await second.put('b', 'b', { vbucket: 1 });
+  assert.deepEqual(await tellings(other, 2), ['marker 1-2 flags 5', 'mutation 2 b=b']);
+  await second.close();
+  await other.close();
+});
+
 test('forgotten deletions send everybody back who may not have seen them', async () => {
   await using ready = await started();
   const { cluster, consumer, put, writer } = ready;
