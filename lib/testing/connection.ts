@@ -65,10 +65,6 @@ export class Connection {
     socket.on('close', () => host.closed(this));
   }
 
-  get isSecure(): boolean {
-    return this.#raw !== this.#socket;
-  }
-
   /** Starts reading. */
   serve(): void {
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));

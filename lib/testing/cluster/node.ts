@@ -116,7 +116,7 @@ export class ClusterNode extends Endpoint implements SessionHost {
   }
 
   override parserOf(connection: Connection): Parser {
-    const session = new Session(this, connection.isSecure, (bytes) => connection.send([bytes]));
+    const session = new Session(this, (bytes) => connection.send([bytes]));
     this.#sessions.set(connection, session);
     const dialect = clusterDialect(session, this.#queue);
     return new RequestParser(new Frame(), MAX_BODY_BYTES, {

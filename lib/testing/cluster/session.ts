@@ -58,8 +58,6 @@ const DURATION = Buffer.from([0x02, 0x00, 0x02]);
 /** The protocol state of one connection. */
 export class Session {
   readonly host: SessionHost;
-  readonly isSecure: boolean;
-  agent = '';
   isAuthenticated = false;
   exchange: ScramExchange | undefined;
   /** Called for each packet that answers a request of the server. */
@@ -72,9 +70,8 @@ export class Session {
   #told: { bucket: Bucket | undefined; version: Version } | undefined;
 
   /** `send` sends packets that are not responses to the request being executed. */
-  constructor(host: SessionHost, isSecure: boolean, send: (bytes: Buffer) => void) {
+  constructor(host: SessionHost, send: (bytes: Buffer) => void) {
     this.host = host;
-    this.isSecure = isSecure;
     this.#send = send;
   }
 

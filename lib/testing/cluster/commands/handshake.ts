@@ -27,7 +27,6 @@ export const handshakeCommands: Commands = [
 function hello(request: Frame, session: Session): Reply {
   const value = request.value();
   if (request.extrasLength > 0 || value.length % 2 !== 0) throw invalid('HELLO lists features of two bytes');
-  session.agent = request.key().toString('utf8');
   const asked = Array.from({ length: value.length / 2 }, (_, index) => value.readUInt16BE(2 * index));
   const granted = session.grant(asked);
   request.hasCollections = session.has(Feature.collections);
