@@ -146,6 +146,14 @@ export interface NativeStep {
   readonly tellsVersion?: boolean;
   /** The oldest accepted version, packed in three bytes. */
   readonly oldestVersion?: number;
+  /** It waits until continueHandshake() gives its request, which is empty here. */
+  readonly asks?: boolean;
+  /** No status is a refusal. */
+  readonly isOptional?: boolean;
+  /** Its answer comes as OUTCOME_HANDSHAKE. */
+  readonly tells?: boolean;
+  /** Without all of these in the value that grants it, the server does not speak the protocol (CAUSE_FEATURES). */
+  readonly features?: Uint16Array;
 }
 
 export interface NativeClient {
@@ -196,6 +204,17 @@ export interface NativeClient {
    * arguments.
    */
   routeBy(ids: Uint16Array, keyHash: number, points?: Uint32Array, owners?: Uint16Array): boolean;
+  /**
+   * The same by partitions: for each one the index into `ids` of the server that has its active copy, and behind it those of its
+   * replicas, `copies` numbers in all; -1: none has. From here on operations also leave for the servers that this says when they
+   * were routed before, unless they are written; and those that servers sent back for want of the partition.
+   */
+  routeByPartitions(ids: Uint16Array, owners: Int16Array, copies: number): boolean;
+  /**
+   * The request of the step that asks for it, after OUTCOME_HANDSHAKE has told of the one before with this attempt; undefined ends
+   * the attempt with CAUSE_CREDENTIALS. Does nothing when the attempt has ended.
+   */
+  continueHandshake(connection: number, attempt: number, request: Uint8Array | undefined): void;
   cancel(slot: number): void;
   close(): void;
   /** Reads the METER_WORDS counters of a server that has been added. */

@@ -267,6 +267,17 @@ bool ClientObject::route_by(Arguments arguments) {
   return true;
 }
 
+bool ClientObject::route_by_partitions(Arguments arguments) {
+  Partitioning given = read_partitions(driver_->env(), arguments);
+  if (given.partitions == nullptr) return false;
+  client_->route_by_partitions(std::move(given.partitions), given.servers);
+  return true;
+}
+
+void ClientObject::continue_handshake(uint16_t connection, uint32_t attempt, napi_value request) {
+  client_->continue_handshake(connection, attempt, read_bytes(driver_->env(), request));
+}
+
 void ClientObject::read_meter(uint16_t id, napi_value words) const {
   void* data = nullptr;
   size_t count = 0;
@@ -400,6 +411,15 @@ static napi_value route_by(napi_env, Arguments arguments, const Self& self) {
   return arguments.boolean(self->route_by(arguments));
 }
 
+static napi_value route_by_partitions(napi_env, Arguments arguments, const Self& self) {
+  return arguments.boolean(self->route_by_partitions(arguments));
+}
+
+static napi_value continue_handshake(napi_env, Arguments arguments, const Self& self) {
+  self->continue_handshake(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2]);
+  return nullptr;
+}
+
 static napi_value cancel(napi_env, Arguments arguments, const Self& self) {
   self->cancel(arguments.u32(0));
   return nullptr;
@@ -460,6 +480,8 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::abandon_server>(env, object, "abandonServer", self);
   define<ClientObject, calls::server_of>(env, object, "serverOf", self);
   define<ClientObject, calls::route_by>(env, object, "routeBy", self);
+  define<ClientObject, calls::route_by_partitions>(env, object, "routeByPartitions", self);
+  define<ClientObject, calls::continue_handshake>(env, object, "continueHandshake", self);
   define<ClientObject, calls::cancel>(env, object, "cancel", self);
   define<ClientObject, calls::close>(env, object, "close", self);
   define<ClientObject, calls::available>(env, object, "available", self);

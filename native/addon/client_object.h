@@ -49,6 +49,10 @@ class ClientObject final : public Messenger,
   // Arguments: the servers' ids, a layout::kKeyHash… and, for a ring, its points and their owners. Returns
   // false when they are not a valid topology.
   bool route_by(Arguments arguments);
+  // Arguments: the servers' ids, the owners of the partitions, and how many of them each one has.
+  bool route_by_partitions(Arguments arguments);
+  // Of the handshake that has been told of under this number; null: it is refused.
+  void continue_handshake(uint16_t connection, uint32_t attempt, napi_value request);
   void cancel(uint32_t slot);
   void close();
   // Writes to a Float64Array.

@@ -5,6 +5,7 @@
 
 #include "addon/tls_object.h"
 #include "pipeline/layout.h"
+#include "pipeline/partitions.h"
 #include "wire/couchbase/couchbase.h"
 #include "wire/memcache/binary.h"
 #include "wire/memcache_meta/decoder.h"
@@ -57,6 +58,8 @@ std::string read_text(napi_env env, napi_value value) {
   return {buffer, length};
 }
 
+std::vector<std::byte> read_bytes(napi_env env, napi_value array) { return elements<std::byte>(env, array); }
+
 pipeline::Options read_options(napi_env env, napi_value given) {
   napi_value tls = nullptr;
   napi_get_named_property(env, given, "tls", &tls);
@@ -99,16 +102,22 @@ pipeline::Steps read_steps(napi_env env, napi_value list) {
   for (uint32_t i = 0; i < count; ++i) {
     napi_value given = nullptr;
     napi_value request = nullptr;
+    napi_value features = nullptr;
     napi_get_element(env, list, i, &given);
     napi_get_named_property(env, given, "request", &request);
+    napi_get_named_property(env, given, "features", &features);
     steps.push_back({.request = elements<std::byte>(env, request),
                      .code = static_cast<uint8_t>(number_property(env, given, "code")),
                      .tolerated = static_cast<uint16_t>(number_property(env, given, "tolerated")),
                      .skips = static_cast<uint8_t>(number_property(env, given, "skips")),
                      .waits = read_flag(env, given, "waits"),
+                     .asks = read_flag(env, given, "asks"),
+                     .is_optional = read_flag(env, given, "isOptional"),
+                     .tells = read_flag(env, given, "tells"),
                      .authenticates = read_flag(env, given, "authenticates"),
                      .tells_version = read_flag(env, given, "tellsVersion"),
-                     .oldest_version = number_property(env, given, "oldestVersion")});
+                     .oldest_version = number_property(env, given, "oldestVersion"),
+                     .features = elements<uint16_t>(env, features)});
   }
   return std::make_shared<const std::vector<pipeline::Step>>(std::move(steps));
 }
@@ -133,16 +142,23 @@ std::vector<net::Address> read_addresses(napi_env env, napi_value list) {
   return addresses;
 }
 
+Partitioning read_partitions(napi_env env, Arguments arguments) {
+  auto servers = elements<uint16_t>(env, arguments[0]);
+  auto owners = elements<int16_t>(env, arguments[1]);
+  auto partitions = pipeline::Partitions::make(std::move(owners), arguments.u32(2), servers.size());
+  return {.servers = std::move(servers), .partitions = std::move(partitions)};
+}
+
 Routes read_routes(napi_env env, Arguments arguments, uint16_t connections) {
   auto servers = elements<uint16_t>(env, arguments[0]);
   const auto hash = static_cast<pipeline::KeyHash>(arguments.u32(1));
   const auto points = elements<uint32_t>(env, arguments[2]);
   const auto owners = elements<uint16_t>(env, arguments[3]);
-  std::unique_ptr<const pipeline::Topology> topology;
+  std::shared_ptr<const pipeline::Topology> topology;
   if (!points.empty()) {
     topology = pipeline::Ring::make(hash, points, owners, servers.size());
   } else if (servers.size() == 1 && connections == 1) {
-    topology = std::make_unique<pipeline::Single>();
+    topology = std::make_shared<const pipeline::Single>();
   } else {
     topology = pipeline::Modulo::make(hash, servers.size());
   }

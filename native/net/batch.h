@@ -38,6 +38,9 @@ struct Packet {
   uint8_t suffix_length = 0;      // the last inline bytes, which come after the payload
   bool discards_value;            // only whether the answer has a value matters
   bool dead = false;              // cancelled before any of it was sent; its payload is freed
+  bool moves = false;             // it is routed again when the owner of its partition changes
+  uint8_t returns = 0;  // how often servers have sent it back because they did not have the partition
+  uint16_t partition = 0;
 };
 
 struct Batch {
@@ -62,6 +65,34 @@ struct Batch {
       payloads.push_back({std::move(payload), static_cast<uint32_t>(payload_length)});
     }
     packets.push_back(packet);
+  }
+  // Of a request what belongs to it, where it lies.
+  struct Item {
+    const Packet& packet;
+    std::span<const std::byte> bytes;  // the inline ones
+    Attached* attached;                // null: there is no payload
+
+    size_t length() const { return bytes.size() + (attached == nullptr ? 0 : attached->length); }
+  };
+  // Adds a copy; a payload goes over to it.
+  void add(const Item& item) {
+    bytes.append(item.bytes);
+    Packet packet = item.packet;
+    packet.dead = false;
+    packet.payload = Packet::kNoPayload;
+    if (item.attached == nullptr) return packets.push_back(packet);
+    add(packet, std::move(item.attached->payload), item.attached->length);
+  }
+  template <typename Visit>
+  void for_each(Visit visit) {
+    size_t offset = 0;
+    for (const Packet& packet : packets) {
+      visit(Item{packet, {bytes.data() + offset, packet.inline_length}, attached(packet)});
+      offset += packet.inline_length;
+    }
+  }
+  Attached* attached(const Packet& packet) {
+    return packet.payload == Packet::kNoPayload ? nullptr : &payloads[packet.payload];
   }
   void clear() {
     bytes.clear();

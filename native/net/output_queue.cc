@@ -77,9 +77,7 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_
 void OutputQueue::kill(uint32_t sequence) {
   Packet& packet = pending_.packets[sequence - base_];
   queued_.subtract(pending_.length(packet));
-  packet.dead = true;
-  ++dead_;
-  dead_bytes_ += packet.inline_length;
+  bury(packet);
   if (packet.payload != Packet::kNoPayload) free_payload(packet);
   pass_dead();
   if (empty()) reset();

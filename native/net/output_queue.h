@@ -43,6 +43,33 @@ class OutputQueue {
     other.payloads_ = 0;
   }
 
+  // The bytes of the request are counted already.
+  void append(const Batch::Item& item) {
+    payloads_ += item.attached == nullptr ? 0 : 1;
+    pending_.add(item);
+  }
+  // Moves the requests for which leaves(packet) is true to `out`. Their bytes stay counted in the whole. A
+  // request that is partly written stays.
+  template <typename Leaves>
+  void extract(Batch* out, Leaves leaves) {
+    size_t offset = head_byte_;
+    for (size_t i = head_packet_; i < pending_.packets.size(); ++i) {
+      Packet& packet = pending_.packets[i];
+      const std::span<const std::byte> bytes(pending_.bytes.data() + offset, packet.inline_length);
+      offset += packet.inline_length;
+      const bool is_leaving = i == head_packet_ && head_partly_written();
+      if (packet.dead || is_leaving || !leaves(packet)) continue;
+      queued_.pass_on(pending_.length(packet));
+      Batch::Attached* const attached = pending_.attached(packet);
+      if (attached != nullptr) --payloads_;
+      out->add({packet, bytes, attached});
+      bury(packet);
+    }
+    if (out->empty()) return;
+    pass_dead();
+    if (empty()) reset();
+  }
+
   // empty() and size() do not count dead requests.
   bool empty() const { return head_packet_ == pending_.packets.size(); }
   size_t size() const { return pending_.packets.size() - head_packet_ - dead_; }
@@ -74,7 +101,7 @@ class OutputQueue {
     if (empty()) reset();
   }
 
-  // The kernel has taken `length` bytes. Calls on_written(opaque) for each request whose last byte was among
+  // The kernel has taken `length` bytes. Calls on_written(item) for each request whose last byte was among
   // them.
   template <typename OnWritten>
   void consume(size_t length, OnWritten on_written) {
@@ -86,9 +113,9 @@ class OutputQueue {
       if (head_written_ < total) break;
       head_written_ -= total;
       written += total;
-      const uint32_t opaque = packet.opaque;
+      const std::span<const std::byte> bytes(pending_.bytes.data() + head_byte_, packet.inline_length);
+      on_written(Batch::Item{packet, bytes, pending_.attached(packet)});
       pop_head();
-      on_written(opaque);
     }
     queued_.subtract(written);
     if (empty()) reset();
@@ -130,6 +157,11 @@ class OutputQueue {
     if (dead_ > 0) pass_dead();
   }
   void free_payload(const Packet& packet);
+  void bury(Packet& packet) {
+    packet.dead = true;
+    ++dead_;
+    dead_bytes_ += packet.inline_length;
+  }
   // Skips dead requests, because all other code relies on a live head.
   void pass_dead();
   bool is_wasteful() const;

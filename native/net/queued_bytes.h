@@ -22,8 +22,15 @@ class QueuedBytes {
   }
   void subtract(size_t bytes) {
     if (whole_ != nullptr) whole_->subtract(bytes);
+    pass_on(bytes);
+  }
+  // Of the part: they are those of another part from here on, and the whole still has them.
+  void pass_on(size_t bytes) {
     subtracted_.store(subtracted_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
   }
+  // The other way round, and also of what has left and waits to be written again.
+  void take_back(size_t bytes) { pass_on(0 - bytes); }
+  QueuedBytes* whole() const { return whole_; }
   uint64_t now() const { return added_ - subtracted_.load(std::memory_order_relaxed); }
 
  private:

@@ -72,7 +72,9 @@ void Client::change(Change change) {
   if (closed_) return;
   flush(Flush::kHold);  // what has been routed by what was so far
   if (!threaded_) {
-    if (pipeline_ != nullptr) change(*pipeline_);
+    if (pipeline_ == nullptr) return;
+    change(*pipeline_);
+    pipeline_->write();
     return;
   }
   {
@@ -121,6 +123,13 @@ void Client::abandon_server(uint16_t id) {
   wait_for_thread();
 }
 
+void Client::continue_handshake(uint16_t connection, uint32_t attempt, std::vector<std::byte> request) {
+  if (closed_) return;
+  run([self = shared_from_this(), connection, attempt, request = std::move(request)] {
+    if (self->pipeline_ != nullptr) self->pipeline_->continue_handshake(connection, attempt, request);
+  });
+}
+
 // Until the base's thread has done all it was told so far.
 void Client::wait_for_thread() {
   if (!threaded_ || closed_) return;
@@ -141,10 +150,18 @@ void Client::wait_for_thread() {
   arrival->changed.wait(guard, [&arrival] { return arrival->is_there; });
 }
 
-void Client::route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
+void Client::route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
   topology_ = std::move(topology);
   targets_.clear();
   for (const uint16_t id : servers) targets_.push_back({id, protocols_[id]});
+}
+
+void Client::route_by_partitions(std::shared_ptr<const Partitions> partitions,
+                                 const std::vector<uint16_t>& servers) {
+  route_by(partitions, servers);
+  change([partitions = std::move(partitions), servers](Pipeline& pipeline) {
+    pipeline.set_partitions(partitions, servers);
+  });
 }
 
 int32_t Client::server_of(std::span<const std::byte> key) const {
@@ -196,7 +213,9 @@ inline uint64_t Client::room() const {
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   if (targets_.empty()) return layout::kRefusedNoServer;
-  const Route route = topology_->route(key);
+  const Route route = call.request.replica == 0 ? topology_->route(key)
+                                                : topology_->route_to_replica(key, call.request.replica);
+  if (route.server == kNoServer) return layout::kRefusedNoCopy;
   const Target& target = targets_[route.server];
   encoder_ = &target.protocol->encoder;
   const wire::KeyCheck check = encoder_->check_key(call.request, key);
@@ -205,7 +224,10 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   // One key always takes one connection, so its operations stay in order.
   uint16_t connection = 0;
   if (options_.connections > 1) connection = static_cast<uint16_t>(route.hash % options_.connections);
-  return reserve(call, target.server, connection, key, check.needs_encoding, value_capacity);
+  const int32_t refused = reserve(call, target.server, connection, key, check.needs_encoding, value_capacity);
+  call_.request.partition = route.partition;
+  moves_ = target.protocol->has_partitions && call.request.replica == 0;
+  return refused;
 }
 
 int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument,
@@ -213,6 +235,7 @@ int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std:
   if (closed_) return layout::kRefusedClosed;
   encoder_ = &protocols_[server]->encoder;
   if (!protocols_[server]->can_say(call.request)) return layout::kRefusedOperation;
+  moves_ = false;
   const wire::KeyFault fault = encoder_->check_argument(argument);
   if (fault != wire::KeyFault::kNone) return refusal(fault);
   return reserve(call, server, 0, argument, false, value_capacity);
@@ -237,7 +260,9 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
                .started = call_.started,
                .op = static_cast<uint8_t>(call_.request.op),
                .suffix_length = static_cast<uint8_t>(suffix_size),
-               .discards_value = call_.request.discards_value},
+               .discards_value = call_.request.discards_value,
+               .moves = moves_,
+               .partition = call_.request.partition},
               std::move(payload), payload_length);
   return opaque & ((1u << layout::kSlotBits) - 1);
 }

@@ -57,8 +57,16 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // At the return what waits for a connection of it has come back, as lost and not written. It may be retired
   // already, and is to be otherwise.
   void abandon_server(uint16_t id);
+  // The request of a step that asks for it, or none where the handshake goes no further. Nothing happens
+  // unless it is the one that kOutcomeHandshake has told of.
+  void continue_handshake(uint16_t connection, uint32_t attempt, std::vector<std::byte> request);
   // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused.
-  void route_by(std::unique_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
+  void route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
+
+  // The same by partitions; what was routed before and has not left goes by them too, and what servers send
+  // back.
+  void route_by_partitions(std::shared_ptr<const Partitions> partitions,
+                           const std::vector<uint16_t>& servers);
 
   struct Call {
     wire::Request request;      // opaque is filled in
@@ -162,7 +170,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   std::vector<std::shared_ptr<Meter>> meters_;    // by server
   size_t servers_ = 0;                            // that are not retired
   size_t most_head_ = 0;                          // of them all
-  std::unique_ptr<const Topology> topology_;
+  std::shared_ptr<const Topology> topology_;
   std::vector<Target> targets_;  // by the topology's index
   Slots slots_;
   net::QueuedBytes queued_;
@@ -175,6 +183,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   const wire::Encoder* encoder_ = nullptr;
   uint16_t server_ = 0;
   uint16_t connection_ = 0;
+  bool moves_ = false;
   net::Batch* batch_ = nullptr;  // that connection's
   std::span<const std::byte> key_;
   size_t prefix_size_ = 0;

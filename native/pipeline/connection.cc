@@ -60,7 +60,7 @@ std::unique_ptr<net::Channel> Connection::make_channel(base::EventBase& base, co
 }
 
 void Connection::enqueue(net::Batch& batch, Flush flush) {
-  const bool waits = state_ == State::kReady || (state_ != State::kClosed && owner_.lets_wait());
+  const bool waits = accepts();
   const bool holds = flush == Flush::kHold;
   is_holding_ |= holds;
   net::OutputQueue& queue = holds ? held_ : queue_;
@@ -71,8 +71,7 @@ void Connection::enqueue(net::Batch& batch, Flush flush) {
     flight.sequence = sequence++;
     if (waits) continue;
     queued_.subtract(batch.length(packet));
-    const bool closed = state_ == State::kClosed;
-    flights_.settle(flight, closed ? layout::kOutcomeClosed : layout::kOutcomeOffline);
+    refuse(flight);
   }
   if (!waits) {
     batch.clear();
@@ -81,6 +80,31 @@ void Connection::enqueue(net::Batch& batch, Flush flush) {
   queue.append(batch);
   tidy(queue);
   tell_meter();
+}
+
+void Connection::refuse(Flight& flight) {
+  flights_.settle(flight, state_ == State::kClosed ? layout::kOutcomeClosed : layout::kOutcomeOffline);
+}
+
+void Connection::adopt(const net::Batch::Item& request) {
+  Flight& flight = *flights_.find(request.packet.opaque);
+  flight.connection = id_;
+  flight.state = FlightState::kQueued;
+  queued_.take_back(request.length());
+  if (!accepts()) {
+    queued_.subtract(request.length());
+    return refuse(flight);
+  }
+  flight.sequence = queue_.next_sequence();
+  queue_.append(request);
+  tidy(queue_);
+}
+
+// What the server does not have the partition of is another's, and no more this connection's.
+void Connection::hand_back() {
+  net::Batch batch;
+  due_.collect(flights_, &batch);
+  owner_.on_sent_back(*this, batch, queued_);
 }
 
 void Connection::release_held() {
@@ -124,10 +148,15 @@ void Connection::follow(const Connection& other) {
   follow_on();
 }
 
+// It is still one of this server's, and not over.
+bool Connection::is_ahead(const Flight* flight) const {
+  if (flight == nullptr || is_settled(flight->state) || flight->state == FlightState::kParked) return false;
+  return flight->connection / options_.connections == id_ / options_.connections;
+}
+
 void Connection::follow_on() {
   while (!ahead_.empty()) {
-    const Flight* flight = flights_.find(ahead_.back());
-    if (flight != nullptr && !is_settled(flight->state)) return base_.schedule(this, base_.time() + 1);
+    if (is_ahead(flights_.find(ahead_.back()))) return base_.schedule(this, base_.time() + 1);
     ahead_.pop_back();
   }
   lead();
@@ -146,10 +175,13 @@ void Connection::give_up(Flight& flight, uint32_t outcome) {
   if (flight.state == FlightState::kQueued && !partly_written) {
     net::OutputQueue& queue = flight.is_held ? held_ : queue_;
     queue.kill(flight.sequence);
-    flights_.settle(flight, outcome);
+    const uint32_t cause = flight.was_returned ? layout::kCauseSentBack : 0;
+    flights_.settle(flight, outcome).detail = cause;
     tidy(queue);
   } else {
-    flights_.abandon(flight, outcome);
+    due_.forget(flight);
+    Completion* const completion = flights_.abandon(flight, outcome);
+    if (completion != nullptr && flight.was_returned) completion->detail = layout::kCauseSentBack;
     if (partly_written) flight.state = FlightState::kLeaving;
   }
   // The operation may be one that never left: behind a full window or socket there is nobody else to notice.
@@ -321,14 +353,22 @@ void Connection::finish_connecting() {
 void Connection::continue_handshake() {
   std::vector<iovec> segments;
   size_t bytes = 0;
-  for (const Step& step : inbox_.handshake().next()) {
-    segments.push_back({const_cast<std::byte*>(step.request.data()), step.request.size()});
-    bytes += step.request.size();
+  for (const std::span<const std::byte> request : inbox_.handshake().next()) {
+    segments.push_back({const_cast<std::byte*>(request.data()), request.size()});
+    bytes += request.size();
   }
   if (bytes == 0) return;
   const net::Channel::Transfer sent = channel_->send(segments);
   // A new socket's buffer holds a few bytes; one that does not is as good as broken.
   if (sent.bytes != bytes) fail_writing(sent.status.is_ok() ? uint32_t{ENOBUFS} : cause_of(sent));
+}
+
+void Connection::continue_handshake(uint32_t attempt, std::vector<std::byte> request) {
+  if (state_ != State::kHandshake || !inbox_.handshake().asks(attempt)) return;
+  flights_.look_at_clock();
+  if (request.empty()) return fail(layout::kCauseCredentials);
+  inbox_.handshake().supply(std::move(request));
+  continue_handshake();
 }
 
 void Connection::finish_handshake() {
@@ -385,6 +425,8 @@ Connection::Received Connection::take_in() {
   const size_t offered = inbox_.space_size();
   const uint32_t leaving = queue_.head_partly_written() ? queue_.head_opaque() : Inbox::kNobody;
   const Inbox::Progress progress = inbox_.received(transfer.bytes, leaving);
+  if (progress.sent_back) hand_back();
+  due_.tidy(flights_);
   // A body that is skipped answers nobody: it is no sign that the others will be.
   if (progress.skipped < transfer.bytes) {
     waiting_since_ = base_.time();
@@ -429,12 +471,16 @@ void Connection::write() {
     // Not the turn's time: whoever submits may have kept the loop from turning for long.
     if (due_.empty()) waiting_since_ = base_.refresh_time();
     if (!Timer::scheduled()) base_.schedule(this, waiting_since_ + options_.dead_limit);
-    queue_.consume(transfer.bytes, [this](uint32_t opaque) {
-      Flight* flight = flights_.find(opaque);
+    queue_.consume(transfer.bytes, [this](const net::Batch::Item& request) {
+      Flight* flight = flights_.find(request.packet.opaque);
       if (flight->state == FlightState::kAnswered) return flights_.release(*flight);
-      due_.append(*flight);
+      const bool is_wanted = flight->state == FlightState::kQueued;
+      if (is_wanted && request.packet.moves)
+        due_.append(*flight, request);
+      else
+        due_.append(*flight);
       flight->written = flights_.moment();
-      flight->state = flight->state == FlightState::kQueued ? FlightState::kWritten : FlightState::kAbandoned;
+      flight->state = is_wanted ? FlightState::kWritten : FlightState::kAbandoned;
     });
     if (transfer.would_block || transfer.bytes < gathered.bytes || transfer.bytes >= budget) {
       channel_->want_writable(true);

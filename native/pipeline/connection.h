@@ -17,6 +17,7 @@
 #include "base/event_base.h"
 #include "net/channel.h"
 #include "net/output_queue.h"
+#include "pipeline/due.h"
 #include "pipeline/flights.h"
 #include "pipeline/flush.h"
 #include "pipeline/inbox.h"
@@ -48,6 +49,8 @@ class ConnectionOwner {
   virtual void on_caught_up(Connection& connection) = 0;
   // Completions were added outside of a call from above.
   virtual void on_progress() = 0;
+  // It does not have the partitions of these; `queued` counts them in its whole.
+  virtual void on_sent_back(Connection& connection, net::Batch& batch, const net::QueuedBytes& queued) = 0;
   // Operations may wait for a connection that is not there.
   virtual bool lets_wait() const = 0;
   // Whether the server speaks the protocol is not known.
@@ -74,6 +77,9 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   // It is idle. Null: there is no address to try.
   void connect(const net::Address* address);
 
+  // As Client has it.
+  void continue_handshake(uint32_t attempt, std::vector<std::byte> request);
+
   // Starts the flights of the batch, and leaves it empty. Writes nothing yet.
   void enqueue(net::Batch& batch, Flush flush);
   bool is_holding() const { return is_holding_; }
@@ -93,6 +99,20 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void drop_waiting();
   // The same, as lost and not written, for kCauseOtherProtocol.
   void return_waiting();
+
+  // It gets a request that had another connection before.
+  void adopt(const net::Batch::Item& request);
+  // Gives up those of what is enqueued, or is held, for which leaves(packet) says so; none of them is
+  // written.
+  template <typename Leaves>
+  void extract(net::Batch* out, Leaves leaves) {
+    queue_.extract(out, leaves);
+  }
+  template <typename Leaves>
+  void extract_held(net::Batch* out, Leaves leaves) {
+    held_.extract(out, leaves);
+  }
+  net::QueuedBytes& queued() { return queued_; }
 
   // Reads what has arrived, however much that is: before deadlines are settled, so that none is missed whose
   // answer was there in time.
@@ -132,6 +152,10 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   Received receive();
   Received take_in();
   void write();
+  bool accepts() const { return state_ == State::kReady || (state_ != State::kClosed && owner_.lets_wait()); }
+  void refuse(Flight& flight);
+  void hand_back();
+  bool is_ahead(const Flight* flight) const;
   void tell_meter();
   void tidy(net::OutputQueue& queue);
   // The connection is of no more use; its written operations are lost, the others wait for the next one.
@@ -152,7 +176,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   Meter& meter_;
   ConnectionOwner& owner_;
   std::unique_ptr<net::Channel> channel_;
-  FlightList due_;  // written and unanswered
+  Due due_;  // written and unanswered
   Inbox inbox_;
   net::OutputQueue queue_;
   net::OutputQueue held_;        // until Flush::kAll

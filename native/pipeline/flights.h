@@ -91,6 +91,13 @@ class Flights {
     completions_.values.append(value);
   }
 
+  void large_control(uint16_t connection, uint32_t outcome, uint32_t detail,
+                     std::unique_ptr<LargeValue> value, uint32_t flags) {
+    control(connection, outcome | layout::kOutcomeLargeBit, detail, {}, flags);
+    completions_.records.back().value_length = static_cast<uint32_t>(value->bytes().size());
+    completions_.larges.push_back(std::move(value));
+  }
+
   CompletionBatch& completions() { return completions_; }
   base::TimerWheel& deadlines() { return deadlines_; }
   size_t size() const { return table_.size(); }

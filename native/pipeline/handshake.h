@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "pipeline/layout.h"
+#include "wire/big_endian.h"
 #include "wire/protocol.h"
 
 namespace evenkeel::pipeline {
@@ -26,9 +27,14 @@ struct Step {
   uint16_t tolerated = 0;          // a status that is no refusal, either
   uint8_t skips = 0;               // how many of the steps behind it are left out when it is granted
   bool waits = false;              // it leaves when those before it are answered, and otherwise with them
+  bool asks = false;               // it waits as well, until JavaScript has given its request
+  bool is_optional = false;        // no status is a refusal
+  bool tells = false;              // JavaScript hears of its answer
   bool authenticates = false;      // there are credentials in it
   bool tells_version = false;      // the value that grants it is the server's version
   uint32_t oldest_version = 0;     // and this one, as pack_version() has it, or a newer one
+  // Without all of these in the value that grants it, 16 bits each, the server does not speak the protocol.
+  std::vector<uint16_t> features;
 };
 
 // Three numbers, of a byte each; 0: it is no such version.
@@ -53,12 +59,31 @@ class Handshake {
  public:
   explicit Handshake(Steps steps) : steps_(std::move(steps)) {}
 
-  // What is to be sent now, and once.
-  std::span<const Step> next() {
-    const size_t first = sent_;
-    while (sent_ < steps_->size() && (sent_ == answered_ || !(*steps_)[sent_].waits)) ++sent_;
-    return std::span(*steps_).subspan(first, sent_ - first);
+  // What is to be sent now, and once; until the next supply().
+  std::vector<std::span<const std::byte>> next() {
+    std::vector<std::span<const std::byte>> requests;
+    for (; sent_ < steps_->size() && may_leave((*steps_)[sent_]); ++sent_) {
+      const Step& step = (*steps_)[sent_];
+      requests.emplace_back(step.asks ? supplied_ : step.request);
+      if (step.asks) is_supplied_ = false;
+    }
+    return requests;
   }
+
+  // The next step asks for its request, in this attempt. They are numbered, so that what is meant for one
+  // that has failed is not taken for the next one's.
+  bool asks(uint32_t attempt) const {
+    return attempt == attempt_ && !is_over() && sent_ == answered_ && (*steps_)[sent_].asks && !is_supplied_;
+  }
+  void supply(std::vector<std::byte> request) {
+    supplied_ = std::move(request);
+    is_supplied_ = true;
+  }
+  uint32_t attempt() const { return attempt_; }
+
+  // The step that the next answer is to; null when none is due.
+  const Step* due() const { return answered_ < sent_ ? &(*steps_)[answered_] : nullptr; }
+  size_t due_index() const { return answered_; }
 
   bool is_over() const { return answered_ == steps_->size(); }
 
@@ -67,8 +92,10 @@ class Handshake {
     if (answered_ == sent_) return layout::kCauseUnknownOpaque;
     const Step& step = (*steps_)[answered_];
     if ((answer.has_op || answer.is_success) && answer.code != step.code) return layout::kCauseWrongOpcode;
-    if (!answer.is_success && (answer.status == 0 || answer.status != step.tolerated))
-      return refusal(step, answer.status);
+    const bool is_tolerated = answer.status != 0 && (step.is_optional || answer.status == step.tolerated);
+    if (!answer.is_success && !is_tolerated) return refusal(step, answer.status);
+    if (!has_features(step, answer.is_success ? value : std::span<const std::byte>()))
+      return layout::kCauseFeatures;
     if (step.tells_version) version_.assign(reinterpret_cast<const char*>(value.data()), value.size());
     if (step.oldest_version > pack_version(version())) return layout::kCauseOutdated;
     answered_ += 1 + (answer.is_success ? step.skips : 0);
@@ -84,7 +111,11 @@ class Handshake {
     return std::any_of(sent.begin(), sent.end(), [](const Step& step) { return step.authenticates; });
   }
 
-  void reset() { sent_ = answered_ = 0; }
+  void reset() {
+    sent_ = answered_ = 0;
+    is_supplied_ = false;
+    ++attempt_;
+  }
 
  private:
   static constexpr uint16_t kStatusAuthentication = 0x20;
@@ -97,6 +128,20 @@ class Handshake {
   static bool is_passing(uint16_t status) {
     return status == kStatusOutOfMemory || status == kStatusInternalError || status == kStatusBusy ||
            status == kStatusTemporaryFailure;
+  }
+
+  bool may_leave(const Step& step) const {
+    return step.asks ? sent_ == answered_ && is_supplied_ : sent_ == answered_ || !step.waits;
+  }
+
+  static bool has_features(const Step& step, std::span<const std::byte> granted) {
+    const auto is_granted = [granted](uint16_t feature) {
+      for (size_t at = 0; at + sizeof feature <= granted.size(); at += sizeof feature) {
+        if (wire::load_big_endian<uint16_t>(granted.data() + at) == feature) return true;
+      }
+      return false;
+    };
+    return std::all_of(step.features.begin(), step.features.end(), is_granted);
   }
 
   uint32_t refusal(const Step& step, uint16_t status) const {
@@ -112,6 +157,9 @@ class Handshake {
   size_t sent_ = 0;
   size_t answered_ = 0;
   std::string version_;
+  std::vector<std::byte> supplied_;
+  bool is_supplied_ = false;
+  uint32_t attempt_ = 0;
 };
 
 }  // namespace evenkeel::pipeline

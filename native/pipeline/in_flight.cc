@@ -13,6 +13,7 @@ Flight& InFlightTable::insert(const net::Packet& packet, uint16_t connection) {
   flight.op = static_cast<wire::Op>(packet.op);
   flight.discards_value = packet.discards_value;
   flight.state = FlightState::kQueued;
+  flight.is_kept = flight.was_returned = false;
   ++size_;
   return flight;
 }

@@ -25,6 +25,7 @@ enum class FlightState : uint8_t {
   kLeaving,    // settled while partly written; becomes kAbandoned when the rest is written
   kAnswered,   // answered while partly written; becomes free when the rest is written
   kAbandoned,  // settled, but its answer may still arrive
+  kParked,     // in no connection: see Parking
 };
 
 // The operation has its outcome; the entry only reserves its slot.
@@ -40,10 +41,12 @@ struct Flight : base::TimerNode {
   wire::Op op = wire::Op::kGet;
   FlightState state = FlightState::kFree;
   bool discards_value = false;
-  bool is_held = false;   // which queue it is in: what waits for Flush::kAll, or what may be sent
-  uint32_t sequence = 0;  // of its request in that queue, while queued
-  uint32_t started = 0;   // the moment (Flights) at which the loop first received it
-  uint32_t written = 0;   // the moment at which it was completely written, if it was
+  bool is_held = false;       // which queue it is in: what waits for Flush::kAll, or what may be sent
+  bool is_kept = false;       // its request is kept until the answer, because it may be sent again
+  bool was_returned = false;  // a server has sent it back because it did not have the partition
+  uint32_t sequence = 0;      // of its request in that queue, in Due or in Parking: one at a time has it
+  uint32_t started = 0;       // the moment (Flights) at which the loop first received it
+  uint32_t written = 0;       // the moment at which it was completely written, if it was
   // Links in the FlightList of its connection, while its answer is due.
   Flight* earlier = nullptr;
   Flight* later = nullptr;

@@ -110,6 +110,7 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
     progress->cause = layout::kCauseBadLengths;
     return false;
   }
+  if (flight->is_kept && wire::is_sent_back(answer.status)) return read_sent_back(answer, *flight, progress);
   if (answer.is_item) return read_item(answer, *flight, progress);
   const bool is_hit = answer.is_success && wire::brings_value(flight->op);
   const bool is_large = answer.value > layout::kLargeValue;
@@ -127,6 +128,37 @@ bool Inbox::read_answer(uint32_t leaving, Progress* progress) {
   return !answer.is_last;
 }
 
+// Nothing was executed: the request goes to another server, or to this one again. The configuration that
+// comes with it is told first, so that it is known which one.
+bool Inbox::read_sent_back(const Answer& answer, Flight& flight, Progress* progress) {
+  if (answer.value > layout::kLargeValue) {
+    if (end_ - begin_ < answer.head) return false;
+    if (answer.value <= max_value_ && start_large(answer, flight)) return finish_large(progress);
+    begin_ += answer.head;
+    send_back(answer, flight, {}, progress);
+    return skip(answer.value, answer.tail, progress);
+  }
+  if (end_ - begin_ < answer.total()) return false;
+  send_back(answer, flight, available().subspan(answer.head, answer.value), progress);
+  begin_ += answer.total();
+  return true;
+}
+
+// Of a thousand operations that are sent back at once, with the same configuration, one is told of.
+void Inbox::send_back(const Answer& answer, Flight& flight, std::span<const std::byte> configuration,
+                      Progress* progress) {
+  ++progress->answered;
+  progress->sent_back = true;
+  due_.send_back(flight);
+  const bool is_known = std::ranges::equal(configuration, configuration_);
+  const uint32_t now = flights_.moment();
+  if (is_known && configuration_told_ != 0 && now - configuration_told_ < kTellingPause) return;
+  configuration_told_ = std::max(now, 1u);
+  if (!is_known && configuration.size() <= kMostKeptConfiguration)
+    configuration_.assign(configuration.begin(), configuration.end());
+  tell(layout::kOutcomeSentBack | compressed(answer), answer.status, configuration, 0);
+}
+
 // The operation goes on. Whoever gave it up hears no more of it.
 bool Inbox::read_item(const Answer& answer, Flight& flight, Progress* progress) {
   const bool is_large = answer.value > layout::kLargeValue;
@@ -140,6 +172,16 @@ bool Inbox::read_item(const Answer& answer, Flight& flight, Progress* progress) 
   return true;
 }
 
+// More than somebody who takes them in turn could want to hear.
+bool Inbox::is_talkative() {
+  const uint32_t now = flights_.moment();
+  if (now - notices_since_ >= kTellingPause) {
+    notices_since_ = now;
+    notices_ = 0;
+  }
+  return ++notices_ > kMostNotices;
+}
+
 // Nobody has asked for it: what is said before there is somebody to listen, or is too much, is passed over.
 bool Inbox::read_notice(const Answer& answer, Progress* progress) {
   if (!handshake_.is_over() || answer.value > layout::kLargeValue) {
@@ -148,22 +190,46 @@ bool Inbox::read_notice(const Answer& answer, Progress* progress) {
   }
   if (end_ - begin_ < answer.total()) return false;
   const uint32_t parts = answer.flags | static_cast<uint32_t>(answer.name) << 8;
-  flights_.control(connection_, layout::kOutcomeNotice | compressed(answer), answer.code,
-                   available().subspan(answer.head, answer.value), parts);
+  const std::span<const std::byte> value = available().subspan(answer.head, answer.value);
   begin_ += answer.total();
+  if (!is_talkative())
+    flights_.control(connection_, layout::kOutcomeNotice | compressed(answer), answer.code, value, parts);
   return true;
+}
+
+// What is too much for a slab gets memory of its own, or comes without its value where there is none.
+void Inbox::tell(uint32_t outcome, uint32_t detail, std::span<const std::byte> value, uint32_t flags) {
+  if (value.size() <= layout::kLargeValue)
+    return flights_.control(connection_, outcome, detail, value, flags);
+  std::unique_ptr<LargeValue> large = allocator_.allocate(value.size());
+  if (large == nullptr) return flights_.control(connection_, outcome, detail, {}, flags);
+  std::memcpy(large->bytes().data(), value.data(), value.size());
+  flights_.large_control(connection_, outcome, detail, std::move(large), flags);
+}
+
+// The value that tells the version comes in the record of the connection, which has no memory of its own.
+size_t Inbox::most_in_handshake() const {
+  const Step* const step = handshake_.due();
+  return step != nullptr && step->tells && !step->tells_version ? kMostInHandshake : layout::kLargeValue;
 }
 
 bool Inbox::shake_hands(const Answer& answer, Progress* progress) {
   if (answer.has_opaque && answer.opaque != wire::kHandshakeOpaque)
     progress->cause = layout::kCauseUnknownOpaque;
-  else if (answer.value > layout::kLargeValue)
+  else if (answer.value > most_in_handshake())
     progress->cause = layout::kCauseTooLarge;
   if (progress->cause != 0 || end_ - begin_ < answer.total()) return false;
   const std::span<const std::byte> rest = available().subspan(answer.head, answer.value + answer.tail);
   if (!has_tail(answer, rest.subspan(answer.value), progress)) return false;
+  const Step* const step = handshake_.due();
+  const auto index = static_cast<uint32_t>(handshake_.due_index());
   progress->cause = handshake_.answered(answer, rest.first(answer.value));
   progress->handshake_done = handshake_.is_over();
+  if (progress->cause == 0 && step->tells) {
+    const uint32_t status = uint32_t{answer.status} << layout::kOutcomeStatusShift;
+    tell(layout::kOutcomeHandshake | status | compressed(answer), index, rest.first(answer.value),
+         handshake_.attempt());
+  }
   if (progress->cause == 0) {
     begin_ += answer.total();
     return true;
@@ -240,8 +306,14 @@ bool Inbox::read_large(const Answer& answer, Flight& flight, Progress* progress)
     if (!answer.is_item) settle(flight, answer, text, progress);
     return skip(answer.value - told, answer.tail, progress);
   }
+  if (!start_large(answer, flight)) return refuse(answer, flight, ENOMEM, progress);
+  return finish_large(progress);
+}
+
+// False where there is no memory for the value.
+bool Inbox::start_large(const Answer& answer, Flight& flight) {
   large_ = allocator_.allocate(answer.value);
-  if (large_ == nullptr) return refuse(answer, flight, ENOMEM, progress);
+  if (large_ == nullptr) return false;
   begin_ += answer.head;
   large_answer_ = answer;
   large_flight_ = &flight;
@@ -249,7 +321,7 @@ bool Inbox::read_large(const Answer& answer, Flight& flight, Progress* progress)
   large_filled_ = std::min(space.size(), end_ - begin_);
   if (large_filled_ > 0) std::memcpy(space.data(), input_.get() + begin_, large_filled_);
   begin_ += large_filled_;
-  return finish_large(progress);
+  return true;
 }
 
 // The operation fails for `cause`, which is not the connection's.
@@ -302,6 +374,10 @@ bool Inbox::finish_large(Progress* progress) {
   std::unique_ptr<LargeValue> value = std::move(large_);
   large_filled_ = 0;
   Flight& flight = *std::exchange(large_flight_, nullptr);
+  if (flight.is_kept && wire::is_sent_back(large_answer_.status)) {
+    send_back(large_answer_, flight, value->bytes(), progress);
+    return true;
+  }
   if (large_answer_.is_item) {
     if (!is_settled(flight.state)) flights_.large_item(flight, large_answer_.name, std::move(value));
     return true;
@@ -336,6 +412,7 @@ void Inbox::reset() {
   begin_ = end_ = discard_ = tail_ = large_filled_ = 0;
   large_.reset();
   large_flight_ = nullptr;
+  configuration_told_ = 0;
   handshake_.reset();
 }
 

@@ -13,7 +13,9 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
+#include "pipeline/due.h"
 #include "pipeline/flights.h"
 #include "pipeline/handshake.h"
 #include "pipeline/meter.h"
@@ -25,7 +27,7 @@ class Inbox {
  public:
   // `due` holds the requests of this connection that are completely written but not answered.
   Inbox(uint16_t connection, const wire::Protocol& protocol, Steps steps, uint32_t max_value,
-        Flights& flights, FlightList& due, Allocator& allocator, Meter& meter)
+        Flights& flights, Due& due, Allocator& allocator, Meter& meter)
       : connection_(connection),
         protocol_(protocol),
         max_value_(max_value),
@@ -48,6 +50,7 @@ class Inbox {
     size_t skipped = 0;           // bytes of answers that nobody wants
     uint32_t cause = 0;           // not 0: the connection must end
     bool handshake_done = false;  // by this read
+    bool sent_back = false;       // there is something for Due::collect()
   };
   // `length` bytes were received into space(). `leaving` is the partly written request, or kNobody.
   Progress received(size_t length, uint32_t leaving);
@@ -72,13 +75,24 @@ class Inbox {
   // No server stores larger items, whatever its options.
   static constexpr size_t kLargestItem = size_t{1} << 30;
   static constexpr size_t kUsualAnswer = 24;
+  static constexpr size_t kMostKeptConfiguration = size_t{1} << 20;
+  static constexpr uint32_t kTellingPause = 100'000;  // µs between two tellings of the same configuration
+  static constexpr uint32_t kMostNotices = 64;        // in as long
+  static constexpr size_t kMostInHandshake = size_t{96} << 10;
 
   bool read_answer(uint32_t leaving, Progress* progress);
   bool read_item(const wire::Answer& answer, Flight& flight, Progress* progress);
+  void tell(uint32_t outcome, uint32_t detail, std::span<const std::byte> value, uint32_t flags);
+  bool is_talkative();
   bool read_notice(const wire::Answer& answer, Progress* progress);
+  size_t most_in_handshake() const;
   bool shake_hands(const wire::Answer& answer, Progress* progress);
   Flight* match(const wire::Answer& answer, uint32_t leaving) const;
   bool read_large(const wire::Answer& answer, Flight& flight, Progress* progress);
+  bool start_large(const wire::Answer& answer, Flight& flight);
+  bool read_sent_back(const wire::Answer& answer, Flight& flight, Progress* progress);
+  void send_back(const wire::Answer& answer, Flight& flight, std::span<const std::byte> configuration,
+                 Progress* progress);
   bool refuse(const wire::Answer& answer, Flight& flight, uint32_t cause, Progress* progress);
   bool skip(size_t length, size_t tail, Progress* progress);
   bool skip_rest(Progress* progress);
@@ -94,7 +108,7 @@ class Inbox {
   const wire::Protocol& protocol_;
   const uint32_t max_value_;
   Flights& flights_;
-  FlightList& due_;
+  Due& due_;
   Allocator& allocator_;
   Meter& meter_;
   Handshake handshake_;
@@ -108,6 +122,11 @@ class Inbox {
   size_t large_filled_ = 0;
   wire::Answer large_answer_;
   Flight* large_flight_ = nullptr;
+  // Of the last operation that was sent back: the configuration, and when it was told.
+  std::vector<std::byte> configuration_;
+  uint32_t configuration_told_ = 0;
+  uint32_t notices_since_ = 0;
+  uint32_t notices_ = 0;  // in this time
   std::array<iovec, 2> space_{};
   size_t space_size_ = 0;
 };

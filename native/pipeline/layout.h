@@ -96,6 +96,11 @@ inline constexpr uint32_t kOutcomeRefused =
 inline constexpr uint32_t kOutcomeRetired = 10;  // control: the server of this connection is gone
 inline constexpr uint32_t kOutcomeItem = 11;  // a part of the answer, more follows; flags: length of its name
 inline constexpr uint32_t kOutcomeNotice = 12;  // control: a message without a request; detail is the opcode
+// Control: the answer to a step of a handshake that tells; detail is the step's index, flags are the attempt.
+inline constexpr uint32_t kOutcomeHandshake = 13;
+// Control: a server has sent back an operation because it does not have the partition; detail is the status,
+// the value the configuration in the answer, if any.
+inline constexpr uint32_t kOutcomeSentBack = 14;
 inline constexpr uint32_t kOutcomeReleaseBit = 256;  // the slot is free again after this record
 inline constexpr uint32_t kOutcomeWrittenBit = 512;  // the request has left this process, at least in part
 inline constexpr uint32_t kOutcomeLargeBit = 1024;   // the value is in a separate buffer
@@ -124,6 +129,9 @@ inline constexpr uint32_t kCauseUnauthenticated = 65548;  // the server requires
 inline constexpr uint32_t kCauseBusy = 65549;             // the server cannot complete the handshake now
 inline constexpr uint32_t kCauseOutdated = 65550;         // the server is too old for the request
 inline constexpr uint32_t kCauseOtherProtocol = 65551;    // nothing was sent: the server speaks another
+inline constexpr uint32_t kCauseFeatures = 65552;         // the server lacks features of the protocol
+// Of kOutcomeTimedOut: servers have sent the operation back because they did not have the partition.
+inline constexpr uint32_t kCauseSentBack = 65553;
 
 // Codes returned instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;
@@ -140,6 +148,7 @@ inline constexpr int32_t kRefusedMemory = -11;       // the system has no memory
 inline constexpr int32_t kRefusedNoServer = -12;     // there is no server for keys
 inline constexpr int32_t kRefusedShare = -13;        // this one of several servers has reached its share
 inline constexpr int32_t kRefusedOperation = -14;    // the protocol of the key's server has no such operation
+inline constexpr int32_t kRefusedNoCopy = -15;       // no server has the replica that was asked for
 
 // Protocols.
 inline constexpr uint32_t kProtocolMemcacheBinary = 0;

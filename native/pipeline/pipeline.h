@@ -12,11 +12,13 @@
 #include "net/outgoing.h"
 #include "pipeline/flights.h"
 #include "pipeline/options.h"
+#include "pipeline/parking.h"
+#include "pipeline/partitions.h"
 #include "pipeline/server.h"
 
 namespace evenkeel::pipeline {
 
-class Pipeline final : public ServerOwner, private base::Timer {
+class Pipeline final : public ServerOwner, private ParkingOwner, private base::Timer {
  public:
   Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);
   ~Pipeline();
@@ -33,6 +35,11 @@ class Pipeline final : public ServerOwner, private base::Timer {
   // The same, and operations that wait for a connection are returned at once.
   void abandon_server(uint16_t id);
 
+  // Requests that are not written and `moves` are routed by these from the next write() on. `servers`: the
+  // ids of the servers, in the order of the topology.
+  void set_partitions(std::shared_ptr<const Partitions> partitions, std::vector<uint16_t> servers);
+  void continue_handshake(uint16_t connection, uint32_t attempt, std::vector<std::byte> request);
+
   // Takes the contents of the batches; write() sends them.
   void submit(net::Outgoing& outgoing, Flush flush);
   void write();
@@ -43,10 +50,17 @@ class Pipeline final : public ServerOwner, private base::Timer {
   // Settles everything with kOutcomeClosed. Nothing may be called afterwards.
   void close();
 
-  void on_server_progress() override { publish(); }
+  void on_server_progress() override { proceed(); }
+  void on_sent_back(uint16_t connection, net::Batch& batch, const net::QueuedBytes& queued) override;
 
  private:
   void on_timer() override;
+  void on_pause_over() override;
+  bool is_misrouted(const net::Packet& packet, uint16_t connection) const;
+  void divert(uint16_t id, net::Batch& batch);
+  Connection* new_connection_of(const Parked& parked) const;
+  void unpark();
+  void proceed();
   void publish();
   void rearm();
   void reap();
@@ -71,6 +85,11 @@ class Pipeline final : public ServerOwner, private base::Timer {
   std::vector<Connection*> connections_;          // by id
   std::vector<uint16_t> touched_;                 // connections that may have something to write
   std::vector<uint16_t> holding_;                 // connections that hold something back
+  std::shared_ptr<const Partitions> partitions_;
+  std::vector<uint16_t> partition_servers_;  // by their index
+  uint64_t version_ = 0;                     // of the two
+  Parking parking_{base_, flights_, *this};
+  bool may_unpark_ = false;  // something has changed for what is parked
   uint32_t turn_ = 0;
   size_t retiring_ = 0;
   Reaper reaper_{*this};

@@ -24,6 +24,8 @@ class ServerOwner {
  public:
   // Completions were added outside of a call from the owner.
   virtual void on_server_progress() = 0;
+  // As ConnectionOwner has it.
+  virtual void on_sent_back(uint16_t connection, net::Batch& batch, const net::QueuedBytes& queued) = 0;
 
  protected:
   ~ServerOwner() = default;
@@ -63,6 +65,9 @@ class Server final : private ConnectionOwner, private base::Timer {
     carriers_[index_of(connection)] = index_of(connection);
   }
   void on_progress() override { owner_.on_server_progress(); }
+  void on_sent_back(Connection& connection, net::Batch& batch, const net::QueuedBytes& queued) override {
+    owner_.on_sent_back(connection.id(), batch, queued);
+  }
   bool lets_wait() const override;
   bool is_guess() const override { return is_guess_; }
   void on_timer() override;

@@ -15,8 +15,11 @@
 
 namespace evenkeel::pipeline {
 
+inline constexpr uint16_t kNoServer = UINT16_MAX;
+
 struct Route {
-  uint16_t server;  // less than Topology::servers()
+  uint16_t server;         // less than Topology::servers(), or kNoServer
+  uint16_t partition = 0;  // of Couchbase's: the key's
   // Chooses among the connections of a server, and says nothing about the server: the remainder of a division
   // by any number of connections takes each value equally often.
   uint32_t hash;
@@ -32,6 +35,10 @@ class Topology {
 
   size_t servers() const { return servers_; }
   virtual Route route(std::span<const std::byte> key) const = 0;
+  // To a replica of what belongs to the key; they are counted from 1.
+  virtual Route route_to_replica(std::span<const std::byte>, uint8_t) const {
+    return {.server = kNoServer, .hash = 0};
+  }
 
  protected:
   explicit Topology(size_t servers) : servers_(servers) {}

@@ -79,6 +79,14 @@ struct Answer {
   size_t total() const { return head + value + tail; }
 };
 
+// By these a server says that it has executed nothing, because it does not have the partition. What comes
+// with it is the configuration that it knows, if any.
+inline constexpr uint16_t kStatusNotMyPartition = 0x07;
+inline constexpr uint16_t kStatusConfigOnly = 0x0d;
+constexpr bool is_sent_back(uint16_t status) {
+  return status == kStatusNotMyPartition || status == kStatusConfigOnly;
+}
+
 enum class Decoded : uint8_t {
   kAnswer,      // all but the value and the tail is there
   kIncomplete,  // come back with more; what could be read of it is there
@@ -108,6 +116,7 @@ struct Protocol {
   bool in_order;
   OpSet ops;              // that it can say
   bool says_all = false;  // also what is not Request.is_plain
+  bool has_partitions = false;
 
   bool can_say(const Request& request) const { return ops.has(request.op) && (request.is_plain || says_all); }
 };

@@ -56,6 +56,8 @@ struct Event {
   uint32_t connection;
   uint32_t detail;
   std::string value;
+  uint32_t flags = 0;
+  uint16_t status = 0;
 };
 
 struct Submission {
@@ -65,12 +67,14 @@ struct Submission {
   uint32_t timeout = kLongTimeout;
   base::Millis deadline = 0;
   bool discards_value = false;
+  uint8_t replica = 0;
   std::unique_ptr<net::Payload> payload{};
 };
 
 class ClientHarness final : private pipeline::ClientListener {
  public:
-  ClientHarness(Drive drive, const pipeline::Options& options, const pipeline::Steps& steps = binary_steps())
+  ClientHarness(Drive drive, const pipeline::Options& options, const pipeline::Steps& steps = binary_steps(),
+                const wire::Protocol& protocol = wire::memcache::kBinary)
       : drive_(drive) {
     Status status;
     if (drive == Drive::kThreaded) {
@@ -82,7 +86,7 @@ class ClientHarness final : private pipeline::ClientListener {
     }
     EXPECT_TRUE(status.is_ok());
     client_ = pipeline::Client::create(*base_, drive == Drive::kThreaded, options, allocator_, *this);
-    client_->add_server(0, wire::memcache::kBinary, steps);
+    client_->add_server(0, protocol, steps);
     client_->route_by(std::make_unique<pipeline::Single>(), {0});
   }
   ~ClientHarness() {
@@ -95,10 +99,11 @@ class ClientHarness final : private pipeline::ClientListener {
 
   // Returns the operation's number in the book. It leaves with the next flush().
   size_t submit(Submission submission) {
-    const pipeline::Client::Call call{
-        .request = {.op = submission.opcode, .discards_value = submission.discards_value},
-        .timeout = submission.timeout,
-        .deadline = submission.deadline};
+    const pipeline::Client::Call call{.request = {.op = submission.opcode,
+                                                  .discards_value = submission.discards_value,
+                                                  .replica = submission.replica},
+                                      .timeout = submission.timeout,
+                                      .deadline = submission.deadline};
     EXPECT_EQ(client_->begin(call, as_bytes(submission.key), submission.value.size()), 0);
     if (!submission.value.empty())
       std::memcpy(client_->value_space(), submission.value.data(), submission.value.size());
@@ -237,8 +242,9 @@ class ClientHarness final : private pipeline::ClientListener {
     const uint32_t outcome = word & layout::kOutcomeMask;
     EXPECT_FALSE(has_ended()) << "a record behind the last one";
     if (slot == layout::kControlSlot) {
-      events_.push_back(
-          {outcome, record[layout::kRecordConnection], record[layout::kRecordDetail], value_of(record)});
+      events_.push_back({outcome, record[layout::kRecordConnection], record[layout::kRecordDetail],
+                         value_of(record), record[layout::kRecordFlags],
+                         static_cast<uint16_t>(word >> layout::kOutcomeStatusShift)});
       return;
     }
     const auto owner = owners_.find(slot);

@@ -228,6 +228,17 @@ TEST(CouchbaseNotice, AnswersNothing) {
   }
 }
 
+TEST(CouchbaseNotice, OneOfManyThousandsIsPassedOver) {
+  CouchbaseHarness harness;
+  const std::string one = notice(kToken, "bucket", "");
+  std::string many;
+  for (int i = 0; i < 10'000; ++i) many += one;
+  harness.feed(many);
+  EXPECT_EQ(harness.cause, 0u);
+  EXPECT_GE(harness.seen().size(), 1u);
+  EXPECT_LE(harness.seen().size(), 64u);
+}
+
 TEST(CouchbaseNotice, OfMuchMoreThanANoticeIsPassedOver) {
   CouchbaseHarness harness;
   harness.due(kOpaque, Op::kGet);

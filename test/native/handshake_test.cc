@@ -26,7 +26,7 @@ constexpr uint16_t kTemporaryFailure = 0x86;
 
 std::string leaving(Handshake& handshake) {
   std::string bytes;
-  for (const Step& each : handshake.next()) bytes += as_text(each.request);
+  for (const std::span<const std::byte> each : handshake.next()) bytes += as_text(each);
   return bytes;
 }
 
@@ -75,6 +75,81 @@ TEST(Handshake, AnAnswerHasToBeOneToItsStep) {
   EXPECT_EQ(handshake.answered({.has_op = true, .code = 2, .status = kRefused}, {}),
             layout::kCauseWrongOpcode);
   EXPECT_EQ(grant(handshake, 1), 0u);
+}
+
+Step asking(std::string_view request, uint8_t code) {
+  Step asked = step(request, code);
+  asked.asks = true;
+  return asked;
+}
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  return {as_bytes(text).begin(), as_bytes(text).end()};
+}
+
+TEST(Handshake, AStepThatAsksWaitsForItsRequest) {
+  Handshake handshake(steps({step("a", 1), step("b", 2), asking("", 3), step("d", 4)}));
+  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_EQ(leaving(handshake), "ab");
+  EXPECT_EQ(grant(handshake, 1), 0u);
+  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_EQ(grant(handshake, 2), 0u);
+  EXPECT_EQ(leaving(handshake), "");
+  EXPECT_TRUE(handshake.asks(0));
+  EXPECT_FALSE(handshake.asks(1));
+  handshake.supply(bytes_of("c"));
+  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_EQ(leaving(handshake), "cd");
+  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_EQ(grant(handshake, 3), 0u);
+  EXPECT_EQ(grant(handshake, 4), 0u);
+  EXPECT_TRUE(handshake.is_over());
+  EXPECT_FALSE(handshake.asks(0));
+}
+
+TEST(Handshake, WhatWasGivenForOneAttemptIsNotUsedInTheNext) {
+  Handshake handshake(steps({step("a", 1), asking("", 2)}));
+  leaving(handshake);
+  grant(handshake, 1);
+  handshake.supply(bytes_of("b"));
+  handshake.reset();
+  EXPECT_EQ(leaving(handshake), "a");
+  grant(handshake, 1);
+  EXPECT_EQ(leaving(handshake), "");
+  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_TRUE(handshake.asks(1));
+}
+
+TEST(Handshake, WhatIsOptionalMayBeRefusedForAnyReason) {
+  Step optional = step("a", 1);
+  optional.is_optional = true;
+  for (const uint16_t status : {kRefused, kUnknown, kBusy}) {
+    Handshake handshake(steps({optional, step("b", 2)}));
+    leaving(handshake);
+    EXPECT_EQ(refuse(handshake, status), 0u);
+    EXPECT_FALSE(handshake.is_over());
+  }
+}
+
+TEST(Handshake, AServerHasToGrantTheFeaturesOfTheProtocol) {
+  Step hello = step("hello", 1);
+  hello.features = {0x12, 0x10};
+  hello.is_optional = true;
+  const std::map<std::string, uint32_t> examples{{"00 10 00 12", 0},
+                                                 {"00 03 00 12 00 04 00 10", 0},
+                                                 {"00 10", layout::kCauseFeatures},
+                                                 {"00 10 12", layout::kCauseFeatures},
+                                                 {"10 00 12 00", layout::kCauseFeatures},
+                                                 {"00 00 12 00 10", layout::kCauseFeatures},
+                                                 {"", layout::kCauseFeatures}};
+  for (const auto& [granted, cause] : examples) {
+    Handshake handshake(steps({hello}));
+    leaving(handshake);
+    EXPECT_EQ(grant(handshake, 1, unhex(granted)), cause) << granted;
+  }
+  Handshake refused(steps({hello}));
+  leaving(refused);
+  EXPECT_EQ(refuse(refused, kUnknown), layout::kCauseFeatures);
 }
 
 // As the login of memcached's text protocols.
@@ -277,6 +352,123 @@ TEST_P(Unasked, AServerToWhichNothingIsToBeSaidFirstIsAskedAtOnce) {
   ASSERT_TRUE(client_->until([&] { return client_->settled(get); }));
   EXPECT_EQ(client_->operation(get).value, "value");
   EXPECT_EQ(client_->count(layout::kOutcomeConnected), 1);
+}
+
+class Negotiation : public ClientTest {
+ protected:
+  static constexpr uint8_t kHello = 0x1f;
+  static constexpr uint8_t kErrorMap = 0xfe;
+  static constexpr uint8_t kSelect = 0x89;
+  static constexpr uint16_t kContinue = 0x21;
+
+  // As with Couchbase: the words of the login, and the bucket, are JavaScript's.
+  void start_negotiating() {
+    Step hello = step(binary_request(kHello), kHello);
+    hello.features = {0x12};
+    Step errors = step(binary_request(kErrorMap), kErrorMap);
+    errors.is_optional = errors.tells = true;
+    Step login = step(binary_request(0x21, "SCRAM", "first"), 0x21);
+    login.authenticates = login.tells = true;
+    login.tolerated = kContinue;
+    Step proof = asking("", 0x22);
+    proof.authenticates = proof.tells = true;
+    client_ = std::make_unique<ClientHarness>(GetParam(), quick(),
+                                              steps({hello, errors, login, proof, asking("", kSelect)}));
+    client_->connect(listener_.port());
+    ASSERT_NO_FATAL_FAILURE(accept());
+  }
+  void grant_next(uint8_t opcode, std::string value, uint16_t status = 0) {
+    Packet request;
+    ASSERT_NO_FATAL_FAILURE(next_request(&request));
+    ASSERT_EQ(request.opcode, opcode);
+    last_ = request;
+    peer_->answer({.opcode = opcode, .status = status, .opaque = request.opaque, .value = std::move(value)});
+  }
+  std::vector<Event> told() const {
+    std::vector<Event> events;
+    for (const Event& event : client_->events())
+      if (event.outcome == layout::kOutcomeHandshake) events.push_back(event);
+    return events;
+  }
+  void wait_until_told(size_t times) {
+    ASSERT_TRUE(client_->until([&] { return told().size() >= times; }));
+  }
+  void supply(const std::string& request) {
+    client_->client().continue_handshake(0, told().back().flags, bytes_of(request));
+  }
+
+  Packet last_;
+};
+INSTANTIATE_TEST_SUITE_P(, Negotiation, kBothDrives, drive_name);
+
+TEST_P(Negotiation, JavaScriptHearsOfAnswersAndGivesRequests) {
+  ASSERT_NO_FATAL_FAILURE(start_negotiating());
+  const std::string errors(40'000, 'e');
+  ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 12")));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kErrorMap, errors));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x21, "challenge", kContinue));
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(2));
+  EXPECT_TRUE(told()[0].value == errors);
+  EXPECT_EQ(told()[0].detail, 1u);
+  EXPECT_EQ(told()[1].value, "challenge");
+  EXPECT_EQ(told()[1].detail, 2u);
+  EXPECT_EQ(told()[1].status, kContinue);
+  supply(binary_request(0x22, "SCRAM", "proof"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x22, "signature"));
+  EXPECT_EQ(last_.value, "proof");
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(3));
+  EXPECT_EQ(told()[2].value, "signature");
+  const size_t get = client_->send({.key = "k"});
+  supply(binary_request(kSelect, "bucket"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kSelect, ""));
+  ASSERT_NO_FATAL_FAILURE(expect_key("k"));
+  EXPECT_FALSE(client_->settled(get));
+}
+
+TEST_P(Negotiation, WhatIsGivenTooLateOrUnaskedIsNotSent) {
+  ASSERT_NO_FATAL_FAILURE(start_negotiating());
+  client_->client().continue_handshake(0, 0, bytes_of("x"));
+  client_->client().continue_handshake(7, 0, bytes_of("x"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 12")));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kErrorMap, "", kUnknown));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x21, "challenge", kContinue));
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(2));
+  const uint32_t attempt = told().back().flags;
+  peer_->reset();
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > 0; }));
+  ASSERT_NO_FATAL_FAILURE(accept());
+  client_->client().continue_handshake(0, attempt, bytes_of(binary_request(0x22, "", "late")));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 12")));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kErrorMap, ""));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x21, "another", kContinue));
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(4));
+  EXPECT_NE(told().back().flags, attempt);
+  client_->client().continue_handshake(0, attempt, bytes_of(binary_request(0x22, "", "late")));
+  supply(binary_request(0x22, "", "proof"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x22, ""));
+  EXPECT_EQ(last_.value, "proof");
+}
+
+TEST_P(Negotiation, AServerThatDoesNotProveItselfIsRefused) {
+  ASSERT_NO_FATAL_FAILURE(start_negotiating());
+  const size_t get = client_->send({.key = "k"});
+  ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 12")));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kErrorMap, ""));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x21, "challenge", kContinue));
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(2));
+  client_->client().continue_handshake(0, told().back().flags, {});
+  ASSERT_NO_FATAL_FAILURE(wait_for(get));
+  EXPECT_EQ(outcome(get), layout::kOutcomeOffline);
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > 0; }));
+  EXPECT_EQ(client_->last_cause(), layout::kCauseCredentials);
+}
+
+TEST_P(Negotiation, AServerWithoutTheFeaturesMaySpeakAnotherProtocol) {
+  ASSERT_NO_FATAL_FAILURE(start_negotiating());
+  ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 0b")));
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > 0; }));
+  EXPECT_EQ(client_->last_cause(), layout::kCauseFeatures);
+  EXPECT_EQ(client_->events().back().flags, 1u);
 }
 
 }  // namespace

@@ -148,7 +148,7 @@ class InboxHarness {
 
   pipeline::Flights& flights() { return flights_; }
   pipeline::Inbox& inbox() { return inbox_; }
-  pipeline::FlightList& due() { return due_; }
+  pipeline::Due& due() { return due_; }
 
   HeapAllocator allocator_;
   uint32_t leaving = pipeline::Inbox::kNobody;
@@ -160,7 +160,7 @@ class InboxHarness {
 
  private:
   pipeline::Flights flights_;
-  pipeline::FlightList due_;
+  pipeline::Due due_;
   std::vector<uint32_t> started_;
   pipeline::Meter meter_;
   pipeline::Inbox inbox_;

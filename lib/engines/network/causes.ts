@@ -18,6 +18,7 @@ const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_HANDSHAKE]: 'the server refused the handshake',
   [layout.CAUSE_BUSY]: 'the server cannot complete the handshake now',
   [layout.CAUSE_OUTDATED]: 'the server is too old for the protocol',
+  [layout.CAUSE_FEATURES]: 'the server does not grant what the protocol needs',
   [layout.CAUSE_OTHER_PROTOCOL]: 'the server speaks another protocol',
   [layout.CAUSE_UNTRUSTED]: 'the server rejected a request and may have taken its value for commands',
 };
@@ -35,6 +36,7 @@ const PROOFS: ReadonlySet<number> = new Set([
   layout.CAUSE_END_OF_STREAM,
   layout.CAUSE_HANDSHAKE,
   layout.CAUSE_OUTDATED,
+  layout.CAUSE_FEATURES,
   layout.CAUSE_CREDENTIALS,
   layout.CAUSE_UNAUTHENTICATED,
   layout.CAUSE_TLS,

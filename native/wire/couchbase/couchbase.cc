@@ -23,12 +23,14 @@ const Protocol kCouchbase{.encoder = kFullEncoder,
                           .most_head = CouchbaseEncoder::kMostHead,
                           .in_order = false,
                           .ops = kOps,
-                          .says_all = true};
+                          .says_all = true,
+                          .has_partitions = true};
 
 const Protocol kClassic{.encoder = kClassicEncoder,
                         .decoder = kDecoder,
                         .most_head = CouchbaseEncoder::kMostHead,
                         .in_order = false,
-                        .ops = kOps};
+                        .ops = kOps,
+                        .has_partitions = true};
 
 }  // namespace evenkeel::wire::couchbase

@@ -12,9 +12,4 @@ namespace evenkeel::wire::couchbase {
 extern const Protocol kCouchbase;
 extern const Protocol kClassic;
 
-// Statuses by which a server says that it has not executed the request because it does not have the key's
-// partition. What comes with the first is a configuration, where the server has one to tell.
-inline constexpr uint16_t kStatusNotMyPartition = 0x07;
-inline constexpr uint16_t kStatusConfigOnly = 0x0d;
-
 }  // namespace evenkeel::wire::couchbase

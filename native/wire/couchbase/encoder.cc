@@ -10,7 +10,6 @@ namespace evenkeel::wire::couchbase {
 
 namespace {
 
-using memcache::Extras;
 using memcache::kHeaderSize;
 
 // What is left of a key in the other collections when the longest id is taken off.

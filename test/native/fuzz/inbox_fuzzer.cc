@@ -2,14 +2,15 @@
 // happens on this side meanwhile. Each operation must settle at most once and be released exactly once, and
 // the bytes of the values must add up.
 //
-// The first byte says how many operations there are, with 0x40 that they are the meta protocol's, and with
-// 0x80 that the limit of values is a small one; one byte each says in which state. Of those that have not
-// left, the first is half written. Then come steps:
+// The first byte says how many operations there are, with 0x20 that they are Couchbase's, which keeps their
+// requests, with 0x40 that they are the meta protocol's, and with 0x80 that the limit of values is a small
+// one; one byte each says in which state. Of those that have not left, the first is half written. Then come
+// steps:
 //   0xxxxxxx           that many bytes of the input, as they are
 //   10nnnnnn + 5 bytes an answer with a head that is right but for what the bytes change: status, opcode, key
 //                      length and value length of one to operation n; in the meta protocol the first word,
 //                      what is returned, the opaque, the end and the length of one to the operation that is
-//                      due
+//                      due; in Couchbase's the second one also says the magic and the datatype
 //   110nnnnn           operation n times out or is cancelled; 31: what is half written is written whole
 //   111nnnnn           the next bytes arrive in pieces of 2^(n % 17) bytes
 #include <algorithm>
@@ -26,16 +27,18 @@
 
 #include "../steps.h"
 #include "pipeline/inbox.h"
+#include "wire/couchbase/couchbase.h"
 #include "wire/memcache/binary.h"
 #include "wire/memcache_meta/meta.h"
 
 namespace {
 
+using evenkeel::net::Packet;
 using evenkeel::pipeline::Allocator;
 using evenkeel::pipeline::Completion;
 using evenkeel::pipeline::CompletionBatch;
+using evenkeel::pipeline::Due;
 using evenkeel::pipeline::Flight;
-using evenkeel::pipeline::FlightList;
 using evenkeel::pipeline::Flights;
 using evenkeel::pipeline::FlightState;
 using evenkeel::pipeline::Inbox;
@@ -48,7 +51,21 @@ constexpr uint32_t kSmallMaxValue = 50;
 constexpr size_t kTextKept = 256;
 constexpr std::array<uint8_t, 4> kOpcodes{0x00, 0x01, 0x05, 0x1d};
 constexpr std::array<uint8_t, 4> kMetaOps{0x00, 0x01, 0x05, 0xe0};
+constexpr std::array<uint8_t, 4> kCouchbaseOps{0x00, 0x01, 0xd0, 0xdb};
 constexpr uint8_t kStat = 0x10;
+constexpr uint8_t kScan = 0xdb;
+
+enum class Wire : uint8_t { kBinary, kMeta, kCouchbase };
+
+const evenkeel::wire::Protocol& protocol_of(Wire wire) {
+  if (wire == Wire::kMeta) return evenkeel::wire::memcache_meta::kMeta;
+  return wire == Wire::kCouchbase ? evenkeel::wire::couchbase::kCouchbase : evenkeel::wire::memcache::kBinary;
+}
+
+const std::array<uint8_t, 4>& ops_of(Wire wire) {
+  if (wire == Wire::kMeta) return kMetaOps;
+  return wire == Wire::kCouchbase ? kCouchbaseOps : kOpcodes;
+}
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -107,14 +124,14 @@ struct Expected {
 
 class Connection {
  public:
-  Connection(bool is_meta, uint32_t max_value)
-      : is_meta_(is_meta),
+  Connection(Wire wire, uint32_t max_value)
+      : wire_(wire),
         max_value_(max_value),
-        inbox_(0, is_meta ? evenkeel::wire::memcache_meta::kMeta : evenkeel::wire::memcache::kBinary,
-               is_meta ? evenkeel::test::meta_steps() : evenkeel::test::binary_steps(), max_value, flights_,
-               due_, allocator_, meter_) {
+        inbox_(0, protocol_of(wire),
+               wire == Wire::kMeta ? evenkeel::test::meta_steps() : evenkeel::test::binary_steps(), max_value,
+               flights_, due_, allocator_, meter_) {
     inbox_.handshake().next();
-    if (is_meta) {
+    if (wire == Wire::kMeta) {
       require(receive("MN\r\nVERSION 1.6.18\r\n") && inbox_.handshake().is_over());
       return;
     }
@@ -128,7 +145,7 @@ class Connection {
   void start(uint8_t how) {
     const uint32_t slot = static_cast<uint32_t>(operations_.size()) * 97;  // of several blocks
     const uint32_t opaque = uint32_t{how} << layout::kSlotBits | slot;
-    const uint8_t opcode = how / 8 % 8 == 6 ? kStat : (is_meta_ ? kMetaOps : kOpcodes)[how % kOpcodes.size()];
+    const uint8_t opcode = how / 8 % 8 == 6 ? kStat : ops_of(wire_)[how % kOpcodes.size()];
     flights_.start({.deadline = 1000,
                     .opaque = opaque,
                     .inline_length = 0,
@@ -143,8 +160,8 @@ class Connection {
     if (state == 0 && has_not_left) return;
     flight.state = FlightState::kWritten;
     if (has_not_left) flight.state = FlightState::kLeaving;
-    if (state == 3) flights_.abandon(flight, layout::kOutcomeReleased);
     if (!has_not_left) write(flight);
+    if (state == 3) give_up(flight, layout::kOutcomeReleased);
   }
 
   void give_up(size_t number) {
@@ -154,13 +171,38 @@ class Connection {
     if (flight == nullptr) return;
     const bool is_leaving = flight->state == FlightState::kQueued && operation.opaque == leaving_;
     if (flight->state != FlightState::kWritten && !is_leaving) return;
-    flights_.abandon(*flight, number % 2 == 0 ? layout::kOutcomeReleased : layout::kOutcomeTimedOut);
+    give_up(*flight, number % 2 == 0 ? layout::kOutcomeReleased : layout::kOutcomeTimedOut);
     if (is_leaving) flight->state = FlightState::kLeaving;
+  }
+
+  void give_up(Flight& flight, uint32_t outcome) {
+    due_.forget(flight);
+    flights_.abandon(flight, outcome);
   }
 
   // All of it has left.
   void write(Flight& flight) {
-    if (flight.connection == 0) due_.append(flight);
+    if (flight.connection != 0) return;
+    if (wire_ != Wire::kCouchbase || flight.state != FlightState::kWritten) return due_.append(flight);
+    const Packet packet{.deadline = 1000,
+                        .opaque = flight.opaque,
+                        .inline_length = sizeof kRequest,
+                        .op = static_cast<uint8_t>(flight.op),
+                        .discards_value = flight.discards_value,
+                        .moves = true};
+    due_.append(flight, {packet, std::as_bytes(std::span(kRequest)), nullptr});
+  }
+
+  // What another server is to have: it has it, and never answers.
+  size_t take_sent_back() {
+    evenkeel::net::Batch batch;
+    due_.collect(flights_, &batch);
+    batch.for_each([this](const evenkeel::net::Batch::Item& request) {
+      require(request.bytes.size() == sizeof kRequest);
+      require(std::memcmp(request.bytes.data(), kRequest, sizeof kRequest) == 0);
+      flights_.settle(*flights_.find(request.packet.opaque), layout::kOutcomeClosed);
+    });
+    return batch.packets.size();
   }
 
   void write_the_rest() {
@@ -177,10 +219,11 @@ class Connection {
 
   std::string answer(size_t number, Input* input) {
     if (operations_.empty()) return "";
-    if (is_meta_) return meta_answer(number, input);
+    if (wire_ == Wire::kMeta) return meta_answer(number, input);
     const Expected& operation = operations_[number % operations_.size()];
     const uint8_t status = input->byte();
-    const uint8_t opcode = operation.opcode ^ (input->byte() == 1 ? 1 : 0);
+    const uint8_t how = input->byte();
+    const uint8_t opcode = operation.opcode ^ (how == 1 ? 1 : 0);
     const size_t extras = input->byte() % 6;
     const uint8_t key = input->byte();
     const size_t key_length = key < 250 ? key % 4 : size_t{key} * 257;
@@ -193,7 +236,13 @@ class Connection {
     bytes[2] = static_cast<char>(key_length >> 8);
     bytes[3] = static_cast<char>(key_length);
     bytes[4] = static_cast<char>(extras);
-    bytes[7] = static_cast<char>(status < 128 ? 0 : status);
+    if (wire_ == Wire::kCouchbase) {
+      static constexpr std::array<uint8_t, 4> kMagics{0x81, 0x81, 0x18, 0x82};
+      bytes[0] = static_cast<char>(kMagics[how / 4 % kMagics.size()]);
+      bytes[5] = static_cast<char>(how / 16);
+    }
+    const bool is_sent_back = wire_ == Wire::kCouchbase && (status == 7 || status == 13);
+    bytes[7] = static_cast<char>(status < 128 && !is_sent_back ? 0 : status);
     for (size_t i = 0; i < 4; ++i) bytes[8 + i] = static_cast<char>(body >> (24 - 8 * i));
     std::memcpy(bytes.data() + 12, &operation.opaque, sizeof operation.opaque);
     return bytes;
@@ -242,6 +291,9 @@ class Connection {
       const size_t before = flights_.size();
       const size_t due = due_.size();
       const Inbox::Progress progress = inbox_.received(received, leaving_);
+      const size_t sent_back = progress.sent_back ? take_sent_back() : 0;
+      require(progress.sent_back == (sent_back > 0));
+      due_.tidy(flights_);
       require(before - flights_.size() == due - due_.size());
       const size_t early = progress.answered - (due - due_.size());
       require(early <= (leaving_ == Inbox::kNobody ? 0 : 1));
@@ -279,11 +331,20 @@ class Connection {
     size_t inline_bytes = 0;
     size_t larges = 0;
     for (const Completion& completion : batch.records) {
+      if (completion.slot == layout::kControlSlot) {
+        require(wire_ == Wire::kCouchbase && completion.value_length <= max_value_ + layout::kLargeValue);
+        if ((completion.outcome & layout::kOutcomeLargeBit) != 0)
+          require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
+        else
+          inline_bytes += completion.value_length;
+        continue;
+      }
       Expected& operation = operations_.at(completion.slot / 97);
       require(completion.slot == (operation.opaque & ((1u << layout::kSlotBits) - 1)));
       const uint32_t outcome = completion.outcome & layout::kOutcomeMask;
       if (outcome == layout::kOutcomeItem) {
-        require(operation.settled == 0 && operation.released == 0 && operation.opcode == kStat);
+        require(operation.settled == 0 && operation.released == 0);
+        require(operation.opcode == kStat || operation.opcode == kScan);
         require(completion.flags <= completion.value_length);
       } else if (outcome != layout::kOutcomeReleased) {
         ++operation.settled;
@@ -295,12 +356,14 @@ class Connection {
         require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
         require(completion.value_length <= max_value_);
       } else {
-        const bool is_error = completion.outcome >> layout::kOutcomeStatusShift != 0;
+        const bool is_error =
+            completion.outcome >> layout::kOutcomeStatusShift != 0 && wire_ != Wire::kCouchbase;
         const bool is_read = brings_value(static_cast<Op>(operation.opcode));
         if (is_error) require(completion.value_length <= kTextKept);
         if (!is_error && is_read) require(completion.value_length <= max_value_);
         if (outcome == layout::kOutcomeRefused)
-          require(is_read && (completion.flags > max_value_ || completion.detail == ENOMEM));
+          require((is_read || brings_much(static_cast<Op>(operation.opcode))) &&
+                  (completion.flags > max_value_ || completion.detail == ENOMEM));
         require(completion.value_length <= layout::kLargeValue);
         inline_bytes += completion.value_length;
       }
@@ -312,10 +375,12 @@ class Connection {
  private:
   static constexpr size_t kReadAhead = size_t{128} << 10;
 
-  const bool is_meta_;
+  static constexpr char kRequest[] = "a request that may be sent again";
+
+  const Wire wire_;
   const uint32_t max_value_;
   Flights flights_{0};
-  FlightList due_;
+  Due due_;
   HeapAllocator allocator_;
   evenkeel::pipeline::Meter meter_;
   Inbox inbox_;
@@ -330,8 +395,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   {
     Input input(data, size);
     const uint8_t first = input.byte();
-    Connection connection((first & 0x40) != 0, first < 128 ? kMaxValue : kSmallMaxValue);
-    for (size_t count = (first & 0x3f) % 24; count-- > 0;) connection.start(input.byte());
+    const Wire wire = (first & 0x40) != 0   ? Wire::kMeta
+                      : (first & 0x20) != 0 ? Wire::kCouchbase
+                                            : Wire::kBinary;
+    Connection connection(wire, first < 128 ? kMaxValue : kSmallMaxValue);
+    for (size_t count = (first & 0x1f) % 24; count-- > 0;) connection.start(input.byte());
     bool is_open = true;
     while (is_open && !input.empty()) {
       const uint8_t step = input.byte();
