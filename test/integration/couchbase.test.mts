@@ -253,13 +253,13 @@ describe('what a server has certainly not done', () => {
     const { cluster, db, orders } = ready;
     const { temporaryFailure, busy, outOfMemory } = ClusterStatus;
     for (const status of [temporaryFailure, busy, outOfMemory])
-      await cluster.fault({ opcode: 'set', times: 2, action: { kind: 'status', status } });
+      await cluster.fault({ opcode: 'set', times: 1, action: { kind: 'status', status } });
     const value = Buffer.from('as it was');
     const written = orders.upsert('k', value);
     value.fill(0);
     await written;
     assert.deepEqual(await orders.get('k'), Buffer.from('as it was'));
-    assert.ok(db.stats().nodes.some(({ retries, errors }) => retries === 6 && errors === 0));
+    assert.ok(db.stats().nodes.some(({ retries, errors }) => retries === 3 && errors === 0));
     assert.equal(db.stats().underWay, 0);
   });
 

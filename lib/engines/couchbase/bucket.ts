@@ -1,3 +1,4 @@
+import { type HostPort, nameOfServer } from '../../cluster/connection-string';
 import { type CollectionIds, checkCollectionName, manifestOf } from '../../cluster/couchbase/collections';
 import type { ConfigMonitor } from '../../cluster/couchbase/config-monitor';
 import type { Configurations } from '../../cluster/couchbase/configurations';
@@ -31,6 +32,10 @@ const LOOKUP_STATUSES: ReadonlySet<number> = new Set([
   CouchbaseStatus.successOnTombstone,
   CouchbaseStatus.multiPathFailureOnTombstone,
 ]);
+
+/** What a server says when there is a newer configuration: its revision, two numbers of 64 bits. */
+const MAP_CHANGED = 0x01;
+const REVISION_BYTES = 16;
 
 /** ms before the id of a collection is asked for again. */
 const PAUSE = 100;
@@ -99,6 +104,25 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     words[layout.PARAM_REPLICA] = document?.replica ?? 0;
     words[layout.PARAM_PARTITION] = 0;
     return layout.CODE_EXTENDED | (document?.preservesExpiry ? layout.CODE_PRESERVES_EXPIRY : 0);
+  }
+
+  sentBack(server: string, configuration: Buffer): void {
+    const teller = this.#tellerOf(server);
+    const isNew =
+      teller !== undefined && configuration.length > 0 && this.#monitor.pushed(configuration, teller);
+    if (!isNew) this.#monitor.refresh();
+  }
+
+  noticed(server: string, opcode: number, value: Buffer, beside: number): void {
+    const teller = this.#tellerOf(server);
+    if (opcode !== MAP_CHANGED || beside !== REVISION_BYTES || teller === undefined) return;
+    const revision = { epoch: value.readBigInt64BE(0), rev: value.readBigInt64BE(8) };
+    this.#monitor.announced(revision, teller);
+  }
+
+  #tellerOf(name: string): HostPort | undefined {
+    const servers = this.#configurations.current?.servers ?? [];
+    return servers.find((server) => server !== undefined && nameOfServer(server) === name);
   }
 
   isSuccess(kind: Kind, status: number): boolean {

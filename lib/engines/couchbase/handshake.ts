@@ -1,6 +1,6 @@
 import { type Mechanism, plainMessage } from '../../cluster/couchbase/mechanisms';
+import { CouchbaseStatus } from '../../cluster/couchbase/statuses';
 import type { Credentials } from '../../cluster/credentials';
-import { UnsupportedError } from '../../errors';
 import type { NativeStep } from '../../native/addon';
 import * as layout from '../../native/layout';
 
@@ -9,7 +9,9 @@ const REQUEST_MAGIC = 0x80;
 const HEADER_BYTES = 24;
 const OPCODE_VERSION = 0x0b;
 const OPCODE_HELLO = 0x1f;
+const OPCODE_SASL_LIST = 0x20;
 const OPCODE_SASL_AUTH = 0x21;
+const OPCODE_SASL_STEP = 0x22;
 const OPCODE_SELECT_BUCKET = 0x89;
 
 const FEATURES = {
@@ -18,59 +20,71 @@ const FEATURES = {
   extendedErrors: 0x07,
   selectBucket: 0x08,
   json: 0x0b,
+  duplex: 0x0c,
   tracing: 0x0f,
   alternativeRequests: 0x10,
   synchronousReplication: 0x11,
   collections: 0x12,
   preserveExpiry: 0x14,
   knownConfiguration: 0x1d,
+  notices: 0x1f,
 } as const;
 
-/** Who has no collections knows neither what came with them. */
-const CLASSIC_FEATURES: readonly number[] = [
-  FEATURES.mutationTokens,
-  FEATURES.xattr,
-  FEATURES.extendedErrors,
-  FEATURES.selectBucket,
-  FEATURES.knownConfiguration,
-];
+/** Without them requests would be taken for others. */
+const NEEDED = Uint16Array.of(FEATURES.collections, FEATURES.alternativeRequests, FEATURES.json);
 
-export interface Login {
-  readonly credentials: Credentials | undefined;
-  readonly mechanism: Mechanism;
-}
+const AGENT = '{"a":"evenkeel"}';
 
-/** What is said first on each connection, all of it at once: which features there are, who the client is, and the bucket. */
-export function handshake(
-  { credentials, mechanism }: Login,
-  bucket: string,
-  hasCollections: boolean,
-): readonly NativeStep[] {
-  const features = hasCollections ? Object.values(FEATURES) : CLASSIC_FEATURES;
+/** The steps of a login by SCRAM, by their indexes. */
+export const Step = { hello: 0, mechanisms: 1, auth: 2, step: 3 } as const;
+
+const VERSION: NativeStep = { ...step(OPCODE_VERSION), tellsVersion: true };
+
+function helloStep(): NativeStep {
+  const features = Object.values(FEATURES);
   const list = Buffer.alloc(features.length * 2);
   for (const [i, feature] of features.entries()) list.writeUInt16BE(feature, i * 2);
-  const login = credentials === undefined ? [] : [loginStep(credentials, mechanism)];
+  return { ...step(OPCODE_HELLO, AGENT, list), features: NEEDED };
+}
+
+/** All of it leaves at once. */
+export function plainHandshake(credentials: Credentials | undefined, bucket: string): readonly NativeStep[] {
+  const login =
+    credentials === undefined
+      ? []
+      : [{ ...step(OPCODE_SASL_AUTH, 'PLAIN', plainMessage(credentials)), authenticates: true }];
+  return [helloStep(), ...login, step(OPCODE_SELECT_BUCKET, bucket), VERSION];
+}
+
+/** The bucket is asked for, too, because the server's signature is looked at before. */
+export function scramHandshake(): readonly NativeStep[] {
+  const asked = { request: new Uint8Array(0), asks: true };
   return [
-    step(OPCODE_HELLO, '{"a":"evenkeel"}', list),
-    ...login,
-    step(OPCODE_SELECT_BUCKET, bucket),
-    { ...step(OPCODE_VERSION), tellsVersion: true },
+    helloStep(),
+    { ...step(OPCODE_SASL_LIST), tells: true },
+    {
+      ...asked,
+      code: OPCODE_SASL_AUTH,
+      tolerated: CouchbaseStatus.authContinue,
+      tells: true,
+      authenticates: true,
+    },
+    { ...asked, code: OPCODE_SASL_STEP, tells: true, authenticates: true },
+    { ...asked, code: OPCODE_SELECT_BUCKET },
+    { ...VERSION, waits: true },
   ];
 }
 
-function loginStep(credentials: Credentials, mechanism: Mechanism): NativeStep {
-  if (mechanism !== 'PLAIN')
-    throw new UnsupportedError(`the couchbase engine cannot log in by ${mechanism} yet`, {
-      context: { argument: 'mechanism' },
-    });
-  return {
-    ...step(OPCODE_SASL_AUTH, mechanism, Buffer.from(plainMessage(credentials))),
-    authenticates: true,
-  };
-}
+export const authRequest = (mechanism: Mechanism, message: string): Uint8Array =>
+  step(OPCODE_SASL_AUTH, mechanism, message).request;
 
-function step(opcode: number, key = '', value: Uint8Array = new Uint8Array(0)): NativeStep {
-  const body = Buffer.concat([Buffer.from(key), value]);
+export const stepRequest = (mechanism: Mechanism, message: string): Uint8Array =>
+  step(OPCODE_SASL_STEP, mechanism, message).request;
+
+export const selectRequest = (bucket: string): Uint8Array => step(OPCODE_SELECT_BUCKET, bucket).request;
+
+function step(opcode: number, key = '', value: string | Uint8Array = ''): NativeStep {
+  const body = Buffer.concat([Buffer.from(key), Buffer.from(value)]);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt8(REQUEST_MAGIC, 0);
   header.writeUInt8(opcode, 1);

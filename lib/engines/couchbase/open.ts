@@ -4,11 +4,12 @@ import { CollectionIds } from '../../cluster/couchbase/collections';
 import { ConfigMonitor } from '../../cluster/couchbase/config-monitor';
 import { type ClusterState, Configurations } from '../../cluster/couchbase/configurations';
 import type { CouchbaseTarget } from '../../cluster/couchbase/connection-string';
-import { checkMechanism, mechanismsFor } from '../../cluster/couchbase/mechanisms';
+import { checkMechanism, type Mechanism, mechanismsFor } from '../../cluster/couchbase/mechanisms';
 import { checkNetwork } from '../../cluster/couchbase/network';
 import { type RoutingTable, routingTableOf } from '../../cluster/couchbase/routing-table';
+import { SaltedPasswords } from '../../cluster/couchbase/scram';
 import { findSeeds } from '../../cluster/couchbase/seeds';
-import { checkCredentials } from '../../cluster/credentials';
+import { type Credentials, checkCredentials } from '../../cluster/credentials';
 import { Fleet } from '../../cluster/fleet';
 import { Resolver } from '../../cluster/resolver';
 import { ClosedError } from '../../errors';
@@ -23,7 +24,8 @@ import { resolveClientOptions } from '../network/options';
 import { NativeTransport } from '../network/transport';
 import { Bucket } from './bucket';
 import { couchbaseDialect } from './dialect';
-import { handshake } from './handshake';
+import { plainHandshake, scramHandshake } from './handshake';
+import { ScramDialog } from './login';
 import type { CouchbaseOptions } from './options';
 import { askForCollection, askForConfiguration } from './questions';
 
@@ -49,7 +51,7 @@ export async function openCouchbase(
   bases: Bases,
   slow: SlowOperations | undefined,
 ): Promise<Engine> {
-  const options = resolveClientOptions(given, 'until-down');
+  const options = resolveClientOptions(given, true);
   const { connectTimeout, tls } = options;
   const { bucket } = target;
   if (bucket === undefined)
@@ -57,14 +59,10 @@ export async function openCouchbase(
   const network = checkNetwork(given.network);
   const asked = checkMechanism('mechanism', given.mechanism);
   const safety = { isEncrypted: tls !== undefined, isVerified: tls?.rejectUnauthorized === true };
-  const [mechanism = 'PLAIN'] = mechanismsFor(safety, asked);
+  const usable = mechanismsFor(safety, asked);
   const credentials = checkCredentials(given);
   const pollInterval = pollOf(given.pollInterval);
-  const wire: Wire = {
-    name: 'couchbase',
-    protocol: layout.PROTOCOL_COUCHBASE,
-    handshake: handshake({ credentials, mechanism }, bucket, true),
-  };
+  const wire = wireOf(credentials, usable, bucket);
   const where = Management.check(bases.managementBase);
   if (where instanceof EventBase && where.closed)
     throw invalidArgument('managementBase', 'managementBase is closed');
@@ -120,6 +118,16 @@ export async function openCouchbase(
       return end();
     },
   };
+}
+
+/** With PLAIN all is said at once; by SCRAM each connection has a dialog of its own. */
+function wireOf(credentials: Credentials | undefined, usable: readonly Mechanism[], bucket: string): Wire {
+  const wire = { name: 'couchbase', protocol: layout.PROTOCOL_COUCHBASE };
+  if (credentials === undefined || usable[0] === 'PLAIN')
+    return { ...wire, handshake: plainHandshake(credentials, bucket) };
+  const passwords = new SaltedPasswords(credentials.password);
+  const dialog = () => new ScramDialog(credentials, passwords, usable, bucket);
+  return { ...wire, handshake: scramHandshake(), dialog };
 }
 
 function pollOf(given: number = USUAL_POLL): number {

@@ -291,6 +291,10 @@ export class Cluster implements ClusterView {
   #route(): void {
     const { placed, placement } = this.#fleet.map;
     const ids = Uint16Array.from(placed, ({ name }) => this.#current.get(name)?.id ?? 0);
+    if (placement.kind === 'partitions') {
+      this.#native.routeByPartitions(ids, placement.rows, placement.copies);
+      return;
+    }
     const ring = placement.kind === 'ring' ? placement : undefined;
     this.#native.routeBy(ids, hashOf(placement), ring?.points, ring?.owners);
   }

@@ -8,6 +8,12 @@ import type { Extension } from './extension';
 /** The status of a successful answer, in every protocol. */
 export const SUCCESS = 0;
 
+/** What is said in one handshake that cannot be known before it. */
+export interface Dialog {
+  /** The request of the next step, after the answer to the one with this index. Rejects to end the attempt to connect. */
+  answer(step: number, value: Buffer): Promise<Uint8Array>;
+}
+
 /** A protocol that a server may speak. */
 export interface Wire {
   readonly name: string;
@@ -15,6 +21,8 @@ export interface Wire {
   readonly protocol: number;
   /** The first requests on each connection. */
   readonly handshake: readonly NativeStep[];
+  /** Of a handshake with steps that ask for their requests. */
+  readonly dialog?: (() => Dialog) | undefined;
 }
 
 /** How one engine encodes operations and interprets the answers. Stateless. */

@@ -10,6 +10,10 @@ export interface Extension {
    * be submitted; if that rejects, so does the operation.
    */
   prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Promise<unknown>;
+  /** A server has returned an operation because it does not have its partition. `configuration` may be empty. */
+  sentBack(server: string, configuration: Buffer): void;
+  /** A server has sent a notice. `beside` is the number of bytes of `value` before the key. */
+  noticed(server: string, opcode: number, value: Buffer, beside: number): void;
   /** Whether an answer with this status, other than SUCCESS, is a success. */
   isSuccess(kind: Kind, status: number): boolean;
   /** When to resubmit an operation that was answered with this status; undefined: the status is final. */

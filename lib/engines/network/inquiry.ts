@@ -10,6 +10,7 @@ import type { Management } from '../management';
 import { causeError } from './causes';
 import { Completions } from './completions';
 import type { Wire } from './dialect';
+import { Handshakes } from './handshakes';
 import { NOTHING_IS_SLOW } from './options';
 import { Parameters } from './parameters';
 
@@ -62,6 +63,7 @@ class Inquiry {
   #addresses: readonly SocketAddress[] = [];
   #base: EventBase | undefined;
   #native: NativeClient | undefined;
+  #handshakes: Handshakes | undefined;
   #completions = new Completions(commonFlagsTranscoder);
   /** How many connections have failed. */
   #failures = 0;
@@ -118,6 +120,7 @@ class Inquiry {
       this.#onBaseClosed,
     );
     this.#native = native;
+    this.#handshakes = new Handshakes(native);
     native.addServer(0, wire.protocol, wire.handshake, nameToVerify(server, tls), false);
     words[layout.PARAM_CODE] = code;
     if (value === undefined) native.submitTo(0, argument);
@@ -161,6 +164,10 @@ class Inquiry {
       this.#failures += 1;
       const said = this.#completions.bytes(native, at);
       if (this.#failures >= this.#addresses.length) this.#fail(causeError(cause, said));
+    } else if (outcome === layout.OUTCOME_HANDSHAKE && this.#question.wire.dialog !== undefined) {
+      const attempt = records[at + layout.RECORD_FLAGS] as number;
+      const value = this.#completions.bytes(native, at);
+      void this.#handshakes?.answered(0, attempt, cause, value, this.#question.wire.dialog);
     } else if (outcome === layout.OUTCOME_LOST || outcome === layout.OUTCOME_REFUSED) {
       this.#fail(causeError(cause));
     }

@@ -14,8 +14,8 @@ export interface ParkingSite {
   resume<R>(start: () => R): R;
 }
 
-/** Operations that wait for something before they are submitted or resubmitted, within their deadlines. */
-export class Parking {
+/** Operations that wait for something before they are submitted, or submitted again, within their deadlines. */
+export class Parking implements Waiting {
   readonly #site: ParkingSite;
   readonly #timers: Timers;
   readonly #parked = new Map<Operation, Parked>();
@@ -25,77 +25,38 @@ export class Parking {
     this.#timers = timers;
   }
 
-  /** `cause` is why it was not executed before. */
+  /** `cause`: why it was not done before. */
   park(operation: Operation, until: Promise<unknown>, cause: EvenkeelError | undefined): void {
-    const parked = new Parked(operation, until, cause, this.#site, this.#timers, () =>
-      this.#parked.delete(operation),
-    );
+    const left = timeLeft(operation);
+    const timer = this.#timers.timer(left, () => this.#fail(operation, lateError(operation, cause)));
+    const parked: Parked = { timer, stopListening: undefined };
     this.#parked.set(operation, parked);
-    parked.begin();
-  }
-
-  /** Cancels an operation that is no longer wanted. */
-  cancel(operation: Operation): void {
-    this.#parked.get(operation)?.cancel();
-  }
-}
-
-class Parked implements Waiting {
-  readonly #operation: Operation;
-  readonly #until: Promise<unknown>;
-  readonly #cause: EvenkeelError | undefined;
-  readonly #site: ParkingSite;
-  readonly #timers: Timers;
-  readonly #onEnd: () => void;
-  #timer: Registration | undefined;
-  #stopListening: (() => void) | undefined;
-  #isOver = false;
-
-  constructor(
-    operation: Operation,
-    until: Promise<unknown>,
-    cause: EvenkeelError | undefined,
-    site: ParkingSite,
-    timers: Timers,
-    onEnd: () => void,
-  ) {
-    this.#operation = operation;
-    this.#until = until;
-    this.#cause = cause;
-    this.#site = site;
-    this.#timers = timers;
-    this.#onEnd = onEnd;
-  }
-
-  begin(): void {
-    const signal = this.#operation.details?.signal;
     this.#site.wait(this);
-    this.#timer = this.#timers.timer(this.#timeLeft(), () =>
-      this.#fail(lateError(this.#operation, this.#cause)),
-    );
-    if (signal !== undefined) this.#stopListening = onAbort(signal, (reason) => this.#fail(reason));
-    const until = signal?.aborted ? Promise.reject(reasonOf(signal)) : this.#until;
-    until.then(
-      () => this.#end(() => this.#handIn()),
-      (error) => this.#fail(error),
+    const signal = operation.details?.signal;
+    if (signal !== undefined)
+      parked.stopListening = onAbort(signal, (reason) => this.#fail(operation, reason));
+    const awaited = signal?.aborted ? Promise.reject(reasonOf(signal)) : until;
+    awaited.then(
+      () => this.#end(operation, parked, () => this.#submit(operation)),
+      (error) => this.#end(operation, parked, () => operation.fail(error)),
     );
   }
 
-  cancel(): void {
-    this.#end(() => {});
+  /** It is no longer wanted. */
+  cancel(operation: Operation): void {
+    this.#end(operation, this.#parked.get(operation), () => {});
   }
 
   proceed(): void {
-    // It waits for no room in the client.
+    // Room for more is not what they wait for.
   }
 
   giveUp(error: unknown): void {
-    this.#fail(error);
+    for (const operation of [...this.#parked.keys()]) this.#fail(operation, error);
   }
 
-  #handIn(): void {
-    const operation = this.#operation;
-    operation.details = { ...(operation.details ?? details()), timeout: this.#timeLeft() };
+  #submit(operation: Operation): void {
+    operation.details = { ...(operation.details ?? details()), timeout: timeLeft(operation) };
     try {
       this.#site.resume(() => this.#site.submit(operation));
     } catch (error) {
@@ -103,26 +64,28 @@ class Parked implements Waiting {
     }
   }
 
-  #fail(error: unknown): void {
-    this.#end(() => this.#operation.fail(error));
+  #fail(operation: Operation, error: unknown): void {
+    this.#end(operation, this.#parked.get(operation), () => operation.fail(error));
   }
 
-  /** `last` runs before the client can become idle. */
-  #end(last: () => void): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#timer?.cancel();
-    this.#stopListening?.();
-    this.#onEnd();
+  /** `last` is called before the client may take itself for idle; not if the operation has gone on already. */
+  #end(operation: Operation, parked: Parked | undefined, last: () => void): void {
+    if (parked === undefined || this.#parked.get(operation) !== parked) return;
+    this.#parked.delete(operation);
+    parked.timer.cancel();
+    parked.stopListening?.();
     last();
-    this.#site.stopWaiting(this);
-  }
-
-  #timeLeft(): number {
-    const { course } = this.#operation;
-    return Math.max(1, Math.ceil((course?.deadline ?? 0) - performanceNow()));
+    if (this.#parked.size === 0) this.#site.stopWaiting(this);
   }
 }
+
+interface Parked {
+  readonly timer: Registration;
+  stopListening: (() => void) | undefined;
+}
+
+const timeLeft = ({ course }: Operation): number =>
+  Math.max(1, Math.ceil((course?.deadline ?? 0) - performanceNow()));
 
 /** The error of an operation that was certainly not executed before its deadline. */
 export function lateError(operation: Operation, cause: EvenkeelError | undefined): TimeoutError {

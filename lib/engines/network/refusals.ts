@@ -44,6 +44,10 @@ export function refusalError(
   if (code === layout.REFUSED_MEMORY) {
     return new ResourceError('the system has no memory for the value', { context: { op, node } });
   }
+  if (code === layout.REFUSED_NO_COPY) {
+    const message = 'no server has this copy of the record';
+    return new ConnectionError(message, { context: { op, node } });
+  }
   if (code === layout.REFUSED_NO_SERVER) {
     const message = 'the server was removed from the list of servers';
     return new ConnectionError(message, { context: { op, node } });

@@ -24,6 +24,7 @@ import { Cluster } from './cluster';
 import { Completions } from './completions';
 import type { Dialect } from './dialect';
 import type { Extension } from './extension';
+import { Handshakes } from './handshakes';
 import { listen } from './listening';
 import { nativeOptionsOf, type ResolvedClientOptions } from './options';
 import { Parameters } from './parameters';
@@ -45,6 +46,7 @@ export class NativeTransport implements Transport {
   readonly #codes: readonly number[];
   readonly #extension: Extension | undefined;
   readonly #parking: Parking;
+  readonly #handshakes: Handshakes;
   readonly #parameters: Parameters;
   readonly #words: Uint32Array;
   readonly #completions: Completions;
@@ -95,6 +97,7 @@ export class NativeTransport implements Transport {
       () => this.#drain(),
       this.#onBaseClosed,
     );
+    this.#handshakes = new Handshakes(this.#native);
     this.#tick = new TickFlush(base, this.#native, options.implicitFlush);
     this.#cluster = new Cluster(fleet, this.#native, options, dialect, timers);
     this.#settler = new Settler(
@@ -172,6 +175,7 @@ export class NativeTransport implements Transport {
 
   check(key: string, value: string | Uint8Array | undefined): number {
     if (this.#closed) throw this.#closedError();
+    this.#words[layout.PARAM_CODE] = 0;
     const bytes = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
     if (bytes < 0) throw this.#refusal(bytes, undefined);
     return bytes;
@@ -498,7 +502,23 @@ export class NativeTransport implements Transport {
       this.#cluster.retired(connection);
     } else if (outcome === layout.OUTCOME_ENDED) {
       this.#end();
+    } else {
+      this.#onWord(outcome, connection, at);
     }
+  }
+
+  /** What servers say besides their answers. */
+  #onWord(outcome: number, connection: number, at: number): void {
+    const { records } = this.#completions;
+    const detail = records[at + layout.RECORD_DETAIL] as number;
+    const flags = records[at + layout.RECORD_FLAGS] as number;
+    const value = this.#completions.bytes(this.#native, at);
+    const server = this.#cluster.nameOf(connection);
+    if (outcome === layout.OUTCOME_SENT_BACK) this.#extension?.sentBack(server, value);
+    else if (outcome === layout.OUTCOME_NOTICE) this.#extension?.noticed(server, detail, value, flags & 0xff);
+    const { dialog } = this.#dialect.wires[0] ?? {};
+    if (outcome === layout.OUTCOME_HANDSHAKE && dialog !== undefined)
+      void this.#handshakes.answered(connection, flags, detail, value, dialog);
   }
 
   /** The base went away underneath; what it knew of its operations is there to be taken, and nothing more will come. */

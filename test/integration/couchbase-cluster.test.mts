@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import {
+  AuthenticationError,
+  ConnectionError,
+  type CouchbaseConnectOptions,
+  type CouchbaseUrl,
+  connect,
+  EventBase,
+} from '../../lib/index.ts';
+import { type ClusterOptions, Feature, startCluster, type TestCluster } from '../../lib/testing/index.ts';
+import { AUTHORITY, SERVER, SERVER_KEY } from '../certificates.mts';
+
+const LOGIN = { username: 'Administrator', password: 'password', timeout: 30_000, connectTimeout: 20_000 };
+
+const join = (cluster: TestCluster, options: CouchbaseConnectOptions = {}) =>
+  connect(cluster.url as CouchbaseUrl, { ...LOGIN, ...options });
+
+async function started(options: ClusterOptions = {}, joining: CouchbaseConnectOptions = {}) {
+  const cluster = await startCluster({ nodes: 3, vbuckets: 64, replicas: 1, ...options });
+  const db = await join(cluster, joining).catch(async (error) => {
+    await cluster.close();
+    throw error;
+  });
+  return {
+    cluster,
+    db,
+    async [Symbol.asyncDispose]() {
+      await db.close();
+      await cluster.close();
+    },
+  };
+}
+
+const KEYS = Array.from({ length: 300 }, (_, i) => `key-${i}`);
+
+function nodeAt(cluster: TestCluster, number: number) {
+  const node = cluster.nodes[number];
+  assert.ok(node);
+  return node;
+}
+
+describe('a login', () => {
+  for (const mechanism of ['SCRAM-SHA512', 'SCRAM-SHA256', 'SCRAM-SHA1'] as const)
+    test(`by ${mechanism} proves both sides`, async () => {
+      await using ready = await started({ nodes: 1 }, { mechanism });
+      await ready.db.upsert('k', 1);
+      assert.equal(await ready.db.get('k'), 1);
+      await assert.rejects(join(ready.cluster, { mechanism, password: 'wrong' }), AuthenticationError);
+    });
+
+  test('takes the best that the server offers', async () => {
+    await using ready = await started({ nodes: 1, mechanisms: ['SCRAM-SHA1', 'PLAIN'] });
+    await ready.db.upsert('k', 1);
+    const cluster = await startCluster({ nodes: 1, mechanisms: ['PLAIN'] });
+    await assert.rejects(join(cluster), AuthenticationError);
+    await cluster.close();
+  });
+});
+
+test('over TLS the password is said in plain text to who has proven who it is', async () => {
+  const tls = { cert: SERVER, key: SERVER_KEY };
+  await using ready = await started({ tls, mechanisms: ['PLAIN'] }, { tls: { ca: AUTHORITY } });
+  assert.match(ready.cluster.url, /^couchbases:/);
+  await Promise.all(KEYS.map((key) => ready.db.upsert(key, 1)));
+  assert.equal((await ready.db.getMany(KEYS)).size, KEYS.length);
+  await assert.rejects(join(ready.cluster, { connectTimeout: 500 }), ConnectionError);
+});
+
+test('a server that does not grant what requests need is not connected to', async () => {
+  const cluster = await startCluster({ nodes: 1, withoutFeatures: [Feature.collections] });
+  await assert.rejects(join(cluster, { connectTimeout: 500 }), /does not grant what the protocol needs/);
+  await cluster.close();
+});
+
+test('keys go to the servers of their partitions', async () => {
+  await using ready = await started();
+  const { db, cluster } = ready;
+  await Promise.all(KEYS.map((key) => db.upsert(key, key)));
+  const values = await db.getMany(KEYS);
+  assert.deepEqual(
+    KEYS.map((key) => values.get(key)),
+    KEYS,
+  );
+  const { nodes } = db.stats();
+  assert.equal(nodes.length, 3);
+  assert.ok(nodes.every(({ bytesSent, retries, errors }) => bytesSent > 0 && retries === 0 && errors === 0));
+  assert.equal((await cluster.document('key-7'))?.value.toString(), 'key-7');
+});
+
+test('each event base has connections of its own', async () => {
+  await using ready = await started();
+  await using base = EventBase.create();
+  const view = ready.db.via(base);
+  await Promise.all(KEYS.map((key) => view.upsert(key, 1)));
+  assert.equal((await ready.db.getMany(KEYS)).size, KEYS.length);
+});
+
+describe('copies', () => {
+  test('can be read where they are', async () => {
+    await using ready = await started({ replicas: 2, serverGroups: ['a', 'b', 'c'] });
+    const items = ready.db.collection('_default');
+    await items.upsert('k', 'v', { durability: 'majority' });
+    const any = await items.getAnyReplica('k');
+    assert.equal(any?.value, 'v');
+    assert.equal(await items.getAnyReplica('nobody'), undefined);
+    const { records, errors } = await items.getAllReplicas('k');
+    assert.deepEqual(errors, []);
+    assert.equal(records.filter(({ isReplica }) => !isReplica).length, 1);
+    for (const serverGroup of ['a', 'b', 'c'])
+      assert.equal((await items.getAnyReplica('k', { serverGroup }))?.value, 'v');
+    const [staged] = await ready.db.schedule((context) => [
+      context.collection('_default').getAllReplicas('k'),
+    ]);
+    assert.ok(staged.records.length > 0);
+  });
+});
+
+describe('while partitions move', () => {
+  for (const order of ['old first', 'new first'] as const)
+    test(`no write is lost and none is made twice (${order})`, async () => {
+      await using ready = await started({}, { pollInterval: 50 });
+      const { db, cluster } = ready;
+      let isOver = false;
+      const counts = new Map<string, bigint>();
+      const load = async (key: string): Promise<void> => {
+        for (let count = 0n; !isOver; ) {
+          const value = await db.increment(key, { initial: 1n });
+          count += 1n;
+          assert.equal(value, count);
+          counts.set(key, count);
+          await setImmediate();
+        }
+      };
+      const loads = KEYS.slice(0, 40).map(load);
+      await cluster.rebalance({ add: 1, order });
+      await cluster.rebalance({ remove: [nodeAt(cluster, 0)], order });
+      isOver = true;
+      await Promise.all(loads);
+      for (const [key, count] of counts) assert.equal(await db.get(key), Number(count));
+      while (db.topology.nodes.length !== 3) await setTimeout(5);
+    });
+
+  test('a context that is open meanwhile routes when it leaves', async () => {
+    await using ready = await started();
+    const { db, cluster } = ready;
+    const context = db.enter();
+    const staged = KEYS.map((key) => context.upsert(key, key));
+    await cluster.rebalance({ add: 1, remove: [nodeAt(cluster, 1)] });
+    context.leave();
+    await Promise.all(staged);
+    assert.equal((await db.getMany(KEYS)).size, KEYS.length);
+  });
+});
+
+test('what servers tell by themselves is enough to follow them', async () => {
+  await using ready = await started({}, { pollInterval: Number.POSITIVE_INFINITY });
+  const { db, cluster } = ready;
+  await cluster.rebalance({ add: 1 });
+  const nodes = (): number => db.topology.nodes.length;
+  while (nodes() !== 4) await setTimeout(5);
+  await cluster.rebalance({ remove: [nodeAt(cluster, 0)] });
+  while (nodes() !== 3) await setTimeout(5);
+});
+
+test('after a failover the replicas answer', async () => {
+  await using ready = await started();
+  const { db, cluster } = ready;
+  const items = db.collection('_default');
+  await Promise.all(KEYS.map((key) => items.upsert(key, key, { durability: 'majority' })));
+  await cluster.failover(nodeAt(cluster, 2));
+  const values = await db.getMany(KEYS);
+  assert.deepEqual(
+    KEYS.map((key) => values.get(key)),
+    KEYS,
+  );
+  await Promise.all(KEYS.map((key) => db.upsert(key, 1)));
+});
+
+test('reads of a node that dies wait for the failover', async () => {
+  await using ready = await started({}, { pollInterval: 50 });
+  const { db, cluster } = ready;
+  const items = db.collection('_default');
+  await Promise.all(KEYS.map((key) => items.upsert(key, key, { durability: 'majority' })));
+  const reading = KEYS.map((key) => db.get(key));
+  await nodeAt(cluster, 1).kill({ reset: true });
+  const later = KEYS.map((key) => db.get(key));
+  await cluster.failover(nodeAt(cluster, 1));
+  assert.deepEqual(await Promise.all(reading), KEYS);
+  assert.deepEqual(await Promise.all(later), KEYS);
+});
