@@ -356,10 +356,10 @@ class Connection {
         require(batch.larges.at(larges++)->bytes().size() == completion.value_length);
         require(completion.value_length <= max_value_);
       } else {
-        const bool is_error =
-            completion.outcome >> layout::kOutcomeStatusShift != 0 && wire_ != Wire::kCouchbase;
+        const bool is_error = completion.outcome >> layout::kOutcomeStatusShift != 0;
         const bool is_read = brings_value(static_cast<Op>(operation.opcode));
-        if (is_error) require(completion.value_length <= kTextKept);
+        // Couchbase's answers with some statuses are no errors, and are told whole.
+        if (is_error && wire_ != Wire::kCouchbase) require(completion.value_length <= kTextKept);
         if (!is_error && is_read) require(completion.value_length <= max_value_);
         if (outcome == layout::kOutcomeRefused)
           require((is_read || brings_much(static_cast<Op>(operation.opcode))) &&
