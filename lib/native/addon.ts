@@ -177,9 +177,17 @@ export interface NativeClient {
   setSlab(slab: Uint8Array): void;
   /**
    * `protocol` is a PROTOCOL_… constant, `steps` are the first requests on each connection, and `isGuess` means that
-   * the protocol has not been confirmed by a connection. An id may be reused after OUTCOME_RETIRED.
+   * the protocol has not been confirmed by a connection. `isOpen` means that the server may turn out to speak another
+   * one: until decideServer(), operations that this protocol lacks wait. An id may be reused after OUTCOME_RETIRED.
    */
-  addServer(id: number, protocol: number, steps: readonly NativeStep[], host: string, isGuess: boolean): void;
+  addServer(
+    id: number,
+    protocol: number,
+    steps: readonly NativeStep[],
+    host: string,
+    isGuess: boolean,
+    isOpen: boolean,
+  ): void;
   /**
    * The first addresses start the first attempt to connect, after a pause if so many attempts have already failed in a
    * row.
@@ -196,6 +204,8 @@ export interface NativeClient {
    * server may be retired already, and must be retired afterwards.
    */
   abandonServer(id: number): void;
+  /** The server has answered: operations that waited for that, and those behind them, can be taken as with abandonServer(). */
+  decideServer(id: number): void;
   /** The id of the server for a key; -1 when there is none or the key is invalid. */
   serverOf(key: string): number;
   /**

@@ -59,6 +59,7 @@ pipeline::Client::Call ClientObject::read_call() const {
   request.cas = join(p[layout::kParamCasHigh], p[layout::kParamCasLow]);
   if ((code & layout::kCodeSetsCas) != 0)
     request.new_cas = join(p[layout::kParamNewCasHigh], p[layout::kParamNewCasLow]);
+  call.waits = (code & layout::kCodeWaits) != 0;
   request.expiry = p[layout::kParamExpiry];
   request.recache = p[layout::kParamRecache];
   request.delta = join(p[layout::kParamDeltaHigh], p[layout::kParamDeltaLow]);
@@ -142,11 +143,19 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
 int32_t ClientObject::submit(napi_value key_value) {
   const Key key(driver_->env(), key_value);
   if (key.refused != 0) return key.refused;
-  const int32_t refused = client_->begin(read_call(), key.bytes, 0);
-  if (refused != 0) return refused;
+  const pipeline::Client::Call call = read_call();
+  const int32_t refused = client_->begin(call, key.bytes, 0);
+  if (refused != 0) return hold(refused, call, key, 0);
   const uint32_t slot = client_->commit(0);
   update_liveness();
   return static_cast<int32_t>(slot);
+}
+
+int32_t ClientObject::hold(int32_t refused, const pipeline::Client::Call& call, const Key& key,
+                           size_t value_length) {
+  const int32_t slot = client_->hold(refused, call, key.bytes, value_length);
+  update_liveness();
+  return slot;
 }
 
 int32_t ClientObject::submit_to(uint16_t server, napi_value given) {
@@ -159,15 +168,15 @@ int32_t ClientObject::submit_to(uint16_t server, napi_value given) {
   return static_cast<int32_t>(slot);
 }
 
-template <typename Begin>
-int32_t ClientObject::submit_with(napi_value given, Begin begin) {
+template <typename Begin, typename Hold>
+int32_t ClientObject::submit_with(napi_value given, Begin begin, Hold hold) {
   const napi_env env = driver_->env();
   const bool is_string = (parameters_[layout::kParamCode] & layout::kCodeStringValue) != 0;
   const Value value(env, given, is_string, max_value_, false);
   if (value.refused != 0) return value.refused;
   const bool is_inline = value.length <= layout::kLargeValue;
   const int32_t refused = begin(is_inline ? value.capacity : 0);
-  if (refused != 0) return refused;
+  if (refused != 0) return hold(refused, value.length);
   uint32_t slot = 0;
   if (!is_inline) {
     std::unique_ptr<net::Payload> payload = memory_.make_payload(given, value.length);
@@ -189,13 +198,20 @@ int32_t ClientObject::submit_with(napi_value given, Begin begin) {
 int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
   const Key key(driver_->env(), key_value);
   if (key.refused != 0) return key.refused;
-  return submit_with(given,
-                     [&](size_t capacity) { return client_->begin(read_call(), key.bytes, capacity); });
+  const pipeline::Client::Call call = read_call();
+  return submit_with(
+      given,
+      [&](size_t capacity) {
+        const int32_t refused = client_->begin(call, key.bytes, capacity);
+        return refused == 0 && call.waits ? layout::kRefusedOperation : refused;
+      },
+      [&](int32_t refused, size_t length) { return hold(refused, call, key, length); });
 }
 
 int32_t ClientObject::submit_value_to(uint16_t server, napi_value given) {
-  return submit_with(given,
-                     [&](size_t capacity) { return client_->begin_at(server, read_call(), {}, capacity); });
+  return submit_with(
+      given, [&](size_t capacity) { return client_->begin_at(server, read_call(), {}, capacity); },
+      [](int32_t refused, size_t) { return refused; });
 }
 
 void ClientObject::flush(pipeline::Flush how) {
@@ -245,15 +261,21 @@ void ClientObject::abandon_server(uint16_t id) {
   budget_ = UINT32_MAX;
 }
 
+void ClientObject::decide_server(uint16_t id) {
+  client_->decide_server(id);
+  budget_ = UINT32_MAX;
+}
+
 int32_t ClientObject::server_of(napi_value key) const {
   const Key checked(driver_->env(), key);
   return checked.refused != 0 ? -1 : client_->server_of(checked.bytes);
 }
 
 void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host,
-                              bool is_guess) {
+                              bool is_guess, bool is_open) {
   const napi_env env = driver_->env();
-  client_->add_server(id, protocol_of(protocol), read_steps(env, steps), read_text(env, host), is_guess);
+  client_->add_server(id, protocol_of(protocol), read_steps(env, steps), read_text(env, host), is_guess,
+                      is_open);
 }
 
 void ClientObject::set_addresses(uint16_t id, napi_value list, uint32_t failures) {
@@ -384,7 +406,7 @@ static napi_value set_slab(napi_env, Arguments arguments, const Self& self) {
 
 static napi_value add_server(napi_env, Arguments arguments, const Self& self) {
   self->add_server(static_cast<uint16_t>(arguments.u32(0)), arguments.u32(1), arguments[2], arguments[3],
-                   arguments.flag(4));
+                   arguments.flag(4), arguments.flag(5));
   return nullptr;
 }
 
@@ -400,6 +422,11 @@ static napi_value retire_server(napi_env, Arguments arguments, const Self& self)
 
 static napi_value abandon_server(napi_env, Arguments arguments, const Self& self) {
   self->abandon_server(static_cast<uint16_t>(arguments.u32(0)));
+  return nullptr;
+}
+
+static napi_value decide_server(napi_env, Arguments arguments, const Self& self) {
+  self->decide_server(static_cast<uint16_t>(arguments.u32(0)));
   return nullptr;
 }
 
@@ -474,10 +501,11 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::take>(env, object, "take", self);
   define<ClientObject, calls::take_large>(env, object, "takeLarge", self);
   define<ClientObject, calls::set_slab>(env, object, "setSlab", self);
-  define<ClientObject, calls::add_server>(env, object, "addServer", self);
+  define<ClientObject, calls::add_server, 6>(env, object, "addServer", self);
   define<ClientObject, calls::set_addresses>(env, object, "setAddresses", self);
   define<ClientObject, calls::retire_server>(env, object, "retireServer", self);
   define<ClientObject, calls::abandon_server>(env, object, "abandonServer", self);
+  define<ClientObject, calls::decide_server>(env, object, "decideServer", self);
   define<ClientObject, calls::server_of>(env, object, "serverOf", self);
   define<ClientObject, calls::route_by>(env, object, "routeBy", self);
   define<ClientObject, calls::route_by_partitions>(env, object, "routeByPartitions", self);

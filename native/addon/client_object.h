@@ -40,10 +40,12 @@ class ClientObject final : public Messenger,
   napi_value take_large(uint32_t index);
   void set_slab(napi_value slab);
   // `protocol` is a layout::kProtocol… constant.
-  void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host, bool is_guess);
+  void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host, bool is_guess,
+                  bool is_open);
   void set_addresses(uint16_t id, napi_value list, uint32_t failures);
   void retire_server(uint16_t id) { client_->retire_server(id); }
   void abandon_server(uint16_t id);
+  void decide_server(uint16_t id);
   // -1 when there is no server, or the key is invalid.
   int32_t server_of(napi_value key) const;
   // Arguments: the servers' ids, a layout::kKeyHash… and, for a ring, its points and their owners. Returns
@@ -92,9 +94,11 @@ class ClientObject final : public Messenger,
 
   pipeline::Client::Call read_call() const;
   void extend(wire::Request& request) const;
-  // Passes to `begin` the room that the value needs beside the key.
-  template <typename Begin>
-  int32_t submit_with(napi_value value, Begin begin);
+  int32_t hold(int32_t refused, const pipeline::Client::Call& call, const Key& key, size_t value_length);
+  // Passes to `begin` the room that the value needs beside the key, and to `hold` the code with which begin()
+  // refused and the length of the value.
+  template <typename Begin, typename Hold>
+  int32_t submit_with(napi_value value, Begin begin, Hold hold);
   // Keeps the process alive while, and only while, operations are active.
   void update_liveness();
   void drop_references();

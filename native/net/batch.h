@@ -21,6 +21,8 @@ class Payload {
   virtual ~Payload() = default;
   // Empty when the memory was detached meanwhile: the request cannot be sent any more.
   virtual std::span<const std::byte> bytes() const = 0;
+  // Nobody knows yet how to say the request: it waits, and so does what is behind it.
+  virtual bool is_awaited() const { return false; }
 
  private:
   base::Counted<&base::Counters::payloads> counted_;

@@ -57,7 +57,7 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> segments, size_t max_
       const Batch::Attached& attached = pending_.payloads[packet.payload];
       payload = attached.payload->bytes();
       if (payload.size() != attached.length) {
-        gathered.payload_gone = i == head_packet_;
+        gathered.payload_gone = i == head_packet_ && !attached.payload->is_awaited();
         return gathered;
       }
       suffix = packet.suffix_length;

@@ -21,6 +21,13 @@ bool copy_ascii(std::byte* to, const std::byte* from, size_t length) {
 
 constexpr size_t kMostKey = 250;
 
+// Of a request that is held.
+class Unsaid final : public net::Payload {
+ public:
+  std::span<const std::byte> bytes() const override { return {}; }
+  bool is_awaited() const override { return true; }
+};
+
 }  // namespace
 
 int32_t refusal(wire::KeyFault fault) {
@@ -86,13 +93,15 @@ void Client::change(Change change) {
 }
 
 void Client::add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host,
-                        bool is_guess) {
+                        bool is_guess, bool is_open) {
   if (id >= protocols_.size()) {
     protocols_.resize(size_t{id} + 1);
     meters_.resize(size_t{id} + 1);
+    holdings_.resize(size_t{id} + 1);
   }
   protocols_[id] = &protocol;
   meters_[id] = std::make_shared<Meter>();
+  holdings_[id] = {.is_open = is_open};
   most_head_ = std::max(most_head_, protocol.most_head);
   ++servers_;
   if (id >= queued_by_server_.size()) queued_by_server_.resize(size_t{id} + 1);
@@ -116,10 +125,16 @@ void Client::retire_server(uint16_t id) {
   change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
 }
 
-void Client::abandon_server(uint16_t id) {
+void Client::abandon_server(uint16_t id) { return_from(id, &Pipeline::abandon_server); }
+
+void Client::decide_server(uint16_t id) {
+  if (std::exchange(holdings_[id], {}).has_any) return_from(id, &Pipeline::return_unwritten);
+}
+
+void Client::return_from(uint16_t id, void (Pipeline::*give_back)(uint16_t)) {
   flush(Flush::kHold);
   wait_for_thread();  // a change overtakes what is handed over with it
-  change([id](Pipeline& pipeline) { pipeline.abandon_server(id); });
+  change([id, give_back](Pipeline& pipeline) { (pipeline.*give_back)(id); });
   wait_for_thread();
 }
 
@@ -170,7 +185,10 @@ int32_t Client::server_of(std::span<const std::byte> key) const {
 
 int32_t Client::check_key(const wire::Request& request, std::span<const std::byte> key) const {
   if (targets_.empty()) return layout::kRefusedNoServer;
-  return refusal(targets_[topology_->route(key).server].protocol->encoder.check_key(request, key).fault);
+  const Target& target = targets_[topology_->route(key).server];
+  const wire::KeyFault fault = target.protocol->encoder.check_key(request, key).fault;
+  const bool is_held = fault == wire::KeyFault::kForbiddenByte && holdings_[target.server].is_open;
+  return is_held ? 0 : refusal(fault);
 }
 
 inline uint64_t Client::room() const {
@@ -210,6 +228,15 @@ inline uint64_t Client::room() const {
   return 0;
 }
 
+// Of the server's. One key always takes one connection, so its operations stay in order.
+inline uint16_t Client::connection_of(const Route& route) const {
+  return options_.connections > 1 ? static_cast<uint16_t>(route.hash % options_.connections) : 0;
+}
+
+inline base::Millis Client::deadline_of(const Call& call) {
+  return call.deadline != 0 ? call.deadline : base::coarse_now() + base::kCoarseSlack + call.timeout;
+}
+
 int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   if (targets_.empty()) return layout::kRefusedNoServer;
@@ -221,10 +248,8 @@ int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t v
   const wire::KeyCheck check = encoder_->check_key(call.request, key);
   if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
   if (!target.protocol->can_say(call.request)) return layout::kRefusedOperation;
-  // One key always takes one connection, so its operations stay in order.
-  uint16_t connection = 0;
-  if (options_.connections > 1) connection = static_cast<uint16_t>(route.hash % options_.connections);
-  const int32_t refused = reserve(call, target.server, connection, key, check.needs_encoding, value_capacity);
+  const int32_t refused =
+      reserve(call, target.server, connection_of(route), key, check.needs_encoding, value_capacity);
   call_.request.partition = route.partition;
   moves_ = target.protocol->has_partitions && call.request.replica == 0;
   return refused;
@@ -241,6 +266,29 @@ int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std:
   return reserve(call, server, 0, argument, false, value_capacity);
 }
 
+int32_t Client::hold(int32_t refused, const Call& call, std::span<const std::byte> key, size_t value_length) {
+  if (refused != layout::kRefusedOperation && refused != layout::kRefusedKeyForbiddenByte) return refused;
+  const Route route = topology_->route(key);
+  const uint16_t server = targets_[route.server].server;
+  if (!holdings_[server].is_open && !call.waits) return refused;
+  const int32_t full = room_for(call, server);
+  if (full != 0) return full;
+  holdings_[server].has_any = true;
+  const auto connection = static_cast<uint16_t>(server * options_.connections + connection_of(route));
+  const uint32_t opaque = slots_.acquire(server);
+  const size_t length = key.size() + value_length;
+  queued_by_server_[server]->add(length);
+  staged_.add(connection, staged_.batch_of(connection),
+              {.deadline = deadline_of(call),
+               .opaque = opaque,
+               .inline_length = 0,
+               .started = call.started,
+               .op = static_cast<uint8_t>(call.request.op),
+               .discards_value = call.request.discards_value},
+              std::make_unique<Unsaid>(), length);
+  return static_cast<int32_t>(opaque & ((1u << layout::kSlotBits) - 1));
+}
+
 uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {
   const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
   const size_t suffix_size = encoder_->suffix_size(call_.request.op);
@@ -251,10 +299,8 @@ uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> paylo
                    {value_ + value_length, suffix_size});
   batch_->bytes.grow(inline_length);
   queued_by_server_[server_]->add(inline_length + payload_length);
-  const base::Millis deadline =
-      call_.deadline != 0 ? call_.deadline : base::coarse_now() + base::kCoarseSlack + call_.timeout;
   staged_.add(connection_, *batch_,
-              {.deadline = deadline,
+              {.deadline = deadline_of(call_),
                .opaque = opaque,
                .inline_length = static_cast<uint32_t>(inline_length),
                .started = call_.started,

@@ -48,8 +48,9 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // as possible; one may be used again when kOutcomeRetired has told that its server is gone.
   // `steps`: what is said first on each of its connections. `is_guess`: that it speaks the protocol is not
   // known until there has been a connection; who finds otherwise abandons it.
+  // `is_open`: that it will be spoken to in the protocol is not known until decide_server().
   void add_server(uint16_t id, const wire::Protocol& protocol, Steps steps, std::string host = {},
-                  bool is_guess = false);
+                  bool is_guess = false, bool is_open = false);
   // The first ones begin the first attempt to connect.
   void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
   // No key may be routed to it any more.
@@ -60,6 +61,9 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // The request of a step that asks for it, or none where the handshake goes no further. Nothing happens
   // unless it is the one that kOutcomeHandshake has told of.
   void continue_handshake(uint16_t connection, uint32_t attempt, std::vector<std::byte> request);
+  // It has answered: what is held of it, and all behind that, has come back at the return as with
+  // abandon_server(), and what its protocol cannot say is refused from here on.
+  void decide_server(uint16_t id);
   // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused.
   void route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
 
@@ -74,6 +78,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
     base::Millis deadline = 0;  // of a lost operation that is handed in again
     uint32_t started = 0;       // of the same
     bool fits = false;          // fits() has said so
+    bool waits = false;         // what the server takes of it is not known before decide_server()
   };
 
   // The server that a key goes to; -1 when there is none.
@@ -87,6 +92,9 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // The same for an operation of a server's own; `argument` may be empty.
   int32_t begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument,
                    size_t value_capacity = 0);
+  // Of what begin() has refused with `refused` because the protocol cannot say it: where another may be
+  // spoken to the server, it waits in its place among the others. Returns its slot, or why it was refused.
+  int32_t hold(int32_t refused, const Call& call, std::span<const std::byte> key, size_t value_length);
   std::byte* value_space() { return value_; }
   // Returns the slot. A payload's bytes follow the inline value.
   uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload = nullptr);
@@ -143,6 +151,12 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
     bool posted = false;
   };
 
+  // What is done with what a server's protocol cannot say.
+  struct Holding {
+    bool is_open = false;  // it is held
+    bool has_any = false;
+  };
+
   // Where the requests of a server go.
   struct Target {
     uint16_t server;
@@ -155,6 +169,9 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void wait_for_thread();
   void knock();
   void read_mailbox();
+  uint16_t connection_of(const Route& route) const;
+  static base::Millis deadline_of(const Call& call);
+  void return_from(uint16_t id, void (Pipeline::*give_back)(uint16_t));
   int32_t room_for(const Call& call, uint16_t server) const;
   int32_t reserve(const Call& call, uint16_t server, uint16_t connection, std::span<const std::byte> key,
                   bool encodes_key, size_t value_capacity);
@@ -168,6 +185,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   ClientListener& listener_;
   std::vector<const wire::Protocol*> protocols_;  // by server
   std::vector<std::shared_ptr<Meter>> meters_;    // by server
+  std::vector<Holding> holdings_;                 // by server
   size_t servers_ = 0;                            // that are not retired
   size_t most_head_ = 0;                          // of them all
   std::shared_ptr<const Topology> topology_;

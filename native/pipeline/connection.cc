@@ -277,6 +277,23 @@ void Connection::return_waiting() {
   });
 }
 
+void Connection::return_unwritten() {
+  flights_.look_at_clock();
+  for (net::OutputQueue* queue : {&queue_, &held_}) {
+    std::vector<uint32_t> unwritten;
+    queue->for_each([queue, &unwritten](uint32_t opaque) {
+      if (!queue->is_partly_written(opaque)) unwritten.push_back(opaque);
+    });
+    for (const uint32_t opaque : unwritten) {
+      Flight& flight = *flights_.find(opaque);
+      queue->kill(flight.sequence);
+      flights_.return_unwritten(flight, layout::kCauseOtherProtocol, base_.time());
+    }
+    tidy(*queue);
+  }
+  tell_meter();
+}
+
 void Connection::connect(const net::Address* address) {
   state_ = State::kConnecting;
   if (address == nullptr) return fail(EADDRNOTAVAIL);

@@ -99,6 +99,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   void drop_waiting();
   // The same, as lost and not written, for kCauseOtherProtocol.
   void return_waiting();
+  // The same of all of which nothing has been written, whether or not there is a connection.
+  void return_unwritten();
 
   // It gets a request that had another connection before.
   void adopt(const net::Batch::Item& request);

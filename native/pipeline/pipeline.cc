@@ -131,6 +131,12 @@ void Pipeline::unpark() {
   for (const uint16_t id : adopting) connection(id).write_enqueued();
 }
 
+void Pipeline::return_unwritten(uint16_t id) {
+  if (servers_[id] == nullptr) return;
+  servers_[id]->return_unwritten();
+  publish();
+}
+
 void Pipeline::submit(net::Outgoing& outgoing, Flush flush) {
   flights_.look_at_clock();
   if (flush == Flush::kAll) {

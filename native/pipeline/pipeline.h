@@ -34,6 +34,8 @@ class Pipeline final : public ServerOwner, private ParkingOwner, private base::T
   void retire_server(uint16_t id);
   // The same, and operations that wait for a connection are returned at once.
   void abandon_server(uint16_t id);
+  // What has not been written comes back at once.
+  void return_unwritten(uint16_t id);
 
   // Requests that are not written and `moves` are routed by these from the next write() on. `servers`: the
   // ids of the servers, in the order of the topology.

@@ -53,6 +53,10 @@ void Server::abandon() {
   for (auto& connection : connections_) connection->return_waiting();
 }
 
+void Server::return_unwritten() {
+  for (auto& connection : connections_) connection->return_unwritten();
+}
+
 bool Server::is_done() const {
   return std::all_of(connections_.begin(), connections_.end(),
                      [](const auto& each) { return each->is_done(); });

@@ -49,6 +49,8 @@ class Server final : private ConnectionOwner, private base::Timer {
   void retire() { is_retired_ = true; }
   // What waits for a connection comes back at once, as lost and not written.
   void abandon();
+  // The same of all that has not been written.
+  void return_unwritten();
   bool is_retired() const { return is_retired_; }
   // Of a retired server: nobody waits for anything of it any more.
   bool is_done() const;

@@ -5,6 +5,7 @@ import {
   connect,
   InvalidArgumentError,
   KeyExistsError,
+  TimeoutError,
   UnsupportedError,
 } from '../../lib/index.ts';
 import { startServer } from '../../lib/testing/index.ts';
@@ -57,8 +58,31 @@ onBothBases('the version of a record', (bases) => {
     }
     await using binary = await bases.connect('memcached://127.0.0.1:1', { protocol: 'binary', lazy: true });
     assert.throws(() => binary.upsert('k', 'v', { setCas: 7n }), UnsupportedError);
-    await using unknown = await bases.connect('memcached://127.0.0.1:1', { protocol: 'auto', lazy: true });
-    assert.throws(() => unknown.upsert('k', 'v', { setCas: 7n }), /whose version is not known/);
+  });
+
+  test('waits until it is known whether the server understands it', async () => {
+    for (const protocol of ['auto', 'meta'] as const)
+      for (const version of ['1.6.26', '1.6.27']) {
+        await using server = await startServer({ version });
+        await using db = await bases.connect(server.url, { protocol, lazy: true });
+        const isTaken = version === '1.6.27';
+        const bytes = Buffer.from('b');
+        const writes = [
+          db.upsert('k', 'a', { setCas: 7n }),
+          db.append('k', bytes),
+          db.upsert('l', 'l', { setCas: 8n }),
+        ];
+        const record = db.getRecord('k');
+        bytes.fill('x');
+        const [written, , other] = await Promise.allSettled(writes);
+        for (const each of [written, other])
+          if (!isTaken) assert.ok(each?.status === 'rejected' && each.reason instanceof UnsupportedError);
+        assert.equal((await record)?.value, isTaken ? 'ab' : undefined);
+        assert.equal(await db.get('l'), isTaken ? 'l' : undefined);
+      }
+    await using nowhere = await bases.connect('memcached://127.0.0.1:1', { protocol: 'auto', lazy: true });
+    await assert.rejects(nowhere.upsert('k', 'v', { setCas: 7n, timeout: 20 }), TimeoutError);
+    await nowhere.close({ timeout: 1 });
   });
 });
 

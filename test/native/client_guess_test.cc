@@ -9,11 +9,11 @@ namespace {
 class ClientGuess : public ClientTest {
  protected:
   // Server 1, and no other, has the keys.
-  void start_guessing(pipeline::Offline offline = pipeline::Offline::kFailWhenDown) {
+  void start_guessing(pipeline::Offline offline = pipeline::Offline::kFailWhenDown, bool is_open = false) {
     pipeline::Options options = quick();
     options.offline = offline;
     client_ = std::make_unique<ClientHarness>(GetParam(), options);
-    client_->client().add_server(1, wire::memcache::kBinary, binary_steps(), "", true);
+    client_->client().add_server(1, wire::memcache::kBinary, binary_steps(), "", true, is_open);
     client_->client().set_addresses(1, {*net::Address::ip("127.0.0.1", listener_.port())});
     client_->client().route_by(std::make_unique<pipeline::Single>(), {1});
   }
@@ -107,6 +107,78 @@ TEST_P(ClientGuess, AnOperationThatTheProtocolHasNotIsRefused) {
   EXPECT_EQ(begin(Opcode::kGetOrClaim), layout::kRefusedOperation);
   EXPECT_EQ(begin(Opcode::kGetAndTouch), 0);
   EXPECT_EQ(client_->client().server_of(as_bytes("key")), 1);
+}
+
+TEST_P(ClientGuess, WhatItCannotSayWaitsInItsPlaceUntilThatIsDecided) {
+  start_guessing(pipeline::Offline::kWait, true);
+  const size_t before = client_->send({.opcode = Opcode::kSet, .value = "v"});
+  const size_t held = client_->hold({.opcode = Opcode::kGetDetails});
+  const size_t spaced = client_->hold({.opcode = Opcode::kSet, .key = "a key", .value = "value"});
+  const size_t behind = client_->send({});
+  EXPECT_EQ(client_->client().check_key({}, as_bytes("a key")), 0);
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(shake_hands());
+  Packet request;
+  ASSERT_NO_FATAL_FAILURE(next_request(&request));
+  EXPECT_EQ(request.opcode, 0x01);
+  answer(request);
+  ASSERT_NO_FATAL_FAILURE(wait_for(before));
+  client_->barrier();
+  EXPECT_EQ(peer_->rest(), "");
+  client_->client().decide_server(1);
+  client_->take_now();
+  for (const size_t each : {held, spaced, behind}) ASSERT_NO_FATAL_FAILURE(expect_returned(each));
+  EXPECT_EQ(client_->client().queued_bytes(), 0u);
+  EXPECT_EQ(client_->client().check_key({}, as_bytes("a key")), layout::kRefusedKeyForbiddenByte);
+  const pipeline::Client::Call call{.request = {.op = Opcode::kGetDetails}, .timeout = 1000};
+  EXPECT_EQ(client_->client().hold(layout::kRefusedOperation, call, as_bytes("key"), 0),
+            layout::kRefusedOperation);
+  const size_t after = client_->send({.key = "after"});
+  ASSERT_NO_FATAL_FAILURE(next_request(&request));
+  EXPECT_EQ(request.key, "after");
+  answer(request, "v");
+  ASSERT_NO_FATAL_FAILURE(wait_for(after));
+}
+
+TEST_P(ClientGuess, WhatIsHeldIsAbandonedWithTheOthers) {
+  start_guessing(pipeline::Offline::kWait, true);
+  const size_t held = client_->hold({.opcode = Opcode::kInvalidate});
+  const size_t behind = client_->send({});
+  ASSERT_NO_FATAL_FAILURE(refuse());
+  abandon();
+  for (const size_t each : {held, behind}) ASSERT_NO_FATAL_FAILURE(expect_returned(each));
+}
+
+TEST_P(ClientGuess, WhatIsHeldHasItsDeadlineAndCanBeCancelled) {
+  start_guessing(pipeline::Offline::kWait, true);
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(shake_hands());
+  const size_t late = client_->hold({.opcode = Opcode::kGetDetails, .timeout = 1});
+  const size_t cancelled = client_->hold({.opcode = Opcode::kGetDetails});
+  const size_t behind = client_->send({});
+  client_->cancel(cancelled);
+  ASSERT_NO_FATAL_FAILURE(wait_for(late));
+  EXPECT_EQ(outcome(late), layout::kOutcomeTimedOut);
+  EXPECT_FALSE(written(late));
+  client_->client().decide_server(1);
+  ASSERT_NO_FATAL_FAILURE(expect_returned(behind));
+}
+
+TEST_P(ClientGuess, WhatLeavesInPartIsWrittenAndTheRestComesBack) {
+  start_guessing(pipeline::Offline::kWait, true);
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(shake_hands());
+  const size_t large = client_->send({.opcode = Opcode::kSet, .value = std::string(size_t{32} << 20, 'v')});
+  client_->barrier();
+  const size_t held = client_->hold({.opcode = Opcode::kGetDetails});
+  client_->client().decide_server(1);
+  ASSERT_NO_FATAL_FAILURE(expect_returned(held));
+  EXPECT_FALSE(client_->settled(large));
+  Packet request;
+  ASSERT_NO_FATAL_FAILURE(next_request(&request));
+  answer(request);
+  ASSERT_NO_FATAL_FAILURE(wait_for(large));
+  EXPECT_EQ(outcome(large), layout::kOutcomeAnswered);
 }
 
 }  // namespace

@@ -109,6 +109,17 @@ class ClientHarness final : private pipeline::ClientListener {
       std::memcpy(client_->value_space(), submission.value.data(), submission.value.size());
     return enter(client_->commit(submission.value.size(), std::move(submission.payload)));
   }
+  // Of what begin() refuses.
+  size_t hold(const Submission& submission) {
+    const pipeline::Client::Call call{.request = {.op = submission.opcode}, .timeout = submission.timeout};
+    const int32_t refused = client_->begin(call, as_bytes(submission.key), submission.value.size());
+    EXPECT_LT(refused, 0);
+    const int32_t slot = client_->hold(refused, call, as_bytes(submission.key), submission.value.size());
+    EXPECT_GE(slot, 0);
+    const size_t number = enter(static_cast<uint32_t>(slot));
+    flush();
+    return number;
+  }
   size_t submit_to(uint16_t server, Opcode opcode, std::string_view argument) {
     const pipeline::Client::Call call{.request = {.op = opcode}, .timeout = kLongTimeout};
     EXPECT_EQ(client_->begin_at(server, call, as_bytes(argument)), 0);

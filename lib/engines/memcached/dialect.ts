@@ -70,7 +70,10 @@ export const memcachedDialect = (
   mayBeUnversioned: true,
   withoutMeta: protocol === 'binary' ? `${ONLY_META}: connect() without protocol: 'binary'` : undefined,
   noSuchOperation: ONLY_META,
-  takesNewCas: (wire, version) => wire === 'meta' && packVersion(version) >= OLDEST_NEW_CAS,
+  takesNewCas: (wire, version) => {
+    if (wire !== 'meta') return false;
+    return version === undefined ? undefined : packVersion(version) >= OLDEST_NEW_CAS;
+  },
   noNewCas: 'setCas is for memcached from 1.6.27 in the meta protocol',
   codes: CODES,
   isIdempotent,

@@ -29,8 +29,6 @@ interface Speaker {
   readonly wire: string;
   /** It has said that it speaks that. */
   readonly isKnown: boolean;
-  /** Why there is no connection to it. */
-  readonly fault: Error | undefined;
   readonly version: string | undefined;
 }
 
@@ -121,9 +119,9 @@ export class Cluster implements ClusterView {
   speakerOf(key: string): Speaker | undefined {
     const connector = this.#known[this.#native.serverOf(key)];
     if (connector === undefined) return undefined;
-    const { name, choice, fault } = connector;
+    const { name, choice } = connector;
     const node = this.topology.current.nodes.find((each) => each.name === name);
-    return { name, wire: choice.wire.name, isKnown: choice.isKnown, fault, version: node?.version };
+    return { name, wire: choice.wire.name, isKnown: choice.isKnown, version: node?.version };
   }
 
   /** Of a server to which there is a connection. */
@@ -155,6 +153,7 @@ export class Cluster implements ClusterView {
   }
 
   connected(connection: number, version: string): void {
+    this.#native.decideServer(this.#idOf(connection));
     const connector = this.#connectorOf(connection);
     if (connector === undefined) return;
     if (connector.choice.connected(version) && this.#isCurrent(connector)) {
@@ -242,7 +241,7 @@ export class Cluster implements ClusterView {
   }
 
   #lookForUnconnected(): void {
-    this.#mayReturn = this.#connectors.some(({ choice, version }) => choice.isOpen && version === undefined);
+    this.#mayReturn = this.#connectors.some(({ version }) => version === undefined);
   }
 
   /** The id of the server that a connection is one to. */
@@ -300,9 +299,9 @@ export class Cluster implements ClusterView {
   }
 
   /** Its id. */
-  #addServer(host: string, { wire, isGuess }: WireChoice): number {
+  #addServer(host: string, { wire, isGuess, isKnown }: WireChoice): number {
     const id = this.#freeId();
-    this.#native.addServer(id, wire.protocol, wire.handshake, host, isGuess);
+    this.#native.addServer(id, wire.protocol, wire.handshake, host, isGuess, !isKnown);
     return id;
   }
 

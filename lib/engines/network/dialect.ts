@@ -51,8 +51,8 @@ export interface Dialect {
   readonly withoutMeta: string | undefined;
   /** Why a server that does not speak the first of two protocols lacks an operation. */
   readonly noSuchOperation: string;
-  /** Whether a server of this version accepts versions chosen by the client, in this protocol. */
-  takesNewCas(wire: string, version: string): boolean;
+  /** Whether a server of this version accepts versions chosen by the client, in this protocol; undefined if only the version can tell. */
+  takesNewCas(wire: string, version: string | undefined): boolean | undefined;
   /** Why a server does not accept them. */
   readonly noNewCas: string;
   /** The native operation code of each Kind. */

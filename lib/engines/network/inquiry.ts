@@ -121,7 +121,7 @@ class Inquiry {
     );
     this.#native = native;
     this.#handshakes = new Handshakes(native);
-    native.addServer(0, wire.protocol, wire.handshake, nameToVerify(server, tls), false);
+    native.addServer(0, wire.protocol, wire.handshake, nameToVerify(server, tls), false, false);
     words[layout.PARAM_CODE] = code;
     if (value === undefined) native.submitTo(0, argument);
     else native.submitValueTo(0, value);

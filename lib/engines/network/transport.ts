@@ -322,8 +322,7 @@ export class NativeTransport implements Transport {
     if (detail === undefined) return bits;
     bits |= layout.CODE_DETAILED;
     if (detail.newCas !== undefined) {
-      if (!this.#takesCas(operation.key)) throw this.#unsupported(operation, this.#dialect.noNewCas);
-      bits |= layout.CODE_SETS_CAS;
+      bits |= this.#newCasBits(operation);
     }
     if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return -1;
     this.#parameters.set(operation, detail);
@@ -341,28 +340,17 @@ export class NativeTransport implements Transport {
 
   #refused(operation: Operation, code: number): EvenkeelError {
     operation.stopListening?.();
-    if (code === layout.REFUSED_OPERATION || code === layout.REFUSED_KEY_FORBIDDEN_BYTE) {
-      const undecided = this.#undecided(operation);
-      if (undecided !== undefined) return undecided;
-    }
     if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation, this.#dialect.noSuchOperation);
     return this.#refusal(code, nameOf(operation.kind));
   }
 
   /** Where the key has no server it is refused for that. */
-  #takesCas(key: string): boolean {
-    const found = this.#cluster.speakerOf(key);
-    return found === undefined || this.#dialect.takesNewCas(found.wire, found.version ?? '');
-  }
-
-  /** The other protocol may be the server's, and have what this one has not. */
-  #undecided({ kind, key, details: detail }: Operation): ConnectionError | undefined {
-    const found = detail?.server === undefined ? this.#cluster.speakerOf(key) : undefined;
-    if (found === undefined || found.isKnown) return undefined;
-    const op = nameOf(kind);
-    const { name: node, fault: cause } = found;
-    const message = `${op}: not connected: ${cause?.message ?? `what ${node} speaks is not known yet`}`;
-    return new ConnectionError(message, { cause, context: { op, key, node } });
+  #newCasBits(operation: Operation): number {
+    const found = this.#cluster.speakerOf(operation.key);
+    const takes = found === undefined || this.#dialect.takesNewCas(found.wire, found.version);
+    if (takes === false && found?.isKnown !== false)
+      throw this.#unsupported(operation, this.#dialect.noNewCas);
+    return takes === true ? layout.CODE_SETS_CAS : layout.CODE_SETS_CAS | layout.CODE_WAITS;
   }
 
   #unsupported({ kind, key }: Operation, reason: string): UnsupportedError {
