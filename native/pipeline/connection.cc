@@ -261,7 +261,7 @@ void Connection::fail(uint32_t cause) {
   inbox_.reset();
   ahead_.clear();
   tell_meter();
-  owner_.on_disconnected(*this, {was_established, may_speak_otherwise, cause});
+  owner_.on_disconnected(*this, {was_established, was_established && is_useful_, may_speak_otherwise, cause});
 }
 
 void Connection::drop_waiting() {
@@ -359,8 +359,8 @@ void Connection::finish_connecting() {
   if (connected.would_block) return;
   if (connected.end_of_stream || !connected.status.is_ok()) return fail(cause_of(connected));
   state_ = State::kHandshake;
-  // Who listens and says nothing leaves time to be spoken to otherwise.
-  if (owner_.is_guess()) base_.schedule(this, base_.time() + options_.connect_timeout / 2);
+  // Who listens and says nothing leaves time to be spoken to otherwise, and once more in this way.
+  if (owner_.is_guess()) base_.schedule(this, base_.time() + options_.connect_timeout / 3);
   channel_->want_writable(false);
   if (inbox_.handshake().is_over()) return finish_handshake();  // there is nothing to be said first
   continue_handshake();

@@ -30,6 +30,7 @@ class Connection;
 // How an attempt to connect, or an established connection, has ended.
 struct Ending {
   bool was_established;
+  bool was_useful;           // it had answered an operation
   bool may_speak_otherwise;  // who listens has not shaken hands: perhaps it speaks another protocol
   uint32_t cause;
 };

@@ -1,6 +1,8 @@
 #include "pipeline/server.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <utility>
 
 namespace evenkeel::pipeline {
@@ -24,8 +26,9 @@ Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& prot
 }
 
 void Server::set_addresses(std::vector<net::Address> addresses, uint32_t failures) {
-  addresses_ = std::move(addresses);
-  next_address_ = 0;
+  candidates_.clear();
+  for (const net::Address& each : addresses) candidates_.push_back({each, 0});
+  tried_ = candidates_.size();
   if (std::exchange(is_wanted_, true) || is_closed_) return;
   if (failures == 0) return try_to_connect();
   is_down_ = true;
@@ -74,7 +77,20 @@ void Server::try_to_connect() {
   if (is_trying_ || idle == connections_.end()) return;
   is_trying_ = true;
   backoff_.begin(base_.refresh_time());
-  (*idle)->connect(addresses_.empty() ? nullptr : &addresses_[next_address_++ % addresses_.size()]);
+  (*idle)->connect(choose_address());
+}
+
+// Null: there is none.
+const net::Address* Server::choose_address() {
+  const auto least = std::min_element(candidates_.begin(), candidates_.end(),
+                                      [](const auto& a, const auto& b) { return a.failures < b.failures; });
+  if (least == candidates_.end()) return nullptr;
+  tried_ = static_cast<size_t>(least - candidates_.begin());
+  return &least->address;
+}
+
+void Server::blame_address(uint32_t cause) {
+  if (tried_ < candidates_.size()) candidates_[tried_].failures += cause == ETIMEDOUT ? kSilence : 1;
 }
 
 void Server::hand_over(size_t from, size_t to) {
@@ -111,6 +127,12 @@ std::vector<size_t> Server::indices_of(bool (Connection::*is)() const) const {
 
 void Server::on_connected(Connection& connection) {
   is_trying_ = is_down_ = is_refused_ = is_guess_ = false;
+  if (tried_ < candidates_.size()) {
+    const auto worked = candidates_.begin() + static_cast<std::ptrdiff_t>(tried_);
+    worked->failures = 0;
+    std::rotate(candidates_.begin(), worked, worked + 1);
+    tried_ = 0;
+  }
   const size_t own = index_of(connection);
   const size_t carrier = carriers_[own];
   if (carrier != own) {
@@ -130,6 +152,7 @@ void Server::on_connected(Connection& connection) {
 void Server::on_disconnected(Connection& connection, const Ending& ending) {
   if (!ending.was_established) {
     is_trying_ = false;
+    blame_address(ending.cause);
     is_down_ = !is_any_established() && !(is_guess_ && ending.may_speak_otherwise);
     is_refused_ = is_down_ && (ending.cause == layout::kCauseCredentials ||
                                ending.cause == layout::kCauseUnauthenticated);
@@ -143,6 +166,9 @@ void Server::on_disconnected(Connection& connection, const Ending& ending) {
     base_.schedule(this, now + backoff_.fail(now));
   } else if (backoff_.is_newer(connection.since()) || !(is_trying_ || Timer::scheduled())) {
     base_.schedule(this, now + backoff_.end(now, connection.since()));
+  } else if (ending.was_useful && !is_trying_ && !is_any_established()) {
+    // The pause is for one of the connections that it did not take, when it had others.
+    base_.schedule(this, std::min(Timer::deadline(), now + backoff_.end(now, connection.since())));
   }
 }
 

@@ -39,7 +39,8 @@ class Server final : private ConnectionOwner, private base::Timer {
          const std::string& host, const Options& options, Flights& flights, Allocator& allocator,
          net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess, ServerOwner& owner);
 
-  // Tried in turn, from the next attempt on. The first call begins the first attempt; where `failures`
+  // From the next attempt on; first the one that worked last, then those that have failed least. The first
+  // call begins the first attempt; where `failures`
   // attempts in a row have failed already, after the pause that is due.
   void set_addresses(std::vector<net::Address> addresses, uint32_t failures = 0);
 
@@ -74,7 +75,16 @@ class Server final : private ConnectionOwner, private base::Timer {
   bool is_guess() const override { return is_guess_; }
   void on_timer() override;
 
+  struct Candidate {
+    net::Address address;
+    uint32_t failures;  // since it worked
+  };
+  // Whoever says nothing costs an attempt all of its time, and is not called upon as often as the others.
+  static constexpr uint32_t kSilence = 4;
+
   void try_to_connect();
+  const net::Address* choose_address();
+  void blame_address(uint32_t cause);
   bool is_any_established() const;
   size_t index_of(const Connection& connection) const { return connection.id() - connections_[0]->id(); }
   void hand_over(size_t from, size_t to);
@@ -84,8 +94,8 @@ class Server final : private ConnectionOwner, private base::Timer {
   const Options& options_;
   ServerOwner& owner_;
   const std::shared_ptr<Meter> meter_;
-  std::vector<net::Address> addresses_;
-  size_t next_address_ = 0;
+  std::vector<Candidate> candidates_;  // the one that worked last is the first
+  size_t tried_ = 0;                   // the last one that was, unless it is none any more
   Backoff backoff_;
   bool is_guess_;            // there has been no connection in this protocol
   bool is_wanted_ = false;   // addresses have been set

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect as connectSocket, createServer } from 'node:net';
 import { test } from 'node:test';
 import {
   AuthenticationError,
@@ -353,6 +353,31 @@ onBothBases('a client that finds out what its servers speak', (bases) => {
         }
       }
     });
+
+  test('connects in time to one that is silent in the meta protocol, however new it says it is', async () => {
+    await using server = await startServer(NEW);
+    const half = createServer((socket) => {
+      socket
+        .on('error', () => {})
+        .once('data', (bytes) => {
+          if (bytes[0] !== 0x80) return;
+          const upstream = connectSocket(server.port, '127.0.0.1').on('error', () => {});
+          upstream.write(bytes);
+          socket.pipe(upstream).pipe(socket);
+        });
+    }).listen(0, '127.0.0.1');
+    await once(half, 'listening');
+    const { port } = half.address() as AddressInfo;
+    const options = { ...AUTO, connectTimeout: 900 };
+    let db: Database | undefined;
+    await until(async () => {
+      db = await bases.connect(`memcached://127.0.0.1:${port}`, options).catch(() => undefined);
+      return db !== undefined;
+    });
+    await db?.upsert('k', 1);
+    await db?.close();
+    half.close();
+  });
 
   test('refuses nothing for good before the server has answered', async () => {
     await using server = await startServer(NEW);

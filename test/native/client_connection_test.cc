@@ -121,6 +121,35 @@ TEST_P(ClientConnection, TheNextAddressIsTriedAfterTheFirst) {
   ASSERT_NO_FATAL_FAILURE(shake_hands());
 }
 
+TEST_P(ClientConnection, TheAddressThatWorkedIsTriedFirstAgain) {
+  Listener second;
+  listener_.close();
+  client_ = std::make_unique<ClientHarness>(GetParam(), quick());
+  client_->client().set_addresses(
+      0, {*net::Address::ip("127.0.0.1", listener_.port()), *net::Address::ip("127.0.0.1", second.port())});
+  for (int times = 1; times <= 3; ++times) {
+    ASSERT_TRUE(client_->until([&] { return (peer_ = second.accept()) != nullptr; }));
+    ASSERT_NO_FATAL_FAILURE(shake_hands());
+    peer_->reset();
+    ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) == 1 + times; }));
+  }
+}
+
+TEST_P(ClientConnection, AnAddressThatSaysNothingIsTriedLessOftenThanOneThatRefuses) {
+  Listener silent;
+  listener_.close();
+  pipeline::Options options = quick();
+  options.connect_timeout = 10;
+  client_ = std::make_unique<ClientHarness>(GetParam(), options);
+  client_->client().set_addresses(
+      0, {*net::Address::ip("127.0.0.1", silent.port()), *net::Address::ip("127.0.0.1", listener_.port())});
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) >= 10; }));
+  std::vector<uint32_t> causes;
+  for (size_t i = 0; i < 10; ++i) causes.push_back(client_->events()[i].detail);
+  EXPECT_EQ(std::count(causes.begin(), causes.end(), uint32_t{ETIMEDOUT}), 2);
+  EXPECT_EQ(std::count(causes.begin(), causes.end(), uint32_t{ECONNREFUSED}), 8);
+}
+
 TEST_P(ClientConnection, NoAddressIsAFaultLikeAnother) {
   client_ = std::make_unique<ClientHarness>(GetParam(), quick());
   client_->client().set_addresses(0, {});

@@ -396,6 +396,26 @@ TEST_P(ServerConnections, TheEndOfOneIsNothingToTheOthers) {
   EXPECT_EQ(client_->count(layout::kOutcomeDisconnected), 1);
 }
 
+TEST_P(ServerConnections, TheOneThatWasThereIsMadeAnewAtOnceWhileAnotherCannotBeHad) {
+  pipeline::Options options;
+  options.backoff_min = 1;
+  options.backoff_max = 1u << 20;
+  start_with(2, options);
+  const auto only = accepted(listener_);
+  const std::string key = key_of(0);
+  const size_t get = client_->send({.key = key});
+  answer_next(*only, key);
+  ASSERT_NO_FATAL_FAILURE(wait_for(get));
+  listener_.close();
+  constexpr int kFailures = 11;  // the pause that begins is 512 ms at least, and can be 1024
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) == kFailures; }));
+  listener_.reopen();
+  const base::Millis begun = base::now();
+  only->reset();
+  const auto again = accepted(listener_);
+  EXPECT_LT(base::now() - begun, 512u);
+}
+
 TEST_P(ServerConnections, WhatIsForOneThatDoesNotComeUpGoesOverOneThatIsThere) {
   start_with(3);
   std::vector<std::string> keys;
