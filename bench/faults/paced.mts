@@ -2,8 +2,7 @@
 // each operation how long it took and what it came to; so it sees what a service sees that has its own callers.
 import type { Database } from 'evenkeel';
 import { build } from 'hdr-histogram-js';
-import { parseServer } from '../../lib/cluster/connection-string.ts';
-import { placeKeys, serverOf } from '../../lib/cluster/placement/placement.ts';
+import { keysOfServers } from '../../test/faults/keys-of-servers.mts';
 
 const KEYS_EACH = 200;
 /** Of every so many operations one is a write. */
@@ -54,7 +53,7 @@ export class PacedLoad {
     this.#db = db;
     this.#rate = rate;
     this.#timeout = timeout;
-    this.#keys = keysOf(names);
+    this.#keys = keysOfServers(names, KEYS_EACH);
     this.tallies = names.map(() => new Tally());
   }
 
@@ -132,19 +131,6 @@ export class PacedLoad {
       now - began - this.#timeout - this.#lag.since(began + this.#timeout, now),
     );
   }
-}
-
-function keysOf(names: readonly string[]): string[][] {
-  const placement = placeKeys(
-    'ketama',
-    names.map((name) => parseServer(name, 'servers')),
-  );
-  const keys = names.map((): string[] => []);
-  for (let n = 0; keys.some((own) => own.length < KEYS_EACH); n += 1) {
-    const own = keys[serverOf(placement, `key:${n}`)] as string[];
-    if (own.length < KEYS_EACH) own.push(`key:${n}`);
-  }
-  return keys;
 }
 
 /** How long this process's loop did not turn: what no client could have done anything about. */

@@ -25,6 +25,18 @@ std::vector<T> elements(napi_env env, napi_value array) {
   return {first, first + count};
 }
 
+// Calls visit(element) for each of an array's.
+template <typename Visit>
+void for_each(napi_env env, napi_value array, Visit visit) {
+  uint32_t count = 0;
+  napi_get_array_length(env, array, &count);
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value element = nullptr;
+    napi_get_element(env, array, i, &element);
+    visit(element);
+  }
+}
+
 uint32_t number_property(napi_env env, napi_value object, const char* name) {
   napi_value value = nullptr;
   uint32_t number = 0;
@@ -96,14 +108,10 @@ const wire::Protocol& protocol_of(uint32_t number) {
 }
 
 pipeline::Steps read_steps(napi_env env, napi_value list) {
-  uint32_t count = 0;
-  napi_get_array_length(env, list, &count);
   std::vector<pipeline::Step> steps;
-  for (uint32_t i = 0; i < count; ++i) {
-    napi_value given = nullptr;
+  for_each(env, list, [env, &steps](napi_value given) {
     napi_value request = nullptr;
     napi_value features = nullptr;
-    napi_get_element(env, list, i, &given);
     napi_get_named_property(env, given, "request", &request);
     napi_get_named_property(env, given, "features", &features);
     steps.push_back({.request = elements<std::byte>(env, request),
@@ -118,27 +126,23 @@ pipeline::Steps read_steps(napi_env env, napi_value list) {
                      .tells_version = read_flag(env, given, "tellsVersion"),
                      .oldest_version = number_property(env, given, "oldestVersion"),
                      .features = elements<uint16_t>(env, features)});
-  }
+  });
   return std::make_shared<const std::vector<pipeline::Step>>(std::move(steps));
 }
 
 std::vector<net::Address> read_addresses(napi_env env, napi_value list) {
-  uint32_t count = 0;
-  napi_get_array_length(env, list, &count);
   std::vector<net::Address> addresses;
-  for (uint32_t i = 0; i < count; ++i) {
-    napi_value entry = nullptr;
+  for_each(env, list, [env, &addresses](napi_value entry) {
     napi_value host = nullptr;
     napi_value port = nullptr;
     uint32_t port_number = 0;
-    napi_get_element(env, list, i, &entry);
     napi_get_element(env, entry, 0, &host);
     napi_get_element(env, entry, 1, &port);
     const bool has_port = napi_get_value_uint32(env, port, &port_number) == napi_ok;
     const auto address = has_port ? net::Address::ip(read_text(env, host), static_cast<uint16_t>(port_number))
                                   : net::Address::unix_path(read_text(env, host));
     if (address.has_value()) addresses.push_back(*address);
-  }
+  });
   return addresses;
 }
 

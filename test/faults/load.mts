@@ -1,8 +1,7 @@
-import { parseServer } from '../../lib/cluster/connection-string.ts';
-import { placeKeys, serverOf } from '../../lib/cluster/placement/placement.ts';
 import type { Database } from '../../lib/database.ts';
 import { EvenkeelError } from '../../lib/errors.ts';
 import { until } from './harness.mts';
+import { keysOfServers } from './keys-of-servers.mts';
 
 /** What is asked of one server, and what came of it. */
 export class Share {
@@ -47,16 +46,9 @@ export class Load implements AsyncDisposable {
   /** `names`: the servers, as in the database's url. `timeouts`: in ms, for the keys of each. */
   constructor(db: Database, names: readonly string[], timeouts: readonly number[], keysEach = 16) {
     this.#db = db;
-    const placement = placeKeys(
-      'ketama',
-      names.map((name) => parseServer(name, 'servers')),
+    this.shares = keysOfServers(names, keysEach).map(
+      (own, server) => new Share(own, timeouts[server] as number),
     );
-    const keys = names.map((): string[] => []);
-    for (let n = 0; keys.some((own) => own.length < keysEach); n += 1) {
-      const own = keys[serverOf(placement, `key:${n}`)] as string[];
-      if (own.length < keysEach) own.push(`key:${n}`);
-    }
-    this.shares = keys.map((own, server) => new Share(own, timeouts[server] as number));
     const loop = (share: Share, key: string): Promise<void> => this.#loop(share, key);
     this.#loops = Promise.all(this.shares.flatMap((share) => share.keys.map((key) => loop(share, key))));
   }
