@@ -230,7 +230,7 @@ inline uint64_t Client::room() const {
 
 // Of the server's. One key always takes one connection, so its operations stay in order.
 inline uint16_t Client::connection_of(const Route& route) const {
-  return options_.connections > 1 ? static_cast<uint16_t>(route.hash % options_.connections) : 0;
+  return static_cast<uint16_t>(options_.connections > 1 ? route.hash % options_.connections : 0);
 }
 
 inline base::Millis Client::deadline_of(const Call& call) {

@@ -34,7 +34,7 @@ struct Step {
   bool tells_version = false;      // the value that grants it is the server's version
   uint32_t oldest_version = 0;     // and this one, as pack_version() has it, or a newer one
   // Without all of these in the value that grants it, 16 bits each, the server does not speak the protocol.
-  std::vector<uint16_t> features;
+  std::vector<uint16_t> features{};
 };
 
 // Three numbers, of a byte each; 0: it is no such version.

@@ -18,7 +18,7 @@ base::Millis pause_after(uint8_t returns) {
 void Parking::add(net::Batch& batch, uint16_t connection, uint64_t version, const net::QueuedBytes* queued,
                   bool were_sent) {
   const base::Millis now = base_.refresh_time();
-  base::Millis next = Timer::scheduled() ? Timer::deadline() : base::kNever;
+  base::Millis earliest = Timer::scheduled() ? Timer::deadline() : base::kNever;
   batch.for_each([&](const net::Batch::Item& item) {
     while (parked_.contains(next_)) ++next_;
     Flight& flight = *flights_.find(item.packet.opaque);
@@ -40,10 +40,10 @@ void Parking::add(net::Batch& batch, uint16_t connection, uint64_t version, cons
       parked.due = now + pause_after(parked.packet.returns);
       if (parked.queued != nullptr) parked.queued->take_back(parked.length());
     }
-    next = std::min(next, parked.due);
+    earliest = std::min(earliest, parked.due);
   });
   batch.clear();
-  wait_until(next);
+  wait_until(earliest);
 }
 
 void Parking::remove(const Flight& flight) {

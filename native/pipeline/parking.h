@@ -59,7 +59,7 @@ class Parking final : private base::Timer {
   template <typename Visit>
   void for_each(Visit visit) {
     const base::Millis now = base_.time();
-    base::Millis next = base::kNever;
+    base::Millis earliest = base::kNever;
     for (auto at = parked_.begin(); at != parked_.end();) {
       const bool is_due = at->second.due <= now;
       if (visit(at->second, is_due) == Leave::kGoes) {
@@ -67,10 +67,10 @@ class Parking final : private base::Timer {
         continue;
       }
       if (is_due) at->second.due = now + kLongestPause;
-      next = std::min(next, at->second.due);
+      earliest = std::min(earliest, at->second.due);
       ++at;
     }
-    wait_until(next);
+    wait_until(earliest);
   }
 
   static constexpr base::Millis kShortestPause = 100;

@@ -118,14 +118,14 @@ Connection* Pipeline::new_connection_of(const Parked& parked) const {
 void Pipeline::unpark() {
   std::vector<uint16_t> adopting;
   parking_.for_each([&](Parked& parked, bool is_due) {
-    Connection* const next = new_connection_of(parked);
-    if (next == nullptr) return Parking::Leave::kStays;
-    const bool is_another = next->id() / options_.connections != parked.connection / options_.connections;
+    Connection* const taker = new_connection_of(parked);
+    if (taker == nullptr) return Parking::Leave::kStays;
+    const bool is_another = taker->id() / options_.connections != parked.connection / options_.connections;
     const bool has_news = is_another || version_ > parked.version;
     if (!is_due && !(has_news && parked.packet.returns < Parking::kMostAtOnce)) return Parking::Leave::kStays;
     net::Batch::Attached attached{std::move(parked.payload), parked.payload_length};
-    next->adopt({parked.packet, parked.bytes, attached.payload == nullptr ? nullptr : &attached});
-    adopting.push_back(next->id());
+    taker->adopt({parked.packet, parked.bytes, attached.payload == nullptr ? nullptr : &attached});
+    adopting.push_back(taker->id());
     return Parking::Leave::kGoes;
   });
   for (const uint16_t id : adopting) connection(id).write_enqueued();

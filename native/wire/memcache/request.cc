@@ -43,25 +43,6 @@ void encode_header(const Request& request, size_t key_length, size_t extras_leng
   store_big_endian(out + 16, request.cas);
 }
 
-void encode_extras(const Request& request, Extras extras, std::byte* at) {
-  switch (extras) {
-    case Extras::kNone:
-      break;
-    case Extras::kStore:
-      store_big_endian(at, request.flags);
-      store_big_endian(at + 4, request.expiry);
-      break;
-    case Extras::kExpiry:
-      store_big_endian(at, request.expiry);
-      break;
-    case Extras::kCounter:
-      store_big_endian(at, request.delta);
-      store_big_endian(at + 8, request.initial);
-      store_big_endian(at + 16, request.expiry);
-      break;
-  }
-}
-
 void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out) {
   const Extras extras = extras_of(request.op);
   encode_header(request, key_length, static_cast<size_t>(extras), value_length, out);

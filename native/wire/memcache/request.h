@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "wire/big_endian.h"
 #include "wire/memcache/protocol.h"
 #include "wire/protocol.h"
 
@@ -46,7 +47,24 @@ inline constexpr size_t kMaxHeadSize = kHeaderSize + static_cast<size_t>(Extras:
 void encode_header(const Request& request, size_t key_length, size_t extras_length, size_t value_length,
                    std::byte* out);
 // As many bytes as `extras` says.
-void encode_extras(const Request& request, Extras extras, std::byte* at);
+inline void encode_extras(const Request& request, Extras extras, std::byte* at) {
+  switch (extras) {
+    case Extras::kNone:
+      break;
+    case Extras::kStore:
+      store_big_endian(at, request.flags);
+      store_big_endian(at + 4, request.expiry);
+      break;
+    case Extras::kExpiry:
+      store_big_endian(at, request.expiry);
+      break;
+    case Extras::kCounter:
+      store_big_endian(at, request.delta);
+      store_big_endian(at + 8, request.initial);
+      store_big_endian(at + 16, request.expiry);
+      break;
+  }
+}
 
 // Writes head_size(request.op) bytes to `out`.
 void encode_head(const Request& request, size_t key_length, size_t value_length, std::byte* out);
