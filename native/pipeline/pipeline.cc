@@ -27,9 +27,9 @@ void Pipeline::add_server(uint16_t id, const wire::Protocol& protocol, const Ste
     connections_[first + i] = servers_[id]->connections()[i].get();
 }
 
-void Pipeline::set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures) {
+void Pipeline::set_addresses(uint16_t id, const std::vector<net::Address>& addresses, uint32_t failures) {
   if (servers_[id] == nullptr) return;
-  servers_[id]->set_addresses(std::move(addresses), failures);
+  servers_[id]->set_addresses(addresses, failures);
   publish();
 }
 

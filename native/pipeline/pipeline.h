@@ -28,7 +28,7 @@ class Pipeline final : public ServerOwner, private ParkingOwner, private base::T
   // Server.
   void add_server(uint16_t id, const wire::Protocol& protocol, const Steps& steps, const std::string& host,
                   net::QueuedBytes& queued, std::shared_ptr<Meter> meter, bool is_guess = false);
-  void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
+  void set_addresses(uint16_t id, const std::vector<net::Address>& addresses, uint32_t failures = 0);
   // The server gets no more operations. When its operations are settled it is removed, and kOutcomeRetired
   // reports it.
   void retire_server(uint16_t id);

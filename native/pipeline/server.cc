@@ -25,7 +25,7 @@ Server::Server(uint16_t first, base::EventBase& base, const wire::Protocol& prot
   }
 }
 
-void Server::set_addresses(std::vector<net::Address> addresses, uint32_t failures) {
+void Server::set_addresses(const std::vector<net::Address>& addresses, uint32_t failures) {
   candidates_.clear();
   for (const net::Address& each : addresses) candidates_.push_back({each, 0});
   tried_ = candidates_.size();

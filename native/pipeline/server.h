@@ -42,7 +42,7 @@ class Server final : private ConnectionOwner, private base::Timer {
   // From the next attempt on; first the one that worked last, then those that have failed least. The first
   // call begins the first attempt; where `failures`
   // attempts in a row have failed already, after the pause that is due.
-  void set_addresses(std::vector<net::Address> addresses, uint32_t failures = 0);
+  void set_addresses(const std::vector<net::Address>& addresses, uint32_t failures = 0);
 
   const std::vector<std::unique_ptr<Connection>>& connections() const { return connections_; }
 
