@@ -374,8 +374,28 @@ describe('a question', () => {
     assert.equal(site.question.server, other.host);
     await site.question.answer(config(2));
     assert.deepEqual(site.published, [1n, 2n]);
+    site.timers.pass(100);
+    assert.equal(site.questions.length, 2);
+  });
+
+  test('goes once more to who has told of newer revisions, when that has been a while ago', async () => {
+    const site = await Site.connected();
+    site.monitor.announced({ epoch: 1n, rev: 2n }, B);
+    await site.question.answer(config(2));
+    for (let i = 0; i < 5; i += 1) {
+      site.timers.pass(150);
+      site.monitor.announced({ epoch: 1n, rev: 2n }, B);
+    }
+    assert.equal(site.questions.length, 1);
+    site.timers.pass(200);
+    assert.deepEqual([site.questions.length, site.question.server], [2, B.host]);
+    await site.question.answer(config(3));
+    assert.deepEqual(site.published, [1n, 2n, 3n]);
     site.timers.pass(1000);
     assert.equal(site.questions.length, 2);
+    site.monitor.announced({ epoch: 1n, rev: 3n }, B);
+    site.monitor.close();
+    assert.equal(site.timers.waiting, 0);
   });
 
   test('goes to who has told of a newer revision also when the one before is not answered', async () => {
