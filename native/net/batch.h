@@ -61,7 +61,7 @@ struct Batch {
   }
   size_t length(const Packet& packet) const { return packet.inline_length + payload_length(packet); }
   // The packet's inline bytes are at the end of `bytes`; a payload of `payload_length` bytes may follow them.
-  void add(Packet packet, std::unique_ptr<Payload> payload, size_t payload_length) {
+  [[gnu::always_inline]] void add(Packet packet, std::unique_ptr<Payload> payload, size_t payload_length) {
     if (payload != nullptr) {
       packet.payload = static_cast<uint32_t>(payloads.size());
       payloads.push_back({std::move(payload), static_cast<uint32_t>(payload_length)});

@@ -14,14 +14,16 @@ namespace evenkeel::net {
 class Outgoing {
  public:
   bool empty() const { return used_.empty(); }
+
+  // These two are a part of every operation.
   // The batch of a connection; valid until that of another one is requested.
-  Batch& batch_of(uint16_t connection) {
+  [[gnu::always_inline]] Batch& batch_of(uint16_t connection) {
     if (connection >= batches_.size()) batches_.resize(size_t{connection} + 1);
     return batches_[connection];
   }
   // Batch::add() for the connection's batch, which must be `batch`.
-  void add(uint16_t connection, Batch& batch, Packet packet, std::unique_ptr<Payload> payload,
-           size_t payload_length) {
+  [[gnu::always_inline]] void add(uint16_t connection, Batch& batch, Packet packet,
+                                  std::unique_ptr<Payload> payload, size_t payload_length) {
     if (batch.empty()) used_.push_back(connection);
     batch.add(packet, std::move(payload), payload_length);
   }

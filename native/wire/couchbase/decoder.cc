@@ -89,7 +89,8 @@ Decoded CouchbaseDecoder::decode(std::span<const std::byte> bytes, Answer* answe
   const bool is_notice = bytes[0] == kNoticeMagic;
   if (bytes[0] != kAnswerMagic && !is_framed && !is_notice) return Decoded::kForeign;
   if (bytes.size() < kHeaderSize) return Decoded::kIncomplete;
-  ResponseHeader header = memcache::load_header(bytes.data());
+  ResponseHeader header;
+  memcache::load_header(bytes.data(), &header);
   answer->datatype = std::to_integer<uint8_t>(bytes[5]);
   if (is_notice) return decode_notice(header, answer);
   size_t framing = 0;

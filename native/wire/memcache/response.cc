@@ -10,7 +10,7 @@ HeaderFault decode_header(std::span<const std::byte> bytes, ResponseHeader* head
     return HeaderFault::kIncomplete;
   }
   if (bytes[0] != std::byte{kResponseMagic}) return HeaderFault::kBadMagic;
-  *header = load_header(bytes.data());
+  load_header(bytes.data(), header);
   if (uint32_t{header->extras_length} + header->key_length > header->body_length)
     return HeaderFault::kBadLengths;
   return HeaderFault::kNone;

@@ -32,16 +32,14 @@ enum class HeaderFault : uint8_t {
 };
 
 // Of kHeaderSize bytes, whatever they are.
-inline ResponseHeader load_header(const std::byte* at) {
-  ResponseHeader header;
-  header.opcode = static_cast<uint8_t>(at[1]);
-  header.key_length = load_big_endian<uint16_t>(at + 2);
-  header.extras_length = static_cast<uint8_t>(at[4]);
-  header.status = load_big_endian<uint16_t>(at + 6);
-  header.body_length = load_big_endian<uint32_t>(at + 8);
-  std::memcpy(&header.opaque, at + 12, sizeof header.opaque);
-  header.cas = load_big_endian<uint64_t>(at + 16);
-  return header;
+inline void load_header(const std::byte* at, ResponseHeader* header) {
+  header->opcode = static_cast<uint8_t>(at[1]);
+  header->key_length = load_big_endian<uint16_t>(at + 2);
+  header->extras_length = static_cast<uint8_t>(at[4]);
+  header->status = load_big_endian<uint16_t>(at + 6);
+  header->body_length = load_big_endian<uint32_t>(at + 8);
+  std::memcpy(&header->opaque, at + 12, sizeof header->opaque);
+  header->cas = load_big_endian<uint64_t>(at + 16);
 }
 
 HeaderFault decode_header(std::span<const std::byte> bytes, ResponseHeader* header);
