@@ -105,16 +105,17 @@ ClientObject::Key::Key(napi_env env, napi_value value) {
   bytes = std::as_bytes(std::span(buffer, length));
 }
 
-ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t limit, bool exactly)
-    : is_string(string) {
-  void* bytes = nullptr;
-  const napi_status status = is_string ? napi_get_value_string_utf16(env, value, nullptr, 0, &length)
-                                       : napi_get_buffer_info(env, value, &bytes, &length);
-  if (status != napi_ok) {
-    refused = layout::kRefusedValueType;
-    return;
+ClientObject::Value::Value(napi_env env, napi_value value, bool string, size_t units, size_t limit,
+                           bool exactly)
+    : is_string(string), length(units) {
+  if (!is_string) {
+    void* bytes = nullptr;
+    if (napi_get_buffer_info(env, value, &bytes, &length) != napi_ok) {
+      refused = layout::kRefusedValueType;
+      return;
+    }
+    data = static_cast<const std::byte*>(bytes);
   }
-  data = static_cast<const std::byte*>(bytes);
   // UTF-8 takes at most three bytes for each UTF-16 unit, and Node-API one for a terminator.
   const size_t most = length * 3;
   const bool matters = exactly || most >= layout::kLargeValue || most > limit;
@@ -133,7 +134,10 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
   if (refused != 0) return refused;
   size_t value_length = 0;
   if (type != napi_undefined) {
-    const Value measured(env, value, type == napi_string, max_value_, true);
+    const bool is_string = type == napi_string;
+    size_t units = 0;
+    if (is_string) napi_get_value_string_utf16(env, value, nullptr, 0, &units);
+    const Value measured(env, value, is_string, units, max_value_, true);
     if (measured.refused != 0) return measured.refused;
     value_length = measured.length;
   }
@@ -143,7 +147,7 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
 int32_t ClientObject::submit(napi_value key_value) {
   const Key key(driver_->env(), key_value);
   if (key.refused != 0) return key.refused;
-  const pipeline::Client::Call call = read_call();
+  pipeline::Client::Call call = read_call();
   const int32_t refused = client_->begin(call, key.bytes, 0);
   if (refused != 0) return hold(refused, call, key, 0);
   const uint32_t slot = client_->commit(0);
@@ -161,7 +165,8 @@ int32_t ClientObject::hold(int32_t refused, const pipeline::Client::Call& call, 
 int32_t ClientObject::submit_to(uint16_t server, napi_value given) {
   const Key argument(driver_->env(), given);
   if (argument.refused != 0) return argument.refused;
-  const int32_t refused = client_->begin_at(server, read_call(), argument.bytes);
+  pipeline::Client::Call call = read_call();
+  const int32_t refused = client_->begin_at(server, call, argument.bytes);
   if (refused != 0) return refused;
   const uint32_t slot = client_->commit(0);
   update_liveness();
@@ -172,7 +177,7 @@ template <typename Begin, typename Hold>
 int32_t ClientObject::submit_with(napi_value given, Begin begin, Hold hold) {
   const napi_env env = driver_->env();
   const bool is_string = (parameters_[layout::kParamCode] & layout::kCodeStringValue) != 0;
-  const Value value(env, given, is_string, max_value_, false);
+  const Value value(env, given, is_string, parameters_[layout::kParamUnits], max_value_, false);
   if (value.refused != 0) return value.refused;
   const bool is_inline = value.length <= layout::kLargeValue;
   const int32_t refused = begin(is_inline ? value.capacity : 0);
@@ -198,7 +203,7 @@ int32_t ClientObject::submit_with(napi_value given, Begin begin, Hold hold) {
 int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
   const Key key(driver_->env(), key_value);
   if (key.refused != 0) return key.refused;
-  const pipeline::Client::Call call = read_call();
+  pipeline::Client::Call call = read_call();
   return submit_with(
       given,
       [&](size_t capacity) {
@@ -209,8 +214,9 @@ int32_t ClientObject::submit_value(napi_value key_value, napi_value given) {
 }
 
 int32_t ClientObject::submit_value_to(uint16_t server, napi_value given) {
+  pipeline::Client::Call call = read_call();
   return submit_with(
-      given, [&](size_t capacity) { return client_->begin_at(server, read_call(), {}, capacity); },
+      given, [&](size_t capacity) { return client_->begin_at(server, call, {}, capacity); },
       [](int32_t refused, size_t) { return refused; });
 }
 

@@ -83,8 +83,8 @@ class ClientObject final : public Messenger,
     int32_t refused = 0;
   };
   struct Value {
-    // `exactly`: computes the length of a string even if it is short.
-    Value(napi_env env, napi_value value, bool string, size_t limit, bool exactly);
+    // `units`: of a string, in UTF-16. `exactly`: its length is computed even if it is short.
+    Value(napi_env env, napi_value value, bool string, size_t units, size_t limit, bool exactly);
     const bool is_string;
     size_t length = 0;    // encoded length in bytes; computed for a string only where it matters
     size_t capacity = 0;  // bytes of the buffer to encode it into

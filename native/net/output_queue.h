@@ -101,8 +101,8 @@ class OutputQueue {
     if (empty()) reset();
   }
 
-  // The kernel has taken `length` bytes. Calls on_written(item) for each request whose last byte was among
-  // them.
+  // The kernel has taken `length` bytes. Calls on_written(packet, item) for each request whose last byte was
+  // among them, where item() is what else belongs to it.
   template <typename OnWritten>
   void consume(size_t length, OnWritten on_written) {
     head_written_ += length;
@@ -113,8 +113,10 @@ class OutputQueue {
       if (head_written_ < total) break;
       head_written_ -= total;
       written += total;
-      const std::span<const std::byte> bytes(pending_.bytes.data() + head_byte_, packet.inline_length);
-      on_written(Batch::Item{packet, bytes, pending_.attached(packet)});
+      on_written(packet, [this, &packet] {
+        const std::byte* const bytes = pending_.bytes.data() + head_byte_;
+        return Batch::Item{packet, {bytes, packet.inline_length}, pending_.attached(packet)};
+      });
       pop_head();
     }
     queued_.subtract(written);

@@ -168,7 +168,7 @@ void Client::wait_for_thread() {
 void Client::route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
   topology_ = std::move(topology);
   targets_.clear();
-  for (const uint16_t id : servers) targets_.push_back({id, protocols_[id]});
+  for (const uint16_t id : servers) targets_.push_back({id, protocols_[id], protocols_[id]->has_partitions});
 }
 
 void Client::route_by_partitions(std::shared_ptr<const Partitions> partitions,
@@ -211,20 +211,20 @@ inline uint64_t Client::room() const {
 }
 
 // `connection`: which one of the server's.
-[[gnu::always_inline]] inline int32_t Client::reserve(const Call& call, uint16_t server, uint16_t connection,
+[[gnu::always_inline]] inline int32_t Client::reserve(Call& call, uint16_t server, uint16_t connection,
                                                       std::span<const std::byte> key, bool encodes_key,
                                                       size_t value_capacity) {
   const int32_t refused = room_for(call, server);
   if (refused != 0) return refused;
-  call_ = call;
-  call_.request.encodes_key = encodes_key;
+  call_ = &call;
+  call.request.encodes_key = encodes_key;
   key_ = key;
   server_ = server;
   connection_ = static_cast<uint16_t>(server * options_.connections + connection);
-  prefix_size_ = encoder_->prefix_size(call_.request, key, value_capacity);
-  const size_t suffix_size = encoder_->suffix_size(call.request.op);
+  prefix_size_ = encoder_->prefix_size(call.request, key, value_capacity);
+  suffix_size_ = encoder_->suffix_size(call.request.op);
   batch_ = &staged_.batch_of(connection_);
-  value_ = batch_->bytes.reserve(prefix_size_ + value_capacity + suffix_size) + prefix_size_;
+  value_ = batch_->bytes.reserve(prefix_size_ + value_capacity + suffix_size_) + prefix_size_;
   return 0;
 }
 
@@ -237,25 +237,28 @@ inline base::Millis Client::deadline_of(const Call& call) {
   return call.deadline != 0 ? call.deadline : base::coarse_now() + base::kCoarseSlack + call.timeout;
 }
 
-int32_t Client::begin(const Call& call, std::span<const std::byte> key, size_t value_capacity) {
+inline Route Client::route_of(const wire::Request& request, std::span<const std::byte> key) const {
+  if (request.replica != 0) [[unlikely]]
+    return topology_->route_to_replica(key, request.replica);
+  return topology_->route(key);
+}
+
+int32_t Client::begin(Call& call, std::span<const std::byte> key, size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   if (targets_.empty()) return layout::kRefusedNoServer;
-  const Route route = call.request.replica == 0 ? topology_->route(key)
-                                                : topology_->route_to_replica(key, call.request.replica);
+  const Route route = route_of(call.request, key);
   if (route.server == kNoServer) return layout::kRefusedNoCopy;
   const Target& target = targets_[route.server];
   encoder_ = &target.protocol->encoder;
   const wire::KeyCheck check = encoder_->check_key(call.request, key);
   if (check.fault != wire::KeyFault::kNone) return refusal(check.fault);
   if (!target.protocol->can_say(call.request)) return layout::kRefusedOperation;
-  const int32_t refused =
-      reserve(call, target.server, connection_of(route), key, check.needs_encoding, value_capacity);
-  call_.request.partition = route.partition;
-  moves_ = target.protocol->has_partitions && call.request.replica == 0;
-  return refused;
+  call.request.partition = route.partition;
+  moves_ = target.moves && call.request.replica == 0;
+  return reserve(call, target.server, connection_of(route), key, check.needs_encoding, value_capacity);
 }
 
-int32_t Client::begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument,
+int32_t Client::begin_at(uint16_t server, Call& call, std::span<const std::byte> argument,
                          size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
   encoder_ = &protocols_[server]->encoder;
@@ -290,25 +293,33 @@ int32_t Client::hold(int32_t refused, const Call& call, std::span<const std::byt
 }
 
 uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {
-  const size_t payload_length = payload == nullptr ? 0 : payload->bytes().size();
-  const size_t suffix_size = encoder_->suffix_size(call_.request.op);
-  const size_t inline_length = prefix_size_ + value_length + suffix_size;
+  const size_t payload_length = payload->bytes().size();
+  return commit_with(value_length, std::move(payload), payload_length);
+}
+
+uint32_t Client::commit(size_t value_length) { return commit_with(value_length, nullptr, 0); }
+
+[[gnu::always_inline]] inline uint32_t Client::commit_with(size_t value_length,
+                                                           std::unique_ptr<net::Payload> payload,
+                                                           size_t payload_length) {
+  wire::Request& request = call_->request;
+  const size_t inline_length = prefix_size_ + value_length + suffix_size_;
   const uint32_t opaque = slots_.acquire(server_);
-  call_.request.opaque = opaque;
-  encoder_->encode(call_.request, key_, value_length + payload_length, {value_ - prefix_size_, prefix_size_},
-                   {value_ + value_length, suffix_size});
+  request.opaque = opaque;
+  encoder_->encode(request, key_, value_length + payload_length, {value_ - prefix_size_, prefix_size_},
+                   {value_ + value_length, suffix_size_});
   batch_->bytes.grow(inline_length);
   queued_by_server_[server_]->add(inline_length + payload_length);
   staged_.add(connection_, *batch_,
-              {.deadline = deadline_of(call_),
+              {.deadline = deadline_of(*call_),
                .opaque = opaque,
                .inline_length = static_cast<uint32_t>(inline_length),
-               .started = call_.started,
-               .op = static_cast<uint8_t>(call_.request.op),
-               .suffix_length = static_cast<uint8_t>(suffix_size),
-               .discards_value = call_.request.discards_value,
+               .started = call_->started,
+               .op = static_cast<uint8_t>(request.op),
+               .suffix_length = static_cast<uint8_t>(suffix_size_),
+               .discards_value = request.discards_value,
                .moves = moves_,
-               .partition = call_.request.partition},
+               .partition = request.partition},
               std::move(payload), payload_length);
   return opaque & ((1u << layout::kSlotBits) - 1);
 }

@@ -73,7 +73,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
                            const std::vector<uint16_t>& servers);
 
   struct Call {
-    wire::Request request;      // opaque is filled in
+    wire::Request request;      // opaque, partition and encodes_key are filled in
     uint32_t timeout = 0;       // ms from now, unless there is
     base::Millis deadline = 0;  // of a lost operation that is handed in again
     uint32_t started = 0;       // of the same
@@ -87,17 +87,18 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   int32_t check_key(const wire::Request& request, std::span<const std::byte> key) const;
 
   // Makes room for a value of at most `value_capacity` bytes. 0, or a layout::kRefused… code; the caller then
-  // writes the value to value_space() and calls commit(), until which the key must stay.
-  int32_t begin(const Call& call, std::span<const std::byte> key, size_t value_capacity);
+  // writes the value to value_space() and calls commit(), until which the call and the key must stay.
+  int32_t begin(Call& call, std::span<const std::byte> key, size_t value_capacity);
   // The same for an operation of a server's own; `argument` may be empty.
-  int32_t begin_at(uint16_t server, const Call& call, std::span<const std::byte> argument,
+  int32_t begin_at(uint16_t server, Call& call, std::span<const std::byte> argument,
                    size_t value_capacity = 0);
   // Of what begin() has refused with `refused` because the protocol cannot say it: where another may be
   // spoken to the server, it waits in its place among the others. Returns its slot, or why it was refused.
   int32_t hold(int32_t refused, const Call& call, std::span<const std::byte> key, size_t value_length);
   std::byte* value_space() { return value_; }
   // Returns the slot. A payload's bytes follow the inline value.
-  uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload = nullptr);
+  uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload);
+  uint32_t commit(size_t value_length);
 
   // Hands what was committed to the I/O side.
   void flush(Flush how);
@@ -161,6 +162,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   struct Target {
     uint16_t server;
     const wire::Protocol* protocol;
+    bool moves;  // they are routed again when the owner of their partition changes
   };
 
   Client(base::EventBase& base, bool threaded, const Options& options, ClientListener& listener);
@@ -173,8 +175,10 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   static base::Millis deadline_of(const Call& call);
   void return_from(uint16_t id, void (Pipeline::*give_back)(uint16_t));
   int32_t room_for(const Call& call, uint16_t server) const;
-  int32_t reserve(const Call& call, uint16_t server, uint16_t connection, std::span<const std::byte> key,
+  int32_t reserve(Call& call, uint16_t server, uint16_t connection, std::span<const std::byte> key,
                   bool encodes_key, size_t value_capacity);
+  Route route_of(const wire::Request& request, std::span<const std::byte> key) const;
+  uint32_t commit_with(size_t value_length, std::unique_ptr<net::Payload> payload, size_t payload_length);
   bool refill_inbox();
   std::unique_lock<std::mutex> lock();
   uint64_t room() const;
@@ -196,8 +200,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   bool closed_ = false;
 
   net::Outgoing staged_;
-  // Of the call between begin() and commit().
-  Call call_;
+  // Between begin() and commit().
+  Call* call_ = nullptr;
   const wire::Encoder* encoder_ = nullptr;
   uint16_t server_ = 0;
   uint16_t connection_ = 0;
@@ -205,6 +209,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   net::Batch* batch_ = nullptr;  // that connection's
   std::span<const std::byte> key_;
   size_t prefix_size_ = 0;
+  size_t suffix_size_ = 0;
   std::byte* value_ = nullptr;
 
   CompletionBatch inbox_;

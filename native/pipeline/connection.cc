@@ -488,12 +488,12 @@ void Connection::write() {
     // Not the turn's time: whoever submits may have kept the loop from turning for long.
     if (due_.empty()) waiting_since_ = base_.refresh_time();
     if (!Timer::scheduled()) base_.schedule(this, waiting_since_ + options_.dead_limit);
-    queue_.consume(transfer.bytes, [this](const net::Batch::Item& request) {
-      Flight* flight = flights_.find(request.packet.opaque);
+    queue_.consume(transfer.bytes, [this](const net::Packet& packet, auto request) {
+      Flight* flight = flights_.find(packet.opaque);
       if (flight->state == FlightState::kAnswered) return flights_.release(*flight);
       const bool is_wanted = flight->state == FlightState::kQueued;
-      if (is_wanted && request.packet.moves)
-        due_.append(*flight, request);
+      if (is_wanted && packet.moves)
+        due_.append(*flight, request());
       else
         due_.append(*flight);
       flight->written = flights_.moment();

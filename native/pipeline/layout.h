@@ -40,7 +40,8 @@ inline constexpr uint32_t kParamDurability = 19;  // level, and its timeout in m
 inline constexpr uint32_t kParamModes =
     20;  // datatype, and from bit 8 on kLookupIn's and kMutateIn's flags of the document
 inline constexpr uint32_t kParamReplica = 21;  // kGetReplica: which one, from 1 on
-inline constexpr uint32_t kParamWords = 22;
+inline constexpr uint32_t kParamUnits = 22;    // with kCodeStringValue: of UTF-16 that the value has
+inline constexpr uint32_t kParamWords = 23;
 
 // Completion record (kRecordWords words of a Uint32Array).
 inline constexpr uint32_t kRecordSlot = 0;

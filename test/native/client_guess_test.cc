@@ -100,7 +100,7 @@ TEST_P(ClientGuess, AfterAConnectionARefusalShowsThatItIsDown) {
 TEST_P(ClientGuess, AnOperationThatTheProtocolHasNotIsRefused) {
   start_guessing();
   const auto begin = [this](Opcode op) {
-    return client_->client().begin({.request = {.op = op}, .timeout = 1000}, as_bytes("key"), 0);
+    return client_->begin({.request = {.op = op}, .timeout = 1000}, "key");
   };
   EXPECT_EQ(begin(Opcode::kGetDetails), layout::kRefusedOperation);
   EXPECT_EQ(begin(Opcode::kInvalidate), layout::kRefusedOperation);

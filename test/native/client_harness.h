@@ -99,19 +99,24 @@ class ClientHarness final : private pipeline::ClientListener {
 
   // Returns the operation's number in the book. It leaves with the next flush().
   size_t submit(Submission submission) {
-    const pipeline::Client::Call call{.request = {.op = submission.opcode,
-                                                  .discards_value = submission.discards_value,
-                                                  .replica = submission.replica},
-                                      .timeout = submission.timeout,
-                                      .deadline = submission.deadline};
+    pipeline::Client::Call call{.request = {.op = submission.opcode,
+                                            .discards_value = submission.discards_value,
+                                            .replica = submission.replica},
+                                .timeout = submission.timeout,
+                                .deadline = submission.deadline};
     EXPECT_EQ(client_->begin(call, as_bytes(submission.key), submission.value.size()), 0);
     if (!submission.value.empty())
       std::memcpy(client_->value_space(), submission.value.data(), submission.value.size());
+    if (submission.payload == nullptr) return enter(client_->commit(submission.value.size()));
     return enter(client_->commit(submission.value.size(), std::move(submission.payload)));
+  }
+  // Nothing is committed.
+  int32_t begin(pipeline::Client::Call call, std::string_view key) {
+    return client_->begin(call, as_bytes(key), 0);
   }
   // Of what begin() refuses.
   size_t hold(const Submission& submission) {
-    const pipeline::Client::Call call{.request = {.op = submission.opcode}, .timeout = submission.timeout};
+    pipeline::Client::Call call{.request = {.op = submission.opcode}, .timeout = submission.timeout};
     const int32_t refused = client_->begin(call, as_bytes(submission.key), submission.value.size());
     EXPECT_LT(refused, 0);
     const int32_t slot = client_->hold(refused, call, as_bytes(submission.key), submission.value.size());
@@ -121,7 +126,7 @@ class ClientHarness final : private pipeline::ClientListener {
     return number;
   }
   size_t submit_to(uint16_t server, Opcode opcode, std::string_view argument) {
-    const pipeline::Client::Call call{.request = {.op = opcode}, .timeout = kLongTimeout};
+    pipeline::Client::Call call{.request = {.op = opcode}, .timeout = kLongTimeout};
     EXPECT_EQ(client_->begin_at(server, call, as_bytes(argument)), 0);
     return enter(client_->commit(0));
   }

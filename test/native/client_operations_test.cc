@@ -184,7 +184,7 @@ TEST_P(ClientOperations, RefusesMoreThanItsLimitUntilSlotsAreFree) {
   start_connected(options);
   for (int i = 0; i < 3; ++i) client_->send({});
   const pipeline::Client::Call call{.request = {.op = Opcode::kGet}};
-  EXPECT_EQ(client_->client().begin(call, as_bytes("k"), 0), layout::kRefusedBackpressure);
+  EXPECT_EQ(client_->begin(call, "k"), layout::kRefusedBackpressure);
   Packet request;
   ASSERT_NO_FATAL_FAILURE(next_request(&request));
   answer(request);
@@ -209,7 +209,7 @@ TEST_P(ClientOperations, ClosingSettlesEverythingAndSaysSoLast) {
   EXPECT_EQ(client_->events().back().outcome, layout::kOutcomeEnded);
   EXPECT_TRUE(client_->until([this] { return peer_->has_ended(); }));
   EXPECT_EQ(peer_->rest(), "");
-  EXPECT_EQ(client_->client().begin({}, as_bytes("k"), 0), layout::kRefusedClosed);
+  EXPECT_EQ(client_->begin({}, "k"), layout::kRefusedClosed);
   client_->client().close();
   client_->client().cancel(0);
   client_->flush();

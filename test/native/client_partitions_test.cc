@@ -427,7 +427,7 @@ TEST_P(ClientPartitions, WhatOnlyTheCallerCanDecideIsTheCallers) {
     EXPECT_EQ(client_->operation(operation).status, kNotMine);
     EXPECT_EQ(client_->operation(operation).value, "words");
   }
-  EXPECT_EQ(client_->client().begin({.request = {.op = Opcode::kGetReplica, .replica = 2}}, as_bytes("k"), 0),
+  EXPECT_EQ(client_->begin({.request = {.op = Opcode::kGetReplica, .replica = 2}}, "k"),
             layout::kRefusedNoCopy);
   EXPECT_TRUE(sent_back().empty());
 }

@@ -184,8 +184,8 @@ TEST_P(ClientServers, WhatIsForAServerGoesThereWhateverTheTopologySays) {
   start_all_connected();
   client_->client().route_by(std::make_unique<ByDigit>(1), {0});
   const auto refused = [this](uint16_t server, std::string_view argument) {
-    return client_->client().begin_at(server, {.request = {.op = Opcode::kStat}, .timeout = 1000},
-                                      as_bytes(argument));
+    pipeline::Client::Call call{.request = {.op = Opcode::kStat}, .timeout = 1000};
+    return client_->client().begin_at(server, call, as_bytes(argument));
   };
   EXPECT_EQ(refused(1, "a b"), layout::kRefusedKeyForbiddenByte);
   for (uint16_t server = 0; server < kServers; ++server) {
@@ -207,8 +207,7 @@ TEST_P(ClientServers, OneThatDoesNotAnswerLeavesRoomToTheOthers) {
   options.max_operations = 12;
   start_all_connected(options);
   const auto begin = [this](std::string_view key, bool fits = false) {
-    return client_->client().begin({.request = {.op = Opcode::kGet}, .timeout = kLongTimeout, .fits = fits},
-                                   as_bytes(key), 0);
+    return client_->begin({.request = {.op = Opcode::kGet}, .timeout = kLongTimeout, .fits = fits}, key);
   };
   size_t held = 0;
   for (; begin("k1") == 0; ++held) client_->send({.key = "k1"});
@@ -236,8 +235,7 @@ TEST_P(ClientServers, TheBytesOfOneThatIsDownLeaveRoomToTheOthers) {
   options.max_queued_bytes = 100'000;
   start_all(options);
   const auto begin = [this](std::string_view key) {
-    return client_->client().begin({.request = {.op = Opcode::kSet}, .timeout = kLongTimeout}, as_bytes(key),
-                                   0);
+    return client_->begin({.request = {.op = Opcode::kSet}, .timeout = kLongTimeout}, key);
   };
   for (size_t held = 0; begin("k1") == 0; ++held) {
     ASSERT_LT(held, 20u);
@@ -251,7 +249,7 @@ TEST_P(ClientServers, TheBytesOfOneThatIsDownLeaveRoomToTheOthers) {
 TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   start_all();
   client_->client().route_by(std::make_unique<ByDigit>(1), {});
-  EXPECT_EQ(client_->client().begin({}, as_bytes("k1"), 0), layout::kRefusedNoServer);
+  EXPECT_EQ(client_->begin({}, "k1"), layout::kRefusedNoServer);
   EXPECT_EQ(client_->client().check_key({}, as_bytes("k1")), layout::kRefusedNoServer);
 }
 

@@ -69,12 +69,13 @@ class Hammer final : private pipeline::ClientListener {
   void submit() {
     const bool is_set = random_() % 2 == 0;
     const std::string key = "key:" + std::to_string(random_() % 10 == 0 ? 20'000 : 20);
-    const pipeline::Client::Call call{.request = {.op = is_set ? Opcode::kSet : Opcode::kGet},
-                                      .timeout = static_cast<uint32_t>(1 + random_() % 100)};
+    pipeline::Client::Call call{.request = {.op = is_set ? Opcode::kSet : Opcode::kGet},
+                                .timeout = static_cast<uint32_t>(1 + random_() % 100)};
     if (client_->begin(call, as_bytes(key), 0) != 0) return;
     const bool is_by_reference = is_set && random_() % 4 == 0;
-    slots_.push_back(client_->commit(
-        0, is_by_reference ? std::make_unique<TextPayload>(std::string(5000, 'p')) : nullptr));
+    slots_.push_back(is_by_reference
+                         ? client_->commit(0, std::make_unique<TextPayload>(std::string(5000, 'p')))
+                         : client_->commit(0));
     ++submitted_;
   }
   void cancel(uint32_t slot) { client_->cancel(slot); }

@@ -76,7 +76,7 @@ class OutputQueueTest : public testing::Test {
   // The kernel takes `length` bytes; returns the requests that have now left whole.
   std::vector<uint32_t> consume(size_t length) {
     std::vector<uint32_t> written;
-    queue_.consume(length, [&](const Batch::Item& request) { written.push_back(request.packet.opaque); });
+    queue_.consume(length, [&](const Packet& packet, auto) { written.push_back(packet.opaque); });
     return written;
   }
   // Requests whose sequence number a tidying up has changed, counted once each time.
@@ -344,7 +344,7 @@ TEST_F(OutputQueueTest, AnotherQueueIsAppendedWithoutWhatItHasWritten) {
   add_request(&batch, 2, "two", std::make_unique<TextPayload>("-second", alive_));
   add_request(&batch, 3, "three");
   other.append(batch);
-  other.consume(9, [](const Batch::Item&) {});
+  other.consume(9, [](const net::Packet&, auto) {});
   add(0, "zero");
   queue_.append(other, [this](uint32_t opaque, uint32_t sequence) { sequences_[opaque] = sequence; });
   EXPECT_TRUE(other.empty());

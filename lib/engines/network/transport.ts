@@ -332,8 +332,10 @@ export class NativeTransport implements Transport {
   #submitValue(operation: Operation, value: string | Uint8Array): void {
     const p = this.#words;
     p[layout.PARAM_FLAGS] = operation.flags;
-    if (typeof value === 'string')
+    if (typeof value === 'string') {
+      p[layout.PARAM_UNITS] = value.length;
       p[layout.PARAM_CODE] = (p[layout.PARAM_CODE] as number) | layout.CODE_STRING_VALUE;
+    }
     this.#native.submitValue(operation.key, value);
     if (this.#cluster.mayReturn || this.#extension !== undefined) this.#settler.keepValue(operation);
   }
