@@ -1,10 +1,9 @@
 import { messageOf } from '../arguments';
 import { AuthenticationError, ClosedError, ConnectionError } from '../errors';
-import type { Registration } from '../event-base/event-base';
+import type { Registration, Timers } from '../event-base/event-base';
 import { escapeControls } from '../text';
 import { type HostPort, nameOfServer, type ServerAddress } from './connection-string';
 import type { ClusterConfig } from './discovery';
-import type { Timers } from './resolver';
 
 /** Asks one server. Rejects with an error whose message does not name the server, or with the signal's reason. */
 export type AskServer = (server: ServerAddress, signal: AbortSignal) => Promise<ClusterConfig>;

@@ -1,10 +1,5 @@
-import type { Registration } from '../event-base/event-base';
+import type { Registration, Timers } from '../event-base/event-base';
 import type { Fleet } from './fleet';
-
-/** Calls back after a delay. */
-export interface Timers {
-  timer(delay: number, callback: () => void): Registration;
-}
 
 /** Periodically resolves the names of a fleet's servers. Their endpoints notify the connections. */
 export class Resolver {

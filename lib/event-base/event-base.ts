@@ -32,6 +32,11 @@ export interface Registration {
   [Symbol.dispose](): void;
 }
 
+/** Calls back after a delay in ms. */
+export interface Timers {
+  timer(delay: number, callback: () => void): Registration;
+}
+
 interface Listener {
   onEvent(kind: number, argument: number): void;
   readonly once: boolean;

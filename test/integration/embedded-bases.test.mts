@@ -96,6 +96,18 @@ describe('an embedded database and its event bases', () => {
     });
   }
 
+  test('a management base that is closed leaves its timers to the thread', async () => {
+    const own = EventBase.create();
+    await using db = await connect('embedded:', { classes, managementBase: own });
+    const feed = db.events.feed(Reading, { kinds: ['expire'] });
+    await db.records(Reading).insert({ id: 1, value: 1 }, { ttl: 0.1 });
+    await own.close();
+    assert.equal((await feed.next()).value?.key, 1); // its timer was on the base
+    await db.records(Reading).insert({ id: 2, value: 2 }, { ttl: 0.03 });
+    assert.equal((await feed.next()).value?.key, 2); // and this one never was
+    feed.close();
+  });
+
   test('anything else is no management base', async () => {
     const refused = (error: unknown) =>
       error instanceof InvalidArgumentError && error.context.argument === 'managementBase';

@@ -1,4 +1,4 @@
-import type { Timers } from '../../lib/cluster/resolver.ts';
+import type { Timers } from '../../lib/event-base/event-base.ts';
 
 /** Timers whose time passes when the test says so. */
 export class ManualTimers implements Timers {

@@ -5,10 +5,9 @@ import {
   InvalidArgumentError,
   UnsupportedError,
 } from '../../errors';
-import type { Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { isError } from '../../foreign';
 import type { HostPort } from '../connection-string';
-import type { Timers } from '../resolver';
 import type { ClusterState, Configurations } from './configurations';
 import type { Revision } from './revision';
 

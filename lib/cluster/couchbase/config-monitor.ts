@@ -1,7 +1,6 @@
 import { ClosedError } from '../../errors';
-import type { Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { type HostPort, nameOfServer } from '../connection-string';
-import type { Timers } from '../resolver';
 import { type AskForConfiguration, Bootstrap } from './bootstrap';
 import type { ClusterState, Configurations } from './configurations';
 import type { Revision } from './revision';

@@ -1,9 +1,8 @@
 import { messageOf } from '../../arguments';
 import { ConnectionError } from '../../errors';
-import type { Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { isHost } from '../addresses';
 import { type HostPort, nameOfServer } from '../connection-string';
-import type { Timers } from '../resolver';
 import type { CouchbaseTarget } from './connection-string';
 
 /** The used part of an SRV record. */

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalidArgument } from '../../arguments';
 import { ClosedError, EvenkeelError, SchemaMismatchError, StorageError } from '../../errors';
-import type { EventBase } from '../../event-base/event-base';
+import type { Timers } from '../../event-base/event-base';
 import { nextTick, performanceNow, queueMicrotask } from '../../platform';
 import { Beside } from './beside';
 import { Catalog } from './catalog';
@@ -360,12 +360,12 @@ export class Environment {
   }
 
   /**
-   * Announces commits to other threads and processes and listens for theirs, on the base of whoever opened the
+   * Announces commits to other threads and processes and listens for theirs, by the timers of whoever opened the
    * environment first.
    */
-  startNotifier(base: EventBase): void {
+  startNotifier(timers: Timers): void {
     if (this.isTemporary) return;
-    if (this.#notifier === undefined) this.#notifier = new Notifier(this, base);
+    if (this.#notifier === undefined) this.#notifier = new Notifier(this, timers);
   }
 
   /** Makes LMDB copy the committed state into the directory, in a separate thread. */

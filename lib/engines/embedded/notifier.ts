@@ -1,7 +1,7 @@
 import { closeSync, constants, type FSWatcher, fstatSync, openSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../../errors';
-import type { EventBase, Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { setImmediate } from '../../platform';
 import { checkStats, type FileOptions, makeFiles, WAKE } from './files';
 import { storageError } from './lmdb';
@@ -29,7 +29,7 @@ export interface Watched {
 export class Notifier {
   readonly #environment: Watched;
   readonly #path: string;
-  readonly #base: EventBase;
+  readonly #timers: Timers;
   #descriptor: number | undefined;
   #watcher: FSWatcher | undefined;
   #timer: Registration | undefined;
@@ -38,9 +38,9 @@ export class Notifier {
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(environment: Watched, base: EventBase) {
+  constructor(environment: Watched, timers: Timers) {
     this.#environment = environment;
-    this.#base = base;
+    this.#timers = timers;
     this.#path = join(environment.path, WAKE);
     this.#openFile();
   }
@@ -100,9 +100,9 @@ export class Notifier {
   }
 
   #poll(): void {
-    if (this.#isClosed || this.#base.closed) return;
+    if (this.#isClosed) return;
     if (this.#watcher === undefined) this.#watch();
-    this.#timer = this.#base.timer(POLL_MS, () => {
+    this.#timer = this.#timers.timer(POLL_MS, () => {
       this.#look();
       this.#poll();
     });

@@ -54,10 +54,10 @@ export async function openEmbedded(
       if (base?.closed) throw invalidArgument(name, `${name} is closed`);
     const manager = new Management(where, eventBase);
     management = manager;
-    const { base } = manager;
     const writer = new Writer(environment, options.maxQueued, () => {});
-    environment.startNotifier(base);
-    const sweeper = options.sweeper && !options.readOnly ? new Sweeper(environment, writer, base) : undefined;
+    environment.startNotifier(manager);
+    const sweeper =
+      options.sweeper && !options.readOnly ? new Sweeper(environment, writer, manager) : undefined;
     // Subscribers to schema changes are notified now instead of with the next commit.
     environment.committed(environment.catalog.version !== version);
     const backups = new Set<Promise<void>>();

@@ -1,4 +1,4 @@
-import type { EventBase, Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { dateNow, performanceNow } from '../../platform';
 import type { Environment } from './environment';
 import { readExpiryKey } from './expiry';
@@ -17,17 +17,17 @@ const FOREIGN_CLOCK_PAUSE_MS = 20;
 export class Sweeper {
   readonly #environment: Environment;
   readonly #writer: Writer;
-  readonly #base: EventBase;
+  readonly #timers: Timers;
   readonly #stopListening: () => void;
   #timer: Registration | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #isSweeping = false;
   #isClosed = false;
 
-  constructor(environment: Environment, writer: Writer, base: EventBase) {
+  constructor(environment: Environment, writer: Writer, timers: Timers) {
     this.#environment = environment;
     this.#writer = writer;
-    this.#base = base;
+    this.#timers = timers;
     this.#stopListening = environment.onExpiryNoted(() => this.#schedule(environment.nextExpiry));
     try {
       this.#lookAhead();
@@ -67,7 +67,7 @@ export class Sweeper {
   }
 
   #schedule(moment: number): void {
-    if (this.#isClosed || this.#base.closed) return;
+    if (this.#isClosed) return;
     this.#sweepIn(this.#until(moment));
   }
 
@@ -76,7 +76,7 @@ export class Sweeper {
     if (this.#timer !== undefined && this.#timerAt <= at) return;
     this.#timer?.cancel();
     this.#timerAt = at;
-    this.#timer = this.#base.timer(pause, () => {
+    this.#timer = this.#timers.timer(pause, () => {
       this.#timer = undefined;
       void this.#sweep();
     });
@@ -90,7 +90,7 @@ export class Sweeper {
       this.#lookAhead();
     } catch {
       // For example a full disk, or a long transaction of another process: the records stay due and are tried again.
-      if (!this.#isClosed && !this.#base.closed) this.#sweepIn(FAILED_PAUSE_MS);
+      if (!this.#isClosed) this.#sweepIn(FAILED_PAUSE_MS);
     } finally {
       this.#isSweeping = false;
     }

@@ -1,9 +1,9 @@
 import type { Fleet, FleetMap, Sight } from '../../cluster/fleet';
 import type { KeyHash } from '../../cluster/placement/key-hash';
-import type { Timers } from '../../cluster/resolver';
 import { nameToVerify, type Tls } from '../../cluster/tls';
 import { TopologyMonitor } from '../../cluster/topology';
 import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
+import type { Timers } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { bucketsOf, latencyOf } from '../../observability/latency';

@@ -1,9 +1,8 @@
 import type { Endpoint, SocketAddress } from '../../cluster/endpoint';
 import type { Sight } from '../../cluster/fleet';
-import type { Timers } from '../../cluster/resolver';
 import type { TopologyMonitor } from '../../cluster/topology';
 import { AuthenticationError, ConnectionError, type EvenkeelError } from '../../errors';
-import type { Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { isError } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';

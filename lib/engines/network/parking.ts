@@ -1,6 +1,5 @@
-import type { Timers } from '../../cluster/resolver';
 import { type EvenkeelError, TimeoutError } from '../../errors';
-import type { Registration } from '../../event-base/event-base';
+import type { Registration, Timers } from '../../event-base/event-base';
 import { performanceNow } from '../../platform';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { Waiting } from '../../transactions/compound';

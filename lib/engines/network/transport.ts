@@ -1,5 +1,4 @@
 import type { Fleet } from '../../cluster/fleet';
-import type { Timers } from '../../cluster/resolver';
 import type { TopologyMonitor } from '../../cluster/topology';
 import {
   BackpressureError,
@@ -8,7 +7,7 @@ import {
   type EvenkeelError,
   UnsupportedError,
 } from '../../errors';
-import type { EventBase } from '../../event-base/event-base';
+import type { EventBase, Timers } from '../../event-base/event-base';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
