@@ -14,6 +14,8 @@ type Fate = 'pending' | 'acknowledged' | 'never' | 'unknown';
 export class Run {
   readonly random: () => number;
   readonly #fates = new Map<string, Fate>();
+  /** Why those were never to be written. */
+  readonly #reasons = new Map<string, string>();
   #next = 0;
   started = 0;
   settled = 0;
@@ -60,6 +62,7 @@ export class Run {
       } else {
         const known = error instanceof EvenkeelError && !error.ambiguous;
         this.#fates.set(key, known ? 'never' : 'unknown');
+        if (known) this.#reasons.set(key, story(error));
       }
     });
   }
@@ -105,7 +108,8 @@ export class Run {
   /** `before`: the write's fate when the read began. */
   #checkFound(key: string, found: unknown, before: Fate | undefined): void {
     if (before === 'acknowledged') this.#check(found !== undefined, `${key} was acknowledged and is gone`);
-    if (before === 'never') this.#check(found === undefined, `${key} was never to be written`);
+    if (before === 'never')
+      this.#check(found === undefined, `${key} was never to be written: ${this.#reasons.get(key)}`);
     if (found === undefined) return;
     // A counter is text on the server, and without flags a Buffer here.
     const right = key.startsWith('counter') ? String(found) === '1' : found === this.valueOf(key);
