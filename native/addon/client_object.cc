@@ -190,7 +190,8 @@ int32_t ClientObject::submit_with(napi_value given, Begin begin, Hold hold) {
   } else if (value.is_string) {
     size_t written = 0;
     auto* space = reinterpret_cast<char*>(client_->value_space());
-    napi_get_value_string_utf8(env, given, space, value.capacity, &written);
+    if (napi_get_value_string_utf8(env, given, space, value.capacity, &written) != napi_ok)
+      return layout::kRefusedValueType;
     slot = client_->commit(written);
   } else {
     if (value.length > 0) std::memcpy(client_->value_space(), value.data, value.length);
@@ -261,15 +262,22 @@ void ClientObject::set_slab(napi_value slab) {
   slab_ = {data, length};
 }
 
+void ClientObject::retire_server(uint16_t id) {
+  client_->retire_server(id);
+  driver_->rearm();
+}
+
 // What has come back is to be taken in the same turn, before somebody starts something new.
 void ClientObject::abandon_server(uint16_t id) {
   client_->abandon_server(id);
   budget_ = UINT32_MAX;
+  driver_->rearm();
 }
 
 void ClientObject::decide_server(uint16_t id) {
   client_->decide_server(id);
   budget_ = UINT32_MAX;
+  driver_->rearm();
 }
 
 int32_t ClientObject::server_of(napi_value key) const {
@@ -286,6 +294,7 @@ void ClientObject::add_server(uint16_t id, uint32_t protocol, napi_value steps, 
 
 void ClientObject::set_addresses(uint16_t id, napi_value list, uint32_t failures) {
   client_->set_addresses(id, read_addresses(driver_->env(), list), failures);
+  driver_->rearm();
 }
 
 bool ClientObject::route_by(Arguments arguments) {
@@ -299,11 +308,13 @@ bool ClientObject::route_by_partitions(Arguments arguments) {
   Partitioning given = read_partitions(driver_->env(), arguments);
   if (given.partitions == nullptr) return false;
   client_->route_by_partitions(std::move(given.partitions), given.servers);
+  driver_->rearm();
   return true;
 }
 
 void ClientObject::continue_handshake(uint16_t connection, uint32_t attempt, napi_value request) {
   client_->continue_handshake(connection, attempt, read_bytes(driver_->env(), request));
+  driver_->rearm();
 }
 
 void ClientObject::read_meter(uint16_t id, napi_value words) const {

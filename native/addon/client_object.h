@@ -43,7 +43,7 @@ class ClientObject final : public Messenger,
   void add_server(uint16_t id, uint32_t protocol, napi_value steps, napi_value host, bool is_guess,
                   bool is_open);
   void set_addresses(uint16_t id, napi_value list, uint32_t failures);
-  void retire_server(uint16_t id) { client_->retire_server(id); }
+  void retire_server(uint16_t id);
   void abandon_server(uint16_t id);
   void decide_server(uint16_t id);
   // -1 when there is no server, or the key is invalid.

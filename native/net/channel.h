@@ -56,10 +56,10 @@ class Channel {
   // rest of a partly taken one.
   virtual size_t most_together() const { return SIZE_MAX; }
 
-  // Whether something was sent, but the peer's system has not acknowledged anything for `limit`: the path or
-  // the machine is dead. A peer that merely does not answer is not dead. False when the system does not
-  // provide this information.
-  virtual bool is_dead(base::Millis limit) const = 0;
+  // The path or the peer's machine is dead when its system has not acknowledged anything of what was sent for
+  // `limit`, although some of it was sent again; a peer that merely does not answer is not dead. 0: it is.
+  // Otherwise the time in which it cannot become dead; `limit` when the system does not know.
+  virtual base::Millis alive_for(base::Millis limit) const = 0;
 
   // Readability is always watched; writability on request.
   virtual void want_writable(bool wanted) = 0;

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace evenkeel::net {
@@ -31,6 +32,10 @@ int open_socket(int family) {
 constexpr int kSendFlags = MSG_NOSIGNAL;
 #else
 constexpr int kSendFlags = 0;
+#endif
+
+#if defined(__linux__)
+constexpr base::Millis kFirstRetransmission = 200;  // at the earliest
 #endif
 
 bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
@@ -92,15 +97,17 @@ Channel::Transfer Stream::send(std::span<const iovec> from) {
   return transfer;
 }
 
-bool Stream::is_dead(base::Millis limit) const {
+base::Millis Stream::alive_for(base::Millis limit) const {
 #if defined(__linux__)
   tcp_info info{};
   socklen_t size = sizeof info;
-  if (getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;  // not TCP
-  return info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= limit;
+  if (getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return limit;  // not TCP
+  if (info.tcpi_unacked == 0) return limit;
+  if (info.tcpi_last_ack_recv < limit) return limit - info.tcpi_last_ack_recv;
+  // What was sent just now, after a pause, cannot have been acknowledged yet.
+  return info.tcpi_retransmits > 0 ? 0 : std::min(limit, kFirstRetransmission);
 #else
-  static_cast<void>(limit);
-  return false;
+  return limit;
 #endif
 }
 

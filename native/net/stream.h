@@ -18,7 +18,7 @@ class Stream final : public Channel, private base::DescriptorHandler {
   Transfer finish_connect() override;
   Transfer receive(std::span<const iovec> into) override;
   Transfer send(std::span<const iovec> from) override;
-  bool is_dead(base::Millis limit) const override;
+  base::Millis alive_for(base::Millis limit) const override;
   void want_writable(bool wanted) override;
   void close() override;
 

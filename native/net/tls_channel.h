@@ -41,7 +41,7 @@ class TlsChannel final : public Channel, private ChannelHandler, private base::T
   Transfer receive(std::span<const iovec> into) override;
   Transfer send(std::span<const iovec> from) override;
   size_t most_together() const override { return kRecord; }
-  bool is_dead(base::Millis limit) const override { return stream_.is_dead(limit); }
+  base::Millis alive_for(base::Millis limit) const override { return stream_.alive_for(limit); }
   void want_writable(bool wanted) override;
   void close() override;
   std::string_view fault() const override { return fault_; }

@@ -324,9 +324,12 @@ void Connection::watch_peer() {
   // that difference.
   if (is_suspect_ && silence + base::kCoarseSlack >= options_.silence_limit)
     return fail(layout::kCauseSilence);
-  if (silence >= options_.dead_limit && channel_->is_dead(options_.dead_limit)) return fail(ETIMEDOUT);
-  base::Millis due =
-      silence < options_.dead_limit ? waiting_since_ + options_.dead_limit : now + options_.dead_limit;
+  base::Millis due = waiting_since_ + options_.dead_limit;
+  if (silence >= options_.dead_limit) {
+    const base::Millis alive_for = channel_->alive_for(options_.dead_limit);
+    if (alive_for == 0) return fail(ETIMEDOUT);
+    due = now + alive_for;
+  }
   if (is_suspect_) due = std::min(due, waiting_since_ + options_.silence_limit);
   base_.schedule(this, due);
 }

@@ -43,9 +43,10 @@ class Flights {
   // Null where its caller has settled it already (kOutcomeReleased).
   Completion* abandon(Flight& flight, uint32_t outcome) {
     deadlines_.cancel(&flight);
+    Completion* const completion =
+        outcome == layout::kOutcomeReleased ? nullptr : &add(flight, outcome | layout::kOutcomeWrittenBit);
     flight.state = FlightState::kAbandoned;
-    if (outcome == layout::kOutcomeReleased) return nullptr;
-    return &add(flight, outcome | layout::kOutcomeWrittenBit);
+    return completion;
   }
 
   // A part of its answer; more follows. The first `name` bytes of the value are its name.
@@ -61,10 +62,10 @@ class Flights {
   // Its answer has come before all of the request was written. The operation's only outcome, null when it has
   // had one; the entry stays until release().
   Completion* answer_early(Flight& flight, uint32_t outcome) {
-    const bool had_one = is_settled(flight.state);
     deadlines_.cancel(&flight);
+    Completion* const completion = is_settled(flight.state) ? nullptr : &add(flight, outcome);
     flight.state = FlightState::kAnswered;
-    return had_one ? nullptr : &add(flight, outcome);
+    return completion;
   }
 
   void release(Flight& flight) { settle(flight, layout::kOutcomeReleased); }
@@ -131,10 +132,10 @@ class Flights {
   }
 
   void tell_slow(const Flight& flight, uint32_t took, Completion& completion) const {
-    const bool was_written = flight.state != FlightState::kQueued;
+    const bool is_written = flight.state == FlightState::kWritten;
     completion.outcome |= layout::kOutcomeSlowBit;
     completion.took = took;
-    completion.queued = was_written ? flight.written - flight.started : took;
+    completion.queued = is_written ? flight.written - flight.started : took;
   }
 
   const uint32_t slow_;

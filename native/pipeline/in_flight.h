@@ -34,8 +34,8 @@ inline bool is_settled(FlightState state) {
          state == FlightState::kAbandoned;
 }
 
-// As a timer node, it fires at the operation's deadline.
-struct Flight : base::TimerNode {
+// As a timer node, it fires at the operation's deadline. It fills one line of the cache.
+struct alignas(64) Flight : base::TimerNode {
   uint32_t opaque = 0;
   uint16_t connection = 0;
   wire::Op op = wire::Op::kGet;
@@ -53,6 +53,7 @@ struct Flight : base::TimerNode {
 
   uint32_t slot() const { return opaque & ((1u << layout::kSlotBits) - 1); }
 };
+static_assert(sizeof(Flight) == 64);
 
 // The operations whose answers one connection owes, in the order in which their requests were completely
 // written.

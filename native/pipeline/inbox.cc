@@ -70,6 +70,7 @@ Inbox::Progress Inbox::received(size_t length, uint32_t leaving) {
     end_ -= begin_;
     begin_ = 0;
   }
+  meter_.read(progress.reads, progress.hits);
   answer_size_ = length / std::max<size_t>(progress.answered, 1);
   return progress;
 }
@@ -279,7 +280,7 @@ Completion* Inbox::conclude(Flight& flight, uint32_t outcome, Progress* progress
 void Inbox::settle(Flight& flight, const Answer& answer, std::span<const std::byte> value,
                    Progress* progress) {
   const bool wants_value = !flight.discards_value;
-  if (wire::brings_value(flight.op)) meter_.read(answer.is_success);
+  if (wire::brings_value(flight.op)) progress->read(answer.is_success);
   const bool is_described = answer.is_success && wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(answer), progress);
   if (completion == nullptr) return;
@@ -329,10 +330,16 @@ bool Inbox::start_large(const Answer& answer, Flight& flight) {
 bool Inbox::refuse(const Answer& answer, Flight& flight, uint32_t cause, Progress* progress) {
   const size_t arrived = std::min(answer.head, end_ - begin_);
   begin_ += arrived;
-  if (wire::brings_value(flight.op)) meter_.read(true);
+  if (wire::brings_value(flight.op)) progress->read(true);
   constexpr uint32_t kRefused = layout::kOutcomeRefused | layout::kOutcomeWrittenBit;
-  Completion* completion =
-      answer.is_item ? flights_.abandon(flight, kRefused) : conclude(flight, kRefused, progress);
+  Completion* completion = nullptr;
+  if (answer.is_item) {
+    const bool is_leaving = flight.state == FlightState::kQueued;
+    completion = flights_.abandon(flight, kRefused);
+    if (is_leaving) flight.state = FlightState::kLeaving;
+  } else {
+    completion = conclude(flight, kRefused, progress);
+  }
   if (completion != nullptr) {
     completion->detail = cause;
     completion->flags = static_cast<uint32_t>(std::min<size_t>(answer.value, UINT32_MAX));
@@ -383,7 +390,7 @@ bool Inbox::finish_large(Progress* progress) {
     if (!is_settled(flight.state)) flights_.large_item(flight, large_answer_.name, std::move(value));
     return true;
   }
-  if (wire::brings_value(flight.op)) meter_.read(true);
+  if (wire::brings_value(flight.op)) progress->read(true);
   const bool is_described = wire::describes(flight.op);
   Completion* completion = conclude(flight, answered(large_answer_) | layout::kOutcomeLargeBit, progress);
   if (completion == nullptr) return true;
@@ -413,6 +420,7 @@ void Inbox::reset() {
   begin_ = end_ = discard_ = tail_ = large_filled_ = 0;
   large_.reset();
   large_flight_ = nullptr;
+  std::vector<std::byte>().swap(configuration_);
   configuration_told_ = 0;
   handshake_.reset();
 }

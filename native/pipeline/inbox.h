@@ -51,6 +51,13 @@ class Inbox {
     uint32_t cause = 0;           // not 0: the connection must end
     bool handshake_done = false;  // by this read
     bool sent_back = false;       // there is something for Due::collect()
+    size_t reads = 0;             // answers to operations that read a value
+    size_t hits = 0;              // with one
+
+    void read(bool is_hit) {
+      ++reads;
+      hits += is_hit ? 1 : 0;
+    }
   };
   // `length` bytes were received into space(). `leaving` is the partly written request, or kNobody.
   Progress received(size_t length, uint32_t leaving);

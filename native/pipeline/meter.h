@@ -21,10 +21,10 @@ class Meter {
 
   // `micros` counts from when the loop received the operation.
   void answered(uint32_t micros) { add(layout::kMeterLatency + latency_bucket(micros), 1); }
-  // An operation that reads a value was answered.
-  void read(bool is_hit) {
-    add(layout::kMeterReads, 1);
-    if (is_hit) add(layout::kMeterHits, 1);
+  // So many operations that read a value were answered, and some of them with one.
+  void read(size_t reads, size_t hits) {
+    add(layout::kMeterReads, reads);
+    add(layout::kMeterHits, hits);
   }
 
   // The changes since the last call in the numbers of operations that are written but unanswered, and

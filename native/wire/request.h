@@ -75,11 +75,11 @@ inline constexpr OpSet kCommonOps{Op::kGet,         Op::kSet,       Op::kAdd,   
 // The answer to it tells a record's time to live and its marks.
 constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGetDetails; }
 
+inline constexpr OpSet kValueOps{Op::kGet,        Op::kGetAndTouch, Op::kGetOrClaim, Op::kGetDetails,
+                                 Op::kGetReplica, Op::kGetAndLock};
+
 // The successful answer to it has a record's value.
-constexpr bool brings_value(Op op) {
-  return op == Op::kGet || op == Op::kGetAndTouch || describes(op) || op == Op::kGetReplica ||
-         op == Op::kGetAndLock;
-}
+constexpr bool brings_value(Op op) { return kValueOps.has(op); }
 
 // The successful answer to it may be as large as a record's value.
 constexpr bool brings_much(Op op) {

@@ -17,7 +17,7 @@ export interface ClientOptions {
    * it is random. Default 50 and 2000.
    */
   readonly backoff?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
-  /** Connections to each server: an integer from 1 to 64. All operations on a key use the same one. Default 1. */
+  /** Connections to each server: an integer from 1 to 32. All operations on a key use the same one. Default 1. */
   readonly connectionsPerNode?: number | undefined;
   /**
    * ms between two lookups of the servers' names, in addition to those after a connection ends. Established connections
@@ -63,7 +63,8 @@ export type ResolvedClientOptions = Required<Omit<ClientOptions, 'backoff' | 'tl
 };
 
 const BACKOFF = optionNames<NonNullable<ClientOptions['backoff']>>({ min: true, max: true });
-const MOST_CONNECTIONS = 64;
+/** Of 1024 servers, and as many that are being replaced, all connections can be numbered in 16 bits. */
+const MOST_CONNECTIONS = 32;
 const LARGEST_VALUE = 1 << 30;
 /** Of NativeClientOptions.slow. */
 export const NOTHING_IS_SLOW = 0xffffffff;
