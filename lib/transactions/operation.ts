@@ -102,8 +102,8 @@ export interface Details {
   server: string | undefined;
   /** The number of connections that broke while reading the answer to this operation. */
   blamed: number;
-  /** Why the last connection that lost the operation broke. */
-  lostTo: Error | undefined;
+  /** An errno or CAUSE_…: why the last connection that lost the operation broke; 0: none did. */
+  lostTo: number;
 }
 
 export function details(): Details {
@@ -123,7 +123,7 @@ export function details(): Details {
     document: undefined,
     server: undefined,
     blamed: 0,
-    lostTo: undefined,
+    lostTo: 0,
   };
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { ClusterView } from '../../lib/engines/network/cluster-view.ts';
 import { Completions } from '../../lib/engines/network/completions.ts';
 import type { Dialect } from '../../lib/engines/network/dialect.ts';
+import { GivenBack } from '../../lib/engines/network/given-back.ts';
 import { resolveClientOptions } from '../../lib/engines/network/options.ts';
 import type { Parking } from '../../lib/engines/network/parking.ts';
 import { Settler } from '../../lib/engines/network/settler.ts';
@@ -67,9 +68,10 @@ class OfNode extends Completions {
   }
 }
 
-function settlerOf(node: number): { settler: Settler; records: Uint32Array } {
+function settlerOf(node: number): { settler: Settler; givenBack: GivenBack; records: Uint32Array } {
   const completions = new OfNode(node);
   const native = {} as NativeClient;
+  const givenBack = new GivenBack();
   const settler = new Settler(
     dialect,
     cluster,
@@ -78,14 +80,25 @@ function settlerOf(node: number): { settler: Settler; records: Uint32Array } {
     resolveClientOptions({}, true),
     undefined,
     {} as Parking,
+    givenBack,
   );
-  return { settler, records: completions.records };
+  return { settler, givenBack, records: completions.records };
 }
 
 function handedIn(kind: Kind, key: string): { operation: Operation; outcome: Promise<unknown> } {
   const operation = new Operation(kind, key, undefined, undefined, undefined);
   operation.attempts = 1;
   return { operation, outcome: operation.promise() };
+}
+
+function submittedAgain(givenBack: GivenBack): Operation[] {
+  const submitted: Operation[] = [];
+  givenBack.resubmit(Number.POSITIVE_INFINITY, {
+    submit: (operation) => submitted.push(operation),
+    resume: (submitAll) => submitAll(),
+    resumeAt: () => {},
+  });
+  return submitted;
 }
 
 const answered = (status: number): number =>
@@ -113,9 +126,9 @@ test('an error names the server that its record names', async () => {
   });
   const offline = handedIn(Kind.get, 'k');
   settler.settle(offline.operation, layout.OUTCOME_OFFLINE, 0);
-  settler.failing.fail(1);
+  settler.failing.fail(1, 0);
   await assert.rejects(offline.outcome, { message: 'get: not connected: 2 is away' });
-  assert.equal(settler.failures, 1);
+  assert.equal(settler.errors, 1);
 });
 
 test('those that nobody answered fail after those that were answered, and as many at a time as they are told to', async () => {
@@ -134,45 +147,44 @@ test('those that nobody answered fail after those that were answered, and as man
   await all[3];
   assert.deepEqual(told, ['d']);
   assert.equal(settler.failing.size, 3);
-  settler.failing.fail(2);
+  settler.failing.fail(2, 0);
   await all[1];
   assert.equal(settler.failing.size, 1);
   const why = 'upsert: not connected: 2 is away';
   assert.deepEqual(told, ['d', `a: ${why}`, `b: ${why}`]);
-  settler.failing.fail(2);
+  settler.failing.fail(2, 0);
   await all[2];
   assert.deepEqual(told.slice(3), [`c: ${why}`]);
 });
 
 test('a lost read is handed in again under its deadline, a write that was sent is not', async () => {
-  const { settler, records } = settlerOf(1);
+  const { settler, givenBack, records } = settlerOf(1);
   records[layout.RECORD_DETAIL] = layout.CAUSE_END_OF_STREAM;
   records[layout.RECORD_DEADLINE_LOW] = 77;
   const lost = layout.OUTCOME_LOST | layout.OUTCOME_WRITTEN_BIT;
   const read = handedIn(Kind.get, 'k');
   settler.settle(read.operation, lost, 0);
-  assert.equal(settler.hasAgain, true);
-  assert.deepEqual(settler.takeAgain(), [read.operation]);
+  assert.deepEqual(submittedAgain(givenBack), [read.operation]);
   assert.equal(read.operation.details?.deadlineLow, 77);
   const write = handedIn(Kind.upsert, 'k');
   settler.settle(write.operation, lost, 0);
-  settler.failing.fail(1);
+  settler.failing.fail(1, 0);
   await assert.rejects(write.outcome, {
     ambiguous: true,
     message: 'upsert: the server closed the connection',
   });
-  assert.equal(settler.hasAgain, false);
+  assert.equal(givenBack.isEmpty, true);
 });
 
 test('another operation tells what a status means, and has the first handed in once more', async () => {
-  const { settler } = settlerOf(0);
+  const { settler, givenBack } = settlerOf(0);
   const { operation, outcome } = handedIn(Kind.get, 'k');
   settler.keep(operation);
   settler.settle(operation, answered(ASK), 0);
-  const [look] = settler.takeAgain();
+  const [look] = submittedAgain(givenBack);
   assert.equal(look?.kind, Kind.exists);
   settler.settle(look, answered(0), 0);
-  assert.deepEqual(settler.takeAgain(), [operation]);
+  assert.deepEqual(submittedAgain(givenBack), [operation]);
   settler.settle(operation, answered(0), 0);
   assert.equal(await outcome, 'answer of k');
 });

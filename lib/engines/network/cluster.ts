@@ -54,6 +54,8 @@ export class Cluster implements ClusterView {
   /** Of servers that are gone. */
   readonly #ofOthers = nodeCounts();
   #mayReturn = false;
+  /** Native code has returned operations, which are to be submitted again before any new one. */
+  hasReturned = false;
 
   /** `timers`: where those are that belong to no operation. */
   constructor(fleet: Fleet, native: NativeClient, options: ClusterOptions, dialect: Dialect, timers: Timers) {
@@ -153,15 +155,17 @@ export class Cluster implements ClusterView {
   }
 
   connected(connection: number, version: string): void {
-    this.#native.decideServer(this.#idOf(connection));
+    const id = this.#idOf(connection);
     const connector = this.#connectorOf(connection);
-    if (connector === undefined) return;
-    if (connector.choice.connected(version) && this.#isCurrent(connector)) {
+    if (connector?.choice.connected(version) && this.#isCurrent(connector)) {
       this.#speakOtherwise(connector, 'when it is over');
-    } else {
+    } else if (connector !== undefined) {
       this.#fleet.speaks(connector.name, connector.choice.wire.name);
       connector.connected(connection, version);
     }
+    // After whoever was told of the connection has submitted something new, which goes behind what is returned here.
+    this.#native.decideServer(id);
+    this.hasReturned = true;
     this.#lookForUnconnected();
   }
 
@@ -209,14 +213,19 @@ export class Cluster implements ClusterView {
     this.#known[id] = connector;
     connector.moveTo(id, when);
     this.#route();
-    if (when !== 'when it is over') this.#native.abandonServer(before);
+    if (when !== 'when it is over') this.#abandon(before);
     this.#native.retireServer(before);
   }
 
   /** Nothing but what waits for it needs it under another id. */
   #giveBack(connector: Connector, change: Change): void {
     this.#gaveBack.set(connector, change);
-    this.#native.abandonServer(connector.id);
+    this.#abandon(connector.id);
+  }
+
+  #abandon(id: number): void {
+    this.#native.abandonServer(id);
+    this.hasReturned = true;
   }
 
   /**

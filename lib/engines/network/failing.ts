@@ -1,14 +1,21 @@
-import { type EvenkeelError, TimeoutError } from '../../errors';
 import type { NodeCounts } from '../../observability/stats';
-import { withoutStack } from '../../stacks';
+import { performanceNow } from '../../platform';
 import type { Operation } from '../../transactions/operation';
 
-/** An ended operation, and how to create its error. */
+/** An operation that ended without an answer, as its record has it. */
 export interface Failure {
   readonly operation: Operation;
-  readonly error: () => EvenkeelError;
-  /** The counters of its server. */
+  /** The whole word of the record. */
+  readonly outcome: number;
+  /** RECORD_DETAIL. */
+  readonly cause: number;
+  /** RECORD_FLAGS. */
+  readonly announced: number;
+  readonly late: boolean;
+  /** Of its server at that time: the name, the counters, and why there is no connection. */
+  readonly node: string;
   readonly counts: NodeCounts;
+  readonly fault: Error | undefined;
 }
 
 /**
@@ -17,8 +24,13 @@ export interface Failure {
  * answered meanwhile.
  */
 export class Failing {
+  readonly #reject: (failure: Failure) => void;
   #failures: Failure[] = [];
   #next = 0;
+
+  constructor(reject: (failure: Failure) => void) {
+    this.#reject = reject;
+  }
 
   get size(): number {
     return this.#failures.length - this.#next;
@@ -30,21 +42,23 @@ export class Failing {
     this.#failures.push(failure);
   }
 
-  /** Rejects the first operations, at most `most`. */
-  fail(most: number): void {
-    const end = Math.min(this.#failures.length, this.#next + Math.ceil(most));
-    while (this.#next < end) {
-      fail(this.#failures[this.#next++] as Failure);
+  /** Rejects the first `few` operations, and then further ones for at most `ms`. */
+  fail(few: number, ms: number): void {
+    const begun = performanceNow();
+    for (let left = few; this.size > 0; left = AT_ONCE) {
+      const end = Math.min(this.#failures.length, this.#next + left);
+      while (this.#next < end) this.#reject(this.#failures[this.#next++] as Failure);
+      if (performanceNow() - begun >= ms) break;
     }
     if (this.size > 0) return;
     this.#failures = [];
     this.#next = 0;
   }
+
+  failAll(): void {
+    this.fail(this.size, 0);
+  }
 }
 
-export function fail({ operation, error: make, counts }: Failure): void {
-  const error = withoutStack(make);
-  if (error instanceof TimeoutError) counts.timeouts += 1;
-  else counts.errors += 1;
-  operation.fail(error);
-}
+/** Between two looks at the clock. */
+const AT_ONCE = 16;

@@ -6,8 +6,12 @@ import {
   type EvenkeelError,
   InvalidArgumentError,
   ResourceError,
+  UnsupportedError,
 } from '../../errors';
 import * as layout from '../../native/layout';
+import { nameOf, type Operation } from '../../transactions/operation';
+import type { Cluster } from './cluster';
+import type { Dialect } from './dialect';
 
 const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: string]>> = {
   [layout.REFUSED_KEY_TYPE]: ['key', 'key is a string'],
@@ -18,13 +22,71 @@ const ARGUMENTS: Readonly<Record<number, readonly [argument: string, message: st
   [layout.REFUSED_VALUE_TOO_LARGE]: ['value', 'value is larger than maxValueSize'],
 };
 
+interface Limits {
+  readonly maxInFlight: number;
+  readonly maxQueued: number;
+  readonly maxQueuedBytes: number;
+}
+
+/** Why operations do not start. */
+export class Refusals {
+  readonly #cluster: Cluster;
+  readonly #dialect: Dialect;
+  readonly #limits: Limits;
+
+  constructor(cluster: Cluster, dialect: Dialect, limits: Limits) {
+    this.#cluster = cluster;
+    this.#dialect = dialect;
+    this.#limits = limits;
+  }
+
+  /** `code`: a REFUSED_… constant. */
+  errorOf(operation: Operation, code: number): EvenkeelError {
+    if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation, this.#dialect.noSuchOperation);
+    return this.#error(code, nameOf(operation.kind));
+  }
+
+  /** Of a call that is only checked. */
+  errorOfCheck(code: number): EvenkeelError {
+    return this.#error(code, undefined);
+  }
+
+  /**
+   * The CODE_… bits of an operation that chooses the record's version. Throws UnsupportedError where the server is known not to
+   * accept that. A key without a server is refused for that.
+   */
+  newCasBits(operation: Operation): number {
+    const found = this.#cluster.speakerOf(operation.key);
+    const takes = found === undefined || this.#dialect.takesNewCas(found.wire, found.version);
+    if (takes === false && found?.isKnown !== false)
+      throw this.#unsupported(operation, this.#dialect.noNewCas);
+    return takes === true ? layout.CODE_SETS_CAS : layout.CODE_SETS_CAS | layout.CODE_WAITS;
+  }
+
+  #error(code: number, op: string | undefined): EvenkeelError {
+    return refusalError(code, op, this.#cluster.onlyName, this.#dialect.longestKey, this.#limits);
+  }
+
+  #unsupported({ kind, key }: Operation, reason: string): UnsupportedError {
+    const op = nameOf(kind);
+    const { name: node, wire, version } = this.#cluster.speakerOf(key) ?? {};
+    const which = version === undefined ? `${node}, whose version is not known,` : `${node} (${version})`;
+    const message = `${op}: ${reason}, and ${which} is spoken to in the ${wire} protocol`;
+    return new UnsupportedError(message, { context: { op, key, node } });
+  }
+}
+
+/** It may be different soon, and is no fault of the call. */
+export const isOfTheMoment = (refused: unknown): boolean =>
+  refused instanceof BackpressureError || refused instanceof ConnectionError;
+
 /** The error for a REFUSED_… code of an operation `op` that did not start. */
 export function refusalError(
   code: number,
   op: string | undefined,
   node: string | undefined,
   longestKey: number,
-  limits: { readonly maxInFlight: number; readonly maxQueued: number; readonly maxQueuedBytes: number },
+  limits: Limits,
 ): EvenkeelError {
   if (code === layout.REFUSED_CLOSED) return closedError(node);
   if (code === layout.REFUSED_BACKPRESSURE) {

@@ -1,4 +1,4 @@
-import { type ErrorContext, EvenkeelError, ServerError } from '../../errors';
+import { type ErrorContext, EvenkeelError, ServerError, TimeoutError } from '../../errors';
 import { copyOf, lengthOf } from '../../foreign';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
@@ -6,29 +6,21 @@ import type { SlowOperations } from '../../observability/slow-operations';
 import { performanceNow } from '../../platform';
 import { withoutStack } from '../../stacks';
 import { type Details, details, isCounter, nameOf, type Operation } from '../../transactions/operation';
-import { causeError } from './causes';
 import type { ClusterView } from './cluster-view';
 import type { Completions } from './completions';
-import type { Connector } from './connector';
 import { type Dialect, SUCCESS } from './dialect';
-import { Failing, fail } from './failing';
+import { Failing, type Failure } from './failing';
+import type { GivenBack } from './given-back';
 import type { ResolvedClientOptions } from './options';
 import { lateError, type Parking } from './parking';
-import { isAnother, unansweredError } from './unanswered';
+import { isAnother, type Unanswered, unansweredError } from './unanswered';
 
-/** What came back of a server unwritten, to be said to it in another protocol. */
-export interface Returned {
-  readonly ready: Operation[];
-  /** They wait for a flush() of the user's. */
-  readonly withheld: Operation[];
-}
-
-/** Ends operations as their completion records say, or has them handed in again. */
+/** Ends operations as their completion records say, or has them submitted again. */
 export class Settler {
-  /** How many operations have failed at once. */
-  failures = 0;
-  /** Those that are to. */
-  readonly failing = new Failing();
+  /** How many operations were rejected in this drain. */
+  errors = 0;
+  /** Those that nobody answered, to be rejected behind the ones that were answered. */
+  readonly failing = new Failing((failure) => this.#reject(failure));
   /** What was closed, when nothing new is started any more. */
   closed: string | undefined;
   readonly #dialect: Dialect;
@@ -38,12 +30,11 @@ export class Settler {
   readonly #options: ResolvedClientOptions;
   readonly #slow: SlowOperations | undefined;
   readonly #parking: Parking;
+  readonly #givenBack: GivenBack;
   /** When operations that may be looked after were handed in. */
   readonly #since = new WeakMap<Operation, number>();
   /** Those whose values are copies of their own. */
   readonly #kept = new WeakSet<Operation>();
-  #again: Operation[] = [];
-  #returned = new Map<Connector, Returned>();
 
   constructor(
     dialect: Dialect,
@@ -53,6 +44,7 @@ export class Settler {
     options: ResolvedClientOptions,
     slow: SlowOperations | undefined,
     parking: Parking,
+    givenBack: GivenBack,
   ) {
     this.#dialect = dialect;
     this.#cluster = cluster;
@@ -61,26 +53,7 @@ export class Settler {
     this.#options = options;
     this.#slow = slow;
     this.#parking = parking;
-  }
-
-  /** Whether there are operations to be handed in again. */
-  get hasAgain(): boolean {
-    return this.#again.length > 0 || this.#returned.size > 0;
-  }
-
-  /**
-   * Reads whose connection broke, and operations that others depend on, at most so many: they are to be handed in, under their
-   * old deadlines.
-   */
-  takeAgain(most = this.#again.length): Operation[] {
-    return this.#again.splice(0, most);
-  }
-
-  /** Behind those: what came back unwritten, by server. */
-  takeReturned(): ReadonlyMap<Connector, Returned> {
-    const returned = this.#returned;
-    this.#returned = new Map();
-    return returned;
+    this.#givenBack = givenBack;
   }
 
   /** It is being handed in, and the dialect may look after it. */
@@ -97,8 +70,16 @@ export class Settler {
     this.#kept.add(operation);
   }
 
-  /** Has it reported if it is slow. */
-  noteSlow({ kind, key, attempts }: Operation, outcome: number, at: number): void {
+  /** For those that look, before it is settled. What is lost may be made again, and is one operation then. */
+  note(operation: Operation, outcome: number, at: number): void {
+    const { trace } = operation;
+    // A subscriber may have frozen it.
+    if (trace !== undefined)
+      Reflect.set(trace, 'node', this.#cluster.nameOf(this.#completions.connection(at)));
+    if ((outcome & layout.OUTCOME_MASK) !== layout.OUTCOME_LOST) this.#noteSlow(operation, outcome, at);
+  }
+
+  #noteSlow({ kind, key, attempts }: Operation, outcome: number, at: number): void {
     if ((outcome & layout.OUTCOME_SLOW_BIT) === 0) return;
     this.#slow?.note({
       op: nameOf(kind),
@@ -162,7 +143,7 @@ export class Settler {
       ? this.#lookAfter(operation, status, at)
       : undefined;
     if (look !== undefined) {
-      this.#again.push(look);
+      this.#givenBack.addLost(look);
       return;
     }
     const counts = this.#cluster.countsOf(this.#completions.connection(at));
@@ -177,7 +158,7 @@ export class Settler {
       this.#parking.park(operation, retry.after, error);
       return;
     }
-    this.failures += 1;
+    this.errors += 1;
     counts.errors += 1;
     operation.fail(retry === 'late' ? withoutStack(() => lateError(operation, error)) : error);
   }
@@ -194,7 +175,7 @@ export class Settler {
     operation.stopListening?.();
     operation.details = { ...(operation.details ?? details()), timeout: this.#timeLeft(operation) };
     this.#since.set(operation, performanceNow());
-    this.#again.push(operation);
+    this.#givenBack.addLost(operation);
   }
 
   #timeLeft(operation: Operation): number {
@@ -205,71 +186,88 @@ export class Settler {
 
   #settleUnanswered(operation: Operation, outcome: number, at: number): void {
     const { records } = this.#completions;
-    const before = operation.details;
-    const cause = records[at + layout.RECORD_DETAIL] as number;
-    const wasReturned =
-      cause === layout.CAUSE_OTHER_PROTOCOL && (outcome & layout.OUTCOME_MASK) === layout.OUTCOME_LOST;
-    const isWhole = !isSmall(operation.value) || this.#kept.has(operation);
-    if (wasReturned && isWhole && records[at + layout.RECORD_LATE] === 0) {
-      operation.attempts -= 1; // nobody had it
-      this.#handInAt(operation, at, before ?? details(), this.#listOfReturned(at));
+    const connection = this.#completions.connection(at);
+    const failure: Failure = {
+      operation,
+      outcome,
+      cause: records[at + layout.RECORD_DETAIL] as number,
+      announced: records[at + layout.RECORD_FLAGS] as number,
+      late: records[at + layout.RECORD_LATE] !== 0,
+      node: this.#cluster.nameOf(connection),
+      counts: this.#cluster.countsOf(connection),
+      fault: this.#cluster.faultOf(connection),
+    };
+    const kind = outcome & layout.OUTCOME_MASK;
+    if (kind === layout.OUTCOME_LOST && this.#isSubmittedAgain(failure, at)) return;
+    if (kind === layout.OUTCOME_LOST) this.#noteSlow(operation, outcome, at);
+    if (kind !== layout.OUTCOME_CLOSED) {
+      this.failing.add(failure);
       return;
     }
-    const blamed = (before?.blamed ?? 0) + (outcome & layout.OUTCOME_BLAMED_BIT ? 1 : 0);
-    const unanswered = {
+    // Nobody is answered any more.
+    this.errors += 1;
+    this.#reject(failure);
+  }
+
+  #reject(failure: Failure): void {
+    const { operation, node, counts } = failure;
+    const error = withoutStack(() =>
+      unansweredError(this.#unanswered(failure), nameOf(operation.kind), contextOf(operation, node)),
+    );
+    if (error instanceof TimeoutError) counts.timeouts += 1;
+    else counts.errors += 1;
+    operation.fail(error);
+  }
+
+  #unanswered({ operation, outcome, cause, announced, late, fault }: Failure): Unanswered {
+    const isBlamed = (outcome & layout.OUTCOME_BLAMED_BIT) !== 0;
+    return {
       outcome: outcome & layout.OUTCOME_MASK,
       written: (outcome & layout.OUTCOME_WRITTEN_BIT) !== 0,
       idempotent: this.#dialect.isIdempotent(operation.kind),
       cause,
-      announced: records[at + layout.RECORD_FLAGS] as number,
+      announced,
       maxValueSize: this.#options.maxValueSize,
-      blamed,
-      lostTo: before?.lostTo,
-      late: records[at + layout.RECORD_LATE] !== 0,
-      fault: this.#cluster.faultOf(this.#completions.connection(at)),
+      blamed: (operation.details?.blamed ?? 0) + (isBlamed ? 1 : 0),
+      lostTo: operation.details?.lostTo ?? 0,
+      late,
+      fault,
       closed: this.closed,
     };
-    const connection = this.#completions.connection(at);
-    const counts = this.#cluster.countsOf(connection);
-    if (!isAnother(unanswered)) {
-      if (unanswered.outcome === layout.OUTCOME_LOST) this.noteSlow(operation, outcome, at);
-      const node = this.#cluster.nameOf(connection);
-      const error = (): EvenkeelError =>
-        unansweredError(unanswered, nameOf(operation.kind), contextOf(operation, node));
-      if (unanswered.outcome !== layout.OUTCOME_CLOSED) {
-        this.failing.add({ operation, error, counts });
-      } else {
-        // Nobody is answered any more.
-        this.failures += 1;
-        fail({ operation, error, counts });
-      }
-      return;
+  }
+
+  /** Of an operation that is lost: under its old deadline. */
+  #isSubmittedAgain(failure: Failure, at: number): boolean {
+    const { operation, cause, late, counts } = failure;
+    const isWhole = !isSmall(operation.value) || this.#kept.has(operation);
+    if (cause === layout.CAUSE_OTHER_PROTOCOL && isWhole && !late) {
+      operation.attempts -= 1; // nobody had it
+      this.#keepDeadline(operation, at);
+      const server = this.#cluster.serverOf(this.#completions.connection(at));
+      if (server === undefined) this.#givenBack.addLost(operation);
+      else this.#givenBack.addReturned(operation, server, failure.announced === 1);
+      return true;
     }
+    const unanswered = this.#unanswered(failure);
+    if (!isAnother(unanswered)) return false;
     counts.retries += 1;
-    const after = { ...(before ?? details()), blamed, lostTo: causeError(cause) };
-    this.#handInAt(operation, at, after, this.#again);
+    const before = this.#keepDeadline(operation, at);
+    before.blamed = unanswered.blamed;
+    before.lostTo = cause;
+    this.#givenBack.addLost(operation);
+    return true;
   }
 
-  #listOfReturned(at: number): Operation[] {
-    const server = this.#cluster.serverOf(this.#completions.connection(at));
-    if (server === undefined) return this.#again;
-    const returned = this.#returned.get(server) ?? { ready: [], withheld: [] };
-    this.#returned.set(server, returned);
-    const isHeld = this.#completions.records[at + layout.RECORD_FLAGS] === 1;
-    return isHeld ? returned.withheld : returned.ready;
-  }
-
-  /** Under its old deadline. */
-  #handInAt(operation: Operation, at: number, before: Details, list: Operation[]): void {
+  #keepDeadline(operation: Operation, at: number): Details {
     const { records } = this.#completions;
     operation.stopListening?.();
     operation.details = {
-      ...before,
+      ...(operation.details ?? details()),
       deadlineHigh: records[at + layout.RECORD_DEADLINE_HIGH] as number,
       deadlineLow: records[at + layout.RECORD_DEADLINE_LOW] as number,
       started: records[at + layout.RECORD_STARTED] as number,
     };
-    list.push(operation);
+    return operation.details;
   }
 
   /** Errors of ours that were made where the operation was not known learn of it; a transcoder's stay as they are. */

@@ -30,8 +30,8 @@ export interface Unanswered {
   readonly maxValueSize: number;
   /** The number of connections that broke while reading the answer to it; for OUTCOME_LOST including this one. */
   readonly blamed: number;
-  /** Why the connection broke that lost it the previous time. */
-  readonly lostTo: Error | undefined;
+  /** The cause that ended the connection which lost it the previous time; 0: none. */
+  readonly lostTo: number;
   /** For OUTCOME_LOST: its deadline has passed. */
   readonly late: boolean;
   /** Why there is no connection, while there is none. */
@@ -64,7 +64,8 @@ const isTakenAway = ({ cause, written }: Unanswered): boolean => cause === const
 export function unansweredError(it: Unanswered, op: string, context: ErrorContext): EvenkeelError {
   const ambiguous = it.written && !it.idempotent;
   if (hasTimedOut(it)) {
-    const broken = it.outcome === layout.OUTCOME_LOST ? causeError(it.cause) : it.lostTo;
+    const brokenBy = it.outcome === layout.OUTCOME_LOST ? it.cause : it.lostTo;
+    const broken = brokenBy === 0 ? undefined : causeError(brokenBy);
     let why = 'no answer within its deadline';
     if (it.fault !== undefined) why = `not connected: ${it.fault.message}`;
     else if (broken !== undefined) why = `${why}: ${broken.message}`;
