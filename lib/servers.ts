@@ -103,20 +103,28 @@ function ask<T>(
   const operations = asked.map(
     (name) => new Operation(kind, argument, undefined, { ...common, server: name }, answers),
   );
-  for (const each of operations) {
-    try {
-      transport.submit(each);
-    } catch (error) {
-      if (!(error instanceof BackpressureError)) throw error;
-      each.fail(error);
-    }
-  }
+  // First, because all of them may fail at once.
   if (checked !== undefined)
     answers.whenOver = onAbort(checked, (reason) => {
       for (const each of operations) transport.cancel(each);
       answers.reject(reason);
     });
+  try {
+    for (const each of operations) submit(transport, each);
+  } catch (error) {
+    answers.whenOver();
+    throw error;
+  }
   return answers.promise;
+}
+
+function submit(transport: Transport, operation: Operation): void {
+  try {
+    transport.submit(operation);
+  } catch (error) {
+    if (!(error instanceof BackpressureError)) throw error;
+    operation.fail(error);
+  }
 }
 
 /** Collects the answers of several servers by name. */

@@ -67,6 +67,7 @@ class Inquiry {
   #completions = new Completions(commonFlagsTranscoder);
   /** How many connections have failed. */
   #failures = 0;
+  #lastFault: Error | undefined;
   #isOver = false;
 
   constructor(
@@ -162,12 +163,14 @@ class Inquiry {
       this.#end(() => this.#resolve({ status, bytes, beside }));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
       this.#failures += 1;
-      const said = this.#completions.bytes(native, at);
-      if (this.#failures >= this.#addresses.length) this.#fail(causeError(cause, said));
+      this.#lastFault = causeError(cause, this.#completions.bytes(native, at));
+      if (this.#failures >= this.#addresses.length) this.#fail(this.#lastFault);
     } else if (outcome === layout.OUTCOME_HANDSHAKE && this.#question.wire.dialog !== undefined) {
       const attempt = records[at + layout.RECORD_FLAGS] as number;
       const value = this.#completions.bytes(native, at);
       void this.#handshakes?.answered(0, attempt, cause, value, this.#question.wire.dialog);
+    } else if (outcome === layout.OUTCOME_OFFLINE) {
+      this.#fail(this.#lastFault); // the login was refused
     } else if (outcome === layout.OUTCOME_LOST || outcome === layout.OUTCOME_REFUSED) {
       this.#fail(causeError(cause));
     }
