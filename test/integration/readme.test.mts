@@ -17,6 +17,7 @@ const documents = [
   'docs/clusters.md',
   'docs/caching.md',
   'docs/observability.md',
+  'docs/scheduling.md',
   'docs/coming-from-extremedb.md',
 ];
 
