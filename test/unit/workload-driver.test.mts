@@ -4,6 +4,7 @@ import { performAll } from '../../lib/workload/batch.ts';
 import { Run } from '../../lib/workload/driver.ts';
 import { WorkloadGenerator } from '../../lib/workload/generator.ts';
 import { LatencyRecorder } from '../../lib/workload/latency.ts';
+import type { OperationSource } from '../../lib/workload/operation.ts';
 import { loadProfiles } from '../../lib/workload/profile.ts';
 import type { CacheClient } from '../../lib/workload/send.ts';
 
@@ -92,6 +93,27 @@ function generatorOf(name: string, keys = 200): WorkloadGenerator {
   return new WorkloadGenerator(profile, { keys });
 }
 
+/** Ends after so many operations, however long they take. */
+function runOf(
+  client: MapClient,
+  generator: WorkloadGenerator,
+  concurrency: number,
+  operations: number,
+): Run {
+  let left = operations;
+  const source: OperationSource = {
+    next() {
+      left -= 1;
+      if (left === 0) run.stop();
+      return generator.next();
+    },
+    missed: (operation) => generator.missed(operation),
+    versioned: (key, cas) => generator.versioned(key, cas),
+  };
+  const run: Run = new Run(client, source, { concurrency, seconds: 3600 });
+  return run;
+}
+
 describe('a run', () => {
   for (const name of [
     'cluster3',
@@ -107,10 +129,9 @@ describe('a run', () => {
       const generator = generatorOf(name);
       await performAll(client, generator.prefill(), 16);
       assert.equal(client.items.size, generator.residents + generator.counters);
-      const run = new Run(client, generator, { concurrency: 16, seconds: 0.15 });
-      const tally = await run.complete();
+      const tally = await runOf(client, generator, 16, 5000).complete();
       assert.deepEqual([...tally.errors], []);
-      assert.ok(tally.operations > 100);
+      assert.ok(tally.operations >= 5000);
       assert.equal(tally.latency.summary().count, tally.operations);
       const expected = tally.reads * generator.profile.missRatio;
       const missed = tally.reads - tally.hits;
@@ -126,8 +147,7 @@ describe('a run', () => {
   it('counts refusals as answers and failures by code', async () => {
     const client = new MapClient();
     client.get = () => Promise.reject(new Refusal('EVENKEEL_TIMEOUT'));
-    const run = new Run(client, generatorOf('cluster52'), { concurrency: 8, seconds: 0.1 });
-    const tally = await run.complete();
+    const tally = await runOf(client, generatorOf('cluster52'), 8, 100).complete();
     assert.equal(tally.answered.get, 0);
     assert.ok((tally.errors.get('EVENKEEL_TIMEOUT') ?? 0) > 0);
     assert.equal(tally.messages.get('EVENKEEL_TIMEOUT'), 'refused: EVENKEEL_TIMEOUT');
@@ -145,11 +165,18 @@ describe('a run', () => {
   });
 
   it('fills misses beside the mix where the profile has no writes', async () => {
-    const run = new Run(new MapClient(), generatorOf('cluster3'), { concurrency: 4, seconds: 0.05 });
-    const tally = await run.complete();
+    const tally = await runOf(new MapClient(), generatorOf('cluster3'), 4, 500).complete();
     assert.ok(tally.fills > 0);
     assert.equal(tally.answered.set, 0);
     assert.equal(tally.operations, tally.answered.get);
+  });
+});
+
+describe('a run of some seconds', () => {
+  it('ends after them', async () => {
+    const run = new Run(new MapClient(), generatorOf('cluster3'), { concurrency: 4, seconds: 0.05 });
+    await run.complete();
+    assert.ok(run.elapsedMs >= 50);
   });
 });
 
