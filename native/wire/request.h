@@ -79,7 +79,7 @@ inline constexpr OpSet kValueOps{Op::kGet,        Op::kGetAndTouch, Op::kGetOrCl
                                  Op::kGetReplica, Op::kGetAndLock};
 
 // The successful answer to it has a record's value.
-constexpr bool brings_value(Op op) { return kValueOps.has(op); }
+constexpr bool brings_value(Op op) { return op == Op::kGet || kValueOps.has(op); }
 
 // The successful answer to it may be as large as a record's value.
 constexpr bool brings_much(Op op) {
