@@ -19,14 +19,19 @@ export interface Transcoder {
   decode(data: Buffer, flags: number): unknown;
 }
 
-// Couchbase's common flags: the low five bits of the first byte are the format. Couchbase's SDKs can read these values,
-// and the other way round.
+// Couchbase's common flags. Couchbase's SDKs can read these values, and the other way round.
 export const FLAGS_JSON = 0x02000000;
 export const FLAGS_BINARY = 0x03000000;
 export const FLAGS_STRING = 0x04000000;
 
+const FORMAT_MASK = 0xff000000;
+
+/** The format is the first byte. Some SDKs have flags of their own in the others. */
+export const isJson = (flags: number): boolean => (flags & FORMAT_MASK) === FLAGS_JSON;
+export const isString = (flags: number): boolean => (flags & FORMAT_MASK) === FLAGS_STRING;
+
 /**
- * Strings as UTF-8, Buffers as they are, everything else as JSON. Values with unknown flags are returned as Buffers.
+ * Strings as UTF-8, Buffers as they are, everything else as JSON. Values of an unknown format are returned as Buffers.
  */
 export const commonFlagsTranscoder: Transcoder = {
   encode(value) {
@@ -35,8 +40,8 @@ export const commonFlagsTranscoder: Transcoder = {
     return { data: toJson(value), flags: FLAGS_JSON };
   },
   decode(data, flags) {
-    if (flags === FLAGS_STRING) return data.toString('utf8');
-    if (flags === FLAGS_JSON) return parseJson(data.toString('utf8'));
+    if (isString(flags)) return data.toString('utf8');
+    if (isJson(flags)) return parseJson(data.toString('utf8'));
     return data;
   },
 };

@@ -232,6 +232,9 @@ everywhere(
       { what: 'a string', flags: 0x04000000, bytes: 'grüße', value: 'grüße' },
       { what: 'JSON', flags: 0x02000000, bytes: '{"a":[1,null]}', value: { a: [1, null] } },
       { what: 'binary', flags: 0x03000000, bytes: '\u0000\u0001', value: Buffer.from([0, 1]) },
+      { what: 'a string of another client', flags: 0x04000004, bytes: 'grüße', value: 'grüße' },
+      { what: 'JSON of another client', flags: 0x02000006, bytes: '{"a":[1,null]}', value: { a: [1, null] } },
+      { what: 'bytes of another client', flags: 0x03000002, bytes: 'x', value: Buffer.from('x') },
       { what: 'no flags', flags: 0, bytes: 'plain', value: Buffer.from('plain') },
       { what: 'flags nobody knows', flags: 0xdeadbeef, bytes: 'what', value: Buffer.from('what') },
     ];

@@ -70,6 +70,14 @@ describe('what is read', () => {
     }
   });
 
+  test('flags of other clients below the first byte change nothing', () => {
+    const bytes = Buffer.from('{"a":1}');
+    for (const flags of [STRING_FLAGS + 4, STRING_FLAGS + 0xffffff])
+      assert.equal(decode(bytes, flags), '{"a":1}');
+    for (const flags of [JSON_FLAGS + 1, JSON_FLAGS + 6]) assert.deepEqual(decode(bytes, flags), { a: 1 });
+    for (const flags of [BINARY_FLAGS + 2, 0x42000000]) assert.equal(decode(bytes, flags), bytes);
+  });
+
   test('what is stored does not reach a log with control characters by way of the cause', () => {
     assert.throws(
       () => commonFlagsTranscoder.decode(Buffer.from('\u001b]0;x\u0007\n'), JSON_FLAGS),

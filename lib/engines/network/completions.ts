@@ -3,8 +3,8 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import {
   commonFlagsTranscoder,
-  FLAGS_JSON,
-  FLAGS_STRING,
+  isJson,
+  isString,
   parseJson,
   type Transcoder,
 } from '../../transactions/transcoder';
@@ -76,11 +76,12 @@ export class Completions {
     }
     const start = this.records[at + layout.RECORD_VALUE_OFFSET] as number;
     const length = this.records[at + layout.RECORD_VALUE_LENGTH] as number;
-    if (flags !== FLAGS_STRING && flags !== FLAGS_JSON) return this.#view(start, length);
+    const isText = isString(flags);
+    if (!isText && !isJson(flags)) return this.#view(start, length);
     // For ASCII, latin1 gives the same result as UTF-8 in a quarter of the time.
     const encoding = outcome & layout.OUTCOME_ASCII_BIT ? 'latin1' : 'utf8';
     const text = this.#slab.toString(encoding, start, start + length);
-    return flags === FLAGS_JSON ? parseJson(text) : text;
+    return isText ? text : parseJson(text);
   }
 
   bytes(native: NativeClient, at: number): Buffer {
