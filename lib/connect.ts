@@ -207,7 +207,9 @@ export async function connect(
     | EmbeddedConnectOptions<readonly ClassDefinition[], EventMode> = {},
 ): Promise<Database> {
   checkObject(options, 'options');
-  const target = isCouchbase(url) ? parseCouchbaseUrl(url) : parseConnectionString(url);
+  const target = isCouchbase(url)
+    ? parseCouchbaseUrl(url, asksForTls(options as CouchbaseConnectOptions))
+    : parseConnectionString(url);
   checkNames(target.engine, options);
   const { transcoder = commonFlagsTranscoder, captureStack = false } = options;
   if (typeof transcoder?.encode !== 'function' || typeof transcoder.decode !== 'function') {
@@ -260,6 +262,8 @@ async function connectOverNetwork(
 
 const isCouchbase = (url: unknown): url is CouchbaseUrl =>
   typeof url === 'string' && /^couchbases?(\+dnssrv)?:/.test(url);
+
+const asksForTls = ({ tls = false }: CouchbaseConnectOptions): boolean => tls !== false;
 
 /** An option must not contradict the scheme of the URL. */
 function encrypted<Options extends Pick<ConnectOptions, 'tls'>>(

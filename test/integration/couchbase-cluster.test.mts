@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import {
   AuthenticationError,
+  ClosedError,
   ConnectionError,
   type CouchbaseConnectOptions,
   type CouchbaseUrl,
@@ -66,6 +70,25 @@ test('over TLS the password is said in plain text to who has proven who it is', 
   await Promise.all(KEYS.map((key) => ready.db.upsert(key, 1)));
   assert.equal((await ready.db.getMany(KEYS)).size, KEYS.length);
   await assert.rejects(join(ready.cluster, { connectTimeout: 500 }), ConnectionError);
+});
+
+test('the option tls chooses the port of TLS, as couchbases: does', {
+  skip: process.platform !== 'linux' && 'needs more than one loopback address',
+}, async () => {
+  const host = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+  const server = createServer().listen(11207, host);
+  await once(server, 'listening');
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const eventBase = EventBase.create();
+  const joining = connect(`couchbase://${host}/default`, { ...LOGIN, eventBase, tls: { ca: AUTHORITY } });
+  joining.catch(() => {});
+  const [socket] = await accepted;
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  assert.equal(hello[0], 0x16); // a handshake record of TLS
+  await eventBase.close();
+  await assert.rejects(joining, ClosedError);
+  socket.destroy();
+  server.close();
 });
 
 test('a server that does not grant what requests need is not connected to', async () => {

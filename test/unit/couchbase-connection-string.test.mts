@@ -48,6 +48,20 @@ describe('a couchbase url', () => {
       assert.deepEqual(parseCouchbaseUrl(url), { ...plain, ...says });
     });
 
+  test('has the port and the service of TLS where the options ask for it', async () => {
+    assert.deepEqual(parseCouchbaseUrl('couchbase://h1,h2:1', true), {
+      ...plain,
+      isEncrypted: true,
+      seeds: at('h1|11207', 'h2|1'),
+    });
+    const resolve = async (name: string) => [{ name, port: 1, priority: 1 }];
+    const target = parseCouchbaseUrl('couchbase://c.example', true);
+    assert.deepEqual(
+      await findSeeds(target, resolve, new ManualTimers(), 1000),
+      at('_couchbases._tcp.c.example|1'),
+    );
+  });
+
   const bad: [url: string, why: string][] = [
     ['couchbase:', 'names no host'],
     ['couchbase://', 'names no host behind the slashes'],

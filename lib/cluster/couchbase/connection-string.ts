@@ -11,7 +11,6 @@ export interface CouchbaseTarget {
   /** Whether to look up an SRV record first. If so, there is one seed, and its host is the name to look up. */
   readonly srv: 'none' | 'if there' | 'required';
   readonly bucket: string | undefined;
-  /** The URL requires encrypted connections. */
   readonly isEncrypted: boolean;
   readonly credentials: Credentials | undefined;
 }
@@ -42,9 +41,9 @@ const OPTIONS: ReadonlyMap<string, string> = new Map([
  * Parses `couchbase://host[:port],…[/bucket]` (IPv6 in brackets, default port 11210) or `couchbases:` for TLS (default
  * port 11207); `user:password@` (percent-encoded) may precede the hosts. For a single host name without a port, an SRV
  * record is looked up first; `couchbase+dnssrv:` and `couchbases+dnssrv:` require one. Options belong in the options of
- * connect(). Throws InvalidArgumentError (`url`).
+ * connect(), of which `usesTls` says whether they ask for TLS. Throws InvalidArgumentError (`url`).
  */
-export function parseCouchbaseUrl(url: string): CouchbaseTarget {
+export function parseCouchbaseUrl(url: string, usesTls = false): CouchbaseTarget {
   const refuse = (why: string): Error => invalidArgument('url', `url: ${why}: ${redactUrl(url)}`);
   const [, secure, service, rest, query] =
     /^couchbase(s?)(\+dnssrv)?:\/\/([^?#]*)(?:\?([^#]*))?$/.exec(url) ?? [];
@@ -53,7 +52,7 @@ export function parseCouchbaseUrl(url: string): CouchbaseTarget {
       'it must begin with couchbase://, couchbases://, couchbase+dnssrv:// or couchbases+dnssrv:// and have no fragment',
     );
   if (query !== undefined) throw refuse(adviceOn(query));
-  const isEncrypted = secure === 's';
+  const isEncrypted = usesTls || secure === 's';
   const { credentials, where } = takeCredentials(rest);
   if (where.includes('@')) throw refuse('an @ in the user or password must be written %40');
   const slash = where.indexOf('/');
