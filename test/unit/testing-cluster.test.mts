@@ -76,6 +76,19 @@ test('each mechanism of SCRAM proves both sides', async () => {
   }
 });
 
+test('keys have up to 250 bytes, and up to 246 in collections other than the default one', async () => {
+  await using ready = await started({ collections: { shop: ['orders'] } });
+  const id = await ready.client.ask({ opcode: Op.collectionsGetId, value: 'shop.orders' });
+  const collection = id.extras.readUInt32BE(8);
+  for (const [length, where, status] of [
+    [250, 0, Status.success],
+    [251, 0, Status.invalidArguments],
+    [246, collection, Status.success],
+    [247, collection, Status.invalidArguments],
+  ] as const)
+    assert.equal((await ready.client.set('k'.repeat(length), 'v', { collection: where })).word, status);
+});
+
 test('nobody is served without the right password, or without a bucket', async () => {
   await using ready = await started();
   const client = await ClusterClient.open(nodeAt(ready.cluster, 0));

@@ -6,6 +6,8 @@
 export const HEADER_BYTES = 24;
 /** Longest key, in bytes, without what names its collection. */
 export const MAX_KEY_BYTES = 250;
+/** In collections other than the default one: the longest collection id is taken off. */
+export const MAX_KEY_BYTES_ELSEWHERE = 246;
 export const MAX_VALUE_BYTES = 20 * 1024 * 1024;
 /** Request expiries above this many seconds (30 days) are absolute Unix times. */
 export const MAX_RELATIVE_SECONDS = 60 * 60 * 24 * 30;

@@ -2,7 +2,7 @@ import type { Bucket } from '../bucket';
 import { type Document, nameOf } from '../document';
 import type { Frame } from '../frame';
 import type { Collection } from '../manifest';
-import { ClusterStatus, MAX_KEY_BYTES } from '../protocol';
+import { ClusterStatus, MAX_KEY_BYTES, MAX_KEY_BYTES_ELSEWHERE } from '../protocol';
 import { invalid, Refusal } from '../refusal';
 import type { Session } from '../session';
 import type { VBucket } from '../vbucket';
@@ -39,7 +39,8 @@ export function targetOf(request: Frame, session: Session, kind: 'active' | 'rep
   const vbucket = copyFor(request, session, kind);
   const key = request.documentKey();
   if (key === undefined) throw invalid('The request has no key, or none of a collection');
-  if (key.bytes.length > MAX_KEY_BYTES) throw invalid('The key is too long');
+  const most = key.collection === 0 ? MAX_KEY_BYTES : MAX_KEY_BYTES_ELSEWHERE;
+  if (key.bytes.length > most) throw invalid('The key is too long');
   const collection = collectionOf(bucket, key.collection);
   return { bucket, vbucket, collection, key: key.bytes, name: nameOf(key.collection, key.bytes) };
 }
