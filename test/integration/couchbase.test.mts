@@ -103,6 +103,22 @@ test('records are written and read as everywhere', async () => {
   assert.equal(await db.exists('k'), false);
 });
 
+test('a counter that a number cannot hold is read as a bigint', async () => {
+  await using ready = await started();
+  const { db } = ready;
+  for (const [initial, value] of [
+    [2n ** 53n - 1n, Number.MAX_SAFE_INTEGER],
+    [2n ** 53n, 2n ** 53n],
+    [2n ** 53n + 1n, 2n ** 53n + 1n],
+    [2n ** 64n - 1n, 2n ** 64n - 1n],
+  ] as const) {
+    const key = `counter-${initial}`;
+    assert.equal(await db.increment(key, { initial }), initial);
+    assert.equal(await db.get(key), value);
+    assert.equal((await db.getRecord(key))?.value, value);
+  }
+});
+
 test('a write tells where in its partition it is', async () => {
   await using ready = await started();
   const { db, orders } = ready;

@@ -96,11 +96,17 @@ function valueAt(completions: Completions, native: NativeClient, at: number): un
     return completions.value(native, at);
   const bytes = completions.bytes(native, at);
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    const text = bytes.toString('utf8');
+    const value: unknown = JSON.parse(text);
+    return isLongInteger(value, text) ? BigInt(text) : value;
   } catch {
     return bytes;
   }
 }
+
+/** Counters have no flags either, and may be larger than the integers of a number. */
+const isLongInteger = (value: unknown, text: string): boolean =>
+  typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(text);
 
 function readWrite(
   { key }: Operation,
