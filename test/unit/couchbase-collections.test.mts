@@ -69,6 +69,29 @@ describe('the id of a collection', () => {
   });
 });
 
+test('ids are forgotten when there are more than a bucket can have collections', async () => {
+  const server = new Server();
+  const count = 5000;
+  for (let i = 0; i < count; i += 1) {
+    server.known.set(`tenants.t${i}`, { manifest: BigInt(i), id: 100 + i });
+    assert.equal(await server.ids.idOf('tenants', `t${i}`), 100 + i);
+  }
+  assert.equal(server.ids.idOf('tenants', `t${count - 1}`), 100 + count - 1);
+  assert.equal(server.asked.length, count);
+  assert.equal(await server.ids.idOf('tenants', 't0'), 100);
+  assert.equal(server.asked.length, count + 1);
+});
+
+test('a forgotten question is answered all the same', async () => {
+  const ends: ((answer: CollectionAnswer) => void)[] = [];
+  const ids = new CollectionIds(() => new Promise((resolve) => ends.push(resolve)));
+  const asked = Array.from({ length: 5000 }, (_, i) => ids.idOf('tenants', `t${i}`));
+  await Promise.resolve();
+  for (const [id, end] of ends.entries()) end({ manifest: 1n, id });
+  assert.deepEqual(await Promise.all(asked), [...asked.keys()]);
+  assert.ok(ids.idOf('tenants', 't0') instanceof Promise);
+});
+
 describe('a server that does not know a collection', () => {
   const resolved = async (): Promise<Server> => {
     const server = new Server();

@@ -32,6 +32,9 @@ export function checkCollectionName(argument: 'scope' | 'collection', name: unkn
   return name;
 }
 
+/** More than a bucket can have: the oldest of more ids are mostly those of collections that were dropped. */
+const MOST_IDS = 4096;
+
 /** A cache of collection ids. */
 export class CollectionIds {
   readonly #ask: AskForCollection;
@@ -63,6 +66,8 @@ export class CollectionIds {
     try {
       const answer = await this.#ask(path);
       this.#known.set(path, answer);
+      const [oldest] = this.#known.size > MOST_IDS ? this.#known.keys() : [];
+      if (oldest !== undefined) this.#known.delete(oldest);
       return answer.id;
     } catch (error) {
       this.#known.delete(path);
