@@ -59,6 +59,11 @@ export const storeExtras = (flags = 0, expiry = 0): Buffer => {
   return extras;
 };
 
+interface Asked {
+  resolve(packet: ClusterPacket): void;
+  reject(reason: Error): void;
+}
+
 /** Speaks the protocol by itself: it shares no code with the cluster. */
 export class ClusterClient {
   readonly #socket: Socket;
@@ -66,7 +71,7 @@ export class ClusterClient {
   #features: number[] = [];
   #bytes = Buffer.alloc(0);
   #opaque = 0;
-  readonly #waiting = new Map<number, (packet: ClusterPacket) => void>();
+  readonly #waiting = new Map<number, Asked>();
   readonly #unasked: ClusterPacket[] = [];
   readonly #wanting: ((packet: ClusterPacket) => void)[] = [];
   #ended = false;
@@ -78,6 +83,7 @@ export class ClusterClient {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#ended = true;
+      for (const { reject } of this.#waiting.values()) reject(new Error('the connection has ended'));
     });
   }
 
@@ -132,8 +138,9 @@ export class ClusterClient {
 
   ask(request: ClusterRequest): Promise<ClusterPacket> {
     const opaque = request.opaque ?? ++this.#opaque;
-    return new Promise((resolve) => {
-      this.#waiting.set(opaque, resolve);
+    if (this.#ended) return Promise.reject(new Error('the connection has ended'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(opaque, { resolve, reject });
       this.#socket.write(this.#encode({ ...request, opaque }));
     });
   }
@@ -206,9 +213,9 @@ export class ClusterClient {
       const packet = decode(this.#bytes.subarray(0, size));
       this.#bytes = this.#bytes.subarray(size);
       const isAnswer = packet.magic === 0x81 || packet.magic === 0x18;
-      const resolve = isAnswer ? this.#waiting.get(packet.opaque) : undefined;
-      if (resolve !== undefined) this.#waiting.delete(packet.opaque);
-      const taker = resolve ?? this.#wanting.shift();
+      const asked = isAnswer ? this.#waiting.get(packet.opaque) : undefined;
+      if (asked !== undefined) this.#waiting.delete(packet.opaque);
+      const taker = asked?.resolve ?? this.#wanting.shift();
       if (taker === undefined) this.#unasked.push(packet);
       else taker(packet);
     }

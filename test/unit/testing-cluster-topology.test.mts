@@ -20,8 +20,8 @@ function nodeAt(cluster: TestCluster, number: number): TestNode {
   return node;
 }
 
-async function mapOf(cluster: TestCluster): Promise<number[][]> {
-  return JSON.parse(await cluster.configuration('default')).vBucketServerMap.vBucketMap;
+async function mapOf(cluster: TestCluster, node = 0): Promise<number[][]> {
+  return JSON.parse(await cluster.configuration('default', node)).vBucketServerMap.vBucketMap;
 }
 
 test('a configuration tells names, groups and networks of the nodes, and which of them is asked', async () => {
@@ -62,7 +62,7 @@ test('after the death of a node its replicas serve what they have, on a new bran
   const before = await first.put('k', 'x', { vbucket: 0 });
   await nodeAt(cluster, 0).kill();
   await cluster.failover(nodeAt(cluster, 0));
-  assert.deepEqual((await mapOf(cluster))[0], [0, -1]);
+  assert.deepEqual((await mapOf(cluster, 1))[0], [0, -1]);
   const after = await clients[1]?.put('k', 'y', { vbucket: 0 });
   assert.notEqual(after?.extras.readBigUInt64BE(0), before.extras.readBigUInt64BE(0));
   assert.equal(after?.extras.readBigUInt64BE(8), 2n);
@@ -95,14 +95,42 @@ test('vbuckets that have lost all copies are empty after the next rebalance', as
   const client = await ClusterClient.join(nodeAt(cluster, 0), { vbuckets: 2 });
   await client.put('k', 'x', { vbucket: 0 });
   await cluster.failover(nodeAt(cluster, 0));
-  assert.deepEqual(await mapOf(cluster), [[-1], [0]]);
-  assert.equal((await client.ask({ opcode: Op.get, key: 'k', vbucket: 0 })).word, Status.notMyVbucket);
+  await client.closed();
+  assert.deepEqual(await mapOf(cluster, 1), [[-1], [0]]);
   await cluster.rebalance({ back: [nodeAt(cluster, 0)], order: 'new first' });
   assert.ok((await mapOf(cluster)).every(([active]) => active !== -1));
   const other = await ClusterClient.join(nodeAt(cluster, 1), { vbuckets: 2 });
   assert.equal((await other.ask({ opcode: Op.get, key: 'k', vbucket: 0 })).word, Status.keyNotFound);
-  await client.close();
   await other.close();
+});
+
+test('a node that is no member any more has no bucket and hears of nothing new', async () => {
+  await using cluster = await startCluster({ nodes: 3, replicas: 1, vbuckets: 3 });
+  const [failed, removed] = [nodeAt(cluster, 0), nodeAt(cluster, 1)];
+  for (const [leaver, leave] of [
+    [failed, () => cluster.failover(failed)],
+    [removed, () => cluster.rebalance({ remove: [removed] })],
+  ] as const) {
+    const client = await ClusterClient.join(leaver, { vbuckets: 3 });
+    const before = await cluster.configuration('default', leaver.number);
+    await leave();
+    if (leaver === failed) await client.closed();
+    else assert.equal((await client.get('k')).word, Status.notMyVbucket);
+    await client.close();
+    await assert.rejects(ClusterClient.join(leaver), /SELECT_BUCKET/);
+    const told = JSON.parse(await cluster.configuration('default', leaver.number));
+    const truth = JSON.parse(await cluster.configuration('default', 2));
+    assert.ok(told.rev >= JSON.parse(before).rev && told.rev < truth.rev);
+    assert.ok(told.nodesExt.length > truth.nodesExt.length);
+    const stranger = await ClusterClient.join(leaver, { bucket: null });
+    const { value } = await stranger.ask({ opcode: Op.getClusterConfig });
+    assert.equal(JSON.parse(value.toString()).rev, told.rev);
+    await stranger.close();
+  }
+  await cluster.rebalance({ back: [failed, removed] });
+  const rev = async (node: number) => JSON.parse(await cluster.configuration('default', node)).rev;
+  assert.equal(await rev(0), await rev(2));
+  await (await ClusterClient.join(failed, { vbuckets: 3 })).close();
 });
 
 test('buckets come and go; who has selected one that goes is disconnected', async () => {

@@ -50,6 +50,8 @@ const CAPABILITIES = [
   'xattr',
 ];
 
+const NO_BUCKETS: ReadonlyMap<string, Bucket> = new Map();
+
 /** A cluster in this thread: its nodes, its buckets, and which configuration is told. */
 export class LocalCluster implements NodeHost, ClusterOperations {
   readonly clock: ClusterClock;
@@ -66,6 +68,8 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   readonly #options: ClusterOptions;
   readonly #conditions = new Conditions();
   readonly #forged = new Map<number | undefined, ToldConfiguration>();
+  /** Nodes that are no members any more, with what they knew last, by bucket. */
+  readonly #expelled = new Map<number, ReadonlyMap<Bucket | undefined, ToldConfiguration>>();
   #members: number[] = [];
   #joining: number[] = [];
   #version: Version = { epoch: 1n, revision: 1n };
@@ -146,8 +150,11 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   }
 
   async failOver(node: number): Promise<void> {
-    this.#members = this.#members.filter((each) => each !== node);
-    for (const bucket of this.buckets.values()) bucket.failOver(node);
+    this.#expel([node]);
+    for (const bucket of this.buckets.values()) {
+      bucket.failOver(node);
+      this.#node(node).disconnect(bucket);
+    }
     this.#publish();
   }
 
@@ -155,6 +162,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
     const { add = 0, remove = [], back = [], order = 'old first', pause = 0 } = options;
     const coming = [...back];
     for (let node = 0; node < add; node += 1) coming.push((await this.#open()).number);
+    for (const node of coming) this.#expelled.delete(node);
     this.#joining = coming;
     this.#publish();
     this.#members = [...this.#members, ...coming];
@@ -166,7 +174,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
         pause: () => (pause > 0 ? delay(pause) : new Promise((resolve) => setImmediate(resolve))),
         publish: () => this.#publish(bucket),
       });
-    this.#members = staying;
+    this.#expel(remove);
     this.#publish();
     return this.addresses();
   }
@@ -289,12 +297,26 @@ export class LocalCluster implements NodeHost, ClusterOperations {
   }
 
   configurationOf(node: number, bucket: Bucket | undefined): ToldConfiguration {
-    const forged = this.#forged.get(node) ?? this.#forged.get(undefined);
-    if (forged !== undefined) return forged;
+    const told =
+      this.#forged.get(node) ?? this.#expelled.get(node)?.get(bucket) ?? this.#forged.get(undefined);
+    if (told !== undefined) return told;
     const version = this.#version;
     const members = this.#members.map((member) => this.#entry(member));
     const joining = this.#joining.map((member) => this.#entry(member));
     return { version, text: configurationText({ version, bucket, members, joining, asked: node }) };
+  }
+
+  bucketsOf(node: number): ReadonlyMap<string, Bucket> {
+    return this.#expelled.has(node) ? NO_BUCKETS : this.buckets;
+  }
+
+  /** From here on they have no buckets and hear of nothing new. */
+  #expel(nodes: readonly number[]): void {
+    for (const node of nodes) {
+      const buckets = [undefined, ...this.buckets.values()];
+      this.#expelled.set(node, new Map(buckets.map((each) => [each, this.configurationOf(node, each)])));
+    }
+    this.#members = this.#members.filter((node) => !nodes.includes(node));
   }
 
   *#producers(): Generator<Producer> {
@@ -350,6 +372,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
 
   #push(bucket?: Bucket): void {
     for (const node of this.nodes) {
+      if (this.#expelled.has(node.number)) continue;
       for (const each of bucket === undefined ? this.buckets.values() : [bucket]) node.push(each);
       node.push(undefined);
     }

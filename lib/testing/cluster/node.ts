@@ -30,7 +30,8 @@ export interface NodeHost {
   readonly errorMap: string;
   readonly features: ReadonlySet<number>;
   readonly faults: FaultBook;
-  readonly buckets: ReadonlyMap<string, Bucket>;
+  /** None of a node that is no member of the cluster. */
+  bucketsOf(node: number): ReadonlyMap<string, Bucket>;
   /** How change streams cut snapshots. */
   readonly cuts: Cuts;
   configurationOf(node: number, bucket: Bucket | undefined): ToldConfiguration;
@@ -104,11 +105,11 @@ export class ClusterNode extends Endpoint implements SessionHost {
   }
 
   bucket(name: string): Bucket | undefined {
-    return this.#host.buckets.get(name);
+    return this.#host.bucketsOf(this.number).get(name);
   }
 
   bucketNames(): readonly string[] {
-    return [...this.#host.buckets.keys()];
+    return [...this.#host.bucketsOf(this.number).keys()];
   }
 
   configuration(bucket: Bucket | undefined): ToldConfiguration {

@@ -74,12 +74,18 @@ export class TestCluster implements AsyncDisposable {
     return this.#call('clearFaults');
   }
 
-  /** Removes a node from the cluster. Replicas of its vbuckets become active with what they have, under a new vbucket uuid. */
+  /**
+   * Removes a node from the cluster. Replicas of its vbuckets become active with what they have, under a new vbucket uuid. The
+   * node ends the connections that have selected a bucket, has no buckets, and keeps the configuration from before.
+   */
   failover(node: TestNode): Promise<void> {
     return this.#call('failOver', node.number);
   }
 
-  /** Moves vbuckets one at a time and publishes a configuration after each. Resolves when all have moved. */
+  /**
+   * Moves vbuckets one at a time and publishes a configuration after each. Resolves when all have moved. Nodes that are removed
+   * have no buckets afterwards and keep the last configuration that they were a part of; their connections stay open.
+   */
   async rebalance(given: TestRebalance): Promise<void> {
     checkRebalance(given);
     const { remove = [], back = [], ...options } = given;
