@@ -212,7 +212,8 @@ describe('parts of documents', () => {
     );
     await assert.rejects(orders.mutateIn('d', [sub.insert('by', 1)]), PathExistsError);
     assert.deepEqual(await orders.get('d'), changed);
-    await assert.rejects(orders.mutateIn('nobody', [sub.upsert('a', 1)]), KeyNotFoundError);
+    for (const path of ['a', ''])
+      await assert.rejects(orders.mutateIn('nobody', [sub.upsert(path, 1)]), KeyNotFoundError);
     await assert.rejects(
       orders.mutateIn('d', [sub.upsert('a', 1)], { storeSemantics: 'insert' }),
       KeyExistsError,

@@ -251,6 +251,12 @@ test('durability: levels are looked at, majorities counted, and what is undecide
     assert.equal((await pending).word, status);
     assert.equal((await client.get(key)).value.toString(), value);
   }
+  await cluster.hold('durability');
+  const timed = { framing: Buffer.from([0x13, 1, 0, 20]) };
+  assert.equal((await client.set(key, 'late', timed)).word, Status.syncWriteAmbiguous);
+  assert.equal((await client.get(key)).value.toString(), 'commit');
+  assert.equal((await client.set(key, 'y')).word, Status.success);
+  await cluster.release('durability');
   await cluster.failover(nodeAt(cluster, 1));
   assert.equal((await client.set(key, 'x', majority)).word, Status.durabilityImpossible);
 });

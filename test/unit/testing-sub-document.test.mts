@@ -162,6 +162,14 @@ test('several mutations are one: all of them, with the answers of counters, or n
   assert.equal((await ready.client.get('d')).value.toString(), '{"a":42,"b":2}');
 });
 
+test('a missing document is created only when that is asked for', async () => {
+  await using ready = await started();
+  const whole = mutationBody([Op.set, 0, '', '{"a":1}']);
+  assert.equal((await ready.mutate(whole)).word, Status.keyNotFound);
+  assert.equal((await ready.mutate(whole, { extras: Buffer.from([1]) })).word, Status.success);
+  assert.equal((await ready.mutate(whole)).word, Status.success);
+});
+
 test('xattrs come first, stay when a value is replaced, and know macros and the document', async () => {
   await using ready = await started();
   const created = await ready.mutate(

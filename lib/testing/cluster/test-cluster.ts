@@ -134,8 +134,8 @@ export class TestCluster implements AsyncDisposable {
 
   /**
    * Holds something back until `release`. 'replication': replicas receive no writes. 'persistence': writes do not survive
-   * `respawn`. 'durability': durable writes stay pending and unanswered. 'changes': change streams send snapshot markers without
-   * the changes in the snapshots.
+   * `respawn`. 'durability': durable writes stay pending; those with a timeout are answered with SyncWriteAmbiguous after it.
+   * 'changes': change streams send snapshot markers without the changes in the snapshots.
    */
   hold(what: Held, { bucket }: OfBucket = {}): Promise<void> {
     return this.#call('hold', bucket, what);

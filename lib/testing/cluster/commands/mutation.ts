@@ -14,6 +14,8 @@ export type Framed = Pick<Frame, 'framing' | 'framingLength'>;
 /** Options in the framing extras of a mutation. */
 interface Wishes {
   readonly isDurable: boolean;
+  /** ms for a durable write; undefined: no limit. */
+  readonly timeout: number | undefined;
   readonly keepsExpiry: boolean;
 }
 
@@ -77,7 +79,7 @@ export function commit(
 ): Reply | undefined {
   const { bucket, vbucket, name } = target;
   if (draft.value.length > MAX_VALUE_BYTES) throw new Refusal(ClusterStatus.tooLarge);
-  const { isDurable } = wishesOf(request);
+  const { isDurable, timeout } = wishesOf(request);
   if (isDurable) checkMajority(target);
   const write = (as = stamp): Reply => {
     vbucket.locks.delete(name);
@@ -86,7 +88,7 @@ export function commit(
   };
   if (!isDurable || !bucket.syncWrites.held) return write();
   const asked = { opcode: request.opcode, opaque: request.opaque };
-  bucket.syncWrites.prepare(vbucket.id, name, (outcome) =>
+  bucket.syncWrites.prepare(vbucket.id, name, timeout, (outcome) =>
     session.answerLate(
       asked,
       outcome === 'commit' ? write(bucket.stamp(vbucket)) : { status: ClusterStatus.syncWriteAmbiguous },
@@ -100,11 +102,12 @@ export function tokenOf(document: Document, { vbucket }: Target, session: Sessio
   return session.has(Feature.mutationSeqno) ? u64(vbucket.uuid, document.seqno) : undefined;
 }
 
-const NO_WISHES: Wishes = { isDurable: false, keepsExpiry: false };
+const NO_WISHES: Wishes = { isDurable: false, timeout: undefined, keepsExpiry: false };
 
 function wishesOf(request: Framed): Wishes {
   if (request.framingLength === 0) return NO_WISHES;
   let isDurable = false;
+  let timeout: number | undefined;
   let keepsExpiry = false;
   for (const { id, bytes } of request.framing() ?? []) {
     if (id === FrameId.preserveTtl) keepsExpiry = true;
@@ -113,11 +116,11 @@ function wishesOf(request: Framed): Wishes {
     const level = bytes[0] ?? 0;
     if (level < 1 || level > 3) throw new Refusal(ClusterStatus.durabilityInvalidLevel);
     if (bytes.length !== 1 && bytes.length !== 3) throw invalid('Durability has a level and may have a time');
-    const timeout = bytes.length === 3 ? bytes.readUInt16BE(1) : 1;
-    if (timeout === 0 || timeout > LONGEST_DURABILITY_TIMEOUT)
+    timeout = bytes.length === 3 ? bytes.readUInt16BE(1) : undefined;
+    if (timeout === 0 || (timeout ?? 1) > LONGEST_DURABILITY_TIMEOUT)
       throw invalid('The time of durability is none');
   }
-  return { isDurable, keepsExpiry };
+  return { isDurable, timeout, keepsExpiry };
 }
 
 function checkMajority({ bucket, vbucket }: Target): void {

@@ -188,8 +188,7 @@ function baseOf(
   }
   if (deleted !== undefined)
     return has(DocumentFlag.revive) ? { ...deleted, deletion: undefined, value: Buffer.from('{}') } : deleted;
-  const sets = specs.some(({ kind }) => kind === 'setDocument');
-  if (!has(DocumentFlag.create) && !has(DocumentFlag.add) && !sets) throw new Refusal(Status.keyNotFound);
+  if (!has(DocumentFlag.create) && !has(DocumentFlag.add)) throw new Refusal(Status.keyNotFound);
   const first = specs.find(({ flags: own }) => (own & PathFlag.xattr) === 0);
   const isArray = first?.path === '' && first.kind.startsWith('array');
   const isDeleted = has(DocumentFlag.createAsDeleted);
