@@ -112,6 +112,20 @@ test('keys go to the servers of their partitions', async () => {
   assert.equal((await cluster.document('key-7'))?.value.toString(), 'key-7');
 });
 
+test('operations of a collection that some servers do not know yet wait for them', async () => {
+  await using ready = await started();
+  const { db, cluster } = ready;
+  await cluster.hold('manifest');
+  await cluster.createCollection('shop', 'late');
+  const late = db.scope('shop').collection('late');
+  const writes = Promise.all(KEYS.map((key) => late.upsert(key, key)));
+  const retried = () => db.stats().nodes.filter(({ retries }) => retries > 0).length;
+  while (retried() < 2) await setTimeout(5);
+  await cluster.release('manifest');
+  await writes;
+  assert.equal((await late.getMany(KEYS)).size, KEYS.length);
+});
+
 test('each event base has connections of its own', async () => {
   await using ready = await started();
   await using base = EventBase.create();

@@ -230,6 +230,29 @@ test('collections are found by their paths and dropped; who uses one that is gon
   assert.equal(JSON.parse(manifest.value.toString()).uid, '3');
 });
 
+test('nodes other than the first know an older manifest while changes of it are held back', async () => {
+  await using ready = await started({ nodes: 2, collections: { shop: ['orders'] } });
+  const { client, cluster } = ready;
+  const other = await ClusterClient.join(nodeAt(cluster, 1));
+  const key = keyOn(client, await cluster.configuration('default'), 1);
+  const idOf = (path: string, asked = client) => asked.ask({ opcode: Op.collectionsGetId, value: path });
+  const orders = (await idOf('shop.orders')).extras.readUInt32BE(8);
+  await cluster.hold('manifest');
+  await cluster.createCollection('shop', 'late');
+  await cluster.dropCollection('shop', 'orders');
+  assert.equal((await idOf('shop.orders')).word, Status.unknownCollection);
+  assert.equal((await idOf('shop.late', other)).word, Status.unknownCollection);
+  const collection = (await idOf('shop.late')).extras.readUInt32BE(8);
+  const refused = await other.set(key, 'x', { collection });
+  assert.equal(refused.word, Status.unknownCollection);
+  assert.deepEqual(JSON.parse(refused.value.toString()), { manifest_uid: '2' });
+  assert.equal((await other.set(key, 'x', { collection: orders })).word, Status.success);
+  await cluster.release('manifest');
+  assert.equal((await other.set(key, 'x', { collection })).word, Status.success);
+  assert.equal((await other.set(key, 'x', { collection: orders })).word, Status.unknownCollection);
+  await other.close();
+});
+
 test('durability: levels are looked at, majorities counted, and what is undecided stops other writes', async () => {
   await using ready = await started({ nodes: 2 });
   const { client, cluster } = ready;

@@ -41,6 +41,8 @@ export class Bucket {
   readonly #copies: Map<number, Copy>[] = [];
   readonly #retirements = new Set<(node: number, id: number) => void>();
   #replicationHeld = false;
+  /** What nodes other than the first know while changes of the manifest are held back. */
+  #oldManifest: Manifest | undefined;
 
   constructor(settings: BucketSettings, clock: ClusterClock, nodes: readonly number[]) {
     this.settings = settings;
@@ -129,6 +131,20 @@ export class Bucket {
       for (const document of [...vbucket.documents()])
         if (document.deletion === undefined && document.expiry !== 0 && document.expiry <= now)
           this.#expire(vbucket, document);
+  }
+
+  /** As the node knows it. */
+  manifestOf(node: number): Manifest {
+    return node === 0 ? this.manifest : (this.#oldManifest ?? this.manifest);
+  }
+
+  /** Holds changes of the manifest back until `spreadManifest`. */
+  holdManifest(): void {
+    this.#oldManifest ??= this.manifest.copy();
+  }
+
+  spreadManifest(): void {
+    this.#oldManifest = undefined;
   }
 
   /** Adds changes of the manifest to the history of every vbucket. */

@@ -222,6 +222,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
     const held = this.#bucket(bucket);
     if (what === 'replication') held.holdReplication();
     else if (what === 'changes') this.#cut({ holdsItems: true });
+    else if (what === 'manifest') held.holdManifest();
     else if (what === 'durability') held.syncWrites.held = true;
     else held.holdPersistence();
   }
@@ -230,6 +231,7 @@ export class LocalCluster implements NodeHost, ClusterOperations {
     const held = this.#bucket(bucket);
     if (what === 'replication') held.replicate();
     else if (what === 'changes') this.#cut({ holdsItems: false });
+    else if (what === 'manifest') held.spreadManifest();
     else if (what === 'durability') held.syncWrites.release(outcome);
     else held.persist();
   }

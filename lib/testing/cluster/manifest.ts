@@ -43,6 +43,15 @@ export class Manifest {
     this.#collections.set(0, collection);
   }
 
+  copy(): Manifest {
+    const copy = new Manifest();
+    for (const [name, scope] of this.#scopes)
+      copy.#scopes.set(name, { ...scope, collections: new Map(scope.collections) });
+    for (const [id, collection] of this.#collections) copy.#collections.set(id, collection);
+    copy.#uid = this.#uid;
+    return copy;
+  }
+
   get uid(): bigint {
     return this.#uid;
   }

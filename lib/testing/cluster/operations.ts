@@ -11,7 +11,7 @@ import type {
 } from './options';
 
 /** What `hold` can hold back. */
-export type Held = 'replication' | 'persistence' | 'durability' | 'changes';
+export type Held = 'replication' | 'persistence' | 'durability' | 'changes' | 'manifest';
 
 /** What a cluster can be told, from its own thread or another one: arguments and results survive structured clone. */
 export interface ClusterOperations {

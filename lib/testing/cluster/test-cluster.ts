@@ -135,7 +135,8 @@ export class TestCluster implements AsyncDisposable {
   /**
    * Holds something back until `release`. 'replication': replicas receive no writes. 'persistence': writes do not survive
    * `respawn`. 'durability': durable writes stay pending; those with a timeout are answered with SyncWriteAmbiguous after it.
-   * 'changes': change streams send snapshot markers without the changes in the snapshots.
+   * 'changes': change streams send snapshot markers without the changes in the snapshots. 'manifest': nodes other than the first
+   * do not learn of collections that are created or dropped.
    */
   hold(what: Held, { bucket }: OfBucket = {}): Promise<void> {
     return this.#call('hold', bucket, what);

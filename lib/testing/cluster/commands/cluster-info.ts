@@ -6,7 +6,7 @@ import { invalid, Refusal } from '../refusal';
 import type { Reply, Session } from '../session';
 import { type Commands, forUsers, ofBucket } from './command';
 import { failoverLogReply } from './failover-log';
-import { bucketOf, copyFor, unknown } from './target';
+import { bucketOf, copyFor, manifestOf, unknown } from './target';
 
 const VBUCKET_STATES: ReadonlyMap<number, string> = new Map([
   [1, 'active'],
@@ -47,24 +47,24 @@ function stat(_request: Frame, { host }: Session): Reply[] {
 }
 
 function getManifest(_request: Frame, session: Session): Reply {
-  return { value: Buffer.from(JSON.stringify(bucketOf(session).manifest)) };
+  return { value: Buffer.from(JSON.stringify(manifestOf(session))) };
 }
 
 function getCollectionId(request: Frame, session: Session): Reply {
-  const bucket = bucketOf(session);
+  const manifest = manifestOf(session);
   const path = (request.valueLength > 0 ? request.value() : request.key()).toString('utf8');
-  const collection = bucket.manifest.collectionAt(path);
+  const collection = manifest.collectionAt(path);
   if (collection === 'no path') throw invalid('A collection is named with its scope');
-  if (collection === 'no scope') throw unknown(ClusterStatus.unknownScope, bucket);
-  if (collection === 'no collection') throw unknown(ClusterStatus.unknownCollection, bucket);
-  return idReply(bucket.manifest.uid, collection.id);
+  if (collection === 'no scope') throw unknown(ClusterStatus.unknownScope, manifest);
+  if (collection === 'no collection') throw unknown(ClusterStatus.unknownCollection, manifest);
+  return idReply(manifest.uid, collection.id);
 }
 
 function getScopeId(request: Frame, session: Session): Reply {
-  const bucket = bucketOf(session);
-  const scope = bucket.manifest.scopeNamed(request.value().toString('utf8'));
-  if (scope === undefined) throw unknown(ClusterStatus.unknownScope, bucket);
-  return idReply(bucket.manifest.uid, scope.id);
+  const manifest = manifestOf(session);
+  const scope = manifest.scopeNamed(request.value().toString('utf8'));
+  if (scope === undefined) throw unknown(ClusterStatus.unknownScope, manifest);
+  return idReply(manifest.uid, scope.id);
 }
 
 function idReply(manifest: bigint, id: number): Reply {

@@ -8,7 +8,7 @@ import { invalid, Refusal } from '../refusal';
 import type { Reply, Session } from '../session';
 import { type Commands, ofBucket } from './command';
 import { failoverLogReply } from './failover-log';
-import { bucketOf, copyFor } from './target';
+import { bucketOf, copyFor, manifestOf } from './target';
 
 const LONGEST_NAME = 200;
 
@@ -63,7 +63,7 @@ function control(request: Frame, session: Session): Reply {
 function requestStream(request: Frame, session: Session): Reply {
   const producer = producerOf(session);
   const vbucket = copyFor(request, session);
-  const wanted = streamRequestOf(request, bucketOf(session).manifest);
+  const wanted = streamRequestOf(request, manifestOf(session));
   if (producer.wantsStreamIds && wanted.streamId === undefined)
     throw new Refusal(ClusterStatus.dcpStreamIdInvalid);
   if (producer.has(vbucket.id, wanted.streamId)) throw new Refusal(ClusterStatus.keyExists);

@@ -8,7 +8,7 @@ import { invalid, Refusal } from '../refusal';
 import type { Reply, Session } from '../session';
 import type { VBucket } from '../vbucket';
 import { type Commands, ofBucket } from './command';
-import { bucketOf, collectionOf, copyFor } from './target';
+import { bucketOf, collectionOf, copyFor, manifestOf } from './target';
 
 /** Maximum number of documents in a response. */
 const BATCH = 50;
@@ -26,7 +26,7 @@ function create(request: Frame, session: Session): Reply {
   const vbucket = copyFor(request, session);
   const given = parsed(request.value());
   const wishes = wishesOf(given);
-  collectionOf(bucket, wishes.collection);
+  collectionOf(manifestOf(session), wishes.collection);
   checkRequirements(vbucket, given.snapshot_requirements);
   const scan = new RangeScan(vbucket, wishes, bucket.clock.seconds);
   if (scan.isOver) throw new Refusal(ClusterStatus.keyNotFound);

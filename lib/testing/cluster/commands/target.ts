@@ -1,7 +1,7 @@
 import type { Bucket } from '../bucket';
 import { type Document, nameOf } from '../document';
 import type { Frame } from '../frame';
-import type { Collection } from '../manifest';
+import type { Collection, Manifest } from '../manifest';
 import { ClusterStatus, MAX_KEY_BYTES, MAX_KEY_BYTES_ELSEWHERE } from '../protocol';
 import { invalid, Refusal } from '../refusal';
 import type { Session } from '../session';
@@ -41,19 +41,24 @@ export function targetOf(request: Frame, session: Session, kind: 'active' | 'rep
   if (key === undefined) throw invalid('The request has no key, or none of a collection');
   const most = key.collection === 0 ? MAX_KEY_BYTES : MAX_KEY_BYTES_ELSEWHERE;
   if (key.bytes.length > most) throw invalid('The key is too long');
-  const collection = collectionOf(bucket, key.collection);
+  const collection = collectionOf(manifestOf(session), key.collection);
   return { bucket, vbucket, collection, key: key.bytes, name: nameOf(key.collection, key.bytes) };
 }
 
-export function collectionOf(bucket: Bucket, id: number): Collection {
-  const collection = bucket.manifest.collection(id);
-  if (collection === undefined) throw unknown(ClusterStatus.unknownCollection, bucket);
+/** The manifest as this node knows it. */
+export function manifestOf(session: Session): Manifest {
+  return bucketOf(session).manifestOf(session.host.number);
+}
+
+export function collectionOf(manifest: Manifest, id: number): Collection {
+  const collection = manifest.collection(id);
+  if (collection === undefined) throw unknown(ClusterStatus.unknownCollection, manifest);
   return collection;
 }
 
 /** The refusal for an unknown collection or scope. The manifest uid tells the client whether its own manifest is old. */
-export function unknown(status: number, bucket: Bucket): Refusal {
-  return new Refusal(status, { manifest_uid: bucket.manifest.uid.toString(16) });
+export function unknown(status: number, manifest: Manifest): Refusal {
+  return new Refusal(status, { manifest_uid: manifest.uid.toString(16) });
 }
 
 export function find({ bucket, vbucket, name }: Target): Document | undefined {
