@@ -22,5 +22,7 @@ for (const args of runs) {
   process.exitCode = status ?? 1;
   if (isInterrupted || status !== 0) break;
   if (args[0] === 'demo')
-    console.log('\nBoth engines work on this machine. The quickstart in README.md goes on from here.');
+    console.log(
+      '\nThe memcached client and the embedded database work on this machine. The quickstart in README.md goes on from here.',
+    );
 }
