@@ -12,6 +12,7 @@ import {
   type CouchbaseUrl,
   connect,
   EventBase,
+  UnsupportedError,
 } from '../../lib/index.ts';
 import { type ClusterOptions, Feature, startCluster, type TestCluster } from '../../lib/testing/index.ts';
 import { AUTHORITY, SERVER, SERVER_KEY } from '../certificates.mts';
@@ -124,6 +125,21 @@ test('operations of a collection that some servers do not know yet wait for them
   await cluster.release('manifest');
   await writes;
   assert.equal((await late.getMany(KEYS)).size, KEYS.length);
+});
+
+test('an operation of servers that this engine does not have names the server and the engine', async () => {
+  await using ready = await started();
+  for (const { host, port } of ready.cluster.nodes) {
+    const server = `${host}:${port}`;
+    assert.throws(
+      () => ready.db.flushAll({ server }),
+      (error) =>
+        error instanceof UnsupportedError &&
+        error.context.node === server &&
+        error.message.startsWith('flushAll: the couchbase engine has no such operation') &&
+        error.message.includes(server),
+    );
+  }
 });
 
 test('each event base has connections of its own', async () => {

@@ -15,7 +15,7 @@ export const couchbaseDialect = (wire: Wire, bucket: Bucket): Dialect => ({
   longestKey: 250,
   mayBeUnversioned: false,
   withoutMeta: 'only memcached has it',
-  noSuchOperation: 'it is not an operation of this protocol',
+  noSuchOperation: 'the couchbase engine has no such operation',
   takesNewCas: () => false,
   noNewCas: 'setCas is for memcached',
   documents: bucket,

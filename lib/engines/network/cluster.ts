@@ -8,6 +8,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { bucketsOf, latencyOf } from '../../observability/latency';
 import { type NodeCounts, type NodeStats, nodeCounts } from '../../observability/stats';
+import type { Operation } from '../../transactions/operation';
 import type { ClusterView } from './cluster-view';
 import { Connector, type ConnectorOptions, type Surroundings } from './connector';
 import type { Dialect } from './dialect';
@@ -117,9 +118,11 @@ export class Cluster implements ClusterView {
     return this.#mayReturn;
   }
 
-  /** The server that a key goes to, with the protocol it is spoken to in and the version that it said last. */
-  speakerOf(key: string): Speaker | undefined {
-    const connector = this.#known[this.#native.serverOf(key)];
+  /** The server that an operation goes to, with the protocol it is spoken to in and the version that it said last. */
+  speakerOf({ key, details }: Operation): Speaker | undefined {
+    const server = details?.server;
+    const id = server === undefined ? this.#native.serverOf(key) : this.idOf(server);
+    const connector = id === undefined ? undefined : this.#known[id];
     if (connector === undefined) return undefined;
     const { name, choice } = connector;
     const node = this.topology.current.nodes.find((each) => each.name === name);

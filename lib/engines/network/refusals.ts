@@ -56,7 +56,7 @@ export class Refusals {
    * accept that. A key without a server is refused for that.
    */
   newCasBits(operation: Operation): number {
-    const found = this.#cluster.speakerOf(operation.key);
+    const found = this.#cluster.speakerOf(operation);
     const takes = found === undefined || this.#dialect.takesNewCas(found.wire, found.version);
     if (takes === false && found?.isKnown !== false)
       throw this.#unsupported(operation, this.#dialect.noNewCas);
@@ -67,9 +67,10 @@ export class Refusals {
     return refusalError(code, op, this.#cluster.onlyName, this.#dialect.longestKey, this.#limits);
   }
 
-  #unsupported({ kind, key }: Operation, reason: string): UnsupportedError {
+  #unsupported(operation: Operation, reason: string): UnsupportedError {
+    const { kind, key, details } = operation;
     const op = nameOf(kind);
-    const { name: node, wire, version } = this.#cluster.speakerOf(key) ?? {};
+    const { name: node = details?.server, wire, version } = this.#cluster.speakerOf(operation) ?? {};
     const which = version === undefined ? `${node}, whose version is not known,` : `${node} (${version})`;
     const message = `${op}: ${reason}, and ${which} is spoken to in the ${wire} protocol`;
     return new UnsupportedError(message, { context: { op, key, node } });
