@@ -1,7 +1,7 @@
 import { checkFlag, checkObject, checkOptions, invalidArgument, optionNames } from './arguments';
 import { parseConnectionString } from './cluster/connection-string';
 import { parseCouchbaseUrl } from './cluster/couchbase/connection-string';
-import { joinCredentials } from './cluster/credentials';
+import { type CredentialOptions, joinCredentials } from './cluster/credentials';
 import { Database } from './database';
 import { openCouchbase } from './engines/couchbase/open';
 import type { CouchbaseOptions } from './engines/couchbase/options';
@@ -10,6 +10,7 @@ import type { EmbeddedOptions } from './engines/embedded/options';
 import type { Engine, Transport } from './engines/engine';
 import type { Bases, ManagementBase } from './engines/management';
 import { type MemcachedOptions, openMemcached } from './engines/memcached/open';
+import type { ClientOptions } from './engines/network/options';
 import { UnsupportedError } from './errors';
 import { EventBase } from './event-base/event-base';
 import type { EventMode } from './events/types';
@@ -70,13 +71,14 @@ export interface CouchbaseConnectOptions extends CouchbaseOptions, CommonOptions
   readonly managementBase?: ManagementBase | undefined;
 }
 
-const MEMCACHED_NAMES = optionNames<ConnectOptions>({
+const COMMON: Record<keyof CommonOptions | 'managementBase', true> = {
   eventBase: true,
   transcoder: true,
   captureStack: true,
   slowOperations: true,
   managementBase: true,
-  lazy: true,
+};
+const CLIENT: Record<keyof ClientOptions | keyof CredentialOptions, true> = {
   timeout: true,
   connectTimeout: true,
   backoff: true,
@@ -92,6 +94,11 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   tls: true,
   username: true,
   password: true,
+};
+const MEMCACHED_NAMES = optionNames<ConnectOptions>({
+  ...COMMON,
+  ...CLIENT,
+  lazy: true,
   protocol: true,
   placement: true,
   weights: true,
@@ -99,12 +106,15 @@ const MEMCACHED_NAMES = optionNames<ConnectOptions>({
   ejectAfter: true,
   discovery: true,
 });
+const COUCHBASE_NAMES = optionNames<CouchbaseConnectOptions>({
+  ...COMMON,
+  ...CLIENT,
+  network: true,
+  mechanism: true,
+  pollInterval: true,
+});
 const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
-  eventBase: true,
-  transcoder: true,
-  captureStack: true,
-  slowOperations: true,
-  managementBase: true,
+  ...COMMON,
   classes: true,
   events: true,
   durability: true,
@@ -119,31 +129,6 @@ const EMBEDDED_NAMES = optionNames<EmbeddedConnectOptions>({
   sweeper: true,
   clock: true,
   onProgress: true,
-});
-const COUCHBASE_NAMES = optionNames<CouchbaseConnectOptions>({
-  eventBase: true,
-  transcoder: true,
-  captureStack: true,
-  slowOperations: true,
-  managementBase: true,
-  timeout: true,
-  connectTimeout: true,
-  backoff: true,
-  connectionsPerNode: true,
-  resolveInterval: true,
-  maxInFlight: true,
-  maxQueued: true,
-  maxQueuedBytes: true,
-  offlineQueue: true,
-  maxValueSize: true,
-  silenceTimeout: true,
-  implicitFlush: true,
-  tls: true,
-  username: true,
-  password: true,
-  network: true,
-  mechanism: true,
-  pollInterval: true,
 });
 const NAMES = { memcached: MEMCACHED_NAMES, embedded: EMBEDDED_NAMES, couchbase: COUCHBASE_NAMES };
 const ALL_NAMES: ReadonlySet<string> = new Set(Object.values(NAMES).flatMap((names) => [...names]));

@@ -1,61 +1,30 @@
+import { Opcode, REQUEST_MAGIC, RESPONSE_MAGIC, Status } from '../protocol';
+
 /**
- * Numbers of Couchbase's key-value protocol (kv_engine's `docs/BinaryProtocol.md`, `mcbp/protocol`), written here a second
- * time on purpose: the cluster is the oracle of the native codec and shares nothing with it.
+ * Numbers of Couchbase's key-value protocol (kv_engine's `docs/BinaryProtocol.md`, `mcbp/protocol`) beyond those of memcached's,
+ * written here a second time on purpose: the cluster is the oracle of the native codec and shares nothing with it.
  */
 
-export const HEADER_BYTES = 24;
-/** Longest key, in bytes, without what names its collection. */
-export const MAX_KEY_BYTES = 250;
-/** In collections other than the default one: the longest collection id is taken off. */
+export { HEADER_BYTES, MAX_KEY_BYTES, MAX_RELATIVE_SECONDS, NO_CREATE } from '../protocol';
+
+/** The longest key in collections other than the default one: the longest collection id is taken off. */
 export const MAX_KEY_BYTES_ELSEWHERE = 246;
 export const MAX_VALUE_BYTES = 20 * 1024 * 1024;
-/** Request expiries above this many seconds (30 days) are absolute Unix times. */
-export const MAX_RELATIVE_SECONDS = 60 * 60 * 24 * 30;
-/** Expiry of counters that means: do not create a missing one. */
-export const NO_CREATE = 0xffffffff;
 
 export const Magic = {
-  request: 0x80,
-  response: 0x81,
+  request: REQUEST_MAGIC,
+  response: RESPONSE_MAGIC,
   altRequest: 0x08,
   altResponse: 0x18,
   serverRequest: 0x82,
   serverResponse: 0x83,
 } as const;
 
+const { flush, flushq, verbosity, gatk, gatkq, ...COMMON } = Opcode;
+
 export const ClusterOpcode = {
-  get: 0x00,
-  set: 0x01,
-  add: 0x02,
-  replace: 0x03,
-  delete: 0x04,
-  increment: 0x05,
-  decrement: 0x06,
-  quit: 0x07,
-  getq: 0x09,
-  noop: 0x0a,
-  version: 0x0b,
-  getk: 0x0c,
-  getkq: 0x0d,
-  append: 0x0e,
-  prepend: 0x0f,
-  stat: 0x10,
-  setq: 0x11,
-  addq: 0x12,
-  replaceq: 0x13,
-  deleteq: 0x14,
-  incrementq: 0x15,
-  decrementq: 0x16,
-  quitq: 0x17,
-  appendq: 0x19,
-  prependq: 0x1a,
-  touch: 0x1c,
-  gat: 0x1d,
-  gatq: 0x1e,
+  ...COMMON,
   hello: 0x1f,
-  saslListMechs: 0x20,
-  saslAuth: 0x21,
-  saslStep: 0x22,
   getAllVbSeqnos: 0x48,
   dcpOpen: 0x50,
   dcpCloseStream: 0x52,
@@ -114,27 +83,17 @@ export type ClusterOpcodeName = keyof typeof ClusterOpcode;
 export const ServerOpcode = { clusterMapChange: 0x01 } as const;
 
 export const ClusterStatus = {
-  success: 0x00,
-  keyNotFound: 0x01,
-  keyExists: 0x02,
-  tooLarge: 0x03,
-  invalidArguments: 0x04,
-  notStored: 0x05,
-  nonNumeric: 0x06,
+  ...Status,
   notMyVbucket: 0x07,
   noBucket: 0x08,
   locked: 0x09,
   dcpStreamNotFound: 0x0a,
   configOnly: 0x0d,
   notLocked: 0x0e,
-  authError: 0x20,
-  authContinue: 0x21,
   rangeError: 0x22,
   rollback: 0x23,
   accessDenied: 0x24,
   unknownFrameInfo: 0x80,
-  unknownCommand: 0x81,
-  outOfMemory: 0x82,
   notSupported: 0x83,
   internal: 0x84,
   busy: 0x85,
