@@ -2,7 +2,7 @@ import { ServerError } from '../../errors';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { Kind, nameOf, type Operation } from '../../transactions/operation';
-import { joinWords, MutationResult, type MutationToken, RecordResult } from '../../transactions/results';
+import { joinWords, MutationResult, type MutationToken } from '../../transactions/results';
 import { LookupResult, MutateInResult } from '../../transactions/sub-document/results';
 import type { Completions } from '../network/completions';
 import { decodeLookup, decodeMutation } from './sub-document/decode';
@@ -28,15 +28,9 @@ class TokenResult extends MutationResult {
   readonly #sequenceHigh: number;
   readonly #sequenceLow: number;
 
-  constructor(
-    casHigh: number,
-    casLow: number,
-    key: string,
-    source: TokenSource,
-    completions: Completions,
-    at: number,
-  ) {
-    super(casHigh, casLow);
+  constructor(key: string, source: TokenSource, completions: Completions, at: number) {
+    const { records } = completions;
+    super(records[at + layout.RECORD_CAS_HIGH] as number, records[at + layout.RECORD_CAS_LOW] as number);
     this.#key = key;
     this.#source = source;
     this.#uuidHigh = completions.word(at, 0);
@@ -65,7 +59,6 @@ export function readAnswer(
   at: number,
   source: TokenSource,
 ): unknown {
-  const { records } = completions;
   switch (operation.kind) {
     case Kind.get:
     case Kind.getAndTouch:
@@ -73,12 +66,7 @@ export function readAnswer(
     case Kind.getRecord:
     case Kind.getReplica:
     case Kind.getAndLock:
-      return new RecordResult(
-        valueAt(completions, native, at),
-        records[at + layout.RECORD_FLAGS] as number,
-        records[at + layout.RECORD_CAS_HIGH] as number,
-        records[at + layout.RECORD_CAS_LOW] as number,
-      );
+      return completions.recordResult(valueAt(completions, native, at), at);
     case Kind.insert:
     case Kind.upsert:
     case Kind.replace:
@@ -114,11 +102,8 @@ function readWrite(
   at: number,
   source: TokenSource,
 ): MutationResult {
-  const { records } = completions;
-  const casHigh = records[at + layout.RECORD_CAS_HIGH] as number;
-  const casLow = records[at + layout.RECORD_CAS_LOW] as number;
-  if (records[at + layout.RECORD_FLAGS] !== TOKEN_BYTES) return new MutationResult(casHigh, casLow);
-  return new TokenResult(casHigh, casLow, key, source, completions, at);
+  if (completions.records[at + layout.RECORD_FLAGS] !== TOKEN_BYTES) return completions.mutationResult(at);
+  return new TokenResult(key, source, completions, at);
 }
 
 function readOther(

@@ -7,12 +7,11 @@ import {
   type ErrorContext,
   type EvenkeelError,
   InvalidArgumentError,
-  KeyExistsError,
-  KeyNotFoundError,
   ServerError,
   UnsupportedError,
 } from '../../errors';
 import { Kind, missOf, nameOf, type Operation } from '../../transactions/operation';
+import { existsError, notFoundError } from '../network/status-errors';
 import { isPathStatus, pathError } from './sub-document/path-error';
 
 /** What a status other than success resolves to where it is a result and no error. */
@@ -24,13 +23,7 @@ export function resultOf(kind: Kind, status: number): { readonly value: boolean 
 
 type MakeError = (operation: Operation, op: string, context: ErrorContext, words: string) => EvenkeelError;
 
-const notFound: MakeError = (_, op, context) =>
-  new KeyNotFoundError(`${op}: there is no record under this key`, { context });
-
-const exists: MakeError = (operation, op, context) =>
-  isInsert(operation)
-    ? new KeyExistsError(`${op}: there is a record under this key`, { context })
-    : new CasMismatchError(`${op}: the record has changed since its cas was read`, { context });
+const notFound: MakeError = (_, op, context) => notFoundError(op, context);
 
 const refusedArgument =
   (argument: string, fault: string): MakeError =>
@@ -56,7 +49,7 @@ const ERRORS: Readonly<Record<number, MakeError>> = {
   [CouchbaseStatus.keyNotFound]: notFound,
   // Of an append or a prepend; a record that would be too large has a status of its own.
   [CouchbaseStatus.notStored]: notFound,
-  [CouchbaseStatus.keyExists]: exists,
+  [CouchbaseStatus.keyExists]: (operation, op, context) => existsError(isInsert(operation), op, context),
   [CouchbaseStatus.tooLarge]: refusedArgument('value', 'the value is larger than the server accepts'),
   [CouchbaseStatus.notNumeric]: refused('the stored value is not a counter'),
   [CouchbaseStatus.locked]: (operation, op, context, words) =>

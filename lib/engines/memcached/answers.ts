@@ -3,7 +3,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { Claim } from '../../transactions/loading';
 import { Kind, type Operation } from '../../transactions/operation';
-import { DetailedRecord, MutationResult, RecordResult } from '../../transactions/results';
+import { DetailedRecord } from '../../transactions/results';
 import type { Completions } from '../network/completions';
 
 /** The result of a successful answer. Throws what the transcoder throws, and ServerError for an invalid answer. */
@@ -17,26 +17,14 @@ export function readAnswer(
     case Kind.get:
     case Kind.getAndTouch:
       return completions.value(native, at);
-    case Kind.getRecord: {
-      const { records } = completions;
-      return new RecordResult(
-        completions.value(native, at),
-        records[at + layout.RECORD_FLAGS] as number,
-        records[at + layout.RECORD_CAS_HIGH] as number,
-        records[at + layout.RECORD_CAS_LOW] as number,
-      );
-    }
+    case Kind.getRecord:
+      return completions.recordResult(completions.value(native, at), at);
     case Kind.upsert:
     case Kind.insert:
     case Kind.replace:
     case Kind.append:
-    case Kind.prepend: {
-      const { records } = completions;
-      return new MutationResult(
-        records[at + layout.RECORD_CAS_HIGH] as number,
-        records[at + layout.RECORD_CAS_LOW] as number,
-      );
-    }
+    case Kind.prepend:
+      return completions.mutationResult(at);
     default:
       return readOther(operation.kind, completions, native, at);
   }

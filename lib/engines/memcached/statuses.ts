@@ -1,15 +1,13 @@
 import {
   AuthenticationError,
-  CasMismatchError,
   type ErrorContext,
   type EvenkeelError,
   InvalidArgumentError,
-  KeyExistsError,
-  KeyNotFoundError,
   ServerError,
   UnsupportedError,
 } from '../../errors';
 import { Kind, nameOf, type Operation } from '../../transactions/operation';
+import { existsError, notFoundError } from '../network/status-errors';
 
 // memcached's protocol_binary.h.
 export const Status = {
@@ -44,11 +42,9 @@ export function statusError(
   switch (status) {
     case Status.keyNotFound:
     case Status.notStored:
-      return new KeyNotFoundError(`${op}: there is no record under this key`, { context });
+      return notFoundError(op, context);
     case Status.keyExists:
-      return operation.kind === Kind.insert
-        ? new KeyExistsError(`${op}: there is a record under this key`, { context })
-        : new CasMismatchError(`${op}: the record has changed since its cas was read`, { context });
+      return existsError(operation.kind === Kind.insert, op, context);
     case Status.tooLarge:
       return new InvalidArgumentError(`${op}: the value is larger than the server accepts`, {
         context: { ...context, argument: 'value' },

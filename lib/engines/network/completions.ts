@@ -1,6 +1,7 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
+import { MutationResult, RecordResult } from '../../transactions/results';
 import {
   commonFlagsTranscoder,
   isJson,
@@ -91,6 +92,26 @@ export class Completions {
       return native.takeLarge(offset) ?? Buffer.alloc(0);
     }
     return this.#view(offset, length);
+  }
+
+  /** The result of an operation that resolves to the value and version of a record. */
+  recordResult<T>(value: T, at: number): RecordResult<T> {
+    const { records } = this;
+    return new RecordResult(
+      value,
+      records[at + layout.RECORD_FLAGS] as number,
+      records[at + layout.RECORD_CAS_HIGH] as number,
+      records[at + layout.RECORD_CAS_LOW] as number,
+    );
+  }
+
+  /** The result of a write. */
+  mutationResult(at: number): MutationResult {
+    const { records } = this;
+    return new MutationResult(
+      records[at + layout.RECORD_CAS_HIGH] as number,
+      records[at + layout.RECORD_CAS_LOW] as number,
+    );
   }
 
   /** The record's value as text for messages: a version, or the server's error text. */
