@@ -306,6 +306,8 @@ test('a record keeps its expiry when it is asked to', async () => {
   const place = { scope: 'shop', collection: 'orders' };
   await orders.upsert('k', 1, { ttl: 1000 });
   const before = (await cluster.document('k', place))?.expiry;
+  const told = await orders.lookupIn('k', [sub.get<number>('$document.exptime', { xattr: true })]);
+  assert.equal(told?.at(0), before);
   await orders.upsert('k', 2, { preserveExpiry: true });
   assert.equal((await cluster.document('k', place))?.expiry, before);
   await orders.upsert('k', 3);
