@@ -75,8 +75,8 @@ inline constexpr OpSet kCommonOps{Op::kGet,         Op::kSet,       Op::kAdd,   
 // The answer to it tells a record's time to live and its marks.
 constexpr bool describes(Op op) { return op == Op::kGetOrClaim || op == Op::kGetDetails; }
 
-inline constexpr OpSet kValueOps{Op::kGet,        Op::kGetAndTouch, Op::kGetOrClaim, Op::kGetDetails,
-                                 Op::kGetReplica, Op::kGetAndLock};
+inline constexpr OpSet kValueOps{Op::kGet,        Op::kGetAndTouch, Op::kGetOrClaim,
+                                 Op::kGetDetails, Op::kGetReplica,  Op::kGetAndLock};
 
 // The successful answer to it has a record's value.
 constexpr bool brings_value(Op op) { return op == Op::kGet || kValueOps.has(op); }
