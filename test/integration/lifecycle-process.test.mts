@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect } from '../../lib/connect.ts';
-import { startServer, type TestServer } from '../../lib/testing/index.ts';
+import { ClusterStatus, startCluster, startServer, type TestServer } from '../../lib/testing/index.ts';
 import { type Ended, inProcess } from '../faults/elsewhere.mts';
 import { models } from '../faults/harness.mts';
 
@@ -131,6 +131,23 @@ for (const model of models) {
         db.get('a', { timeout: 150 }).catch((error) => say(`get ${error.code} ${error.cause?.code}`));
       }, model);
       assertEnded(ended, 0, ['get EVENKEEL_TIMEOUT ECONNREFUSED']);
+    });
+
+    test('stays for operations that wait for the id of a collection or are sent again', async () => {
+      await using cluster = await startCluster({ collections: { shop: ['orders'] } });
+      const status = ClusterStatus.temporaryFailure;
+      await cluster.fault({ opcode: 'set', times: 1, action: { kind: 'status', status } });
+      const ended = await inProcess(
+        async ({ evenkeel, say }, { url, model }) => {
+          const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
+          const login = { username: 'Administrator', password: 'password' };
+          const db = await evenkeel.connect(url, { ...login, eventBase });
+          await db.scope('shop').collection('orders').upsert('k', 1, { timeout: 30_000 });
+          say('written');
+        },
+        { url: cluster.url as `couchbase://${string}`, model },
+      );
+      assertEnded(ended, 0, ['written']);
     });
 
     test('stays until the last one of a crowd has failed', async () => {

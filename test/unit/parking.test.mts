@@ -9,11 +9,17 @@ import { ManualTimers } from './manual-timers.mts';
 class Site implements ParkingSite {
   readonly submitted: Operation[] = [];
   readonly waiting = new Set<Waiting>();
+  /** How often it keeps the process alive. */
+  holds = 0;
   refusal: Error | undefined;
 
   submit(operation: Operation): void {
     if (this.refusal !== undefined) throw this.refusal;
     this.submitted.push(operation);
+  }
+
+  keepAlive(doesSo: boolean): void {
+    this.holds += doesSo ? 1 : -1;
   }
 
   wait(waiting: Waiting): void {
@@ -94,6 +100,24 @@ test('its signal ends it, be it aborted before', async () => {
   const late = parked(Promise.resolve(), { signal: controller.signal });
   await assert.rejects(late.outcome, /no more/);
   assert.equal(late.site.submitted.length, 0);
+});
+
+test('it keeps the process alive, also where it has to wait again', async () => {
+  const { parking, site, operation } = parked(Promise.resolve());
+  assert.equal(site.holds, 1);
+  let end = (): void => {};
+  const again = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  site.submit = (each) => {
+    site.submit = Site.prototype.submit;
+    parking.park(each, again, undefined);
+  };
+  await settled();
+  assert.deepEqual([site.holds, parking.size], [1, 1]);
+  end();
+  await settled();
+  assert.deepEqual([site.holds, parking.size, site.submitted], [0, 0, [operation]]);
 });
 
 test('one that is withdrawn is not handed in', async () => {

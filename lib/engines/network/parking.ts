@@ -11,17 +11,26 @@ export interface ParkingSite {
   wait(waiting: Waiting): void;
   stopWaiting(waiting: Waiting): void;
   resume<R>(start: () => R): R;
+  keepAlive(doesSo: boolean): void;
 }
 
-/** Operations that wait for something before they are submitted, or submitted again, within their deadlines. */
+/**
+ * Operations that wait for something before they are submitted, or submitted again, within their deadlines. They keep
+ * the process alive.
+ */
 export class Parking implements Waiting {
   readonly #site: ParkingSite;
   readonly #timers: Timers;
   readonly #parked = new Map<Operation, Parked>();
+  #isHolding = false;
 
   constructor(site: ParkingSite, timers: Timers) {
     this.#site = site;
     this.#timers = timers;
+  }
+
+  get size(): number {
+    return this.#parked.size;
   }
 
   /** `cause`: why it was not done before. */
@@ -30,7 +39,7 @@ export class Parking implements Waiting {
     const timer = this.#timers.timer(left, () => this.#fail(operation, lateError(operation, cause)));
     const parked: Parked = { timer, stopListening: undefined };
     this.#parked.set(operation, parked);
-    this.#site.wait(this);
+    this.#hold();
     const signal = operation.details?.signal;
     if (signal !== undefined)
       parked.stopListening = onAbort(signal, (reason) => this.#fail(operation, reason));
@@ -74,7 +83,21 @@ export class Parking implements Waiting {
     parked.timer.cancel();
     parked.stopListening?.();
     last();
-    if (this.#parked.size === 0) this.#site.stopWaiting(this);
+    if (this.#parked.size === 0) this.#letGo();
+  }
+
+  #hold(): void {
+    if (this.#isHolding) return;
+    this.#isHolding = true;
+    this.#site.keepAlive(true);
+    this.#site.wait(this);
+  }
+
+  #letGo(): void {
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
+    this.#site.keepAlive(false);
+    this.#site.stopWaiting(this);
   }
 }
 

@@ -245,7 +245,8 @@ export class NativeTransport implements Transport, DrainSite {
 
   /** How many operations have not settled. */
   get #unsettled(): number {
-    return this.#underWay.count + this.#settler.failing.size + this.#givenBack.size;
+    const waiting = this.#givenBack.size + this.#parking.size;
+    return this.#underWay.count + this.#settler.failing.size + waiting;
   }
 
   get isIdle(): boolean {
