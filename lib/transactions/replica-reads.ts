@@ -180,11 +180,12 @@ export class ReplicaReads<R> implements Collector, Compound<R> {
     try {
       submitter.submit(operation);
     } catch (error) {
-      if (!(error instanceof BackpressureError || error instanceof ConnectionError)) {
-        this.#settle();
-        throw error;
+      if (error instanceof BackpressureError || error instanceof ConnectionError) {
+        this.fail(operation, error);
+        return;
       }
-      this.fail(operation, error);
+      this.#withdraw();
+      throw error;
     }
   }
 
@@ -201,6 +202,10 @@ export class ReplicaReads<R> implements Collector, Compound<R> {
 
   #settle(): void {
     this.#isSettled = true;
+    this.#withdraw();
+  }
+
+  #withdraw(): void {
     this.#stopListening?.();
     for (const operation of this.#copies.keys()) this.#submitter?.cancel(operation);
     this.#copies.clear();

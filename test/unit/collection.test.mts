@@ -281,6 +281,32 @@ describe('reads of replicas', () => {
   });
 });
 
+describe('reads that a context starts later', () => {
+  const calls: [name: string, call: (orders: CollectionView) => Promise<unknown>][] = [
+    ['getAnyReplica', (orders) => orders.getAnyReplica('k')],
+    ['getAllReplicas', (orders) => orders.getAllReplicas('k')],
+    ['getMany', (orders) => orders.getMany(['a', 'b'])],
+  ];
+  for (const [name, call] of calls)
+    test(`${name} rejects when one of them is refused`, async () => {
+      const { target, orders } = view();
+      let staged: Compound<unknown> | undefined;
+      target.dispatchMany = (many) => {
+        staged = many;
+        return many.promise;
+      };
+      const read = call(orders);
+      const refusal = new InvalidArgumentError('key', { context: { argument: 'key' } });
+      target.onSubmit = () => {
+        if (target.operations.length === 1) throw refusal;
+      };
+      assert.throws(() => staged?.start(target), refusal);
+      staged?.discard(refusal);
+      await assert.rejects(read, refusal);
+      assert.ok(target.cancelled.includes(target.last));
+    });
+});
+
 describe('on engines without collections', () => {
   test('an UnsupportedError names the engine and what it has not, at the call', async () => {
     for (const [url, options, engine] of [
