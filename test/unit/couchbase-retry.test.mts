@@ -63,15 +63,27 @@ describe('the retry policy', () => {
             );
         });
 
-  test('tries nothing again whose time would be over by then', () => {
-    for (const remaining of [0, -5, 1, 100]) {
-      assert.deepEqual(decide({ ...failure, reason: 'not my partition', remaining }), {
+  test('shortens the last pauses so that the time is used to its end', () => {
+    const pauses: [remaining: number, pause: number][] = [
+      [1021, 1000],
+      [1020, 1000],
+      [839, 819],
+      [40, 20],
+      [10, 5],
+      [2, 1],
+    ];
+    for (const [remaining, delay] of pauses)
+      assert.deepEqual(decide({ ...failure, retries: 6, remaining }), {
+        action: 'retry',
+        delay,
+        refresh: undefined,
+      });
+    for (const remaining of [1.9, 1, 0, -5])
+      assert.deepEqual(decide({ ...failure, retries: 6, remaining }), {
         action: 'fail',
         isLate: true,
         isAmbiguous: false,
       });
-    }
-    assert.equal(decide({ ...failure, reason: 'not my partition', remaining: 101 }).action, 'retry');
   });
 
   test('gives up what breaks one connection after the other', () => {

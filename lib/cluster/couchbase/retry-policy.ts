@@ -86,8 +86,11 @@ export type Decision =
   | { readonly action: 'fail'; readonly isLate: boolean; readonly isAmbiguous: boolean };
 
 const BACK_OFF = [1, 10, 50, 100, 500, 1000] as const;
+const SHORTEST_PAUSE = 1;
 const SHORTEST_HAND_OVER = 100;
 const LONGEST_PAUSE = 1000;
+/** ms for the last attempt, where there are twice as many; otherwise half of the remaining time. */
+const LAST_ATTEMPT = 20;
 /** The limit of every pause of an error map. */
 const LONGEST_SPECIFIED = 60_000;
 
@@ -98,13 +101,17 @@ export function decide(failure: Failure): Decision {
   const written = failure.written && !isCertain;
   const isOver = spec !== undefined && spec.longest > 0 && spent > spec.longest;
   const may = mayRetry({ idempotent, written, late: false, blamed }) && !isOver;
-  const delay = pauseOf(failure);
-  const isLate = delay >= failure.remaining;
+  const latest = latestPause(failure.remaining);
+  const delay = Math.min(pauseOf(failure), latest);
+  const isLate = latest < SHORTEST_PAUSE;
   if (may && !isLate) return { action: 'retry', delay, refresh };
   return { action: 'fail', isLate: may && isLate, isAmbiguous: written && !idempotent };
 }
 
-/** The pause before the next attempt in ms. */
+/** The longest pause in ms that leaves time for another attempt. */
+const latestPause = (remaining: number): number => Math.max(remaining - LAST_ATTEMPT, remaining / 2);
+
+/** The pause before the next attempt in ms, if there is time. */
 function pauseOf({ reason, retries, spec }: Failure): number {
   if (spec !== undefined && reason === 'error map') return specifiedPause(spec, retries);
   const rule: Rule = POLICY[reason];
