@@ -256,8 +256,9 @@ void Connection::fail(uint32_t cause) {
   if (!fault.empty()) said = std::as_bytes(std::span(fault));
   const bool was_established = is_established();
   const bool may_speak_otherwise = state_ == State::kHandshake && !is_understood(cause);
+  const auto step = state_ == State::kHandshake ? static_cast<uint32_t>(inbox_.handshake().due_index()) : 0;
   state_ = State::kIdle;
-  flights_.control(id_, layout::kOutcomeDisconnected, cause, said, may_speak_otherwise ? 1 : 0);
+  flights_.control(id_, layout::kOutcomeDisconnected, cause, said, (may_speak_otherwise ? 1 : 0) | step << 8);
   inbox_.reset();
   ahead_.clear();
   tell_meter();

@@ -48,8 +48,9 @@ inline constexpr uint32_t kRecordSlot = 0;
 inline constexpr uint32_t kRecordOutcome = 1;  // outcome | kOutcome… bits | status << kOutcomeStatusShift
 // Flags: those of a record's value. For Couchbase's other answers, the number of bytes before the value
 // itself; for kOutcomeRefused, the value's length; for kOutcomeDisconnected, 1 when the peer may speak
-// another protocol; for kCauseOtherProtocol, 1 when the operation waits for a kFlushAll; for kOutcomeNotice,
-// as for other answers, and from bit 8 on the number of bytes of a key that follow those.
+// another protocol, and from bit 8 on the index of the step of the handshake that was not answered as it
+// should be; for kCauseOtherProtocol, 1 when the operation waits for a kFlushAll; for kOutcomeNotice, as for
+// other answers, and from bit 8 on the number of bytes of a key that follow those.
 inline constexpr uint32_t kRecordFlags = 2;
 inline constexpr uint32_t kRecordValueOffset =
     3;  // into the slab; with kOutcomeLargeBit an index for takeLarge()

@@ -4,6 +4,7 @@ import {
   AuthenticationError,
   CasMismatchError,
   ClosedError,
+  ConnectionError,
   type CouchbaseConnectOptions,
   type CouchbaseUrl,
   connect,
@@ -302,6 +303,33 @@ describe('what a server has certainly not done', () => {
   });
 });
 
+describe('the error of an operation that waited in vain tells why', () => {
+  const isLate = (why: RegExp, Cause: new (message: string) => Error) => (error: unknown) =>
+    error instanceof TimeoutError &&
+    !error.ambiguous &&
+    why.test(error.message) &&
+    error.cause instanceof Cause;
+
+  test('no server had the partition', async () => {
+    await using ready = await started();
+    const status = ClusterStatus.notMyVbucket;
+    await ready.cluster.fault({ opcode: 'set', action: { kind: 'status', status } });
+    const written = ready.db.upsert('k', 1, { timeout: 200 });
+    await assert.rejects(written, isLate(/no server that was asked has the partition/, ServerError));
+  });
+
+  test('no server told the id of the collection', async () => {
+    await using ready = await started();
+    const status = ClusterStatus.temporaryFailure;
+    await ready.cluster.fault({ opcode: 'collectionsGetId', action: { kind: 'status', status } });
+    const written = ready.orders.upsert('k', 1, { timeout: 200 });
+    await assert.rejects(
+      written,
+      isLate(/id of the collection shop.orders is not known.*0x86/, ConnectionError),
+    );
+  });
+});
+
 test('a record keeps its expiry when it is asked to', async () => {
   await using ready = await started();
   const { cluster, orders } = ready;
@@ -357,6 +385,14 @@ describe('refused', () => {
       connect(cluster.url as CouchbaseUrl, { ...LOGIN, mechanism: 'X' as never }),
       InvalidArgumentError,
     );
+    for (const mechanism of ['PLAIN', 'SCRAM-SHA1'] as const) {
+      const url = cluster.url.replace(/[^/]*$/, 'nobody') as CouchbaseUrl;
+      const joining = connect(url, { ...LOGIN, mechanism, connectTimeout: 300 });
+      await assert.rejects(
+        joining,
+        (error) => error instanceof ConnectionError && /no bucket "nobody"/.test(error.message),
+      );
+    }
     assert.throws(() => db.invalidate('k'), UnsupportedError);
     assert.throws(() => db.setServers([]), UnsupportedError);
     assert.throws(() => db.events, UnsupportedError);

@@ -463,6 +463,22 @@ TEST_P(Negotiation, AServerThatDoesNotProveItselfIsRefused) {
   EXPECT_EQ(client_->last_cause(), layout::kCauseCredentials);
 }
 
+TEST_P(Negotiation, ARefusalTellsWhichStepItIsOf) {
+  ASSERT_NO_FATAL_FAILURE(start_negotiating());
+  ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 12")));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kErrorMap, ""));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x21, "challenge", kContinue));
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(2));
+  supply(binary_request(0x22, "SCRAM", "proof"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x22, "signature"));
+  ASSERT_NO_FATAL_FAILURE(wait_until_told(3));
+  supply(binary_request(kSelect, "bucket"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(kSelect, "", 0x01));
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeDisconnected) > 0; }));
+  EXPECT_EQ(client_->last_cause(), layout::kCauseHandshake);
+  EXPECT_EQ(client_->events().back().flags >> 8, 4u);
+}
+
 TEST_P(Negotiation, AServerWithoutTheFeaturesMaySpeakAnotherProtocol) {
   ASSERT_NO_FATAL_FAILURE(start_negotiating());
   ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 0b")));

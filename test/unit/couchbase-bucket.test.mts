@@ -29,6 +29,12 @@ function bucketWith(ask: (path: string) => Promise<{ manifest: bigint; id: numbe
   return { bucket, words, timers, refreshes: () => refreshes };
 }
 
+/** What the operation waits for, if it does. */
+async function whenReady(bucket: Bucket, operation: Operation, words: Uint32Array): Promise<void> {
+  const wait = bucket.prepare(operation, words, 60_000);
+  if (typeof wait !== 'number') await wait.until;
+}
+
 const ofOrders = (kind: Kind = Kind.upsert): Operation => {
   const operation = new Operation(kind, 'k', 'v', undefined, undefined);
   operation.collection = { scope: 'shop', name: 'orders' };
@@ -49,7 +55,7 @@ test('an operation says its collection, its format and what it asks for', async 
   operation.flags = FLAGS_JSON;
   const document = { ...documentDetails(), durability: 'majority' as const, preservesExpiry: true };
   operation.details = { ...details(), timeout: 2000, document };
-  await bucket.prepare(operation, words, 5000);
+  await whenReady(bucket, operation, words);
   const bits = bucket.prepare(operation, words, 5000);
   assert.equal(bits, layout.CODE_EXTENDED | layout.CODE_PRESERVES_EXPIRY);
   assert.equal(words[layout.PARAM_COLLECTION], 9);
@@ -103,12 +109,12 @@ test('a collection that a server does not know is asked for again, until it is c
   let id = 8;
   const { bucket, words } = bucketWith(async () => ({ manifest: 5n, id: ++id }));
   const operation = ofOrders();
-  await bucket.prepare(operation, words, 60_000);
+  await whenReady(bucket, operation, words);
   assert.equal(bucket.prepare(operation, words, 60_000), layout.CODE_EXTENDED);
   const says = (manifest: string) => () => Buffer.from(JSON.stringify({ manifest_uid: manifest }));
   const status = CouchbaseStatus.unknownCollection;
   assert.equal(typeof bucket.retry(operation, status, says('6')), 'object');
-  await bucket.prepare(operation, words, 60_000);
+  await whenReady(bucket, operation, words);
   void bucket.prepare(operation, words, 60_000);
   assert.equal(words[layout.PARAM_COLLECTION], 10);
   assert.equal(bucket.retry(operation, status, says('5')), undefined);
@@ -116,16 +122,28 @@ test('a collection that a server does not know is asked for again, until it is c
 
 test('an id that no server could tell is asked for again later; that there is none is final', async () => {
   let fault: Error = new Error('nobody answers');
-  const { bucket, words, timers } = bucketWith(() => Promise.reject(fault));
-  const waiting = bucket.prepare(ofOrders(), words, 60_000) as Promise<unknown>;
+  let asked = 0;
+  const { bucket, words, timers } = bucketWith(() => {
+    asked += 1;
+    return Promise.reject(fault);
+  });
+  const wait = bucket.prepare(ofOrders(), words, 60_000);
+  assert.ok(typeof wait !== 'number');
+  assert.equal(wait.why(), undefined);
   let isOver = false;
-  void waiting.then(() => {
+  const waiting = wait.until.then(() => {
     isOver = true;
   });
   while (timers.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(isOver, false);
+  assert.equal(wait.why(), fault);
+  assert.equal(bucket.prepare(ofOrders(), words, 60_000), wait);
   timers.pass(100);
   await waiting;
+  assert.equal(asked, 1);
+  const again = bucket.prepare(ofOrders(), words, 60_000);
+  assert.ok(typeof again !== 'number');
+  assert.equal(again.why(), fault);
   fault = new ServerError('there is none');
-  await assert.rejects(bucket.prepare(ofOrders(), words, 60_000) as Promise<unknown>, fault);
+  await assert.rejects(again.until, fault);
 });

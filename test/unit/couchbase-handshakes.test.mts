@@ -6,6 +6,7 @@ import { ScramDialog } from '../../lib/engines/couchbase/login.ts';
 import type { Dialog } from '../../lib/engines/network/dialect.ts';
 import { Handshakes } from '../../lib/engines/network/handshakes.ts';
 import { AuthenticationError } from '../../lib/errors.ts';
+import * as layout from '../../lib/native/layout.ts';
 
 const CREDENTIALS = { username: 'ada', password: 'secret' };
 
@@ -17,7 +18,7 @@ test('with PLAIN everything is said at once; by SCRAM the password is never said
   assert.ok(plain.every(({ waits, asks }) => !waits && !asks));
   assert.ok(Buffer.concat(plain.map(({ request }) => request)).includes('\0ada\0secret'));
   assert.equal(plainHandshake(undefined, 'shop').length, plain.length - 1);
-  const scram = scramHandshake();
+  const scram = scramHandshake('shop');
   assert.deepEqual(
     scram.map(({ asks = false }) => asks),
     [false, false, true, true, true, false],
@@ -43,28 +44,56 @@ test('whatever a server says in a login that is not as it should be ends it', as
   await assert.rejects(dialog.answer(Step.step, Buffer.from('v=AAAA')), AuthenticationError);
 });
 
+const handshakesWith = (
+  dialog: (() => Dialog) | undefined,
+  continueHandshake: (connection: number, attempt: number, request: Uint8Array | undefined) => void,
+): Handshakes =>
+  new Handshakes(
+    { continueHandshake },
+    { name: 'couchbase', protocol: layout.PROTOCOL_COUCHBASE, handshake: scramHandshake('shop'), dialog },
+  );
+
+test('why an attempt failed is told once, if that is why', async () => {
+  const { CAUSE_CREDENTIALS, CAUSE_HANDSHAKE, CAUSE_SILENCE } = layout;
+  const handshakes = handshakesWith(
+    () => dialogOf(),
+    () => {},
+  );
+  const fail = (attempt: number) => handshakes.answered(0, attempt, Step.mechanisms, Buffer.from('PLAIN'));
+  await fail(0);
+  const fault = handshakes.ended(0, CAUSE_CREDENTIALS, 0);
+  assert.ok(fault instanceof AuthenticationError);
+  assert.match(fault.message, /supports "PLAIN" but not SCRAM-SHA512/);
+  assert.equal(handshakes.ended(0, CAUSE_CREDENTIALS, 0), undefined);
+  await fail(1);
+  assert.equal(handshakes.ended(0, CAUSE_SILENCE, 0), undefined);
+  assert.equal(handshakes.ended(0, CAUSE_CREDENTIALS, 0), undefined);
+  const bucket = scramHandshake('shop').findIndex(({ refusal }) => refusal !== undefined);
+  assert.match(handshakes.ended(0, CAUSE_HANDSHAKE, bucket)?.message ?? '', /no bucket "shop"/);
+  assert.equal(handshakes.ended(0, CAUSE_HANDSHAKE, Step.hello), undefined);
+});
+
 test('each attempt of each connection has a dialog of its own, and one that fails ends the attempt', async () => {
   const said: unknown[] = [];
-  const handshakes = new Handshakes({
-    continueHandshake: (connection, attempt, request) =>
-      said.push([connection, attempt, request && Buffer.from(request).toString()]),
-  });
   let count = 0;
-  const begin = (): Dialog => {
+  const dialog = (): Dialog => {
     const number = ++count;
     return {
       answer: async (step, value) => {
-        if (value.length === 0) throw new AuthenticationError('no');
+        if (value.length === 0) throw new Error('no');
         return Buffer.from(`${number}:${step}`);
       },
     };
   };
+  const handshakes = handshakesWith(dialog, (connection, attempt, request) =>
+    said.push([connection, attempt, request && Buffer.from(request).toString()]),
+  );
   const value = Buffer.from('x');
-  await handshakes.answered(0, 0, 1, value, begin);
-  await handshakes.answered(0, 0, 2, value, begin);
-  await handshakes.answered(1, 0, 1, value, begin);
-  await handshakes.answered(0, 1, 1, value, begin);
-  await handshakes.answered(0, 1, 2, Buffer.alloc(0), begin);
+  await handshakes.answered(0, 0, 1, value);
+  await handshakes.answered(0, 0, 2, value);
+  await handshakes.answered(1, 0, 1, value);
+  await handshakes.answered(0, 1, 1, value);
+  await handshakes.answered(0, 1, 2, Buffer.alloc(0));
   assert.deepEqual(said, [
     [0, 0, '1:1'],
     [0, 0, '1:2'],

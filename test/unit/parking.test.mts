@@ -46,7 +46,7 @@ function parked(
   operation.course = { deadline: performance.now() + 60_000, collection: 0, retries: 0, failedAt: undefined };
   const outcome = operation.promise();
   outcome.catch(() => {});
-  parking.park(operation, until, cause);
+  parking.park(operation, { until, why: () => cause });
   return { site, timers, parking, operation, outcome };
 }
 
@@ -100,6 +100,10 @@ test('its signal ends it, be it aborted before', async () => {
   const late = parked(Promise.resolve(), { signal: controller.signal });
   await assert.rejects(late.outcome, /no more/);
   assert.equal(late.site.submitted.length, 0);
+  await assert.rejects(
+    parked(Promise.reject(new Error('gone')), { signal: controller.signal }).outcome,
+    /no more/,
+  );
 });
 
 test('it keeps the process alive, also where it has to wait again', async () => {
@@ -111,7 +115,7 @@ test('it keeps the process alive, also where it has to wait again', async () => 
   });
   site.submit = (each) => {
     site.submit = Site.prototype.submit;
-    parking.park(each, again, undefined);
+    parking.park(each, { until: again, why: () => undefined });
   };
   await settled();
   assert.deepEqual([site.holds, parking.size], [1, 1]);

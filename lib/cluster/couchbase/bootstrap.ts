@@ -28,8 +28,8 @@ const LONGEST_PAUSE = 1000;
 /** Gets the first configuration. All seeds are asked at the same time, and repeatedly until one has it. */
 export class Bootstrap {
   /**
-   * Rejects with ConnectionError after the timeout. If all seeds fail for good, rejects at once with that error: an
-   * AuthenticationError, UnsupportedError or InvalidArgumentError.
+   * Rejects after the timeout with ConnectionError, or with AuthenticationError if a seed refuses the login. If all seeds
+   * fail for good, rejects at once with that error: an AuthenticationError, UnsupportedError or InvalidArgumentError.
    */
   readonly state: Promise<ClusterState>;
   readonly #configurations: Configurations;
@@ -117,11 +117,17 @@ export class Bootstrap {
 
   #error(otherwise: string): EvenkeelError {
     const faults = [...this.#faults.values()];
-    const message = `connect: ${faults[0]?.message ?? otherwise}`;
-    const cause = faults.length > 1 ? new AggregateError(faults) : faults[0];
-    return new ConnectionError(message, { cause, context: { op: 'connect' } });
+    const refusal = faults.find((fault) => fault instanceof AuthenticationError);
+    const told = refusal ?? faults.find(isAnswer) ?? faults[0];
+    const message = `connect: ${told?.message ?? otherwise}`;
+    const cause = faults.length > 1 ? new AggregateError(faults) : told;
+    const Kind = refusal === undefined ? ConnectionError : AuthenticationError;
+    return new Kind(message, { cause, context: { op: 'connect' } });
   }
 }
+
+/** It comes from the seed, not from a network that does not reach it. */
+const isAnswer = (fault: Error): boolean => !('errno' in fault);
 
 /** Asking again would not help. */
 const isFinal = (fault: Error): boolean =>

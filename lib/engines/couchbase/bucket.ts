@@ -6,15 +6,15 @@ import { partitionOf } from '../../cluster/couchbase/partition-map';
 import { copiesOf } from '../../cluster/couchbase/replicas';
 import { decide } from '../../cluster/couchbase/retry-policy';
 import { CouchbaseStatus, meaningOf } from '../../cluster/couchbase/statuses';
-import { ServerError } from '../../errors';
 import type { Timers } from '../../event-base/event-base';
 import * as layout from '../../native/layout';
 import { performanceNow } from '../../platform';
 import type { CollectionName, DocumentEngine, StoreSemantics } from '../../transactions/documents';
 import { Kind, type Operation } from '../../transactions/operation';
 import { FLAGS_JSON } from '../../transactions/transcoder';
-import type { Extension, Retry } from '../network/extension';
+import type { Extension, Retry, Wait } from '../network/extension';
 import type { TokenSource } from './answers';
+import { AwaitedIds } from './awaited-ids';
 import { durabilityWord } from './durability';
 import { isIdempotent } from './operations';
 import { encodeLookup, encodeMutation } from './sub-document/encode';
@@ -37,9 +37,6 @@ const LOOKUP_STATUSES: ReadonlySet<number> = new Set([
 const MAP_CHANGED = 0x01;
 const REVISION_BYTES = 16;
 
-/** ms before the id of a collection is asked for again. */
-const PAUSE = 100;
-
 /** A bucket, as its operations are concerned with it: partitions, collections, and what is tried again. */
 export class Bucket implements DocumentEngine, Extension, TokenSource {
   readonly bucket: string;
@@ -48,6 +45,7 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
   readonly #configurations: Configurations;
   readonly #monitor: ConfigMonitor;
   readonly #ids: CollectionIds;
+  readonly #awaited: AwaitedIds;
   readonly #timers: Timers;
 
   constructor(
@@ -61,6 +59,7 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     this.#configurations = configurations;
     this.#monitor = monitor;
     this.#ids = ids;
+    this.#awaited = new AwaitedIds(ids, timers, () => monitor.refresh());
     this.#timers = timers;
   }
 
@@ -81,7 +80,7 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     return copiesOf(map, partition, serverGroup).map(({ copy }) => copy);
   }
 
-  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Promise<unknown> {
+  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Wait {
     const { collection, details, flags } = operation;
     const timeout = details?.timeout ?? usualTimeout;
     operation.course ??= {
@@ -90,8 +89,8 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
       retries: 0,
       failedAt: undefined,
     };
-    const id = collection === undefined ? 0 : this.#ids.idOf(collection.scope, collection.name);
-    if (typeof id !== 'number') return id.catch((error) => this.#withoutId(error));
+    const id = collection === undefined ? 0 : this.#awaited.idOf(collection);
+    if (typeof id !== 'number') return id;
     operation.course.collection = id;
     const document = details?.document;
     const isMutation = operation.kind === Kind.mutateIn;
@@ -127,13 +126,6 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
 
   isSuccess(kind: Kind, status: number): boolean {
     return kind === Kind.lookupIn && LOOKUP_STATUSES.has(status);
-  }
-
-  /** Where no server could be asked, one can be by and by. What a server has answered is final. */
-  #withoutId(error: unknown): Promise<void> {
-    if (error instanceof ServerError) throw error;
-    this.#monitor.refresh();
-    return this.#pause(PAUSE);
   }
 
   retry(operation: Operation, status: number, body: () => Buffer): Retry | undefined {

@@ -1,8 +1,9 @@
+import { shown } from '../../arguments';
 import { type Mechanism, plainMessage } from '../../cluster/couchbase/mechanisms';
 import { CouchbaseStatus } from '../../cluster/couchbase/statuses';
 import type { Credentials } from '../../cluster/credentials';
-import type { NativeStep } from '../../native/addon';
 import * as layout from '../../native/layout';
+import type { Step as HandshakeStep } from '../network/dialect';
 
 // kv_engine's BinaryProtocol.md.
 const REQUEST_MAGIC = 0x80;
@@ -38,9 +39,9 @@ const AGENT = '{"a":"evenkeel"}';
 /** The steps of a login by SCRAM, by their indexes. */
 export const Step = { hello: 0, mechanisms: 1, auth: 2, step: 3 } as const;
 
-const VERSION: NativeStep = { ...step(OPCODE_VERSION), tellsVersion: true };
+const VERSION: HandshakeStep = { ...step(OPCODE_VERSION), tellsVersion: true };
 
-function helloStep(): NativeStep {
+function helloStep(): HandshakeStep {
   const features = Object.values(FEATURES);
   const list = Buffer.alloc(features.length * 2);
   for (const [i, feature] of features.entries()) list.writeUInt16BE(feature, i * 2);
@@ -48,16 +49,19 @@ function helloStep(): NativeStep {
 }
 
 /** All of it leaves at once. */
-export function plainHandshake(credentials: Credentials | undefined, bucket: string): readonly NativeStep[] {
+export function plainHandshake(
+  credentials: Credentials | undefined,
+  bucket: string,
+): readonly HandshakeStep[] {
   const login =
     credentials === undefined
       ? []
       : [{ ...step(OPCODE_SASL_AUTH, 'PLAIN', plainMessage(credentials)), authenticates: true }];
-  return [helloStep(), ...login, step(OPCODE_SELECT_BUCKET, bucket), VERSION];
+  return [helloStep(), ...login, { ...step(OPCODE_SELECT_BUCKET, bucket), ...refusalOf(bucket) }, VERSION];
 }
 
 /** The bucket is asked for, too, because the server's signature is looked at before. */
-export function scramHandshake(): readonly NativeStep[] {
+export function scramHandshake(bucket: string): readonly HandshakeStep[] {
   const asked = { request: new Uint8Array(0), asks: true };
   return [
     helloStep(),
@@ -70,10 +74,14 @@ export function scramHandshake(): readonly NativeStep[] {
       authenticates: true,
     },
     { ...asked, code: OPCODE_SASL_STEP, tells: true, authenticates: true },
-    { ...asked, code: OPCODE_SELECT_BUCKET },
+    { ...asked, code: OPCODE_SELECT_BUCKET, ...refusalOf(bucket) },
     { ...VERSION, waits: true },
   ];
 }
+
+const refusalOf = (bucket: string): { refusal: string } => ({
+  refusal: `there is no bucket ${shown(bucket)}, or the user may not use it`,
+});
 
 export const authRequest = (mechanism: Mechanism, message: string): Uint8Array =>
   step(OPCODE_SASL_AUTH, mechanism, message).request;
@@ -83,7 +91,7 @@ export const stepRequest = (mechanism: Mechanism, message: string): Uint8Array =
 
 export const selectRequest = (bucket: string): Uint8Array => step(OPCODE_SELECT_BUCKET, bucket).request;
 
-function step(opcode: number, key = '', value: string | Uint8Array = ''): NativeStep {
+function step(opcode: number, key = '', value: string | Uint8Array = ''): HandshakeStep {
   const body = Buffer.concat([Buffer.from(key), Buffer.from(value)]);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt8(REQUEST_MAGIC, 0);

@@ -127,7 +127,7 @@ function wireOf(credentials: Credentials | undefined, usable: readonly Mechanism
     return { ...wire, handshake: plainHandshake(credentials, bucket) };
   const passwords = new SaltedPasswords(credentials.password);
   const dialog = () => new ScramDialog(credentials, passwords, usable, bucket);
-  return { ...wire, handshake: scramHandshake(), dialog };
+  return { ...wire, handshake: scramHandshake(bucket), dialog };
 }
 
 function pollOf(given: number = USUAL_POLL): number {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
-import { AuthenticationError } from '../../errors';
+import { AuthenticationError, ServerError } from '../../errors';
 import * as layout from '../../native/layout';
 import { excerpt } from '../../text';
 
@@ -59,21 +59,36 @@ export function causeError(cause: number, said: Uint8Array = new Uint8Array(0), 
   if (cause === layout.CAUSE_TLS) {
     const fault =
       said.length === 0 ? 'the connection is broken' : excerpt(Buffer.from(said).toString(), LONGEST_FAULT);
-    return Object.assign(new Error(`TLS: ${fault}`), { code: 'EPROTO' });
+    return protocolFault(`TLS: ${fault}`);
   }
   if (cause === layout.CAUSE_CREDENTIALS)
     return new AuthenticationError('the server refuses the credentials');
+  if (cause === layout.CAUSE_SENT_BACK)
+    return new ServerError('no server that was asked has the partition of the key', { retryable: true });
   const words = said.length === 0 ? '' : `; it said ${quote(said)}`;
   if (cause === layout.CAUSE_UNAUTHENTICATED)
     return new AuthenticationError(`the server wants authentication: give a username and a password${words}`);
-  if (cause > layout.CAUSE_PROTOCOL) {
-    return Object.assign(new Error(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}${besides}`), {
-      code: 'EPROTO',
-    });
-  }
+  if (cause > layout.CAUSE_PROTOCOL)
+    return protocolFault(`${PROTOCOL[cause] ?? `protocol fault ${cause}`}${words}${besides}`);
   const code = getSystemErrorName(-cause);
   return Object.assign(new Error(`connection failed: ${code}${words}${besides}`), { code, errno: -cause });
 }
+
+export const protocolFault = (message: string): Error =>
+  Object.assign(new Error(message), { code: 'EPROTO' });
+
+/** How a connection, or an attempt to make one, has ended. */
+export interface Ending {
+  /** An errno or CAUSE_…. */
+  readonly cause: number;
+  /** The first bytes of a peer that failed the handshake, or what is wrong with TLS. */
+  readonly said: Uint8Array;
+  /** If more is known than that. */
+  readonly fault: Error | undefined;
+}
+
+export const endingError = ({ cause, said, fault }: Ending, besides = ''): Error =>
+  fault ?? causeError(cause, said, besides);
 
 const MOST_BYTES = 32;
 

@@ -9,6 +9,7 @@ import * as layout from '../../native/layout';
 import { bucketsOf, latencyOf } from '../../observability/latency';
 import { type NodeCounts, type NodeStats, nodeCounts } from '../../observability/stats';
 import type { Operation } from '../../transactions/operation';
+import type { Ending } from './causes';
 import type { ClusterView } from './cluster-view';
 import { Connector, type ConnectorOptions, type Surroundings } from './connector';
 import type { Dialect } from './dialect';
@@ -172,18 +173,16 @@ export class Cluster implements ClusterView {
     this.#lookForUnconnected();
   }
 
-  /**
-   * `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands; `maySpeakOtherwise`: who is perhaps a
-   * server that speaks another protocol.
-   */
-  disconnected(connection: number, cause: number, said: Uint8Array, maySpeakOtherwise: boolean): void {
+  /** `maySpeakOtherwise`: the peer is perhaps a server that speaks another protocol. */
+  disconnected(connection: number, ending: Ending, maySpeakOtherwise: boolean): void {
     const connector = this.#connectorOf(connection);
     if (connector === undefined) return;
     const { wire } = connector.choice;
-    const isRefusal = maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(said);
-    const change = isRefusal ? connector.choice.refused(cause) : undefined;
-    if (change !== 'at once') connector.disconnected(connection, cause, said);
-    if (change !== undefined) connector.refusedIn(wire.name, cause, said);
+    const isRefusal =
+      maySpeakOtherwise && connector.version === undefined && !this.#dialect.isFull(ending.said);
+    const change = isRefusal ? connector.choice.refused(ending.cause) : undefined;
+    if (change !== 'at once') connector.disconnected(connection, ending);
+    if (change !== undefined) connector.refusedIn(wire.name, ending);
     if (change !== undefined && this.#isCurrent(connector)) this.#speakOtherwise(connector, change);
     else if (change !== undefined) this.#giveBack(connector, change);
     this.#lookForUnconnected();

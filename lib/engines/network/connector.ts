@@ -9,7 +9,7 @@ import * as layout from '../../native/layout';
 import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
 import { random } from '../../platform';
-import { causeError, isProof } from './causes';
+import { type Ending, endingError, isProof } from './causes';
 import { type Change, isAnswer, type WireChoice } from './wire-choice';
 
 interface Waiter {
@@ -161,10 +161,10 @@ export class Connector {
     tellConnected({ engine, node: this.name, version });
   }
 
-  /** `cause`: an errno or CAUSE_…; `said`: the first bytes of who did not shake hands. */
-  disconnected(connection: number, cause: number, said: Uint8Array): void {
+  disconnected(connection: number, ending: Ending): void {
+    const { cause } = ending;
     const wasConnected = this.#connections.delete(connection);
-    const error = causeError(cause, said, this.#otherAnswer);
+    const error = endingError(ending, this.#otherAnswer);
     const { noOtherWire } = this.#surroundings;
     const mayNotUnderstand = cause === layout.CAUSE_BAD_MAGIC || cause === layout.CAUSE_END_OF_STREAM;
     if (!wasConnected && mayNotUnderstand && noOtherWire !== undefined) error.message += `; ${noOtherWire}`;
@@ -177,8 +177,10 @@ export class Connector {
   }
 
   /** It is not spoken to in this protocol any more, as disconnected() would tell. */
-  refusedIn(wire: string, cause: number, said: Uint8Array): void {
-    this.#otherAnswer = isAnswer(cause) ? `; in the ${wire} protocol ${causeError(cause, said).message}` : '';
+  refusedIn(wire: string, ending: Ending): void {
+    this.#otherAnswer = isAnswer(ending.cause)
+      ? `; in the ${wire} protocol ${endingError(ending).message}`
+      : '';
   }
 
   /** There is no connection any more, or none yet. */

@@ -18,7 +18,7 @@ export class ControlRecords {
     this.#completions = completions;
     this.#cluster = cluster;
     this.#dialect = dialect;
-    this.#handshakes = new Handshakes(native);
+    this.#handshakes = new Handshakes(native, dialect.wires[0]);
   }
 
   /** `outcome`: an OUTCOME_… constant other than OUTCOME_ENDED; `at`: the record. */
@@ -30,7 +30,9 @@ export class ControlRecords {
     if (outcome === layout.OUTCOME_CONNECTED) {
       this.#cluster.connected(connection, this.#completions.text(at));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
-      this.#cluster.disconnected(connection, detail, this.#completions.bytes(this.#native, at), flags === 1);
+      const fault = this.#handshakes.ended(connection, detail, flags >>> 8);
+      const said = this.#completions.bytes(this.#native, at);
+      this.#cluster.disconnected(connection, { cause: detail, said, fault }, (flags & 1) !== 0);
     } else if (outcome === layout.OUTCOME_RETIRED) {
       this.#cluster.retired(connection);
     } else {
@@ -40,12 +42,11 @@ export class ControlRecords {
 
   /** What servers say besides their answers. */
   #hear(outcome: number, connection: number, detail: number, flags: number, value: Buffer): void {
-    const { extension, wires } = this.#dialect;
+    const { extension } = this.#dialect;
     const server = this.#cluster.nameOf(connection);
     if (outcome === layout.OUTCOME_SENT_BACK) extension?.sentBack(server, value);
     else if (outcome === layout.OUTCOME_NOTICE) extension?.noticed(server, detail, value, flags & 0xff);
-    const { dialog } = wires[0] ?? {};
-    if (outcome === layout.OUTCOME_HANDSHAKE && dialog !== undefined)
-      void this.#handshakes.answered(connection, flags, detail, value, dialog);
+    else if (outcome === layout.OUTCOME_HANDSHAKE)
+      void this.#handshakes.answered(connection, flags, detail, value);
   }
 }

@@ -14,13 +14,19 @@ export interface Dialog {
   answer(step: number, value: Buffer): Promise<Uint8Array>;
 }
 
+/** A step of a handshake. */
+export interface Step extends NativeStep {
+  /** What it means that the server refuses it, for messages. */
+  readonly refusal?: string | undefined;
+}
+
 /** A protocol that a server may speak. */
 export interface Wire {
   readonly name: string;
   /** A PROTOCOL_… constant of the layout. */
   readonly protocol: number;
   /** The first requests on each connection. */
-  readonly handshake: readonly NativeStep[];
+  readonly handshake: readonly Step[];
   /** Of a handshake with steps that ask for their requests. */
   readonly dialog?: (() => Dialog) | undefined;
 }

@@ -1,15 +1,20 @@
 import type { Kind, Operation } from '../../transactions/operation';
 
+/** What keeps an operation from being submitted. */
+export interface Wait {
+  /** Resolves when it may be submitted; if it rejects, so does the operation. */
+  readonly until: Promise<unknown>;
+  /** Why it was not done before, for its error at the deadline. */
+  why(): Error | undefined;
+}
+
 /** 'late': it could be retried, but there is no time left. */
 export type Retry = { readonly after: Promise<unknown> } | 'late';
 
 /** What an engine adds to its operations beyond key, value and details. */
 export interface Extension {
-  /**
-   * Writes further parameters of the call. Returns CODE_… bits, or a promise that must resolve before the operation can
-   * be submitted; if that rejects, so does the operation.
-   */
-  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Promise<unknown>;
+  /** Writes further parameters of the call. Returns CODE_… bits, or what the operation has to wait for first. */
+  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Wait;
   /** A server has returned an operation because it does not have its partition. `configuration` may be empty. */
   sentBack(server: string, configuration: Buffer): void;
   /** A server has sent a notice. `beside` is the number of bytes of `value` before the key. */

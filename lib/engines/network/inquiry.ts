@@ -7,7 +7,7 @@ import * as layout from '../../native/layout';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import { commonFlagsTranscoder } from '../../transactions/transcoder';
 import type { Management } from '../management';
-import { causeError } from './causes';
+import { causeError, endingError } from './causes';
 import { Completions } from './completions';
 import type { Wire } from './dialect';
 import { Handshakes } from './handshakes';
@@ -121,7 +121,7 @@ class Inquiry {
       this.#onBaseClosed,
     );
     this.#native = native;
-    this.#handshakes = new Handshakes(native);
+    this.#handshakes = new Handshakes(native, wire);
     native.addServer(0, wire.protocol, wire.handshake, nameToVerify(server, tls), false, false);
     words[layout.PARAM_CODE] = code;
     if (value === undefined) native.submitTo(0, argument);
@@ -154,21 +154,21 @@ class Inquiry {
     const word = records[at + layout.RECORD_OUTCOME] as number;
     const outcome = word & layout.OUTCOME_MASK;
     const cause = records[at + layout.RECORD_DETAIL] as number;
+    const flags = records[at + layout.RECORD_FLAGS] as number;
     if (outcome === layout.OUTCOME_ENDED) this.#base?.release(this.#onBaseClosed);
     if (this.#isOver) return;
     if (outcome === layout.OUTCOME_ANSWERED) {
       const bytes = this.#completions.bytes(native, at);
       const status = word >>> layout.OUTCOME_STATUS_SHIFT;
-      const beside = records[at + layout.RECORD_FLAGS] as number;
-      this.#end(() => this.#resolve({ status, bytes, beside }));
+      this.#end(() => this.#resolve({ status, bytes, beside: flags }));
     } else if (outcome === layout.OUTCOME_DISCONNECTED) {
       this.#failures += 1;
-      this.#lastFault = causeError(cause, this.#completions.bytes(native, at));
+      const said = this.#completions.bytes(native, at);
+      const fault = this.#handshakes?.ended(0, cause, flags >>> 8);
+      this.#lastFault = endingError({ cause, said, fault });
       if (this.#failures >= this.#addresses.length) this.#fail(this.#lastFault);
-    } else if (outcome === layout.OUTCOME_HANDSHAKE && this.#question.wire.dialog !== undefined) {
-      const attempt = records[at + layout.RECORD_FLAGS] as number;
-      const value = this.#completions.bytes(native, at);
-      void this.#handshakes?.answered(0, attempt, cause, value, this.#question.wire.dialog);
+    } else if (outcome === layout.OUTCOME_HANDSHAKE) {
+      void this.#handshakes?.answered(0, flags, cause, this.#completions.bytes(native, at));
     } else if (outcome === layout.OUTCOME_OFFLINE) {
       this.#fail(this.#lastFault); // the login was refused
     } else if (outcome === layout.OUTCOME_LOST || outcome === layout.OUTCOME_REFUSED) {

@@ -1,9 +1,10 @@
-import { type EvenkeelError, TimeoutError } from '../../errors';
+import { EvenkeelError, TimeoutError } from '../../errors';
 import type { Registration, Timers } from '../../event-base/event-base';
-import { performanceNow } from '../../platform';
+import { performanceNow, queueMicrotask } from '../../platform';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { Waiting } from '../../transactions/compound';
 import { details, nameOf, type Operation } from '../../transactions/operation';
+import type { Wait } from './extension';
 
 /** Where operations are submitted. */
 export interface ParkingSite {
@@ -33,21 +34,18 @@ export class Parking implements Waiting {
     return this.#parked.size;
   }
 
-  /** `cause`: why it was not done before. */
-  park(operation: Operation, until: Promise<unknown>, cause: EvenkeelError | undefined): void {
+  park(operation: Operation, wait: Wait): void {
     const left = timeLeft(operation);
-    const timer = this.#timers.timer(left, () => this.#fail(operation, lateError(operation, cause)));
+    const timer = this.#timers.timer(left, () => this.#fail(operation, lateError(operation, wait.why())));
     const parked: Parked = { timer, stopListening: undefined };
     this.#parked.set(operation, parked);
     this.#hold();
     const signal = operation.details?.signal;
     if (signal !== undefined)
       parked.stopListening = onAbort(signal, (reason) => this.#fail(operation, reason));
-    const awaited = signal?.aborted ? Promise.reject(reasonOf(signal)) : until;
-    awaited.then(
-      () => this.#end(operation, parked, () => this.#submit(operation)),
-      (error) => this.#end(operation, parked, () => operation.fail(error)),
-    );
+    const fail = (error: unknown): void => this.#end(operation, parked, () => operation.fail(error));
+    if (signal?.aborted) queueMicrotask(() => fail(reasonOf(signal)));
+    wait.until.then(() => this.#end(operation, parked, () => this.#submit(operation)), fail);
   }
 
   /** It is no longer wanted. */
@@ -110,12 +108,12 @@ const timeLeft = ({ course }: Operation): number =>
   Math.max(1, Math.ceil((course?.deadline ?? 0) - performanceNow()));
 
 /** The error of an operation that was certainly not executed before its deadline. */
-export function lateError(operation: Operation, cause: EvenkeelError | undefined): TimeoutError {
+export function lateError(operation: Operation, cause: Error | undefined): TimeoutError {
   const { kind, key, attempts } = operation;
   const op = nameOf(kind);
   const why = cause === undefined ? 'it could not be sent' : cause.message.replace(`${op}: `, '');
   return new TimeoutError(`${op}: not done within its deadline: ${why}`, {
     cause,
-    context: { ...cause?.context, op, key, attempts },
+    context: { ...(cause instanceof EvenkeelError ? cause.context : {}), op, key, attempts },
   });
 }

@@ -349,7 +349,7 @@ export class NativeTransport implements Transport, DrainSite {
       const more = this.#extension.prepare(operation, this.#words, this.#options.timeout);
       if (typeof more !== 'number') {
         this.#settler.keepValue(operation);
-        this.#parking.park(operation, more, undefined);
+        this.#parking.park(operation, more);
         return -1;
       }
       bits |= more;

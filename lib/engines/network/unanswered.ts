@@ -22,7 +22,7 @@ export interface Unanswered {
   readonly written: boolean;
   /** Executing it twice has the same effect as executing it once. */
   readonly idempotent: boolean;
-  /** For OUTCOME_LOST and OUTCOME_REFUSED: an errno or CAUSE_…. */
+  /** For OUTCOME_LOST and OUTCOME_REFUSED: an errno or CAUSE_…. For OUTCOME_TIMED_OUT: CAUSE_SENT_BACK or 0. */
   readonly cause: number;
   /** For OUTCOME_REFUSED: the size of the value in its answer, in bytes. */
   readonly announced: number;
@@ -64,12 +64,11 @@ const isTakenAway = ({ cause, written }: Unanswered): boolean => cause === const
 export function unansweredError(it: Unanswered, op: string, context: ErrorContext): EvenkeelError {
   const ambiguous = it.written && !it.idempotent;
   if (hasTimedOut(it)) {
-    const brokenBy = it.outcome === layout.OUTCOME_LOST ? it.cause : it.lostTo;
-    const broken = brokenBy === 0 ? undefined : causeError(brokenBy);
+    const hindrance = hindranceOf(it);
     let why = 'no answer within its deadline';
     if (it.fault !== undefined) why = `not connected: ${it.fault.message}`;
-    else if (broken !== undefined) why = `${why}: ${broken.message}`;
-    return new TimeoutError(`${op}: ${why}`, { cause: it.fault ?? broken, context, ambiguous });
+    else if (hindrance !== undefined) why = `${why}: ${hindrance.message}`;
+    return new TimeoutError(`${op}: ${why}`, { cause: it.fault ?? hindrance, context, ambiguous });
   }
   if (it.outcome === layout.OUTCOME_REFUSED) return refusedError(it, op, context);
   if (it.outcome === layout.OUTCOME_CLOSED) {
@@ -86,6 +85,13 @@ export function unansweredError(it: Unanswered, op: string, context: ErrorContex
   }
   const cause = causeError(it.cause);
   return new ConnectionError(`${op}: ${cause.message}`, { cause, context, ambiguous });
+}
+
+/** What kept an operation that timed out from being answered. */
+function hindranceOf({ outcome, cause, lostTo }: Unanswered): Error | undefined {
+  const isTold = outcome === layout.OUTCOME_LOST || cause === layout.CAUSE_SENT_BACK;
+  const hindrance = isTold ? cause : lostTo;
+  return hindrance === 0 ? undefined : causeError(hindrance);
 }
 
 /** An answer arrived, and its value was skipped. */
