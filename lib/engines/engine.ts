@@ -6,6 +6,7 @@ import type { ChangeLog } from '../events/change-log';
 import type { HookList } from '../events/hooks';
 import type { TransportStats } from '../observability/stats';
 import type { ClassDefinition } from '../schema/class';
+import type { CollectionName } from '../transactions/documents';
 import type { LoadSite } from '../transactions/loading';
 import type { PreparedTransaction, PrepareOptions } from '../transactions/prepared';
 import type { Records } from '../transactions/records';
@@ -64,7 +65,7 @@ export interface Transport extends LoadSite {
    * Throws what dispatching an operation with these arguments would throw, without starting it. Returns an upper bound
    * of the bytes that it needs in fits().
    */
-  check(key: string, value: string | Uint8Array | undefined): number;
+  check(key: string, value: string | Uint8Array | undefined, collection: CollectionName | undefined): number;
   /** Whether this many operations, with this many bytes in total, would be accepted now. */
   fits(operations: number, bytes: number): boolean;
   /** Whether nothing is under way: no operation and no transaction. */

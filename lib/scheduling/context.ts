@@ -117,7 +117,7 @@ class Stage implements Target {
     let bytes = 0;
     const start = (): Promise<T> => {
       if (hasEnded) throw endedError();
-      bytes = this.#transport.check(operation.key, operation.value);
+      bytes = this.#transport.check(operation.key, operation.value, operation.collection);
       // The caller may reuse its memory as soon as the call has returned.
       if (typeof operation.value === 'object') operation.value = copyOf(operation.value);
       return operation.promise();
@@ -143,7 +143,7 @@ class Stage implements Target {
     let bytes = 0;
     const start = (): Promise<R> => {
       if (hasEnded) throw endedError();
-      for (const key of many.keys) bytes += this.#transport.check(key, undefined);
+      for (const key of many.keys) bytes += this.#transport.check(key, undefined, many.collection);
       return many.promise;
     };
     const promise = this.#outcome(

@@ -8,7 +8,7 @@ export interface Submitter {
   /** How many more operations would be accepted now. */
   available(): number;
   /** Throws what submitting a get of this key would throw. */
-  check(key: string, value: undefined): void;
+  check(key: string, value: undefined, collection: CollectionName | undefined): void;
   /** Throws what the call should throw. */
   submit(operation: Operation): void;
   cancel(operation: Operation): void;

@@ -67,7 +67,8 @@ export class GetMany<R> implements Collector, Compound<R>, Waiting {
       return;
     }
     const room = Math.max(1, submitter.available());
-    for (let i = room; i < this.keys.length; i += 1) submitter.check(this.keys[i] as string, undefined);
+    for (let i = room; i < this.keys.length; i += 1)
+      submitter.check(this.keys[i] as string, undefined, this.collection);
     if (signal !== undefined) this.#stopListening = onAbort(signal, (reason) => this.discard(reason));
     try {
       this.#startNext(submitter, room);

@@ -29,7 +29,7 @@ export class Loads {
     const wanted = checkLoad(key, loader, options, () => this.#site.now());
     const { signal, timeout = this.#site.timeout } = wanted;
     if (signal?.aborted) {
-      this.#site.check(key, undefined);
+      this.#site.check(key, undefined, undefined);
       return Promise.reject(reasonOf(signal));
     }
     const patience = { until: performanceNow() + timeout, signal };

@@ -129,7 +129,7 @@ export class ReplicaReads<R> implements Collector, Compound<R> {
   start(submitter: Submitter): void {
     this.#submitter = submitter;
     const [key = ''] = this.keys;
-    submitter.check(key, undefined);
+    submitter.check(key, undefined, this.collection);
     const signal = this.details?.signal;
     if (signal?.aborted) {
       queueMicrotask(() => this.discard(reasonOf(signal)));

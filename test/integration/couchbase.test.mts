@@ -145,6 +145,31 @@ describe('collections', () => {
     assert.deepEqual(await orders.getMany(['k', 'x']), new Map([['k', 'order']]));
   });
 
+  test('refuse bad arguments at the call, also before their ids are known', async () => {
+    await using ready = await started();
+    const { db, orders } = ready;
+    const refuses = (message: RegExp) => (error: unknown) =>
+      error instanceof InvalidArgumentError &&
+      error.context.argument === 'key' &&
+      message.test(error.message);
+    const long = 'k'.repeat(247);
+    for (let round = 0; round < 2; round += 1) {
+      assert.throws(() => orders.get(''), refuses(/empty/));
+      assert.throws(() => orders.get(7 as never), refuses(/string/));
+      assert.throws(() => orders.upsert(long, 1), refuses(/longer than 246 bytes/));
+      assert.throws(() => orders.getMany(['a', long]), refuses(/longer than 246 bytes/));
+      assert.throws(() => orders.getAnyReplica(long), refuses(/longer than 246 bytes/));
+      const context = db.enter();
+      const staged = context.scope('shop').collection('orders');
+      assert.throws(() => staged.get(long), refuses(/longer than 246 bytes/));
+      context.leave();
+      await orders.upsert('k'.repeat(246), 1);
+    }
+    await db.upsert(long, 1);
+    assert.equal(await db.collection('_default').get(long), 1);
+    assert.throws(() => db.get('k'.repeat(251)), refuses(/longer than 250 bytes/));
+  });
+
   test('that do not exist are an error, and can be used as soon as they do', async () => {
     await using ready = await started();
     const { cluster, db } = ready;

@@ -27,7 +27,7 @@ const dialect: Dialect = {
   isBetterSpokenTo: () => false,
   isFull: () => false,
   engine: 'nobody',
-  longestKey: 10,
+  longestKey: () => 10,
   mayBeUnversioned: false,
   withoutMeta: undefined,
   noSuchOperation: '',

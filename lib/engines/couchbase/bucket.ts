@@ -1,5 +1,10 @@
 import { type HostPort, nameOfServer } from '../../cluster/connection-string';
-import { type CollectionIds, checkCollectionName, manifestOf } from '../../cluster/couchbase/collections';
+import {
+  type CollectionIds,
+  checkCollectionName,
+  isDefaultCollection,
+  manifestOf,
+} from '../../cluster/couchbase/collections';
 import type { ConfigMonitor } from '../../cluster/couchbase/config-monitor';
 import type { Configurations } from '../../cluster/couchbase/configurations';
 import { partitionOf } from '../../cluster/couchbase/partition-map';
@@ -36,6 +41,15 @@ const LOOKUP_STATUSES: ReadonlySet<number> = new Set([
 /** What a server says when there is a newer configuration: its revision, two numbers of 64 bits. */
 const MAP_CHANGED = 0x01;
 const REVISION_BYTES = 16;
+
+/** Bytes. Servers reserve the difference for the id of the collection. */
+const LONGEST_KEY = 250;
+const LONGEST_KEY_ELSEWHERE = 246;
+/** Of a named collection, while its id does not matter. */
+const ANY_ID = 8;
+
+const isNamed = (collection: CollectionName | undefined): boolean =>
+  collection !== undefined && !isDefaultCollection(collection.scope, collection.name);
 
 /** A bucket, as its operations are concerned with it: partitions, collections, and what is tried again. */
 export class Bucket implements DocumentEngine, Extension, TokenSource {
@@ -103,6 +117,15 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     words[layout.PARAM_REPLICA] = document?.replica ?? 0;
     words[layout.PARAM_PARTITION] = 0;
     return layout.CODE_EXTENDED | (document?.preservesExpiry ? layout.CODE_PRESERVES_EXPIRY : 0);
+  }
+
+  prepareCheck(collection: CollectionName | undefined, words: Uint32Array): number {
+    words[layout.PARAM_COLLECTION] = isNamed(collection) ? ANY_ID : 0;
+    return layout.CODE_EXTENDED;
+  }
+
+  longestKey(collection: CollectionName | undefined): number {
+    return isNamed(collection) ? LONGEST_KEY_ELSEWHERE : LONGEST_KEY;
   }
 
   sentBack(server: string, configuration: Buffer): void {

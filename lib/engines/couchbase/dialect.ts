@@ -12,7 +12,7 @@ export const couchbaseDialect = (wire: Wire, bucket: Bucket): Dialect => ({
   isBetterSpokenTo: () => false,
   isFull: () => false,
   engine: 'couchbase',
-  longestKey: 250,
+  longestKey: (collection) => bucket.longestKey(collection),
   mayBeUnversioned: false,
   withoutMeta: 'only memcached has it',
   noSuchOperation: 'the couchbase engine has no such operation',

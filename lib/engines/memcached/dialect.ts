@@ -66,7 +66,7 @@ export const memcachedDialect = (
   isBetterSpokenTo: (version) => credentials === undefined && packVersion(version) >= OLDEST_META,
   isFull: (said) => Buffer.from(said).includes('Too many open connections'),
   engine: 'memcached',
-  longestKey: 250,
+  longestKey: () => 250,
   mayBeUnversioned: true,
   withoutMeta: protocol === 'binary' ? `${ONLY_META}: connect() without protocol: 'binary'` : undefined,
   noSuchOperation: ONLY_META,

@@ -1,6 +1,6 @@
 import type { ErrorContext, EvenkeelError } from '../../errors';
 import type { NativeClient, NativeStep } from '../../native/addon';
-import type { DocumentEngine } from '../../transactions/documents';
+import type { CollectionName, DocumentEngine } from '../../transactions/documents';
 import type { Kind, Operation } from '../../transactions/operation';
 import type { Completions } from './completions';
 import type { Extension } from './extension';
@@ -47,7 +47,7 @@ export interface Dialect {
   /** The engine's name in messages. */
   readonly engine: string;
   /** The longest key, in bytes. */
-  readonly longestKey: number;
+  longestKey(collection: CollectionName | undefined): number;
   /** Whether a server may keep no record versions and return 0n. */
   readonly mayBeUnversioned: boolean;
   /**

@@ -1,3 +1,4 @@
+import type { CollectionName } from '../../transactions/documents';
 import type { Kind, Operation } from '../../transactions/operation';
 
 /** What keeps an operation from being submitted. */
@@ -15,6 +16,8 @@ export type Retry = { readonly after: Promise<unknown> } | 'late';
 export interface Extension {
   /** Writes further parameters of the call. Returns CODE_… bits, or what the operation has to wait for first. */
   prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Wait;
+  /** Writes the parameters on which the check of a key depends. Returns CODE_… bits. */
+  prepareCheck(collection: CollectionName | undefined, words: Uint32Array): number;
   /** A server has returned an operation because it does not have its partition. `configuration` may be empty. */
   sentBack(server: string, configuration: Buffer): void;
   /** A server has sent a notice. `beside` is the number of bytes of `value` before the key. */

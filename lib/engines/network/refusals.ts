@@ -9,6 +9,7 @@ import {
   UnsupportedError,
 } from '../../errors';
 import * as layout from '../../native/layout';
+import type { CollectionName } from '../../transactions/documents';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Cluster } from './cluster';
 import type { Dialect } from './dialect';
@@ -43,12 +44,12 @@ export class Refusals {
   /** `code`: a REFUSED_… constant. */
   errorOf(operation: Operation, code: number): EvenkeelError {
     if (code === layout.REFUSED_OPERATION) return this.#unsupported(operation, this.#dialect.noSuchOperation);
-    return this.#error(code, nameOf(operation.kind));
+    return this.#error(code, nameOf(operation.kind), operation.collection);
   }
 
   /** Of a call that is only checked. */
-  errorOfCheck(code: number): EvenkeelError {
-    return this.#error(code, undefined);
+  errorOfCheck(code: number, collection: CollectionName | undefined): EvenkeelError {
+    return this.#error(code, undefined, collection);
   }
 
   /**
@@ -63,8 +64,9 @@ export class Refusals {
     return takes === true ? layout.CODE_SETS_CAS : layout.CODE_SETS_CAS | layout.CODE_WAITS;
   }
 
-  #error(code: number, op: string | undefined): EvenkeelError {
-    return refusalError(code, op, this.#cluster.onlyName, this.#dialect.longestKey, this.#limits);
+  #error(code: number, op: string | undefined, collection: CollectionName | undefined): EvenkeelError {
+    const longestKey = this.#dialect.longestKey(collection);
+    return refusalError(code, op, this.#cluster.onlyName, longestKey, this.#limits);
   }
 
   #unsupported(operation: Operation, reason: string): UnsupportedError {

@@ -8,7 +8,7 @@ import type { SlowOperations } from '../../observability/slow-operations';
 import type { TransportStats } from '../../observability/stats';
 import { clearTimeout, dateNow, setTimeout } from '../../platform';
 import type { Compound, Waiting } from '../../transactions/compound';
-import type { DocumentEngine } from '../../transactions/documents';
+import type { CollectionName, DocumentEngine } from '../../transactions/documents';
 import { type Details, nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Transport } from '../engine';
@@ -19,7 +19,7 @@ import type { Connector } from './connector';
 import { ControlRecords } from './control-records';
 import type { Dialect } from './dialect';
 import { Drain, type DrainSite } from './drain';
-import type { Extension } from './extension';
+import type { Extension, Wait } from './extension';
 import { GivenBack } from './given-back';
 import { listen } from './listening';
 import { nativeOptionsOf, type ResolvedClientOptions } from './options';
@@ -174,11 +174,10 @@ export class NativeTransport implements Transport, DrainSite {
     if (refused !== undefined) throw refused;
   }
 
-  check(key: string, value: string | Uint8Array | undefined): number {
+  check(key: string, value: string | Uint8Array | undefined, collection: CollectionName | undefined): number {
     if (this.#closed) throw this.#closedError();
-    this.#words[layout.PARAM_CODE] = 0;
-    const bytes = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
-    if (bytes < 0) throw this.#refusals.errorOfCheck(bytes);
+    const bytes = this.#measure(key, value, collection);
+    if (bytes < 0) throw this.#refusals.errorOfCheck(bytes, collection);
     return bytes;
   }
 
@@ -323,6 +322,7 @@ export class NativeTransport implements Transport, DrainSite {
     if (this.#closed && !this.#continuing) return this.#closedError();
     const isBare = detail === undefined && this.#extension === undefined;
     const bits = isBare ? this.#fits : this.#prepare(operation, detail);
+    if (typeof bits !== 'number') return bits;
     if (bits < 0) return undefined;
     const p = this.#words;
     p[layout.PARAM_CODE] = (this.#codes[operation.kind] as number) | bits;
@@ -342,26 +342,39 @@ export class NativeTransport implements Transport, DrainSite {
   }
 
   // Apart from #submit(), as those that follow, which would be too long for V8 to inline.
-  /** The CODE_… bits of the call; less than 0 when its signal has ended it. */
-  #prepare(operation: Operation, detail: Details | undefined): number {
+  /** The CODE_… bits of the call, or why it is refused; less than 0 when its signal has ended it, or it has to wait. */
+  #prepare(operation: Operation, detail: Details | undefined): number | EvenkeelError {
     let bits = this.#fits;
+    if (detail !== undefined) bits |= layout.CODE_DETAILED;
+    if (detail?.newCas !== undefined) bits |= this.#refusals.newCasBits(operation);
     if (this.#extension !== undefined) {
       const more = this.#extension.prepare(operation, this.#words, this.#options.timeout);
-      if (typeof more !== 'number') {
-        this.#settler.keepValue(operation);
-        this.#parking.park(operation, more);
-        return -1;
-      }
+      if (typeof more !== 'number') return this.#park(operation, more) ?? -1;
       bits |= more;
     }
     if (detail === undefined) return bits;
-    bits |= layout.CODE_DETAILED;
-    if (detail.newCas !== undefined) {
-      bits |= this.#refusals.newCasBits(operation);
-    }
     if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return -1;
     this.#parameters.set(operation, detail);
     return bits;
+  }
+
+  #park(operation: Operation, wait: Wait): EvenkeelError | undefined {
+    const { key, value, collection } = operation;
+    const refused = this.#continuing ? 0 : this.#measure(key, value, collection);
+    if (refused < 0) return this.#refused(operation, refused);
+    this.#settler.keepValue(operation);
+    this.#parking.park(operation, wait);
+    return undefined;
+  }
+
+  /** An upper bound of the bytes that it needs, or the REFUSED_… code. */
+  #measure(
+    key: string,
+    value: string | Uint8Array | undefined,
+    collection: CollectionName | undefined,
+  ): number {
+    this.#words[layout.PARAM_CODE] = this.#extension?.prepareCheck(collection, this.#words) ?? 0;
+    return value === undefined ? this.#native.check(key) : this.#native.check(key, value);
   }
 
   #submitValue(operation: Operation, value: string | Uint8Array): void {
