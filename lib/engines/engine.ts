@@ -58,9 +58,9 @@ export interface Transport extends LoadSite {
   flush(): void;
   /**
    * Operations that `start` submits belong together: they are sent in one batch or, on engines with transactions, form
-   * one transaction.
+   * one transaction. `collections`: of all of them, other than the default one.
    */
-  together(start: () => void): void;
+  together(collections: readonly CollectionName[], start: () => void): void;
   /**
    * Throws what dispatching an operation with these arguments would throw, without starting it. Returns an upper bound
    * of the bytes that it needs in fits().

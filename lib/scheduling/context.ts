@@ -6,7 +6,7 @@ import { queueMicrotask } from '../platform';
 import { onAbort, reasonOf } from '../transactions/abort';
 import { type CollectionView, DEFAULT_SCOPE, ScopeView } from '../transactions/collection';
 import type { Compound } from '../transactions/compound';
-import type { DocumentEngine } from '../transactions/documents';
+import type { CollectionName, DocumentEngine } from '../transactions/documents';
 import { countCall, observeMany, observeOperation } from '../transactions/observed';
 import { nameOf, type Operation } from '../transactions/operation';
 import type { Target } from '../transactions/target';
@@ -67,6 +67,7 @@ interface Staged {
   readonly size: number;
   /** An upper bound of its share of the bytes that may be queued. */
   readonly bytes: number;
+  readonly collection: CollectionName | undefined;
   readonly signal: AbortSignal | undefined;
   start(): void;
   reject(error: unknown): void;
@@ -129,6 +130,7 @@ class Stage implements Target {
       op: nameOf(operation.kind),
       size: 1,
       bytes,
+      collection: operation.collection,
       signal: operation.details?.signal,
       start: () => this.#transport.submit(operation),
       reject: (error) => operation.fail(error),
@@ -153,6 +155,7 @@ class Stage implements Target {
       op: many.op,
       size: many.size,
       bytes,
+      collection: many.collection,
       signal: many.details?.signal,
       start: () => many.start(this.#transport),
       reject: (error) => many.discard(error),
@@ -174,7 +177,7 @@ class Stage implements Target {
       }
       return;
     }
-    this.#transport.together(() => {
+    this.#transport.together(collectionsOf(staged), () => {
       for (const each of staged) {
         try {
           each.start();
@@ -215,6 +218,13 @@ class Stage implements Target {
       staged.reject(reason);
     });
   }
+}
+
+function collectionsOf(staged: readonly Staged[]): CollectionName[] {
+  const collections = new Map<string, CollectionName>();
+  for (const { collection } of staged)
+    if (collection !== undefined) collections.set(`${collection.scope}.${collection.name}`, collection);
+  return [...collections.values()];
 }
 
 const endedError = (): ClosedError => new ClosedError('the scheduling context has ended');

@@ -133,6 +133,8 @@ export interface Course {
   readonly deadline: number;
   /** The id of its collection when it was last handed in. */
   collection: number;
+  /** Collections whose ids have to be known before it is handed in, besides its own. */
+  readonly batch: readonly CollectionName[];
   retries: number;
   /** When it was first answered with what made it try again. */
   failedAt: number | undefined;

@@ -393,6 +393,41 @@ test('what a context stages for collections leaves with the rest, or not at all'
   assert.equal(await orders.exists('c'), false);
 });
 
+describe('a context with a collection whose id is not known', () => {
+  test('leaves as a whole when it is known', async () => {
+    await using ready = await started({ record: true });
+    const { cluster, db } = ready;
+    await db.schedule((context) => [
+      context.upsert('first', 1),
+      context.scope('shop').collection('orders').upsert('second', 2),
+      context.getMany(['third']),
+      context.collection('_default').getAnyReplica('fourth'),
+    ]);
+    const [node] = cluster.nodes;
+    assert.ok(node);
+    const keys = (await node.received()).map(({ bytes }) =>
+      bytes.toString('latin1').match(/first|second|third|fourth/g),
+    );
+    assert.deepEqual(
+      keys.filter((each) => each !== null),
+      [['first', 'second', 'third', 'fourth']],
+    );
+  });
+
+  test('fails as a whole when there is no such collection', async () => {
+    await using ready = await started();
+    const { cluster, db } = ready;
+    const context = db.enter();
+    const staged = [
+      context.upsert('first', 1),
+      context.scope('shop').collection('nobody').upsert('second', 2),
+    ];
+    context.leave();
+    for (const each of staged) await assert.rejects(each, /no collection shop.nobody/);
+    assert.equal(await cluster.document('first'), undefined);
+  });
+});
+
 describe('refused', () => {
   test('a wrong password, a bucket that is not there, and what this engine has not', async () => {
     await using ready = await started();

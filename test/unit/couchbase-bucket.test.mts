@@ -31,7 +31,7 @@ function bucketWith(ask: (path: string) => Promise<{ manifest: bigint; id: numbe
 
 /** What the operation waits for, if it does. */
 async function whenReady(bucket: Bucket, operation: Operation, words: Uint32Array): Promise<void> {
-  const wait = bucket.prepare(operation, words, 60_000);
+  const wait = bucket.prepare(operation, words, 60_000, []);
   if (typeof wait !== 'number') await wait.until;
 }
 
@@ -56,13 +56,13 @@ test('an operation says its collection, its format and what it asks for', async 
   const document = { ...documentDetails(), durability: 'majority' as const, preservesExpiry: true };
   operation.details = { ...details(), timeout: 2000, document };
   await whenReady(bucket, operation, words);
-  const bits = bucket.prepare(operation, words, 5000);
+  const bits = bucket.prepare(operation, words, 5000, []);
   assert.equal(bits, layout.CODE_EXTENDED | layout.CODE_PRESERVES_EXPIRY);
   assert.equal(words[layout.PARAM_COLLECTION], 9);
   assert.equal(words[layout.PARAM_MODES], 1);
   assert.equal(words[layout.PARAM_DURABILITY], 1 | (1800 << 8));
   const plain = new Operation(Kind.get, 'k', undefined, undefined, undefined);
-  assert.equal(bucket.prepare(plain, words, 5000), layout.CODE_EXTENDED);
+  assert.equal(bucket.prepare(plain, words, 5000, []), layout.CODE_EXTENDED);
   const { PARAM_COLLECTION, PARAM_MODES, PARAM_DURABILITY, PARAM_REPLICA } = layout;
   for (const at of [PARAM_COLLECTION, PARAM_MODES, PARAM_DURABILITY, PARAM_REPLICA])
     assert.equal(words[at], 0);
@@ -95,7 +95,7 @@ test('what a server has certainly not done is tried again, and answers are answe
   ];
   const outcomeOf = (name: StatusName, kind: Kind, timeout: number) => {
     const operation = new Operation(kind, 'k', 'v', undefined, undefined);
-    void bucket.prepare(operation, words, timeout);
+    void bucket.prepare(operation, words, timeout, []);
     return bucket.retry(operation, CouchbaseStatus[name], NOTHING);
   };
   for (const name of retried) assert.equal(typeof outcomeOf(name, Kind.upsert, 60_000), 'object', name);
@@ -110,12 +110,12 @@ test('a collection that a server does not know is asked for again, until it is c
   const { bucket, words } = bucketWith(async () => ({ manifest: 5n, id: ++id }));
   const operation = ofOrders();
   await whenReady(bucket, operation, words);
-  assert.equal(bucket.prepare(operation, words, 60_000), layout.CODE_EXTENDED);
+  assert.equal(bucket.prepare(operation, words, 60_000, []), layout.CODE_EXTENDED);
   const says = (manifest: string) => () => Buffer.from(JSON.stringify({ manifest_uid: manifest }));
   const status = CouchbaseStatus.unknownCollection;
   assert.equal(typeof bucket.retry(operation, status, says('6')), 'object');
   await whenReady(bucket, operation, words);
-  void bucket.prepare(operation, words, 60_000);
+  void bucket.prepare(operation, words, 60_000, []);
   assert.equal(words[layout.PARAM_COLLECTION], 10);
   assert.equal(bucket.retry(operation, status, says('5')), undefined);
 });
@@ -127,7 +127,7 @@ test('an id that no server could tell is asked for again later; that there is no
     asked += 1;
     return Promise.reject(fault);
   });
-  const wait = bucket.prepare(ofOrders(), words, 60_000);
+  const wait = bucket.prepare(ofOrders(), words, 60_000, []);
   assert.ok(typeof wait !== 'number');
   assert.equal(wait.why(), undefined);
   let isOver = false;
@@ -137,11 +137,11 @@ test('an id that no server could tell is asked for again later; that there is no
   while (timers.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(isOver, false);
   assert.equal(wait.why(), fault);
-  assert.equal(bucket.prepare(ofOrders(), words, 60_000), wait);
+  assert.equal(bucket.prepare(ofOrders(), words, 60_000, []), wait);
   timers.pass(100);
   await waiting;
   assert.equal(asked, 1);
-  const again = bucket.prepare(ofOrders(), words, 60_000);
+  const again = bucket.prepare(ofOrders(), words, 60_000, []);
   assert.ok(typeof again !== 'number');
   assert.equal(again.why(), fault);
   fault = new ServerError('there is none');

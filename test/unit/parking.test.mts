@@ -43,7 +43,13 @@ function parked(
   const timers = new ManualTimers();
   const parking = new Parking(site, timers);
   const operation = new Operation(Kind.upsert, 'k', 'v', { ...details(), signal }, undefined);
-  operation.course = { deadline: performance.now() + 60_000, collection: 0, retries: 0, failedAt: undefined };
+  operation.course = {
+    deadline: performance.now() + 60_000,
+    collection: 0,
+    batch: [],
+    retries: 0,
+    failedAt: undefined,
+  };
   const outcome = operation.promise();
   outcome.catch(() => {});
   parking.park(operation, { until, why: () => cause });

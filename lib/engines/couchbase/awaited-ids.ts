@@ -48,11 +48,27 @@ export class AwaitedIds {
     return id;
   }
 
+  /** Those whose ids are not known; they are asked for. */
+  unknownOf(collections: readonly CollectionName[]): readonly CollectionName[] {
+    return collections.filter((collection) => typeof this.idOf(collection) !== 'number');
+  }
+
+  /** undefined: the ids of all of them are known. */
+  waitFor(collections: readonly CollectionName[]): Wait | undefined {
+    let first: Wait | undefined;
+    for (const collection of collections) {
+      const id = this.idOf(collection);
+      if (typeof id !== 'number') first ??= id;
+    }
+    return first;
+  }
+
   #await(path: string, id: Promise<number>): Wait {
     const awaited = this.#awaited.get(path) ?? new AwaitedId();
     this.#awaited.set(path, awaited);
     awaited.isRunning = true;
     awaited.until = this.#round(path, awaited, id);
+    awaited.until.catch(() => {}); // perhaps nobody waits for it yet
     return awaited;
   }
 

@@ -94,15 +94,23 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     return copiesOf(map, partition, serverGroup).map(({ copy }) => copy);
   }
 
-  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Wait {
+  prepare(
+    operation: Operation,
+    words: Uint32Array,
+    usualTimeout: number,
+    batch: readonly CollectionName[],
+  ): number | Wait {
     const { collection, details, flags } = operation;
     const timeout = details?.timeout ?? usualTimeout;
     operation.course ??= {
       deadline: performanceNow() + timeout,
       collection: 0,
+      batch,
       retries: 0,
       failedAt: undefined,
     };
+    const wait = this.#awaited.waitFor(operation.course.batch);
+    if (wait !== undefined) return wait;
     const id = collection === undefined ? 0 : this.#awaited.idOf(collection);
     if (typeof id !== 'number') return id;
     operation.course.collection = id;
@@ -117,6 +125,10 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     words[layout.PARAM_REPLICA] = document?.replica ?? 0;
     words[layout.PARAM_PARTITION] = 0;
     return layout.CODE_EXTENDED | (document?.preservesExpiry ? layout.CODE_PRESERVES_EXPIRY : 0);
+  }
+
+  unknownOf(collections: readonly CollectionName[]): readonly CollectionName[] {
+    return this.#awaited.unknownOf(collections);
   }
 
   prepareCheck(collection: CollectionName | undefined, words: Uint32Array): number {

@@ -6,6 +6,7 @@ import { queueMicrotask, setImmediate } from '../../platform';
 import type { ClassDefinition } from '../../schema/class';
 import { reasonOf } from '../../transactions/abort';
 import type { Compound, Waiting } from '../../transactions/compound';
+import type { CollectionName } from '../../transactions/documents';
 import { nameOf, type Operation } from '../../transactions/operation';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { MultiRecord, Transport } from '../engine';
@@ -201,7 +202,7 @@ export class EmbeddedTransport implements Transport {
    * The operations submitted by `start` form one transaction; if it fails, those that did not fail themselves get a
    * DiscardedError.
    */
-  together(start: () => void): void {
+  together(_collections: readonly CollectionName[], start: () => void): void {
     const group = new Group();
     this.#group = group;
     try {

@@ -14,8 +14,18 @@ export type Retry = { readonly after: Promise<unknown> } | 'late';
 
 /** What an engine adds to its operations beyond key, value and details. */
 export interface Extension {
-  /** Writes further parameters of the call. Returns CODE_… bits, or what the operation has to wait for first. */
-  prepare(operation: Operation, words: Uint32Array, usualTimeout: number): number | Wait;
+  /** Those of the collections whose ids are not known yet. */
+  unknownOf(collections: readonly CollectionName[]): readonly CollectionName[];
+  /**
+   * Writes further parameters of the call. Returns CODE_… bits, or what the operation has to wait for first. `batch`: the
+   * collections that unknownOf() found among those of the operations with which it is to be sent.
+   */
+  prepare(
+    operation: Operation,
+    words: Uint32Array,
+    usualTimeout: number,
+    batch: readonly CollectionName[],
+  ): number | Wait;
   /** Writes the parameters on which the check of a key depends. Returns CODE_… bits. */
   prepareCheck(collection: CollectionName | undefined, words: Uint32Array): number;
   /** A server has returned an operation because it does not have its partition. `configuration` may be empty. */

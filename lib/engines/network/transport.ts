@@ -57,6 +57,8 @@ export class NativeTransport implements Transport, DrainSite {
   readonly #waiting = new Set<Waiting>();
   /** While what is submitted has been found to fit: CODE_FITS. */
   #fits = 0;
+  /** While what is submitted is to be sent together: the collections without which it cannot be. */
+  #batch = ALONE;
   /** While what is submitted continues a call under way. */
   #continuing = false;
   #whenEnded: (() => void)[] = [];
@@ -261,12 +263,14 @@ export class NativeTransport implements Transport, DrainSite {
   }
 
   /** The end of the tick sends it as one run. */
-  together(start: () => void): void {
+  together(collections: readonly CollectionName[], start: () => void): void {
     this.#fits = layout.CODE_FITS;
+    this.#batch = this.#extension?.unknownOf(collections) ?? ALONE;
     try {
       start();
     } finally {
       this.#fits = 0;
+      this.#batch = ALONE;
     }
   }
 
@@ -348,7 +352,7 @@ export class NativeTransport implements Transport, DrainSite {
     if (detail !== undefined) bits |= layout.CODE_DETAILED;
     if (detail?.newCas !== undefined) bits |= this.#refusals.newCasBits(operation);
     if (this.#extension !== undefined) {
-      const more = this.#extension.prepare(operation, this.#words, this.#options.timeout);
+      const more = this.#extension.prepare(operation, this.#words, this.#options.timeout, this.#batch);
       if (typeof more !== 'number') return this.#park(operation, more) ?? -1;
       bits |= more;
     }
@@ -446,3 +450,5 @@ export class NativeTransport implements Transport, DrainSite {
     if (!this.#whenIdle.isEmpty && this.isIdle) this.#whenIdle.callAll();
   }
 }
+
+const ALONE: readonly CollectionName[] = [];
