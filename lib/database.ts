@@ -26,7 +26,8 @@ import {
 } from './servers';
 import { Side } from './side';
 import { traced } from './stacks';
-import { type CollectionView, DEFAULT_SCOPE, ScopeView } from './transactions/collection';
+import { type CollectionView, ScopeView } from './transactions/collection';
+import { DEFAULT_NAME } from './transactions/documents';
 import type { WriteAdditions } from './transactions/durability';
 import type { PartialResult } from './transactions/gathering';
 import type { Loader, LoadOptions } from './transactions/load-options';
@@ -112,7 +113,7 @@ export class BaseView<
    * (`collection`) for an invalid name.
    */
   collection(name: string): CollectionView {
-    return this.scope(DEFAULT_SCOPE).collection(name);
+    return this.scope(DEFAULT_NAME).collection(name);
   }
 
   /**

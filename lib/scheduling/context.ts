@@ -4,9 +4,9 @@ import { copyOf } from '../foreign';
 import type { Observer } from '../observability/observer';
 import { queueMicrotask } from '../platform';
 import { onAbort, reasonOf } from '../transactions/abort';
-import { type CollectionView, DEFAULT_SCOPE, ScopeView } from '../transactions/collection';
+import { type CollectionView, ScopeView } from '../transactions/collection';
 import type { Compound } from '../transactions/compound';
-import type { CollectionName, DocumentEngine } from '../transactions/documents';
+import { type CollectionName, DEFAULT_NAME, type DocumentEngine } from '../transactions/documents';
 import { countCall, observeMany, observeOperation } from '../transactions/observed';
 import { nameOf, type Operation } from '../transactions/operation';
 import type { Target } from '../transactions/target';
@@ -37,7 +37,7 @@ export class SchedulingContext extends Transactions {
 
   /** A collection of the default scope, likewise. */
   collection(name: string): CollectionView {
-    return this.scope(DEFAULT_SCOPE).collection(name);
+    return this.scope(DEFAULT_NAME).collection(name);
   }
 
   /** The number of staged operations; each key of a getMany counts. */

@@ -1,7 +1,10 @@
 import type { Compound } from './compound';
-import type { CollectionName, DocumentEngine } from './documents';
+import { type CollectionName, DEFAULT_NAME, type DocumentEngine } from './documents';
 import type { Operation } from './operation';
 import type { Target } from './target';
+
+const isDefault = ({ scope, name }: CollectionName): boolean =>
+  scope === DEFAULT_NAME && name === DEFAULT_NAME;
 
 /** A target that sends all operations to one collection. */
 export class CollectionTarget implements Target {
@@ -9,14 +12,14 @@ export class CollectionTarget implements Target {
   readonly mayBeUnversioned;
   readonly withoutMeta;
   readonly #target: Target;
-  readonly #collection: CollectionName;
+  readonly #collection: CollectionName | undefined;
 
   constructor(target: Target, collection: CollectionName) {
     this.transcoder = target.transcoder;
     this.mayBeUnversioned = target.mayBeUnversioned;
     this.withoutMeta = target.withoutMeta;
     this.#target = target;
-    this.#collection = collection;
+    this.#collection = isDefault(collection) ? undefined : collection;
   }
 
   now(): number {

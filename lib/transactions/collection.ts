@@ -204,8 +204,6 @@ export class ScopeView {
   }
 }
 
-export const DEFAULT_SCOPE = '_default';
-
 function semanticsOf({ storeSemantics = 'replace', cas }: MutateInOptions): StoreSemantics {
   if (!SEMANTICS.has(storeSemantics))
     throw invalidArgument(

@@ -9,6 +9,9 @@ export type Durability = 'majority' | 'majorityAndPersistActive' | 'persistToMaj
 /** What mutateIn() requires. 'replace': the record exists. 'insert': it does not exist. 'upsert': either. */
 export type StoreSemantics = 'replace' | 'insert' | 'upsert';
 
+/** The name of the default scope, and of the default collection in it. */
+export const DEFAULT_NAME = '_default';
+
 export interface CollectionName {
   readonly scope: string;
   readonly name: string;

@@ -129,6 +129,8 @@ export function details(): Details {
 
 /** What an engine remembers of an operation that it may try again. */
 export interface Course {
+  /** Counts up with each call. */
+  readonly order: number;
   /** As performance.now() has it. */
   readonly deadline: number;
   /** The id of its collection when it was last handed in. */

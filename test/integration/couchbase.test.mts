@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import {
   AuthenticationError,
   CasMismatchError,
@@ -22,6 +23,7 @@ import {
   UnsupportedError,
 } from '../../lib/index.ts';
 import {
+  ClusterOpcode,
   type ClusterOptions,
   ClusterStatus,
   startCluster,
@@ -306,6 +308,19 @@ describe('what a server has certainly not done', () => {
     assert.equal(db.stats().underWay, 0);
   });
 
+  test('stays before later operations of its key', async () => {
+    await using ready = await started();
+    const { cluster, db } = ready;
+    const status = ClusterStatus.temporaryFailure;
+    const fault = await cluster.fault({ opcode: 'set', times: 4, action: { kind: 'status', status } });
+    const writes = [db.upsert('k', 1)];
+    await fault.waitForHits(4);
+    writes.push(db.upsert('k', 2), db.collection('_default').append('k', '3'));
+    const read = db.get('k');
+    await Promise.all(writes);
+    assert.equal(await read, 23);
+  });
+
   test('ends with its deadline, its signal or its database', async () => {
     await using ready = await started();
     const { cluster, db, orders } = ready;
@@ -391,6 +406,25 @@ test('what a context stages for collections leaves with the rest, or not at all'
   context.fail();
   await assert.rejects(discarded, DiscardedError);
   assert.equal(await orders.exists('c'), false);
+});
+
+test('without implicitFlush nothing is written before flush(), also when the id was not known by then', async () => {
+  await using ready = await started({ record: true }, { implicitFlush: false });
+  const { cluster, db, orders } = ready;
+  const [node] = cluster.nodes;
+  assert.ok(node);
+  const received = async (opcode: number): Promise<number> =>
+    (await node.commands()).filter((command) => command.opcode === opcode).length;
+  const written = orders.upsert('k', 1);
+  while ((await received(ClusterOpcode.collectionsGetId)) === 0) await setImmediate();
+  await using other = await join(cluster);
+  for (let i = 0; i < 10; i += 1) await other.get('k');
+  assert.equal(await received(ClusterOpcode.set), 0);
+  db.flush();
+  await written;
+  const flushed = db.scope('shop').collection('orders').get('k');
+  db.flush();
+  assert.equal(await flushed, 1);
 });
 
 describe('a context with a collection whose id is not known', () => {

@@ -35,9 +35,6 @@ export function checkCollectionName(argument: 'scope' | 'collection', name: unkn
 /** More than a bucket can have: the oldest of more ids are mostly those of collections that were dropped. */
 const MOST_IDS = 4096;
 
-export const isDefaultCollection = (scope: string, collection: string): boolean =>
-  scope === DEFAULT && collection === DEFAULT;
-
 /** A cache of collection ids. */
 export class CollectionIds {
   readonly #ask: AskForCollection;
@@ -53,7 +50,7 @@ export class CollectionIds {
    * passed on and not cached.
    */
   idOf(scope: string, collection: string): number | Promise<number> {
-    if (isDefaultCollection(scope, collection)) return DEFAULT_ID;
+    if (scope === DEFAULT && collection === DEFAULT) return DEFAULT_ID;
     const path = `${scope}.${collection}`;
     const known = this.#known.get(path);
     if (known instanceof Promise) return known;
@@ -80,7 +77,7 @@ export class CollectionIds {
 
   /** A server does not know the id. `manifest`: the result of manifestOf() for its answer. */
   unknown(scope: string, collection: string, id: number, manifest: bigint | undefined): UnknownCollection {
-    if (isDefaultCollection(scope, collection)) return 'gone';
+    if (scope === DEFAULT && collection === DEFAULT) return 'gone';
     const path = `${scope}.${collection}`;
     const known = this.#known.get(path);
     // The id was already requested again.

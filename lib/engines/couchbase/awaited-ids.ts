@@ -13,6 +13,7 @@ class AwaitedId implements Wait {
   until: Promise<unknown> = Promise.resolve();
   isRunning = false;
   fault: Error | undefined;
+  readonly mayBePassed = false;
 
   why(): Error | undefined {
     return this.fault;

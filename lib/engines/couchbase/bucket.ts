@@ -1,15 +1,10 @@
 import { type HostPort, nameOfServer } from '../../cluster/connection-string';
-import {
-  type CollectionIds,
-  checkCollectionName,
-  isDefaultCollection,
-  manifestOf,
-} from '../../cluster/couchbase/collections';
+import { type CollectionIds, checkCollectionName, manifestOf } from '../../cluster/couchbase/collections';
 import type { ConfigMonitor } from '../../cluster/couchbase/config-monitor';
 import type { Configurations } from '../../cluster/couchbase/configurations';
 import { partitionOf } from '../../cluster/couchbase/partition-map';
 import { copiesOf } from '../../cluster/couchbase/replicas';
-import { decide } from '../../cluster/couchbase/retry-policy';
+import { decide, type Reason } from '../../cluster/couchbase/retry-policy';
 import { CouchbaseStatus, meaningOf } from '../../cluster/couchbase/statuses';
 import type { Timers } from '../../event-base/event-base';
 import * as layout from '../../native/layout';
@@ -24,7 +19,6 @@ import { durabilityWord } from './durability';
 import { isIdempotent } from './operations';
 import { encodeLookup, encodeMutation } from './sub-document/encode';
 
-const DEFAULT: CollectionName = { scope: '_default', name: '_default' };
 const JSON_DATATYPE = 1;
 
 /** Flags of the document in requests of paths. */
@@ -42,14 +36,18 @@ const LOOKUP_STATUSES: ReadonlySet<number> = new Set([
 const MAP_CHANGED = 0x01;
 const REVISION_BYTES = 16;
 
+/** Another operation of the key ends what it waits for, perhaps a later one of this client. */
+const ENDED_BY_OTHERS: ReadonlySet<Reason> = new Set([
+  'locked',
+  'sync write in progress',
+  'sync write recommit in progress',
+]);
+
 /** Bytes. Servers reserve the difference for the id of the collection. */
 const LONGEST_KEY = 250;
 const LONGEST_KEY_ELSEWHERE = 246;
 /** Of a named collection, while its id does not matter. */
 const ANY_ID = 8;
-
-const isNamed = (collection: CollectionName | undefined): boolean =>
-  collection !== undefined && !isDefaultCollection(collection.scope, collection.name);
 
 /** A bucket, as its operations are concerned with it: partitions, collections, and what is tried again. */
 export class Bucket implements DocumentEngine, Extension, TokenSource {
@@ -61,6 +59,7 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
   readonly #ids: CollectionIds;
   readonly #awaited: AwaitedIds;
   readonly #timers: Timers;
+  #calls = 0;
 
   constructor(
     bucket: string,
@@ -103,6 +102,7 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     const { collection, details, flags } = operation;
     const timeout = details?.timeout ?? usualTimeout;
     operation.course ??= {
+      order: ++this.#calls,
       deadline: performanceNow() + timeout,
       collection: 0,
       batch,
@@ -132,12 +132,12 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
   }
 
   prepareCheck(collection: CollectionName | undefined, words: Uint32Array): number {
-    words[layout.PARAM_COLLECTION] = isNamed(collection) ? ANY_ID : 0;
+    words[layout.PARAM_COLLECTION] = collection === undefined ? 0 : ANY_ID;
     return layout.CODE_EXTENDED;
   }
 
   longestKey(collection: CollectionName | undefined): number {
-    return isNamed(collection) ? LONGEST_KEY_ELSEWHERE : LONGEST_KEY;
+    return collection === undefined ? LONGEST_KEY : LONGEST_KEY_ELSEWHERE;
   }
 
   sentBack(server: string, configuration: Buffer): void {
@@ -183,10 +183,11 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     if (decision.action === 'fail') return decision.isLate ? 'late' : undefined;
     course.retries += 1;
     if (decision.refresh === 'configuration') this.#monitor.refresh();
-    return { after: this.#pause(decision.delay) };
+    return { until: this.#pause(decision.delay), mayBePassed: ENDED_BY_OTHERS.has(reason) };
   }
 
-  #isGone({ collection = DEFAULT, course }: Operation, body: Buffer): boolean {
+  #isGone({ collection, course }: Operation, body: Buffer): boolean {
+    if (collection === undefined) return true; // the default one, which has no other id
     const { scope, name } = collection;
     return this.#ids.unknown(scope, name, course?.collection ?? 0, manifestOf(body)) === 'gone';
   }

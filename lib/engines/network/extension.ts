@@ -7,10 +7,12 @@ export interface Wait {
   readonly until: Promise<unknown>;
   /** Why it was not done before, for its error at the deadline. */
   why(): Error | undefined;
+  /** Later operations of its key need not stay behind it. */
+  readonly mayBePassed: boolean;
 }
 
 /** 'late': it could be retried, but there is no time left. */
-export type Retry = { readonly after: Promise<unknown> } | 'late';
+export type Retry = Omit<Wait, 'why'> | 'late';
 
 /** What an engine adds to its operations beyond key, value and details. */
 export interface Extension {

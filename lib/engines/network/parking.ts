@@ -1,28 +1,31 @@
 import { EvenkeelError, TimeoutError } from '../../errors';
-import type { Registration, Timers } from '../../event-base/event-base';
+import type { Timers } from '../../event-base/event-base';
 import { performanceNow, queueMicrotask } from '../../platform';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { Waiting } from '../../transactions/compound';
 import { details, nameOf, type Operation } from '../../transactions/operation';
 import type { Wait } from './extension';
+import { Lines, lineOf, type Parked } from './lines';
 
 /** Where operations are submitted. */
 export interface ParkingSite {
   submit(operation: Operation): void;
   wait(waiting: Waiting): void;
   stopWaiting(waiting: Waiting): void;
-  resume<R>(start: () => R): R;
+  /** `isHeld`: what is submitted waits for a flush() of the user. */
+  resume<R>(start: () => R, isHeld: boolean): R;
   keepAlive(doesSo: boolean): void;
 }
 
 /**
- * Operations that wait for something before they are submitted, or submitted again, within their deadlines. They keep
- * the process alive.
+ * Operations that wait for something before they are submitted, or submitted again, within their deadlines. Those of one
+ * key leave in the order of their calls. They keep the process alive.
  */
 export class Parking implements Waiting {
   readonly #site: ParkingSite;
   readonly #timers: Timers;
   readonly #parked = new Map<Operation, Parked>();
+  readonly #lines = new Lines();
   #isHolding = false;
 
   constructor(site: ParkingSite, timers: Timers) {
@@ -34,23 +37,48 @@ export class Parking implements Waiting {
     return this.#parked.size;
   }
 
-  park(operation: Operation, wait: Wait): void {
-    const left = timeLeft(operation);
-    const timer = this.#timers.timer(left, () => this.#fail(operation, lateError(operation, wait.why())));
-    const parked: Parked = { timer, stopListening: undefined };
+  /** `isHeld`: it waits for a flush() of the user as well. */
+  park(operation: Operation, wait: Wait, isHeld = false): void {
+    const timer = this.#timers.timer(Math.max(1, timeLeft(operation)), () =>
+      this.#fail(parked, this.#lateError(parked)),
+    );
+    const parked: Parked = {
+      operation,
+      wait,
+      line: lineOf(operation),
+      timer,
+      stopListening: undefined,
+      isReady: false,
+      isHeld,
+      earlier: undefined,
+      later: undefined,
+    };
     this.#parked.set(operation, parked);
+    this.#lines.add(parked);
     this.#hold();
     const signal = operation.details?.signal;
-    if (signal !== undefined)
-      parked.stopListening = onAbort(signal, (reason) => this.#fail(operation, reason));
-    const fail = (error: unknown): void => this.#end(operation, parked, () => operation.fail(error));
-    if (signal?.aborted) queueMicrotask(() => fail(reasonOf(signal)));
-    wait.until.then(() => this.#end(operation, parked, () => this.#submit(operation)), fail);
+    if (signal !== undefined) parked.stopListening = onAbort(signal, (reason) => this.#fail(parked, reason));
+    if (signal?.aborted) queueMicrotask(() => this.#fail(parked, reasonOf(signal)));
+    wait.until.then(
+      () => this.#ready(parked),
+      (error) => this.#fail(parked, error),
+    );
+  }
+
+  /** Whether an earlier operation of its key is parked, so that it has to be parked behind that. */
+  holdsBack(operation: Operation): boolean {
+    return this.#parked.size > 0 && this.#lines.obstacleTo(operation) !== undefined;
+  }
+
+  /** The user has called flush(). */
+  flushed(): void {
+    for (const parked of this.#parked.values()) parked.isHeld = false;
   }
 
   /** It is no longer wanted. */
   cancel(operation: Operation): void {
-    this.#end(operation, this.#parked.get(operation), () => {});
+    const parked = this.#parked.get(operation);
+    if (parked !== undefined) this.#end(parked, () => {});
   }
 
   proceed(): void {
@@ -58,30 +86,71 @@ export class Parking implements Waiting {
   }
 
   giveUp(error: unknown): void {
-    for (const operation of [...this.#parked.keys()]) this.#fail(operation, error);
+    const all = [...this.#parked.values()];
+    for (const parked of all) this.#take(parked);
+    for (const { operation } of all) operation.fail(error);
+    this.#letGoIfEmpty();
   }
 
-  #submit(operation: Operation): void {
-    operation.details = { ...(operation.details ?? details()), timeout: timeLeft(operation) };
+  #ready(parked: Parked): void {
+    if (!this.#isParked(parked)) return;
+    parked.isReady = true;
+    if (parked.line === undefined) this.#end(parked, () => this.#submit(parked));
+    else this.#advance(parked.line);
+    this.#letGoIfEmpty();
+  }
+
+  #fail(parked: Parked, error: unknown): void {
+    this.#end(parked, () => parked.operation.fail(error));
+  }
+
+  /** `last` is called before the client may take itself for idle; not if the operation has gone on already. */
+  #end(parked: Parked, last: () => void): void {
+    if (!this.#take(parked)) return;
+    last();
+    if (parked.line !== undefined) this.#advance(parked.line);
+    this.#letGoIfEmpty();
+  }
+
+  /** Submits those of the line that may be, one after the other. */
+  #advance(line: string): void {
+    for (let next = this.#lines.next(line); next !== undefined; next = this.#lines.next(line)) {
+      this.#take(next);
+      this.#submit(next);
+    }
+  }
+
+  #submit(parked: Parked): void {
+    const { operation, isHeld } = parked;
+    const left = timeLeft(operation);
+    if (left <= 0) {
+      operation.fail(this.#lateError(parked));
+      return;
+    }
+    operation.details = { ...(operation.details ?? details()), timeout: left };
     try {
-      this.#site.resume(() => this.#site.submit(operation));
+      this.#site.resume(() => this.#site.submit(operation), isHeld);
     } catch (error) {
       operation.fail(error);
     }
   }
 
-  #fail(operation: Operation, error: unknown): void {
-    this.#end(operation, this.#parked.get(operation), () => operation.fail(error));
+  #isParked(parked: Parked): boolean {
+    return this.#parked.get(parked.operation) === parked;
   }
 
-  /** `last` is called before the client may take itself for idle; not if the operation has gone on already. */
-  #end(operation: Operation, parked: Parked | undefined, last: () => void): void {
-    if (parked === undefined || this.#parked.get(operation) !== parked) return;
-    this.#parked.delete(operation);
+  /** Whether it was still there. */
+  #take(parked: Parked): boolean {
+    if (!this.#isParked(parked)) return false;
+    this.#parked.delete(parked.operation);
+    this.#lines.remove(parked);
     parked.timer.cancel();
     parked.stopListening?.();
-    last();
-    if (this.#parked.size === 0) this.#letGo();
+    return true;
+  }
+
+  #lateError({ operation, wait }: Parked): TimeoutError {
+    return lateError(operation, wait.why() ?? this.#lines.obstacleTo(operation)?.wait.why());
   }
 
   #hold(): void {
@@ -91,21 +160,16 @@ export class Parking implements Waiting {
     this.#site.wait(this);
   }
 
-  #letGo(): void {
-    if (!this.#isHolding) return;
+  #letGoIfEmpty(): void {
+    if (!this.#isHolding || this.#parked.size > 0) return;
     this.#isHolding = false;
     this.#site.keepAlive(false);
     this.#site.stopWaiting(this);
   }
 }
 
-interface Parked {
-  readonly timer: Registration;
-  stopListening: (() => void) | undefined;
-}
-
-const timeLeft = ({ course }: Operation): number =>
-  Math.max(1, Math.ceil((course?.deadline ?? 0) - performanceNow()));
+/** ms. */
+const timeLeft = ({ course }: Operation): number => Math.ceil((course?.deadline ?? 0) - performanceNow());
 
 /** The error of an operation that was certainly not executed before its deadline. */
 export function lateError(operation: Operation, cause: Error | undefined): TimeoutError {

@@ -155,7 +155,7 @@ export class Settler {
     if (typeof retry === 'object') {
       counts.retries += 1;
       operation.stopListening?.();
-      this.#parking.park(operation, { until: retry.after, why: () => error });
+      this.#parking.park(operation, { ...retry, why: () => error });
       return;
     }
     this.errors += 1;

@@ -204,7 +204,7 @@ export class NativeTransport implements Transport, DrainSite {
     if (this.#waiting.delete(waiting)) this.checkIdle();
   }
 
-  resume<R>(start: () => R): R {
+  resume<R>(start: () => R, isHeld = false): R {
     const before = this.#continuing;
     this.#tick.hold();
     this.#continuing = true;
@@ -212,7 +212,8 @@ export class NativeTransport implements Transport, DrainSite {
       return start();
     } finally {
       this.#continuing = before;
-      this.#tick.flushContinued();
+      if (isHeld) this.#tick.hold();
+      else this.#tick.flushContinued();
     }
   }
 
@@ -259,6 +260,7 @@ export class NativeTransport implements Transport, DrainSite {
   }
 
   flush(): void {
+    this.#parking.flushed();
     this.#tick.flush();
   }
 
@@ -298,6 +300,7 @@ export class NativeTransport implements Transport, DrainSite {
     this.refuse();
     if (this.#ended) return;
     this.#base.ref();
+    this.#parking.flushed();
     this.#tick.close();
     this.#cluster.refuse(this.#closedError());
     if (!this.isIdle) await this.#drained(drainTimeout);
@@ -354,6 +357,7 @@ export class NativeTransport implements Transport, DrainSite {
     if (this.#extension !== undefined) {
       const more = this.#extension.prepare(operation, this.#words, this.#options.timeout, this.#batch);
       if (typeof more !== 'number') return this.#park(operation, more) ?? -1;
+      if (this.#parking.holdsBack(operation)) return this.#park(operation, NOTHING) ?? -1;
       bits |= more;
     }
     if (detail === undefined) return bits;
@@ -367,7 +371,7 @@ export class NativeTransport implements Transport, DrainSite {
     const refused = this.#continuing ? 0 : this.#measure(key, value, collection);
     if (refused < 0) return this.#refused(operation, refused);
     this.#settler.keepValue(operation);
-    this.#parking.park(operation, wait);
+    this.#parking.park(operation, wait, !this.#continuing && !this.#options.implicitFlush);
     return undefined;
   }
 
@@ -450,5 +454,8 @@ export class NativeTransport implements Transport, DrainSite {
     if (!this.#whenIdle.isEmpty && this.isIdle) this.#whenIdle.callAll();
   }
 }
+
+/** Of an operation that only has to stay behind others. */
+const NOTHING: Wait = { until: Promise.resolve(), why: () => undefined, mayBePassed: false };
 
 const ALONE: readonly CollectionName[] = [];
