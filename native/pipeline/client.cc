@@ -200,8 +200,10 @@ inline uint64_t Client::room() const {
 // Hahne for queues that share a memory): n servers that do not answer leave one part of n + 1 to those that
 // do.
 [[gnu::always_inline]] inline int32_t Client::room_for(const Call& call, uint16_t server) const {
+  // What is handed in again has been accepted before, and those that came since may have taken its slot.
+  if (call.deadline != 0) [[unlikely]]
+    return slots_.is_exhausted() ? layout::kRefusedBackpressure : 0;
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
-  if (call.deadline != 0) return 0;  // what is handed in again has been accepted before
   const uint64_t bytes = room();
   if (bytes == 0) return layout::kRefusedQueuedBytes;
   if (servers_ < 2 || call.fits) return 0;

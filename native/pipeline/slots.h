@@ -18,14 +18,17 @@ class Slots {
   // At most layout::kMaxSlots.
   explicit Slots(uint32_t limit) : limit_(limit) {}
 
-  uint32_t available() const { return limit_ - used_; }
+  // Below the limit, which what was accepted before may exceed.
+  uint32_t available() const { return used_ < limit_ ? limit_ - used_ : 0; }
+  // There are no more slots at all.
+  bool is_exhausted() const { return used_ >= layout::kMaxSlots; }
   // Operations that JavaScript still waits for; abandoned ones keep their slot but are not active.
   uint32_t active() const { return active_; }
 
   // The number of slots in use for a server's operations.
   uint32_t held_by(uint16_t server) const { return server < held_.size() ? held_[server] : 0; }
 
-  // Requires that available() is not 0. Returns the opaque.
+  // Requires that they are not exhausted. Returns the opaque.
   uint32_t acquire(uint16_t server) {
     uint32_t slot;
     if (!free_.empty()) {

@@ -193,6 +193,27 @@ TEST_P(ClientOperations, RefusesMoreThanItsLimitUntilSlotsAreFree) {
   client_->send({});
 }
 
+TEST_P(ClientOperations, WhatIsHandedInAgainIsAcceptedAboveTheLimit) {
+  pipeline::Options options;
+  options.max_operations = 2;
+  start_connected(options);
+  const base::Millis deadline = base::now() + kLongTimeout;
+  std::vector<size_t> gets;
+  for (int i = 0; i < 2; ++i) gets.push_back(client_->send({}));
+  for (int i = 0; i < 3; ++i) gets.push_back(client_->send({.deadline = deadline}));
+  const pipeline::Client::Call call{.request = {.op = Opcode::kGet}};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(client_->client().available(), 0u);
+    EXPECT_EQ(client_->begin(call, "k"), layout::kRefusedBackpressure);
+    Packet request;
+    ASSERT_NO_FATAL_FAILURE(next_request(&request));
+    answer(request);
+    ASSERT_NO_FATAL_FAILURE(wait_for(gets[i]));
+    client_->take_now();
+  }
+  EXPECT_EQ(client_->begin(call, "k"), 0);
+}
+
 TEST_P(ClientOperations, ClosingSettlesEverythingAndSaysSoLast) {
   start_connected();
   const size_t in_flight = client_->send({.key = "in-flight"});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 namespace evenkeel::pipeline {
 namespace {
@@ -21,6 +22,32 @@ TEST(Slots, HandsOutUpToItsLimit) {
   EXPECT_EQ(given.size(), 3u);
   EXPECT_EQ(slots.available(), 0u);
   EXPECT_EQ(slots.active(), 3u);
+}
+
+TEST(Slots, TheLimitIsNotTheirNumber) {
+  Slots slots(1);
+  std::vector<uint32_t> given;
+  for (int i = 0; i < 3; ++i) given.push_back(slots.acquire(0));
+  EXPECT_EQ(std::set(given.begin(), given.end()).size(), 3u);
+  EXPECT_EQ(slots.available(), 0u);
+  EXPECT_EQ(slots.active(), 3u);
+  EXPECT_FALSE(slots.is_exhausted());
+  finish(&slots, given[0]);
+  finish(&slots, given[1]);
+  EXPECT_EQ(slots.available(), 0u);
+  finish(&slots, given[2]);
+  EXPECT_EQ(slots.available(), 1u);
+}
+
+TEST(Slots, AreExhaustedAtLast) {
+  Slots slots(1);
+  for (uint32_t i = 0; i < layout::kMaxSlots; ++i) {
+    ASSERT_FALSE(slots.is_exhausted());
+    slots.acquire(0);
+  }
+  EXPECT_TRUE(slots.is_exhausted());
+  finish(&slots, 0);
+  EXPECT_FALSE(slots.is_exhausted());
 }
 
 TEST(Slots, ASettledSlotIsInactiveButNotFree) {
