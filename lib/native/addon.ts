@@ -169,6 +169,13 @@ export interface NativeClient {
    * arguments.
    */
   check(key: string, value?: string | Uint8Array): number;
+  /**
+   * Makes room for an operation that is submitted later, with CODE_ACCEPTED. Returns its bytes, for giveBack(), or the
+   * REFUSED_… code that submit() would return.
+   */
+  setAside(key: string, value?: string | Uint8Array): number;
+  /** Before it is submitted, or when it is not submitted after all. */
+  giveBack(bytes: number): void;
   /** `how` is a FLUSH_… mode. */
   flush(how: number): void;
   /** Returns the number of records filled in; 0 when there are none. */

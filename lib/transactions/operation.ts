@@ -133,6 +133,8 @@ export interface Course {
   readonly order: number;
   /** As performance.now() has it. */
   readonly deadline: number;
+  /** It was parked, so no lack of room refuses it any more. */
+  isAccepted: boolean;
   /** The id of its collection when it was last handed in. */
   collection: number;
   /** Collections whose ids have to be known before it is handed in, besides its own. */

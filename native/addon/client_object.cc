@@ -52,7 +52,8 @@ pipeline::Client::Call ClientObject::read_call() const {
                                           .wants_cas = (code & layout::kCodeWantsCas) != 0,
                                           .flags = p[layout::kParamFlags]},
                               .timeout = p[layout::kParamTimeout],
-                              .fits = (code & layout::kCodeFits) != 0};
+                              .fits = (code & layout::kCodeFits) != 0,
+                              .accepted = (code & layout::kCodeAccepted) != 0};
   wire::Request& request = call.request;
   if ((code & layout::kCodeExtended) != 0) extend(request);
   if ((code & layout::kCodeDetailed) == 0) return call;
@@ -142,6 +143,15 @@ int32_t ClientObject::check(napi_value key, napi_value value) const {
     value_length = measured.length;
   }
   return static_cast<int32_t>(client_->most_bytes(checked.bytes.size(), value_length));
+}
+
+int32_t ClientObject::set_aside(napi_value key, napi_value value) {
+  const pipeline::Client::Call call = read_call();
+  const int32_t checked = check(key, value);
+  if (checked < 0 && !call.accepted) return checked;
+  const int32_t bytes = std::max(checked, 0);
+  const int32_t refused = client_->set_aside(call, static_cast<size_t>(bytes));
+  return refused != 0 ? refused : bytes;
 }
 
 int32_t ClientObject::submit(napi_value key_value) {
@@ -393,6 +403,15 @@ static napi_value check(napi_env, Arguments arguments, const Self& self) {
   return arguments.number(self->check(arguments[0], arguments[1]));
 }
 
+static napi_value set_aside(napi_env, Arguments arguments, const Self& self) {
+  return arguments.number(self->set_aside(arguments[0], arguments[1]));
+}
+
+static napi_value give_back(napi_env, Arguments arguments, const Self& self) {
+  self->give_back(arguments.u32(0));
+  return nullptr;
+}
+
 static napi_value submit_value(napi_env, Arguments arguments, const Self& self) {
   self->leave(self->submit_value(arguments[0], arguments[1]));
   return nullptr;
@@ -514,6 +533,8 @@ napi_value ClientObject::create(napi_env env, const std::shared_ptr<Driver>& dri
   define<ClientObject, calls::submit_to, 2>(env, object, "submitTo", self);
   define<ClientObject, calls::submit_value_to, 2>(env, object, "submitValueTo", self);
   define<ClientObject, calls::check>(env, object, "check", self);
+  define<ClientObject, calls::set_aside>(env, object, "setAside", self);
+  define<ClientObject, calls::give_back>(env, object, "giveBack", self);
   define<ClientObject, calls::flush>(env, object, "flush", self);
   define<ClientObject, calls::take>(env, object, "take", self);
   define<ClientObject, calls::take_large>(env, object, "takeLarge", self);

@@ -35,6 +35,9 @@ class ClientObject final : public Messenger,
   // Returns the kRefused… code that submit() would return for these arguments, or 0; `value` is undefined
   // when there is none.
   int32_t check(napi_value key, napi_value value) const;
+  // Counts an operation that is submitted later. Returns its bytes, for give_back(), or a kRefused… code.
+  int32_t set_aside(napi_value key, napi_value value);
+  void give_back(size_t bytes) { client_->give_back(bytes); }
   void flush(pipeline::Flush how);
   uint32_t take(uint32_t offset);
   napi_value take_large(uint32_t index);

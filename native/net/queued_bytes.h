@@ -1,7 +1,7 @@
 // QueuedBytes: how many bytes of requests to one server, or of a whole client, have been submitted but not
 // sent. Two counters that only grow, each written by one thread, so no lock is needed.
 //
-// Threads: add() and now() on the submitting thread, subtract() on the loop's.
+// Threads: add(), remove() and now() on the submitting thread, subtract() on the loop's.
 #pragma once
 
 #include <atomic>
@@ -20,6 +20,8 @@ class QueuedBytes {
     added_ += bytes;
     if (whole_ != nullptr) whole_->add(bytes);
   }
+  // Of what was not submitted.
+  void remove(size_t bytes) { add(0 - bytes); }
   void subtract(size_t bytes) {
     if (whole_ != nullptr) whole_->subtract(bytes);
     pass_on(bytes);

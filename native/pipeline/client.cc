@@ -201,7 +201,7 @@ inline uint64_t Client::room() const {
 // do.
 [[gnu::always_inline]] inline int32_t Client::room_for(const Call& call, uint16_t server) const {
   // What is handed in again has been accepted before, and those that came since may have taken its slot.
-  if (call.deadline != 0) [[unlikely]]
+  if (call.deadline != 0 || call.accepted) [[unlikely]]
     return slots_.is_exhausted() ? layout::kRefusedBackpressure : 0;
   if (slots_.available() == 0) return layout::kRefusedBackpressure;
   const uint64_t bytes = room();
@@ -292,6 +292,19 @@ int32_t Client::hold(int32_t refused, const Call& call, std::span<const std::byt
                .discards_value = call.request.discards_value},
               std::make_unique<Unsaid>(), length);
   return static_cast<int32_t>(opaque & ((1u << layout::kSlotBits) - 1));
+}
+
+int32_t Client::set_aside(const Call& call, size_t bytes) {
+  if (!call.accepted && slots_.available() == 0) return layout::kRefusedBackpressure;
+  if (!call.accepted && room() == 0) return layout::kRefusedQueuedBytes;
+  slots_.set_aside();
+  queued_.add(bytes);
+  return 0;
+}
+
+void Client::give_back(size_t bytes) {
+  slots_.give_back();
+  queued_.remove(bytes);
 }
 
 uint32_t Client::commit(size_t value_length, std::unique_ptr<net::Payload> payload) {

@@ -78,6 +78,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
     base::Millis deadline = 0;  // of a lost operation that is handed in again
     uint32_t started = 0;       // of the same
     bool fits = false;          // fits() has said so
+    bool accepted = false;      // set_aside() has done so before
     bool waits = false;         // what the server takes of it is not known before decide_server()
   };
 
@@ -95,6 +96,11 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // Of what begin() has refused with `refused` because the protocol cannot say it: where another may be
   // spoken to the server, it waits in its place among the others. Returns its slot, or why it was refused.
   int32_t hold(int32_t refused, const Call& call, std::span<const std::byte> key, size_t value_length);
+  // Counts an operation that is to be submitted later, and its bytes, as most_bytes() has them. 0, or a
+  // layout::kRefused… code.
+  int32_t set_aside(const Call& call, size_t bytes);
+  // It is submitted now, or not at all.
+  void give_back(size_t bytes);
   std::byte* value_space() { return value_; }
   // Returns the slot. A payload's bytes follow the inline value.
   uint32_t commit(size_t value_length, std::unique_ptr<net::Payload> payload);

@@ -48,6 +48,10 @@ class Slots {
     return uint32_t{state.generation} << layout::kSlotBits | slot;
   }
 
+  // Instead of an operation that is to be submitted later.
+  void set_aside() { ++used_; }
+  void give_back() { --used_; }
+
   // False when it was settled before.
   bool settle(uint32_t slot) {
     State& state = states_[slot];

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import {
   AuthenticationError,
+  BackpressureError,
   CasMismatchError,
   ClosedError,
   ConnectionError,
@@ -340,6 +341,54 @@ describe('what a server has certainly not done', () => {
     closed.catch(() => {});
     await db.close({ timeout: 50 });
     await assert.rejects(closed, ClosedError);
+  });
+});
+
+describe('what waits counts in the limits', () => {
+  const outcomesOf = async (calls: Promise<unknown>[]) =>
+    Promise.all(
+      calls.map((call) =>
+        call.then(
+          () => 'done',
+          (error: Error) => error.constructor.name,
+        ),
+      ),
+    );
+  const limits = { maxInFlight: 1, maxQueued: 1 };
+
+  test('until it is sent again', async () => {
+    await using ready = await started({}, limits);
+    const { cluster, db } = ready;
+    const status = ClusterStatus.temporaryFailure;
+    const fault = await cluster.fault({ opcode: 'set', action: { kind: 'status', status } });
+    const first = [db.upsert('a', 1), db.upsert('b', 1)];
+    await fault.waitForHits(6);
+    const late = await outcomesOf(Array.from({ length: 50 }, (_, i) => db.upsert(`k${i}`, 1)));
+    assert.deepEqual(new Set(late), new Set(['BackpressureError']));
+    await cluster.clearFaults();
+    assert.deepEqual(await outcomesOf(first), ['done', 'done']);
+    assert.deepEqual(await outcomesOf([db.upsert('c', 1), db.upsert('d', 1)]), ['done', 'done']);
+  });
+
+  test('until the id of its collection is known', async () => {
+    await using ready = await started({}, limits);
+    const { db, orders } = ready;
+    const calls = Array.from({ length: 10 }, (_, i) => orders.upsert(`k${i}`, 1));
+    const outcomes = await outcomesOf(calls);
+    assert.deepEqual(outcomes, ['done', 'done', ...Array(8).fill('BackpressureError')]);
+    assert.equal((await orders.getMany(['k0', 'k1', 'k2', 'k3'])).size, 2);
+    assert.equal(db.stats().queuedBytes, 0);
+  });
+
+  test('by its bytes', async () => {
+    await using ready = await started({}, { maxQueuedBytes: 1000 });
+    const { db, orders } = ready;
+    const first = orders.upsert('a', 'x'.repeat(1000));
+    assert.ok(db.stats().queuedBytes >= 1000);
+    await assert.rejects(orders.upsert('b', 1), BackpressureError);
+    await first;
+    assert.equal(db.stats().queuedBytes, 0);
+    await orders.upsert('b', 1);
   });
 });
 

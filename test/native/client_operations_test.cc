@@ -214,6 +214,30 @@ TEST_P(ClientOperations, WhatIsHandedInAgainIsAcceptedAboveTheLimit) {
   EXPECT_EQ(client_->begin(call, "k"), 0);
 }
 
+TEST_P(ClientOperations, WhatIsSetAsideCountsLikeWhatIsSubmitted) {
+  pipeline::Options options;
+  options.max_operations = 3;
+  options.max_queued_bytes = 100;
+  start_connected(options);
+  pipeline::Client& client = client_->client();
+  const pipeline::Client::Call call{.request = {.op = Opcode::kGet}};
+  const pipeline::Client::Call accepted{.request = {.op = Opcode::kGet}, .accepted = true};
+  EXPECT_EQ(client.set_aside(call, 100), 0);
+  EXPECT_EQ(client.queued_bytes(), 100u);
+  EXPECT_EQ(client.set_aside(call, 1), layout::kRefusedQueuedBytes);
+  EXPECT_EQ(client_->begin(call, "k"), layout::kRefusedQueuedBytes);
+  EXPECT_EQ(client_->begin(accepted, "k"), 0);
+  client.give_back(100);
+  EXPECT_EQ(client.queued_bytes(), 0u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.set_aside(call, 0), 0);
+  EXPECT_EQ(client.set_aside(call, 0), layout::kRefusedBackpressure);
+  EXPECT_EQ(client_->begin(call, "k"), layout::kRefusedBackpressure);
+  EXPECT_EQ(client.set_aside(accepted, 0), 0);
+  EXPECT_EQ(client.available(), 0u);
+  for (int i = 0; i < 4; ++i) client.give_back(0);
+  EXPECT_EQ(client_->begin(call, "k"), 0);
+}
+
 TEST_P(ClientOperations, ClosingSettlesEverythingAndSaysSoLast) {
   start_connected();
   const size_t in_flight = client_->send({.key = "in-flight"});

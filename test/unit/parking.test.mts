@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Parking, type ParkingSite } from '../../lib/engines/network/parking.ts';
 import { ServerError, TimeoutError } from '../../lib/errors.ts';
+import * as layout from '../../lib/native/layout.ts';
 import type { Waiting } from '../../lib/transactions/compound.ts';
 import { documentDetails } from '../../lib/transactions/documents.ts';
 import { type Course, details, Kind, Operation } from '../../lib/transactions/operation.ts';
@@ -13,6 +14,8 @@ class Site implements ParkingSite {
   readonly waiting = new Set<Waiting>();
   /** How often it keeps the process alive. */
   holds = 0;
+  aside = 0;
+  room = Number.POSITIVE_INFINITY;
   refusal: Error | undefined;
 
   submit(operation: Operation): void {
@@ -22,6 +25,16 @@ class Site implements ParkingSite {
 
   keepAlive(doesSo: boolean): void {
     this.holds += doesSo ? 1 : -1;
+  }
+
+  setAside(operation: Operation, isAccepted: boolean): number {
+    if (!isAccepted && this.aside >= this.room) return layout.REFUSED_BACKPRESSURE;
+    this.aside += operation.key.length;
+    return operation.key.length;
+  }
+
+  giveBack(bytes: number): void {
+    this.aside -= bytes;
   }
 
   wait(waiting: Waiting): void {
@@ -44,6 +57,7 @@ const courseOf = (order: number, timeout = 60_000): Course => ({
   order,
   deadline: performance.now() + timeout,
   collection: 0,
+  isAccepted: false,
   batch: [],
   retries: 0,
   failedAt: undefined,
@@ -275,7 +289,7 @@ test('the error of one that only waits for others tells what those wait for', as
 test('one that waits for a flush() besides is not sent without it', async () => {
   const yard = new Yard();
   const [early, late] = [gate(), gate()];
-  const park = (operation: Operation, until: Promise<void>): void =>
+  const park = (operation: Operation, until: Promise<void>): number =>
     yard.parking.park(operation, { until, why: () => undefined, mayBePassed: false }, true);
   const [first, second] = [yard.operation('a'), yard.operation('b')];
   park(first, early.until);
@@ -284,6 +298,26 @@ test('one that waits for a flush() besides is not sent without it', async () => 
   yard.parking.flushed();
   await late.open();
   assert.deepEqual([yard.submitted, yard.site.held], [[1, 2], [first]]);
+});
+
+test('each counts in the limits until it leaves; one that was accepted once is accepted again', async () => {
+  const yard = new Yard();
+  yard.site.room = 2;
+  const wait = (until: Promise<unknown>) => ({ until, why: () => undefined, mayBePassed: false });
+  const [first, second] = [gate(), gate()];
+  const operation = yard.operation('a');
+  assert.equal(yard.parking.park(operation, wait(first.until)), 0);
+  assert.equal(yard.parking.park(yard.operation('bc'), wait(new Promise(() => {}))), 0);
+  assert.equal(yard.parking.park(yard.operation('d'), wait(first.until)), layout.REFUSED_BACKPRESSURE);
+  const sent = yard.operation('e', { attempts: 1 });
+  assert.equal(yard.parking.park(sent, wait(new Promise(() => {}))), 0);
+  yard.site.submit = (each) => {
+    assert.equal(yard.parking.park(each, wait(second.until)), 0);
+  };
+  await first.open();
+  assert.equal(yard.site.aside, 4);
+  for (const waiting of [...yard.site.waiting]) waiting.giveUp(new Error('over'));
+  assert.equal(yard.site.aside, 0);
 });
 
 test('twenty thousand operations of one key leave at once', async () => {

@@ -1,6 +1,6 @@
 import type { CollectionIds } from '../../cluster/couchbase/collections';
-import type { Timers } from '../../event-base/event-base';
 import { ClosedError, ServerError } from '../../errors';
+import type { Timers } from '../../event-base/event-base';
 import { isError } from '../../foreign';
 import type { CollectionName } from '../../transactions/documents';
 import type { Wait } from '../network/extension';

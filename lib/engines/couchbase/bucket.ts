@@ -104,6 +104,7 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
     operation.course ??= {
       order: ++this.#calls,
       deadline: performanceNow() + timeout,
+      isAccepted: false,
       collection: 0,
       batch,
       retries: 0,

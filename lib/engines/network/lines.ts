@@ -8,6 +8,8 @@ export interface Parked {
   readonly wait: Wait;
   /** Identifies its key; undefined: it is in no line. */
   readonly line: string | undefined;
+  /** Counted in the limits of the client. */
+  readonly bytes: number;
   readonly timer: Registration;
   stopListening: (() => void) | undefined;
   /** What it waits for is there. */

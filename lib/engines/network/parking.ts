@@ -15,6 +15,12 @@ export interface ParkingSite {
   /** `isHeld`: what is submitted waits for a flush() of the user. */
   resume<R>(start: () => R, isHeld: boolean): R;
   keepAlive(doesSo: boolean): void;
+  /**
+   * Counts an operation in the limits of the client, which one that was accepted before may exceed. Returns its bytes, or a
+   * REFUSED_… code.
+   */
+  setAside(operation: Operation, isAccepted: boolean): number;
+  giveBack(bytes: number): void;
 }
 
 /**
@@ -37,8 +43,12 @@ export class Parking implements Waiting {
     return this.#parked.size;
   }
 
-  /** `isHeld`: it waits for a flush() of the user as well. */
-  park(operation: Operation, wait: Wait, isHeld = false): void {
+  /** `isHeld`: it waits for a flush() of the user as well. Returns the REFUSED_… code of one that is not accepted, or 0. */
+  park(operation: Operation, wait: Wait, isHeld = false): number {
+    const { course, attempts } = operation;
+    const bytes = this.#site.setAside(operation, attempts > 0 || course?.isAccepted === true);
+    if (bytes < 0) return bytes;
+    if (course !== undefined) course.isAccepted = true;
     const timer = this.#timers.timer(Math.max(1, timeLeft(operation)), () =>
       this.#fail(parked, this.#lateError(parked)),
     );
@@ -46,6 +56,7 @@ export class Parking implements Waiting {
       operation,
       wait,
       line: lineOf(operation),
+      bytes,
       timer,
       stopListening: undefined,
       isReady: false,
@@ -63,6 +74,7 @@ export class Parking implements Waiting {
       () => this.#ready(parked),
       (error) => this.#fail(parked, error),
     );
+    return 0;
   }
 
   /** Whether an earlier operation of its key is parked, so that it has to be parked behind that. */
@@ -144,6 +156,7 @@ export class Parking implements Waiting {
     if (!this.#isParked(parked)) return false;
     this.#parked.delete(parked.operation);
     this.#lines.remove(parked);
+    this.#site.giveBack(parked.bytes);
     parked.timer.cancel();
     parked.stopListening?.();
     return true;

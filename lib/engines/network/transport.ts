@@ -178,7 +178,8 @@ export class NativeTransport implements Transport, DrainSite {
 
   check(key: string, value: string | Uint8Array | undefined, collection: CollectionName | undefined): number {
     if (this.#closed) throw this.#closedError();
-    const bytes = this.#measure(key, value, collection);
+    this.#prepareCheck(collection, 0);
+    const bytes = value === undefined ? this.#native.check(key) : this.#native.check(key, value);
     if (bytes < 0) throw this.#refusals.errorOfCheck(bytes, collection);
     return bytes;
   }
@@ -359,6 +360,7 @@ export class NativeTransport implements Transport, DrainSite {
       if (typeof more !== 'number') return this.#park(operation, more) ?? -1;
       if (this.#parking.holdsBack(operation)) return this.#park(operation, NOTHING) ?? -1;
       bits |= more;
+      if (operation.course?.isAccepted) bits |= layout.CODE_ACCEPTED;
     }
     if (detail === undefined) return bits;
     if (detail.signal !== undefined && !listen(operation, detail.signal, this)) return -1;
@@ -367,22 +369,25 @@ export class NativeTransport implements Transport, DrainSite {
   }
 
   #park(operation: Operation, wait: Wait): EvenkeelError | undefined {
-    const { key, value, collection } = operation;
-    const refused = this.#continuing ? 0 : this.#measure(key, value, collection);
+    const isHeld = !this.#continuing && !this.#options.implicitFlush;
+    const refused = this.#parking.park(operation, wait, isHeld);
     if (refused < 0) return this.#refused(operation, refused);
     this.#settler.keepValue(operation);
-    this.#parking.park(operation, wait, !this.#continuing && !this.#options.implicitFlush);
     return undefined;
   }
 
-  /** An upper bound of the bytes that it needs, or the REFUSED_… code. */
-  #measure(
-    key: string,
-    value: string | Uint8Array | undefined,
-    collection: CollectionName | undefined,
-  ): number {
-    this.#words[layout.PARAM_CODE] = this.#extension?.prepareCheck(collection, this.#words) ?? 0;
-    return value === undefined ? this.#native.check(key) : this.#native.check(key, value);
+  setAside({ key, value, collection }: Operation, isAccepted: boolean): number {
+    this.#prepareCheck(collection, isAccepted ? layout.CODE_ACCEPTED : 0);
+    return value === undefined ? this.#native.setAside(key) : this.#native.setAside(key, value);
+  }
+
+  giveBack(bytes: number): void {
+    this.#native.giveBack(bytes);
+  }
+
+  #prepareCheck(collection: CollectionName | undefined, bits: number): void {
+    const more = this.#extension?.prepareCheck(collection, this.#words) ?? 0;
+    this.#words[layout.PARAM_CODE] = bits | more;
   }
 
   #submitValue(operation: Operation, value: string | Uint8Array): void {
