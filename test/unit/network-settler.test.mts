@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import type { ClusterView } from '../../lib/engines/network/cluster-view.ts';
 import { Completions } from '../../lib/engines/network/completions.ts';
 import type { Dialect } from '../../lib/engines/network/dialect.ts';
+import type { Extension, Wait } from '../../lib/engines/network/extension.ts';
 import { GivenBack } from '../../lib/engines/network/given-back.ts';
 import { resolveClientOptions } from '../../lib/engines/network/options.ts';
 import type { Parking } from '../../lib/engines/network/parking.ts';
 import { Settler } from '../../lib/engines/network/settler.ts';
-import { type EvenkeelError, ServerError } from '../../lib/errors.ts';
+import { type EvenkeelError, ServerError, TimeoutError } from '../../lib/errors.ts';
 import type { NativeClient } from '../../lib/native/addon.ts';
 import * as layout from '../../lib/native/layout.ts';
 import { nodeCounts } from '../../lib/observability/stats.ts';
@@ -68,18 +69,43 @@ class OfNode extends Completions {
   }
 }
 
-function settlerOf(node: number): { settler: Settler; givenBack: GivenBack; records: Uint32Array } {
+const BUSY = 5;
+
+/** What retries are asked for, and the errors that were made. */
+class Retries {
+  readonly waits: Wait[] = [];
+  made = 0;
+  readonly dialect: Dialect = {
+    ...dialect,
+    errorOf: (_operation, status, _text, context) => {
+      this.made += 1;
+      return new ServerError(`status ${status}`, { context });
+    },
+    extension: {
+      isSuccess: () => false,
+      retry: (_operation: Operation, status: number) =>
+        status === BUSY ? { until: new Promise(() => {}), mayBePassed: false } : 'late',
+    } as unknown as Extension,
+  };
+  readonly parking = { park: (_: Operation, wait: Wait) => this.waits.push(wait) } as unknown as Parking;
+}
+
+function settlerOf(
+  node: number,
+  spoken = dialect,
+  parking = {} as Parking,
+): { settler: Settler; givenBack: GivenBack; records: Uint32Array } {
   const completions = new OfNode(node);
   const native = {} as NativeClient;
   const givenBack = new GivenBack();
   const settler = new Settler(
-    dialect,
+    spoken,
     cluster,
     native,
     completions,
     resolveClientOptions({}, true),
     undefined,
-    {} as Parking,
+    parking,
     givenBack,
   );
   return { settler, givenBack, records: completions.records };
@@ -202,4 +228,19 @@ test('what is handed in again unsent has no more time than it had', async () => 
   await assert.rejects(outcome, ServerError);
   const { timeout } = resolveClientOptions({}, true);
   assert.ok(timeLeft !== undefined && timeLeft <= timeout - 29, `${timeLeft} of ${timeout}`);
+});
+
+test('an operation that is tried again has an error only when somebody asks why, or it ends', async () => {
+  const retries = new Retries();
+  const { settler } = settlerOf(3, retries.dialect, retries.parking);
+  const parked = handedIn(Kind.upsert, 'k');
+  settler.settle(parked.operation, answered(BUSY), 0);
+  assert.deepEqual([retries.waits.length, retries.made], [1, 0]);
+  const why = retries.waits[0]?.why() as EvenkeelError;
+  assert.equal(why.message, `status ${BUSY}`);
+  assert.equal(why.context.node, 'server 3');
+  const late = handedIn(Kind.upsert, 'k');
+  settler.settle(late.operation, answered(BUSY + 1), 0);
+  await assert.rejects(late.outcome, TimeoutError);
+  assert.equal(retries.made, 2);
 });

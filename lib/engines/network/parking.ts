@@ -1,6 +1,7 @@
 import { EvenkeelError, TimeoutError } from '../../errors';
 import type { Timers } from '../../event-base/event-base';
 import { performanceNow, queueMicrotask } from '../../platform';
+import { withoutStack } from '../../stacks';
 import { onAbort, reasonOf } from '../../transactions/abort';
 import type { Waiting } from '../../transactions/compound';
 import { details, nameOf, type Operation } from '../../transactions/operation';
@@ -189,8 +190,7 @@ export function lateError(operation: Operation, cause: Error | undefined): Timeo
   const { kind, key, attempts } = operation;
   const op = nameOf(kind);
   const why = cause === undefined ? 'it could not be sent' : cause.message.replace(`${op}: `, '');
-  return new TimeoutError(`${op}: not done within its deadline: ${why}`, {
-    cause,
-    context: { ...(cause instanceof EvenkeelError ? cause.context : {}), op, key, attempts },
-  });
+  const context = { ...(cause instanceof EvenkeelError ? cause.context : {}), op, key, attempts };
+  const message = `${op}: not done within its deadline: ${why}`;
+  return withoutStack(() => new TimeoutError(message, { cause, context }));
 }

@@ -150,17 +150,20 @@ export class Settler {
     const text = this.#completions.text(at);
     const context = this.#contextOf(operation, at, status);
     const body = (): Buffer => this.#completions.bytes(this.#native, at);
-    const error = withoutStack(() => dialect.errorOf(operation, status, text, context, body));
+    const errorWith = (said: () => Buffer): EvenkeelError =>
+      withoutStack(() => dialect.errorOf(operation, status, text, context, said));
     const retry = dialect.extension?.retry(operation, status, body);
     if (typeof retry === 'object') {
       counts.retries += 1;
       operation.stopListening?.();
-      this.#parking.park(operation, { ...retry, why: () => error });
+      // Usually nobody asks; and by then the body is gone, without which the errors of what is retried do.
+      this.#parking.park(operation, { ...retry, why: () => errorWith(NOTHING) });
       return;
     }
     this.errors += 1;
     counts.errors += 1;
-    operation.fail(retry === 'late' ? withoutStack(() => lateError(operation, error)) : error);
+    const error = errorWith(body);
+    operation.fail(retry === 'late' ? lateError(operation, error) : error);
   }
 
   #lookAfter(operation: Operation, status: number, at: number): Operation | undefined {
@@ -281,6 +284,8 @@ export class Settler {
     return contextOf(operation, this.#cluster.nameOf(this.#completions.connection(at)), status);
   }
 }
+
+const NOTHING = (): Buffer => Buffer.alloc(0);
 
 /** Of a value whose memory is the caller's once the call has returned. */
 const isSmall = (value: Operation['value']): value is Uint8Array =>
