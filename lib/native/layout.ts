@@ -153,6 +153,7 @@ export const CODE_EXTENDED = 16384;
 export const CODE_PRESERVES_EXPIRY = 32768;
 export const CODE_WAITS = 65536;
 export const CODE_ACCEPTED = 131072;
+export const CODE_SETS_EXPIRY = 262144;
 export const LARGE_VALUE = 16384;
 export const SLAB_BYTES = 65536;
 export const RECORDS_PER_TAKE = 1024;

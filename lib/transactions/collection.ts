@@ -8,7 +8,7 @@ import {
   durably,
   type PreserveExpiryOptions,
 } from './durability';
-import { type ExpiryOptions, encodeExpiry, encodeSpan } from './expiry';
+import { type ExpiryOptions, encodeExpiry, encodeSpan, hasExpiry } from './expiry';
 import { details, Kind, nameOf, Operation } from './operation';
 import { type ConditionalOptions, OPERATION_NAMES, type OperationOptions } from './options';
 import { AllCopies, type AllReplicas, AnyCopy, ReplicaReads, type ReplicaRecord } from './replica-reads';
@@ -87,7 +87,8 @@ export class CollectionView extends Transactions<DurableWrites> {
   }
 
   /**
-   * Changes 1 to 16 parts of a document, all or none. PathNotFoundError, PathExistsError, KeyNotFoundError,
+   * Changes 1 to 16 parts of a document, all or none. Without `ttl` and `expiresAt`, the record keeps its time to live;
+   * with `ttl: 0` it has none from then on. PathNotFoundError, PathExistsError, KeyNotFoundError,
    * KeyExistsError, CasMismatchError.
    */
   mutateIn<const Specs extends readonly MutationSpec<unknown>[]>(
@@ -100,6 +101,7 @@ export class CollectionView extends Transactions<DurableWrites> {
       detail.expiry = encodeExpiry(options, () => this.#target.now());
       durably(options, detail, this.#target);
       const document = documentOf(detail);
+      document.setsExpiry = hasExpiry(options);
       document.semantics = semanticsOf(options);
       document.mutation = this.#documents.encodeMutation(specs);
       return new Operation(Kind.mutateIn, key, document.mutation.value, detail, undefined);

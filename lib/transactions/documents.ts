@@ -22,6 +22,8 @@ export interface DocumentDetails {
   durability: Durability | undefined;
   /** true: the record keeps its time to live. */
   preservesExpiry: boolean;
+  /** Of mutateIn(): the record gets the expiry of the details instead of keeping its own. */
+  setsExpiry: boolean;
   semantics: StoreSemantics;
   /** The copy to read, counted from 1; 0 is the active one. */
   replica: number;
@@ -33,6 +35,7 @@ export function documentDetails(): DocumentDetails {
   return {
     durability: undefined,
     preservesExpiry: false,
+    setsExpiry: false,
     semantics: 'replace',
     replica: 0,
     lookup: undefined,

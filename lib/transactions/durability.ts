@@ -1,6 +1,6 @@
 import { checkFlag, invalidArgument, shown } from '../arguments';
 import { type DocumentDetails, type Durability, documentDetails } from './documents';
-import type { ExpiryOptions } from './expiry';
+import { type ExpiryOptions, hasExpiry } from './expiry';
 import type { Details } from './operation';
 import type { Target } from './target';
 
@@ -60,7 +60,7 @@ export function durably(
   if (preserveExpiry !== undefined) {
     target.documents('writes that keep the time to live (preserveExpiry)');
     document.preservesExpiry = checkFlag('preserveExpiry', preserveExpiry);
-    if (preserveExpiry && (options.ttl !== undefined || options.expiresAt !== undefined))
+    if (preserveExpiry && hasExpiry(options))
       throw invalidArgument('preserveExpiry', 'preserveExpiry and a new time to live exclude each other');
   }
 }

@@ -10,6 +10,9 @@ export interface ExpiryOptions {
   readonly expiresAt?: Date | undefined;
 }
 
+export const hasExpiry = ({ ttl, expiresAt }: ExpiryOptions): boolean =>
+  ttl !== undefined || expiresAt !== undefined;
+
 // Up to this number the server reads seconds from now, above it Unix time (memcached's protocol.txt).
 const LARGEST_RELATIVE = 30 * 24 * 60 * 60;
 const LARGEST = 0xffffffff;

@@ -73,6 +73,7 @@ pipeline::Client::Call ClientObject::read_call() const {
 void ClientObject::extend(wire::Request& request) const {
   const uint32_t* p = parameters_;
   request.preserves_expiry = (p[layout::kParamCode] & layout::kCodePreservesExpiry) != 0;
+  request.sets_expiry = (p[layout::kParamCode] & layout::kCodeSetsExpiry) != 0;
   request.collection = p[layout::kParamCollection];
   request.partition = static_cast<uint16_t>(p[layout::kParamPartition]);
   request.durability = static_cast<wire::Durability>(p[layout::kParamDurability] & 0xff);

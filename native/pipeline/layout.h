@@ -212,8 +212,9 @@ inline constexpr uint32_t kCodeSetsCas = 4096;     // for a write: the record's 
 inline constexpr uint32_t kCodeDetailed = 8192;    // uses more of the block than timeout and flags
 inline constexpr uint32_t kCodeExtended = 16384;   // uses Couchbase's words of the block
 inline constexpr uint32_t kCodePreservesExpiry = 32768;
-inline constexpr uint32_t kCodeWaits = 65536;      // submitValue(): for decideServer()
-inline constexpr uint32_t kCodeAccepted = 131072;  // setAside() has accepted it before
+inline constexpr uint32_t kCodeWaits = 65536;        // submitValue(): for decideServer()
+inline constexpr uint32_t kCodeAccepted = 131072;    // setAside() has accepted it before
+inline constexpr uint32_t kCodeSetsExpiry = 262144;  // kMutateIn: the record gets the expiry of the block
 
 // Values up to this many bytes are copied through slabs; larger ones use separate buffers.
 inline constexpr uint32_t kLargeValue = 16384;

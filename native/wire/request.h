@@ -122,6 +122,7 @@ struct Request {
   // What only Couchbase has.
   bool is_plain = true;  // it says nothing of the following that another protocol could not do without
   bool preserves_expiry = false;
+  bool sets_expiry = false;  // kMutateIn: the record gets `expiry` instead of keeping its own
   Durability durability = Durability::kNone;
   uint8_t datatype = 0;             // of a value that is stored
   uint8_t document_flags = 0;       // kLookupIn, kMutateIn

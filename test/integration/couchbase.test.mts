@@ -433,6 +433,25 @@ test('a record keeps its expiry when it is asked to', async () => {
   assert.equal((await cluster.document('k', place))?.expiry, 0);
 });
 
+test('parts of a record change without its expiry, unless it is given one', async () => {
+  await using ready = await started();
+  const { cluster, orders } = ready;
+  const expiry = async () =>
+    (await cluster.document('k', { scope: 'shop', collection: 'orders' }))?.expiry ?? -1;
+  await orders.upsert('k', { n: 1 }, { ttl: 1000 });
+  const first = await expiry();
+  assert.ok(first > 0);
+  await orders.mutateIn('k', [sub.upsert('n', 2)]);
+  assert.equal(await expiry(), first);
+  await orders.mutateIn('k', [sub.upsert('n', 3)], { ttl: 5000 });
+  assert.ok((await expiry()) > first);
+  await orders.mutateIn('k', [sub.upsert('n', 4)], { ttl: 0 });
+  assert.equal(await expiry(), 0);
+  await orders.mutateIn('k', [sub.upsert('n', 5)], { expiresAt: new Date(Date.now() + 3_600_000) });
+  assert.ok((await expiry()) > 0);
+  assert.deepEqual(await orders.get('k'), { n: 5 });
+});
+
 test('what a context stages for collections leaves with the rest, or not at all', async () => {
   await using ready = await started();
   const { db, orders } = ready;

@@ -155,13 +155,23 @@ const Example kExamples[] = {
      "80 d1 00 02 01 00 00 00 00 00 00 04 77 77 77 77 00 00 00 00 00 00 00 00"
      "01 00 6b 70"},
     {"mutateInWithExpiry",
-     {.op = Op::kMutateIn, .expiry = 5},
+     {.op = Op::kMutateIn, .expiry = 5, .sets_expiry = true},
      "k",
      "p",
      "80 d1 00 02 04 00 00 00 00 00 00 07 77 77 77 77 00 00 00 00 00 00 00 00"
      "00 00 00 05 00 6b 70"},
+    {"mutateInThatEndsTheExpiry",
+     {.op = Op::kMutateIn, .sets_expiry = true},
+     "k",
+     "p",
+     "80 d1 00 02 04 00 00 00 00 00 00 07 77 77 77 77 00 00 00 00 00 00 00 00"
+     "00 00 00 00 00 6b 70"},
     {"mutateInWithAll",
-     {.op = Op::kMutateIn, .expiry = 5, .durability = Durability::kMajority, .document_flags = 1},
+     {.op = Op::kMutateIn,
+      .expiry = 5,
+      .sets_expiry = true,
+      .durability = Durability::kMajority,
+      .document_flags = 1},
      "k",
      "p",
      "08 d1 02 02 05 00 00 00 00 00 00 0a 77 77 77 77 00 00 00 00 00 00 00 00"

@@ -61,6 +61,8 @@ test('an operation says its collection, its format and what it asks for', async 
   assert.equal(words[layout.PARAM_COLLECTION], 9);
   assert.equal(words[layout.PARAM_MODES], 1);
   assert.equal(words[layout.PARAM_DURABILITY], 1 | (1800 << 8));
+  operation.details.document = { ...documentDetails(), setsExpiry: true };
+  assert.equal(bucket.prepare(operation, words, 5000, []), layout.CODE_EXTENDED | layout.CODE_SETS_EXPIRY);
   const plain = new Operation(Kind.get, 'k', undefined, undefined, undefined);
   assert.equal(bucket.prepare(plain, words, 5000, []), layout.CODE_EXTENDED);
   const { PARAM_COLLECTION, PARAM_MODES, PARAM_DURABILITY, PARAM_REPLICA } = layout;

@@ -125,7 +125,10 @@ export class Bucket implements DocumentEngine, Extension, TokenSource {
       document?.durability === undefined ? 0 : durabilityWord(document.durability, timeout);
     words[layout.PARAM_REPLICA] = document?.replica ?? 0;
     words[layout.PARAM_PARTITION] = 0;
-    return layout.CODE_EXTENDED | (document?.preservesExpiry ? layout.CODE_PRESERVES_EXPIRY : 0);
+    const expiryBits =
+      (document?.preservesExpiry ? layout.CODE_PRESERVES_EXPIRY : 0) |
+      (document?.setsExpiry ? layout.CODE_SETS_EXPIRY : 0);
+    return layout.CODE_EXTENDED | expiryBits;
   }
 
   unknownOf(collections: readonly CollectionName[]): readonly CollectionName[] {

@@ -52,7 +52,7 @@ constexpr size_t extras_size(const Request& request) {
     case Op::kLookupIn:
       return request.document_flags == 0 ? 0 : 1;
     case Op::kMutateIn:
-      return (request.expiry == 0 ? 0 : 4) + (request.document_flags == 0 ? 0 : 1);
+      return (request.sets_expiry ? 4 : 0) + (request.document_flags == 0 ? 0 : 1);
     default:
       return static_cast<size_t>(memcache::extras_of(request.op));
   }
@@ -64,7 +64,7 @@ void encode_extras(const Request& request, std::byte* at) {
       *at = std::byte{kMetaWithDatatype};
       break;
     case Op::kMutateIn:
-      if (request.expiry != 0) {
+      if (request.sets_expiry) {
         store_big_endian(at, request.expiry);
         at += sizeof request.expiry;
       }
