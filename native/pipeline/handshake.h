@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -70,8 +71,8 @@ class Handshake {
     return requests;
   }
 
-  // The next step asks for its request, in this attempt. They are numbered, so that what is meant for one
-  // that has failed is not taken for the next one's.
+  // The next step asks for its request, in this attempt. No two have the same number, whatever their
+  // connections, so that what is meant for one that has failed is not taken for another's.
   bool asks(uint32_t attempt) const {
     return attempt == attempt_ && !is_over() && sent_ == answered_ && (*steps_)[sent_].asks && !is_supplied_;
   }
@@ -114,7 +115,7 @@ class Handshake {
   void reset() {
     sent_ = answered_ = 0;
     is_supplied_ = false;
-    ++attempt_;
+    attempt_ = next_attempt();
   }
 
  private:
@@ -123,6 +124,11 @@ class Handshake {
   static constexpr uint16_t kStatusInternalError = 0x84;
   static constexpr uint16_t kStatusBusy = 0x85;
   static constexpr uint16_t kStatusTemporaryFailure = 0x86;
+
+  static uint32_t next_attempt() {
+    static std::atomic<uint32_t> next = 1;
+    return next.fetch_add(1, std::memory_order_relaxed);
+  }
 
   // It says nothing of what was asked, and may be over at the next attempt.
   static bool is_passing(uint16_t status) {
@@ -159,7 +165,7 @@ class Handshake {
   std::string version_;
   std::vector<std::byte> supplied_;
   bool is_supplied_ = false;
-  uint32_t attempt_ = 0;
+  uint32_t attempt_ = next_attempt();
 };
 
 }  // namespace evenkeel::pipeline

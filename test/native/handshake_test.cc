@@ -89,22 +89,22 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 
 TEST(Handshake, AStepThatAsksWaitsForItsRequest) {
   Handshake handshake(steps({step("a", 1), step("b", 2), asking("", 3), step("d", 4)}));
-  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_FALSE(handshake.asks(handshake.attempt()));
   EXPECT_EQ(leaving(handshake), "ab");
   EXPECT_EQ(grant(handshake, 1), 0u);
-  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_FALSE(handshake.asks(handshake.attempt()));
   EXPECT_EQ(grant(handshake, 2), 0u);
   EXPECT_EQ(leaving(handshake), "");
-  EXPECT_TRUE(handshake.asks(0));
-  EXPECT_FALSE(handshake.asks(1));
+  EXPECT_TRUE(handshake.asks(handshake.attempt()));
+  EXPECT_FALSE(handshake.asks(handshake.attempt() + 1));
   handshake.supply(bytes_of("c"));
-  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_FALSE(handshake.asks(handshake.attempt()));
   EXPECT_EQ(leaving(handshake), "cd");
-  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_FALSE(handshake.asks(handshake.attempt()));
   EXPECT_EQ(grant(handshake, 3), 0u);
   EXPECT_EQ(grant(handshake, 4), 0u);
   EXPECT_TRUE(handshake.is_over());
-  EXPECT_FALSE(handshake.asks(0));
+  EXPECT_FALSE(handshake.asks(handshake.attempt()));
 }
 
 TEST(Handshake, WhatWasGivenForOneAttemptIsNotUsedInTheNext) {
@@ -112,12 +112,13 @@ TEST(Handshake, WhatWasGivenForOneAttemptIsNotUsedInTheNext) {
   leaving(handshake);
   grant(handshake, 1);
   handshake.supply(bytes_of("b"));
+  const uint32_t failed = handshake.attempt();
   handshake.reset();
   EXPECT_EQ(leaving(handshake), "a");
   grant(handshake, 1);
   EXPECT_EQ(leaving(handshake), "");
-  EXPECT_FALSE(handshake.asks(0));
-  EXPECT_TRUE(handshake.asks(1));
+  EXPECT_FALSE(handshake.asks(failed));
+  EXPECT_TRUE(handshake.asks(handshake.attempt()));
 }
 
 TEST(Handshake, WhatIsOptionalMayBeRefusedForAnyReason) {
@@ -362,7 +363,7 @@ class Negotiation : public ClientTest {
   static constexpr uint16_t kContinue = 0x21;
 
   // As with Couchbase: the words of the login, and the bucket, are JavaScript's.
-  void start_negotiating() {
+  pipeline::Steps negotiation() {
     Step hello = step(binary_request(kHello), kHello);
     hello.features = {0x12};
     Step errors = step(binary_request(kErrorMap), kErrorMap);
@@ -372,8 +373,10 @@ class Negotiation : public ClientTest {
     login.tolerated = kContinue;
     Step proof = asking("", 0x22);
     proof.authenticates = proof.tells = true;
-    client_ = std::make_unique<ClientHarness>(GetParam(), quick(),
-                                              steps({hello, errors, login, proof, asking("", kSelect)}));
+    return steps({hello, errors, login, proof, asking("", kSelect)});
+  }
+  void start_negotiating() {
+    client_ = std::make_unique<ClientHarness>(GetParam(), quick(), negotiation());
     client_->connect(listener_.port());
     ASSERT_NO_FATAL_FAILURE(accept());
   }
@@ -447,6 +450,28 @@ TEST_P(Negotiation, WhatIsGivenTooLateOrUnaskedIsNotSent) {
   supply(binary_request(0x22, "", "proof"));
   ASSERT_NO_FATAL_FAILURE(grant_next(0x22, ""));
   EXPECT_EQ(last_.value, "proof");
+}
+
+TEST_P(Negotiation, WhatIsGivenForAServerThatIsGoneIsNotSentToTheOneThatHasItsId) {
+  ASSERT_NO_FATAL_FAILURE(start_negotiating());
+  const auto come_to_the_proof = [this](std::string_view challenge, size_t times) {
+    ASSERT_NO_FATAL_FAILURE(grant_next(kHello, unhex("00 12")));
+    ASSERT_NO_FATAL_FAILURE(grant_next(kErrorMap, ""));
+    ASSERT_NO_FATAL_FAILURE(grant_next(0x21, std::string(challenge), kContinue));
+    ASSERT_NO_FATAL_FAILURE(wait_until_told(times));
+  };
+  ASSERT_NO_FATAL_FAILURE(come_to_the_proof("of one", 2));
+  const uint32_t attempt = told().back().flags;
+  client_->client().retire_server(0);
+  ASSERT_TRUE(client_->until([&] { return client_->count(layout::kOutcomeRetired) == 1; }));
+  client_->client().add_server(0, wire::memcache::kBinary, negotiation());
+  client_->connect(listener_.port());
+  ASSERT_NO_FATAL_FAILURE(accept());
+  ASSERT_NO_FATAL_FAILURE(come_to_the_proof("of another", 4));
+  client_->client().continue_handshake(0, attempt, bytes_of(binary_request(0x22, "", "for the one")));
+  supply(binary_request(0x22, "", "for the other"));
+  ASSERT_NO_FATAL_FAILURE(grant_next(0x22, ""));
+  EXPECT_EQ(last_.value, "for the other");
 }
 
 TEST_P(Negotiation, AServerThatDoesNotProveItselfIsRefused) {
