@@ -186,7 +186,9 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   Route route_of(const wire::Request& request, std::span<const std::byte> key) const;
   uint32_t commit_with(size_t value_length, std::unique_ptr<net::Payload> payload, size_t payload_length);
   bool refill_inbox();
-  std::unique_lock<std::mutex> lock();
+  std::unique_lock<std::mutex> lock() {
+    return threaded_ ? std::unique_lock(mutex_) : std::unique_lock(mutex_, std::defer_lock);
+  }
   uint64_t room() const;
 
   base::EventBase& base_;
