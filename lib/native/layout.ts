@@ -96,6 +96,7 @@ export const CAUSE_OUTDATED = 65550;
 export const CAUSE_OTHER_PROTOCOL = 65551;
 export const CAUSE_FEATURES = 65552;
 export const CAUSE_SENT_BACK = 65553;
+export const CAUSE_PARTITIONS = 65554;
 export const REFUSED_CLOSED = -1;
 export const REFUSED_BACKPRESSURE = -2;
 export const REFUSED_KEY_TYPE = -3;

@@ -40,7 +40,9 @@ struct Packet {
   uint8_t suffix_length = 0;      // the last inline bytes, which come after the payload
   bool discards_value;            // only whether the answer has a value matters
   bool dead = false;              // cancelled before any of it was sent; its payload is freed
-  bool moves = false;             // it is routed again when the owner of its partition changes
+  // Of the partitions, by which it is routed again when another server has its own; they are numbered anew
+  // when there are more or fewer of them. 0: it is never routed again.
+  uint8_t numbering = 0;
   uint8_t returns = 0;  // how often servers have sent it back because they did not have the partition
   uint16_t partition = 0;
 };

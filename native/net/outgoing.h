@@ -37,10 +37,15 @@ class Outgoing {
     });
   }
 
-  // Visits (connection, batch) and empties it: the visitor takes the contents of each batch.
+  // Visits (connection, batch).
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (const uint16_t connection : used_) visit(connection, batches_[connection]);
+  }
+  // The same, and empties it: the visitor takes the contents of each batch.
   template <typename Visit>
   void take(Visit visit) {
-    for (const uint16_t connection : used_) visit(connection, batches_[connection]);
+    for_each(visit);
     used_.clear();
   }
 

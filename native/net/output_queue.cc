@@ -79,8 +79,7 @@ void OutputQueue::kill(uint32_t sequence) {
   queued_.subtract(pending_.length(packet));
   bury(packet);
   if (packet.payload != Packet::kNoPayload) free_payload(packet);
-  pass_dead();
-  if (empty()) reset();
+  close_up();
 }
 
 void OutputQueue::free_payload(const Packet& packet) {

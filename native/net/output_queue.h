@@ -58,16 +58,18 @@ class OutputQueue {
       const std::span<const std::byte> bytes(pending_.bytes.data() + offset, packet.inline_length);
       offset += packet.inline_length;
       const bool is_leaving = i == head_packet_ && head_partly_written();
-      if (packet.dead || is_leaving || !leaves(packet)) continue;
-      queued_.pass_on(pending_.length(packet));
-      Batch::Attached* const attached = pending_.attached(packet);
-      if (attached != nullptr) --payloads_;
-      out->add({packet, bytes, attached});
-      bury(packet);
+      if (!packet.dead && !is_leaving && leaves(packet)) hand_over(packet, bytes, out);
     }
-    if (out->empty()) return;
-    pass_dead();
-    if (empty()) reset();
+    close_up();
+  }
+  // The same of one request, of which no byte has been sent. O(1) for the first one.
+  void take(uint32_t sequence, Batch* out) {
+    const size_t index = sequence - base_;
+    size_t offset = head_byte_;
+    for (size_t i = head_packet_; i < index; ++i) offset += pending_.packets[i].inline_length;
+    Packet& packet = pending_.packets[index];
+    hand_over(packet, {pending_.bytes.data() + offset, packet.inline_length}, out);
+    close_up();
   }
 
   // empty() and size() do not count dead requests.
@@ -77,6 +79,7 @@ class OutputQueue {
   bool is_partly_written(uint32_t opaque) const { return head_partly_written() && head().opaque == opaque; }
   bool head_partly_written() const { return head_written_ > 0; }
   uint32_t head_opaque() const { return head().opaque; }
+  const Packet& at(uint32_t sequence) const { return pending_.packets[sequence - base_]; }
 
   // The memory of the requests here without payloads, including written or dead ones that are not yet tidied
   // away.
@@ -102,7 +105,8 @@ class OutputQueue {
   }
 
   // The kernel has taken `length` bytes. Calls on_written(packet, item) for each request whose last byte was
-  // among them, where item() is what else belongs to it.
+  // among them, where item() is what else belongs to it. True: it is kept elsewhere, and its bytes stay
+  // counted.
   template <typename OnWritten>
   void consume(size_t length, OnWritten on_written) {
     head_written_ += length;
@@ -112,11 +116,11 @@ class OutputQueue {
       const size_t total = pending_.length(packet);
       if (head_written_ < total) break;
       head_written_ -= total;
-      written += total;
-      on_written(packet, [this, &packet] {
+      const bool is_kept = on_written(packet, [this, &packet] {
         const std::byte* const bytes = pending_.bytes.data() + head_byte_;
         return Batch::Item{packet, {bytes, packet.inline_length}, pending_.attached(packet)};
       });
+      if (!is_kept) written += total;
       pop_head();
     }
     queued_.subtract(written);
@@ -159,6 +163,13 @@ class OutputQueue {
     if (dead_ > 0) pass_dead();
   }
   void free_payload(const Packet& packet);
+  void hand_over(Packet& packet, std::span<const std::byte> bytes, Batch* out) {
+    queued_.pass_on(pending_.length(packet));
+    Batch::Attached* const attached = pending_.attached(packet);
+    if (attached != nullptr) --payloads_;
+    out->add({packet, bytes, attached});
+    bury(packet);
+  }
   void bury(Packet& packet) {
     packet.dead = true;
     ++dead_;
@@ -166,6 +177,10 @@ class OutputQueue {
   }
   // Skips dead requests, because all other code relies on a live head.
   void pass_dead();
+  void close_up() {
+    pass_dead();
+    if (empty()) reset();
+  }
   bool is_wasteful() const;
   // Removes everything but what is still to be written. Returns the number of leading requests whose sequence
   // numbers have changed.

@@ -46,7 +46,8 @@ std::shared_ptr<Client> Client::create(base::EventBase& base, bool threaded, con
                                        Allocator& allocator, ClientListener& listener) {
   std::shared_ptr<Client> client(new Client(base, threaded, options, listener));
   client->run([client, &allocator] {
-    client->pipeline_ = std::make_unique<Pipeline>(client->base_, client->options_, allocator, *client);
+    client->pipeline_ =
+        std::make_unique<Pipeline>(client->base_, client->options_, allocator, client->queued_, *client);
   });
   return client;
 }
@@ -159,8 +160,10 @@ void Client::route_by(std::shared_ptr<const Topology> topology, const std::vecto
 void Client::route_by_partitions(std::shared_ptr<const Partitions> partitions,
                                  const std::vector<uint16_t>& servers) {
   route_by(partitions, servers);
-  change([partitions = std::move(partitions), servers](Pipeline& pipeline) {
-    pipeline.set_partitions(partitions, servers);
+  const size_t before = std::exchange(partitions_, partitions->size());
+  if (before != partitions_) numbering_ = static_cast<uint8_t>(numbering_ % UINT8_MAX + 1);
+  change([partitions = std::move(partitions), servers, numbering = numbering_](Pipeline& pipeline) {
+    pipeline.set_partitions(partitions, servers, numbering);
   });
 }
 
@@ -318,7 +321,7 @@ uint32_t Client::commit(size_t value_length) { return commit_with(value_length, 
                .op = static_cast<uint8_t>(request.op),
                .suffix_length = static_cast<uint8_t>(suffix_size_),
                .discards_value = request.discards_value,
-               .moves = moves_,
+               .numbering = moves_ ? numbering_ : uint8_t{0},
                .partition = request.partition},
               std::move(payload), payload_length);
   return opaque & ((1u << layout::kSlotBits) - 1);

@@ -202,6 +202,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   size_t most_head_ = 0;                          // of them all
   std::shared_ptr<const Topology> topology_;
   std::vector<Target> targets_;  // by the topology's index
+  size_t partitions_ = 0;        // how many there are
+  uint8_t numbering_ = 0;        // of these, as in net::Packet
   Slots slots_;
   net::QueuedBytes queued_;
   std::vector<std::unique_ptr<net::QueuedBytes>> queued_by_server_;

@@ -49,6 +49,7 @@ Connection::Connection(uint16_t id, base::EventBase& base, const wire::Protocol&
       meter_(meter),
       owner_(owner),
       channel_(make_channel(base, host)),
+      due_(queued),
       inbox_(id, protocol, steps, options.max_value, flights, due_, allocator, meter),
       queue_(queued),
       held_(queued) {}
@@ -61,12 +62,12 @@ std::unique_ptr<net::Channel> Connection::make_channel(base::EventBase& base, co
 
 // What the server does not have the partition of is another's, and no more this connection's.
 void Connection::hand_back() {
-  net::Batch batch;
-  due_.collect(flights_, &batch);
-  owner_.on_sent_back(*this, batch, queued_);
+  net::Batch batch = due_.collect();
+  owner_.on_sent_back(*this, batch);
 }
 
 void Connection::write_enqueued() {
+  has_adopted_ = false;
   if (state_ == State::kReady) {
     if (!queue_.empty()) write();
   } else if (!queue_.empty() && !is_established()) {
@@ -83,9 +84,11 @@ void Connection::follow(const Connection& other) {
   follow_on();
 }
 
-// It is still one of this server's, and not over.
+// It is still one of this server's, and not over. What was routed again may be behind this connection's own.
 bool Connection::is_ahead(const Flight* flight) const {
-  if (flight == nullptr || is_settled(flight->state) || flight->state == FlightState::kParked) return false;
+  if (flight == nullptr || is_settled(flight->state)) return false;
+  if (flight->state == FlightState::kParked || flight->was_returned || flight->connection == id_)
+    return false;
   return flight->connection / options_.connections == id_ / options_.connections;
 }
 
@@ -163,6 +166,7 @@ void Connection::fail(uint32_t cause) {
     if (is_settled(flight.state)) return flights_.release(flight);
     flights_.lose(flight, cause, base_.time(), is_alone || flight.opaque == blamed);
   });
+  const bool is_halfway = queue_.head_partly_written();
   queue_.rewind();
   // Of a server that has proven itself it could be somebody's value.
   const bool is_stranger = state_ == State::kHandshake && !inbox_.handshake().is_secret();
@@ -176,6 +180,7 @@ void Connection::fail(uint32_t cause) {
   flights_.control(id_, layout::kOutcomeDisconnected, cause, said, (may_speak_otherwise ? 1 : 0) | step << 8);
   inbox_.reset();
   ahead_.clear();
+  if (is_halfway) owner_.on_rewound(*this);
   tell_meter();
   owner_.on_disconnected(*this, {was_established, was_established && is_useful_, may_speak_otherwise, cause});
 }
@@ -392,14 +397,19 @@ void Connection::write() {
     if (!Timer::scheduled()) base_.schedule(this, waiting_since_ + options_.dead_limit);
     queue_.consume(transfer.bytes, [this](const net::Packet& packet, auto request) {
       Flight* flight = flights_.find(packet.opaque);
-      if (flight->state == FlightState::kAnswered) return flights_.release(*flight);
+      if (flight->state == FlightState::kAnswered) {
+        flights_.release(*flight);
+        return false;
+      }
       const bool is_wanted = flight->state == FlightState::kQueued;
-      if (is_wanted && packet.moves)
+      const bool is_kept = is_wanted && packet.numbering != 0;
+      if (is_kept)
         due_.append(*flight, request());
       else
         due_.append(*flight);
       flight->written = flights_.moment();
       flight->state = is_wanted ? FlightState::kWritten : FlightState::kAbandoned;
+      return is_kept;
     });
     if (transfer.would_block || transfer.bytes < gathered.bytes || transfer.bytes >= budget) {
       channel_->want_writable(true);

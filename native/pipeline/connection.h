@@ -50,8 +50,10 @@ class ConnectionOwner {
   virtual void on_caught_up(Connection& connection) = 0;
   // Completions were added outside of a call from above.
   virtual void on_progress() = 0;
-  // It does not have the partitions of these; `queued` counts them in its whole.
-  virtual void on_sent_back(Connection& connection, net::Batch& batch, const net::QueuedBytes& queued) = 0;
+  // It does not have the partitions of these.
+  virtual void on_sent_back(Connection& connection, net::Batch& batch) = 0;
+  // It is idle, and has a request again that was half written.
+  virtual void on_rewound(Connection& connection) = 0;
   // Operations may wait for a connection that is not there.
   virtual bool lets_wait() const = 0;
   // Whether the server speaks the protocol is not known.
@@ -73,6 +75,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   bool is_established() const { return state_ == State::kReady || state_ == State::kFollowing; }
   // It is, and what it is given leaves at once.
   bool is_ready() const { return state_ == State::kReady; }
+  bool is_following() const { return state_ == State::kFollowing; }
   // When it was established last.
   base::Millis since() const { return since_; }
   // It is idle. Null: there is no address to try.
@@ -103,8 +106,8 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   // The same of all of which nothing has been written, whether or not there is a connection.
   void return_unwritten();
 
-  // It gets a request that had another connection before.
-  void adopt(const net::Batch::Item& request);
+  // It gets a request that had another connection before. True: it has not got one since write_enqueued().
+  bool adopt(const net::Batch::Item& request);
   // Gives up those of what is enqueued, or is held, for which leaves(packet) says so; none of them is
   // written.
   template <typename Leaves>
@@ -188,6 +191,7 @@ class Connection final : private net::ChannelHandler, private base::Timer {
   size_t told_queued_ = 0;
   State state_ = State::kIdle;
   bool is_holding_ = false;         // there may be something in held_
+  bool has_adopted_ = false;        // and not written since
   bool is_suspect_ = false;         // an operation has timed out since then
   bool is_useful_ = false;          // it has answered an operation
   base::Millis since_ = 0;          // when it was established

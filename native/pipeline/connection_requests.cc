@@ -1,5 +1,5 @@
-// The requests that a connection has and has not written: how they come to it, and how they leave it otherwise
-// than by being written.
+// The requests that a connection has and has not written: how they come to it, and how they leave it
+// otherwise than by being written.
 #include <utility>
 #include <vector>
 
@@ -34,18 +34,21 @@ void Connection::refuse(Flight& flight) {
   flights_.settle(flight, state_ == State::kClosed ? layout::kOutcomeClosed : layout::kOutcomeOffline);
 }
 
-void Connection::adopt(const net::Batch::Item& request) {
+bool Connection::adopt(const net::Batch::Item& request) {
   Flight& flight = *flights_.find(request.packet.opaque);
   flight.connection = id_;
   flight.state = FlightState::kQueued;
+  flight.is_held = false;
   queued_.take_back(request.length());
   if (!accepts()) {
     queued_.subtract(request.length());
-    return refuse(flight);
+    refuse(flight);
+    return false;
   }
   flight.sequence = queue_.next_sequence();
   queue_.append(request);
   tidy(queue_);
+  return !std::exchange(has_adopted_, true);
 }
 
 void Connection::release_held() {

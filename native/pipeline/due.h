@@ -5,6 +5,8 @@
 // Threads: the loop's only.
 #pragma once
 
+#include <utility>
+
 #include "net/output_queue.h"
 #include "pipeline/flights.h"
 
@@ -12,12 +14,15 @@ namespace evenkeel::pipeline {
 
 class Due {
  public:
+  // `queued` counts what is kept.
+  explicit Due(net::QueuedBytes& queued) : sent_(queued) {}
+
   bool empty() const { return list_.empty(); }
   size_t size() const { return list_.size(); }
   Flight* first() const { return list_.first(); }
 
   void append(Flight& flight) { list_.append(flight); }
-  // And keeps its request.
+  // And keeps its request, whose bytes are counted already.
   void append(Flight& flight, const net::Batch::Item& request) {
     list_.append(flight);
     flight.is_kept = true;
@@ -38,24 +43,21 @@ class Due {
   // It is kept: its server has sent it back.
   void send_back(Flight& flight) {
     list_.remove(flight);
+    sent_.take(flight.sequence, &sent_back_);
     flight.is_kept = false;
     flight.was_returned = true;
     flight.state = FlightState::kParked;
   }
   // The requests that were sent back since the last time.
-  void collect(Flights& flights, net::Batch* out) {
-    sent_.extract(out, [&flights](const net::Packet& packet) {
-      return flights.find(packet.opaque)->state == FlightState::kParked;
-    });
-  }
+  net::Batch collect() { return std::exchange(sent_back_, {}); }
   void tidy(Flights& flights) {
     sent_.tidy([&flights](uint32_t opaque, uint32_t sequence) { flights.find(opaque)->sequence = sequence; });
   }
 
  private:
-  net::QueuedBytes kept_;
   FlightList list_;
-  net::OutputQueue sent_{kept_};
+  net::OutputQueue sent_;
+  net::Batch sent_back_;
 };
 
 }  // namespace evenkeel::pipeline

@@ -134,6 +134,7 @@ inline constexpr uint32_t kCauseOtherProtocol = 65551;    // nothing was sent: t
 inline constexpr uint32_t kCauseFeatures = 65552;         // the server lacks features of the protocol
 // Of kOutcomeTimedOut: servers have sent the operation back because they did not have the partition.
 inline constexpr uint32_t kCauseSentBack = 65553;
+inline constexpr uint32_t kCausePartitions = 65554;  // nothing was executed: there are more or fewer by now
 
 // Codes returned instead of a slot.
 inline constexpr int32_t kRefusedClosed = -1;

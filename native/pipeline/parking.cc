@@ -1,7 +1,6 @@
 #include "pipeline/parking.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace evenkeel::pipeline {
 
@@ -15,46 +14,48 @@ base::Millis pause_after(uint8_t returns) {
 
 }  // namespace
 
-void Parking::add(net::Batch& batch, uint16_t connection, uint64_t version, const net::QueuedBytes* queued,
-                  bool were_sent) {
-  const base::Millis now = base_.refresh_time();
-  base::Millis earliest = Timer::scheduled() ? Timer::deadline() : base::kNever;
-  batch.for_each([&](const net::Batch::Item& item) {
-    while (parked_.contains(next_)) ++next_;
-    Flight& flight = *flights_.find(item.packet.opaque);
-    flight.state = FlightState::kParked;
-    flight.is_held = false;
-    flight.sequence = next_;
-    Parked& parked = parked_[next_++];
-    parked.packet = item.packet;
-    parked.bytes.assign(item.bytes.begin(), item.bytes.end());
-    if (item.attached != nullptr) {
-      parked.payload = std::move(item.attached->payload);
-      parked.payload_length = item.attached->length;
-    }
-    parked.connection = connection;
-    parked.version = version;
-    parked.queued = queued == nullptr ? nullptr : queued->whole();
-    if (were_sent) {
-      if (parked.packet.returns < UINT8_MAX) ++parked.packet.returns;
-      parked.due = now + pause_after(parked.packet.returns);
-      if (parked.queued != nullptr) parked.queued->take_back(parked.length());
-    }
-    earliest = std::min(earliest, parked.due);
-  });
-  batch.clear();
-  wait_until(earliest);
+void Parking::add(const net::Batch::Item& request, uint16_t refused_by, base::Millis now) {
+  const net::Packet& packet = request.packet;
+  if (packet.partition >= waits_.size()) waits_.resize(size_t{packet.partition} + 1);
+  Wait& wait = waits_[packet.partition];
+  if (wait.requests++ == 0) ++partitions_;
+  if (refused_by != kNoServer && packet.returns > wait.returns) {
+    wait.refused_by = refused_by;
+    wait.returns = packet.returns;
+    wait.due = now + pause_after(packet.returns);
+    next_due_ = std::min(next_due_, wait.due);
+  }
+  Flight& flight = *flights_.find(packet.opaque);
+  flight.state = FlightState::kParked;
+  flight.is_held = false;
+  flight.sequence = requests_.next_sequence();
+  requests_.append(request);
+  tidy();
 }
 
 void Parking::remove(const Flight& flight) {
-  const auto found = parked_.find(flight.sequence);
-  if (found->second.queued != nullptr) found->second.queued->subtract(found->second.length());
-  parked_.erase(found);
+  Wait& wait = waits_[requests_.at(flight.sequence).partition];
+  if (wait.requests == 1) {
+    wait = {};
+    --partitions_;
+  } else {
+    --wait.requests;
+  }
+  requests_.kill(flight.sequence);
+  tidy();
 }
 
-void Parking::wait_until(base::Millis due) {
-  if (due == base::kNever) return Timer::cancel();
-  base_.schedule(this, due);
+void Parking::close() {
+  requests_.for_each(
+      [this](uint32_t opaque) { flights_.settle(*flights_.find(opaque), layout::kOutcomeClosed); });
+  requests_.reset();
+  waits_.clear();
+  partitions_ = 0;
+  next_due_ = base::kNever;
+}
+
+void Parking::tidy() {
+  requests_.tidy([this](uint32_t opaque, uint32_t sequence) { flights_.find(opaque)->sequence = sequence; });
 }
 
 }  // namespace evenkeel::pipeline

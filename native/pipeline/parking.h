@@ -1,93 +1,85 @@
-// Parking: requests that no connection has for now. Their server has sent them back because it does not have
-// their partition, or no server has it. They are as good as never sent. Each one waits until another server
-// has its partition, until there is a newer topology, or for a pause, which gets longer each time; its
-// deadline goes on meanwhile.
+// Parking: requests that no connection has for now, in the order in which they came. Those of a partition
+// wait together: until some server has it or, when one has sent them back, for a pause, which gets longer
+// each time. Their deadlines go on meanwhile.
 //
 // Threads: the loop's only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <vector>
 
-#include "base/event_base.h"
-#include "net/batch.h"
-#include "net/queued_bytes.h"
+#include "base/clock.h"
+#include "net/output_queue.h"
 #include "pipeline/flights.h"
+#include "pipeline/topology.h"
 
 namespace evenkeel::pipeline {
 
-struct Parked {
-  net::Packet packet;
-  std::vector<std::byte> bytes;
-  std::unique_ptr<net::Payload> payload;
-  uint32_t payload_length = 0;
-  uint16_t connection = 0;  // that had it
-  uint64_t version = 0;     // of the topology by then
-  base::Millis due = base::kNever;
-  net::QueuedBytes* queued = nullptr;  // that counts it; null: nobody does
-
-  size_t length() const { return bytes.size() + payload_length; }
-};
-
-class ParkingOwner {
+class Parking {
  public:
-  // A pause is over.
-  virtual void on_pause_over() = 0;
-
- protected:
-  ~ParkingOwner() = default;
-};
-
-class Parking final : private base::Timer {
- public:
-  Parking(base::EventBase& base, Flights& flights, ParkingOwner& owner)
-      : base_(base), flights_(flights), owner_(owner) {}
-  ~Parking() { Timer::cancel(); }
-
-  bool empty() const { return parked_.empty(); }
-  // Requests of `connection`, which `queued` counts in its whole. `were_sent`: and were sent back.
-  void add(net::Batch& batch, uint16_t connection, uint64_t version, const net::QueuedBytes* queued,
-           bool were_sent);
-  // It is settled elsewhere.
-  void remove(const Flight& flight);
-
-  // What is to become of a request: it stays, or somebody has it from here on.
-  enum class Leave : uint8_t { kStays, kGoes };
-  // Shows all of them, the oldest first, with whether the pause is over: leave(parked, is_due).
-  template <typename Visit>
-  void for_each(Visit visit) {
-    const base::Millis now = base_.time();
-    base::Millis earliest = base::kNever;
-    for (auto at = parked_.begin(); at != parked_.end();) {
-      const bool is_due = at->second.due <= now;
-      if (visit(at->second, is_due) == Leave::kGoes) {
-        at = parked_.erase(at);
-        continue;
-      }
-      if (is_due) at->second.due = now + kLongestPause;
-      earliest = std::min(earliest, at->second.due);
-      ++at;
-    }
-    wait_until(earliest);
-  }
+  // The requests of a partition.
+  struct Wait {
+    uint32_t requests = 0;
+    // The server that has sent one back, if any, the most returns that one of them has had, and the end of
+    // the pause for that.
+    uint16_t refused_by = kNoServer;
+    uint8_t returns = 0;
+    base::Millis due = 0;
+    bool is_over = false;  // while they are taken
+  };
 
   static constexpr base::Millis kShortestPause = 100;
   static constexpr base::Millis kLongestPause = 1000;
-  // One that has been sent back more often only leaves after a pause: servers contradict each other, or the
-  // topologies do.
-  static constexpr uint8_t kMostAtOnce = 8;
+
+  // `queued` counts what is here.
+  Parking(Flights& flights, net::QueuedBytes& queued) : flights_(flights), requests_(queued) {}
+
+  bool empty() const { return partitions_ == 0; }
+  // How many of them wait.
+  size_t partitions() const { return partitions_; }
+  bool has(uint16_t partition) const { return partition < waits_.size() && waits_[partition].requests > 0; }
+
+  // Its bytes are counted already. `refused_by`: the server that has just sent it back, or kNoServer.
+  void add(const net::Batch::Item& request, uint16_t refused_by, base::Millis now);
+  // It is settled elsewhere.
+  void remove(const Flight& flight);
+  // Takes the requests of the partitions of which leaves(partition, wait) says so, as OutputQueue::extract()
+  // does.
+  template <typename Leaves>
+  void extract(net::Batch* out, base::Millis now, Leaves leaves) {
+    size_t over = 0;
+    next_due_ = base::kNever;
+    for (size_t i = 0; i < waits_.size(); ++i) {
+      Wait& wait = waits_[i];
+      wait.is_over = wait.requests > 0 && leaves(static_cast<uint16_t>(i), wait);
+      if (wait.is_over)
+        ++over;
+      else if (wait.due > now)
+        next_due_ = std::min(next_due_, wait.due);
+    }
+    if (over == 0) return;
+    requests_.extract(out, [this](const net::Packet& packet) { return waits_[packet.partition].is_over; });
+    for (Wait& wait : waits_)
+      if (wait.is_over) wait = {};
+    partitions_ -= over;
+    tidy();
+  }
+
+  // When to look again whether a pause is over; kNever when nothing pauses.
+  base::Millis next_due() const { return next_due_; }
+
+  // Settles all of them.
+  void close();
 
  private:
-  void on_timer() override { owner_.on_pause_over(); }
-  void wait_until(base::Millis due);
+  void tidy();
 
-  base::EventBase& base_;
   Flights& flights_;
-  ParkingOwner& owner_;
-  uint32_t next_ = 0;
-  std::map<uint32_t, Parked> parked_;  // by Flight.sequence
+  net::OutputQueue requests_;
+  std::vector<Wait> waits_;  // by partition
+  size_t partitions_ = 0;
+  base::Millis next_due_ = base::kNever;
 };
 
 }  // namespace evenkeel::pipeline

@@ -23,15 +23,17 @@ Partitions::Partitions(std::vector<int16_t> owners, size_t copies, size_t server
     : Topology(servers),
       owners_(std::move(owners)),
       copies_(copies),
-      size_(static_cast<uint32_t>(owners_.size() / copies)) {}
+      size_(static_cast<uint32_t>(owners_.size() / copies)) {
+  for (size_t first = 0; first < owners_.size(); first += copies) has_gaps_ |= owners_[first] == kNobody;
+}
 
-// The lower half of the hash has no part in the choice of the partition.
+// Keys of one partition share a connection: requests that move have no key, but their partition.
 Route Partitions::place(uint32_t hash, size_t copy) const {
   const auto partition = static_cast<uint16_t>((hash >> 16 & 0x7fff) % size_);
   const int32_t server = owner(partition, copy);
   return {.server = server == kNobody ? kNoServer : static_cast<uint16_t>(server),
           .partition = partition,
-          .hash = hash & 0xffff};
+          .hash = partition};
 }
 
 Route Partitions::route(std::span<const std::byte> key) const {

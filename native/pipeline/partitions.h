@@ -24,6 +24,8 @@ class Partitions final : public Topology {
   static std::shared_ptr<const Partitions> make(std::vector<int16_t> owners, size_t copies, size_t servers);
 
   size_t size() const { return size_; }
+  // There are some that nobody has.
+  bool has_gaps() const { return has_gaps_; }
   // A key without an active copy is routed to any server, so that its requests are somebody's.
   Route route(std::span<const std::byte> key) const override;
   Route route_to_replica(std::span<const std::byte> key, uint8_t replica) const override;
@@ -39,6 +41,7 @@ class Partitions final : public Topology {
   const std::vector<int16_t> owners_;
   const size_t copies_;
   const uint32_t size_;
+  bool has_gaps_ = false;
 };
 
 }  // namespace evenkeel::pipeline

@@ -1,16 +1,17 @@
 #include "pipeline/pipeline.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace evenkeel::pipeline {
 
-Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink)
+Pipeline::Pipeline(base::EventBase& base, const Options& options, Allocator& allocator,
+                   net::QueuedBytes& queued, CompletionSink& sink)
     : base_(base),
       options_(options),
       allocator_(allocator),
       sink_(sink),
-      flights_(base.refresh_time(), options.slow) {}
+      flights_(base.refresh_time(), options.slow),
+      rerouting_(base, options_, flights_, connections_, queued, *this) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -51,84 +52,10 @@ void Pipeline::continue_handshake(uint16_t connection, uint32_t attempt, std::ve
   publish();
 }
 
-void Pipeline::set_partitions(std::shared_ptr<const Partitions> partitions, std::vector<uint16_t> servers) {
+void Pipeline::set_partitions(std::shared_ptr<const Partitions> partitions, std::vector<uint16_t> servers,
+                              uint8_t numbering) {
   flights_.look_at_clock();
-  partitions_ = std::move(partitions);
-  partition_servers_ = std::move(servers);
-  ++version_;
-  for (Connection* each : connections_) {
-    if (each == nullptr) continue;
-    net::Batch misrouted;
-    each->extract(&misrouted, [&](const net::Packet& packet) { return is_misrouted(packet, each->id()); });
-    if (!misrouted.empty()) parking_.add(misrouted, each->id(), version_, &each->queued(), false);
-  }
-  may_unpark_ = true;
-}
-
-// Its partition is not the server's of this connection.
-bool Pipeline::is_misrouted(const net::Packet& packet, uint16_t connection) const {
-  if (!packet.moves || partitions_ == nullptr) return false;
-  const int32_t owner = partitions_->owner(packet.partition);
-  return owner == Partitions::kNobody ||
-         partition_servers_[static_cast<size_t>(owner)] != connection / options_.connections;
-}
-
-// Requests that were routed by a topology of before, or held back since then.
-void Pipeline::divert(uint16_t id, net::Batch& batch) {
-  const auto is_misrouted = [&](const net::Packet& packet) { return this->is_misrouted(packet, id); };
-  if (std::none_of(batch.packets.begin(), batch.packets.end(), is_misrouted)) return;
-  net::Batch rest;
-  net::Batch misrouted;
-  net::QueuedBytes& queued = connection(id).queued();
-  batch.for_each([&](const net::Batch::Item& item) {
-    if (!is_misrouted(item.packet)) return rest.add(item);
-    flights_.start(item.packet, id);
-    queued.pass_on(item.length());
-    misrouted.add(item);
-  });
-  batch.clear();
-  std::swap(batch, rest);
-  parking_.add(misrouted, id, version_, &queued, false);
-  may_unpark_ = true;
-}
-
-void Pipeline::on_sent_back(uint16_t connection, net::Batch& batch, const net::QueuedBytes& queued) {
-  parking_.add(batch, connection, version_, &queued, true);
-  may_unpark_ = true;
-}
-
-void Pipeline::on_pause_over() {
-  flights_.look_at_clock();
-  may_unpark_ = true;
-  proceed();
-}
-
-// The connections of a server are told apart by the key, also of another one. Null: nobody has the partition.
-Connection* Pipeline::new_connection_of(const Parked& parked) const {
-  size_t id = parked.connection;
-  if (partitions_ != nullptr) {
-    const int32_t owner = partitions_->owner(parked.packet.partition);
-    if (owner == Partitions::kNobody) return nullptr;
-    id = size_t{partition_servers_[static_cast<size_t>(owner)]} * options_.connections +
-         parked.connection % options_.connections;
-  }
-  return id < connections_.size() ? connections_[id] : nullptr;
-}
-
-void Pipeline::unpark() {
-  std::vector<uint16_t> adopting;
-  parking_.for_each([&](Parked& parked, bool is_due) {
-    Connection* const taker = new_connection_of(parked);
-    if (taker == nullptr) return Parking::Leave::kStays;
-    const bool is_another = taker->id() / options_.connections != parked.connection / options_.connections;
-    const bool has_news = is_another || version_ > parked.version;
-    if (!is_due && !(has_news && parked.packet.returns < Parking::kMostAtOnce)) return Parking::Leave::kStays;
-    net::Batch::Attached attached{std::move(parked.payload), parked.payload_length};
-    taker->adopt({parked.packet, parked.bytes, attached.payload == nullptr ? nullptr : &attached});
-    adopting.push_back(taker->id());
-    return Parking::Leave::kGoes;
-  });
-  for (const uint16_t id : adopting) connection(id).write_enqueued();
+  rerouting_.set_partitions(std::move(partitions), std::move(servers), numbering);
 }
 
 void Pipeline::return_unwritten(uint16_t id) {
@@ -137,19 +64,19 @@ void Pipeline::return_unwritten(uint16_t id) {
   publish();
 }
 
+// What goes elsewhere goes first: what is enqueued behind it was routed later, if it is of the same keys.
+void Pipeline::reroute(net::Outgoing& outgoing, Flush flush) {
+  if (flush == Flush::kHold) return;
+  if (flush == Flush::kAll)
+    for (const uint16_t id : holding_) rerouting_.reroute_held(connection(id));
+  outgoing.for_each([this](uint16_t id, net::Batch& batch) { rerouting_.divert(connection(id), batch); });
+}
+
 void Pipeline::submit(net::Outgoing& outgoing, Flush flush) {
   flights_.look_at_clock();
+  if (rerouting_.is_needed()) reroute(outgoing, flush);
   if (flush == Flush::kAll) {
     for (const uint16_t id : holding_) {
-      if (partitions_ != nullptr) {
-        net::Batch misrouted;
-        connection(id).extract_held(&misrouted,
-                                    [&](const net::Packet& packet) { return is_misrouted(packet, id); });
-        if (!misrouted.empty()) {
-          parking_.add(misrouted, id, version_, &connection(id).queued(), false);
-          may_unpark_ = true;
-        }
-      }
       connection(id).release_held();
       touched_.push_back(id);
     }
@@ -161,7 +88,6 @@ void Pipeline::submit(net::Outgoing& outgoing, Flush flush) {
       if (!connection.is_holding()) holding_.push_back(id);
     } else {
       touched_.push_back(id);
-      if (partitions_ != nullptr) divert(id, batch);
     }
     connection.enqueue(batch, flush);
   });
@@ -172,6 +98,7 @@ void Pipeline::submit(net::Outgoing& outgoing, Flush flush) {
 void Pipeline::write() {
   for (const uint16_t id : touched_) connection(id).write_enqueued();
   touched_.clear();
+  if (holding_.empty()) rerouting_.forget_old_routes();
   proceed();
 }
 
@@ -179,7 +106,7 @@ void Pipeline::cancel(uint32_t opaque) {
   Flight* flight = flights_.find(opaque);
   if (flight == nullptr || is_settled(flight->state)) return;
   if (flight->state == FlightState::kParked) {
-    parking_.remove(*flight);
+    rerouting_.remove(*flight);
     flights_.release(*flight);
     return publish();
   }
@@ -194,11 +121,7 @@ void Pipeline::close() {
   for (auto& server : servers_) {
     if (server != nullptr) server->close();
   }
-  parking_.for_each([this](Parked& parked, bool) {
-    flights_.settle(*flights_.find(parked.packet.opaque), layout::kOutcomeClosed);
-    if (parked.queued != nullptr) parked.queued->subtract(parked.length());
-    return Parking::Leave::kGoes;
-  });
+  rerouting_.close();
   publish();
 }
 
@@ -208,7 +131,7 @@ void Pipeline::on_timer() {
   while (base::TimerNode* due = flights_.deadlines().pop_due(base_.time())) {
     Flight& flight = *static_cast<Flight*>(due);
     if (flight.state == FlightState::kParked) {
-      parking_.remove(flight);
+      rerouting_.remove(flight);
       const uint32_t cause = flight.was_returned ? layout::kCauseSentBack : 0;
       flights_.settle(flight, layout::kOutcomeTimedOut).detail = cause;
       continue;
@@ -234,7 +157,7 @@ void Pipeline::rearm() {
 }
 
 void Pipeline::proceed() {
-  while (std::exchange(may_unpark_, false)) unpark();
+  rerouting_.write();
   publish();
 }
 

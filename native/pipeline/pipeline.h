@@ -12,15 +12,17 @@
 #include "net/outgoing.h"
 #include "pipeline/flights.h"
 #include "pipeline/options.h"
-#include "pipeline/parking.h"
 #include "pipeline/partitions.h"
+#include "pipeline/rerouting.h"
 #include "pipeline/server.h"
 
 namespace evenkeel::pipeline {
 
-class Pipeline final : public ServerOwner, private ParkingOwner, private base::Timer {
+class Pipeline final : public ServerOwner, private ReroutingOwner, private base::Timer {
  public:
-  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, CompletionSink& sink);
+  // `queued`: the whole of which each server's is a part.
+  Pipeline(base::EventBase& base, const Options& options, Allocator& allocator, net::QueuedBytes& queued,
+           CompletionSink& sink);
   ~Pipeline();
 
   // A server's connections have the ids from `id * options.connections` on. It connects as soon as it has
@@ -37,9 +39,11 @@ class Pipeline final : public ServerOwner, private ParkingOwner, private base::T
   // What has not been written comes back at once.
   void return_unwritten(uint16_t id);
 
-  // Requests that are not written and `moves` are routed by these from the next write() on. `servers`: the
-  // ids of the servers, in the order of the topology.
-  void set_partitions(std::shared_ptr<const Partitions> partitions, std::vector<uint16_t> servers);
+  // Requests with a `numbering` that are not written are routed by these from here on, and come back, as lost
+  // and not written, when theirs is another one. `servers`: the ids of the servers, in the order of the
+  // topology.
+  void set_partitions(std::shared_ptr<const Partitions> partitions, std::vector<uint16_t> servers,
+                      uint8_t numbering);
   void continue_handshake(uint16_t connection, uint32_t attempt, std::vector<std::byte> request);
 
   // Takes the contents of the batches; write() sends them.
@@ -53,15 +57,15 @@ class Pipeline final : public ServerOwner, private ParkingOwner, private base::T
   void close();
 
   void on_server_progress() override { proceed(); }
-  void on_sent_back(uint16_t connection, net::Batch& batch, const net::QueuedBytes& queued) override;
+  void on_sent_back(Connection& connection, net::Batch& batch) override {
+    rerouting_.take_back(connection, batch);
+  }
+  void on_rewound(Connection& connection) override { rerouting_.reroute(connection); }
 
  private:
   void on_timer() override;
-  void on_pause_over() override;
-  bool is_misrouted(const net::Packet& packet, uint16_t connection) const;
-  void divert(uint16_t id, net::Batch& batch);
-  Connection* new_connection_of(const Parked& parked) const;
-  void unpark();
+  void on_unparked() override { proceed(); }
+  void reroute(net::Outgoing& outgoing, Flush flush);
   void proceed();
   void publish();
   void rearm();
@@ -87,11 +91,7 @@ class Pipeline final : public ServerOwner, private ParkingOwner, private base::T
   std::vector<Connection*> connections_;          // by id
   std::vector<uint16_t> touched_;                 // connections that may have something to write
   std::vector<uint16_t> holding_;                 // connections that hold something back
-  std::shared_ptr<const Partitions> partitions_;
-  std::vector<uint16_t> partition_servers_;  // by their index
-  uint64_t version_ = 0;                     // of the two
-  Parking parking_{base_, flights_, *this};
-  bool may_unpark_ = false;  // something has changed for what is parked
+  Rerouting rerouting_;
   uint32_t turn_ = 0;
   size_t retiring_ = 0;
   Reaper reaper_{*this};

@@ -24,8 +24,9 @@ class ServerOwner {
  public:
   // Completions were added outside of a call from the owner.
   virtual void on_server_progress() = 0;
-  // As ConnectionOwner has it.
-  virtual void on_sent_back(uint16_t connection, net::Batch& batch, const net::QueuedBytes& queued) = 0;
+  // As ConnectionOwner has them.
+  virtual void on_sent_back(Connection& connection, net::Batch& batch) = 0;
+  virtual void on_rewound(Connection& connection) = 0;
 
  protected:
   ~ServerOwner() = default;
@@ -68,9 +69,10 @@ class Server final : private ConnectionOwner, private base::Timer {
     carriers_[index_of(connection)] = index_of(connection);
   }
   void on_progress() override { owner_.on_server_progress(); }
-  void on_sent_back(Connection& connection, net::Batch& batch, const net::QueuedBytes& queued) override {
-    owner_.on_sent_back(connection.id(), batch, queued);
+  void on_sent_back(Connection& connection, net::Batch& batch) override {
+    owner_.on_sent_back(connection, batch);
   }
+  void on_rewound(Connection& connection) override { owner_.on_rewound(connection); }
   bool lets_wait() const override;
   bool is_guess() const override { return is_guess_; }
   void on_timer() override;

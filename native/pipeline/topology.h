@@ -21,7 +21,7 @@ struct Route {
   uint16_t server;         // less than Topology::servers(), or kNoServer
   uint16_t partition = 0;  // of Couchbase's: the key's
   // Chooses among the connections of a server, and says nothing about the server: the remainder of a division
-  // by any number of connections takes each value equally often.
+  // by any number of connections takes each value equally often. Couchbase's: the partition.
   uint32_t hash;
 
   bool operator==(const Route&) const = default;

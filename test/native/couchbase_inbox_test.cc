@@ -1,6 +1,8 @@
 // Every answer of Couchbase, in whatever pieces it comes, and what no server should send.
 #include <gtest/gtest.h>
 
+#include <ctime>
+#include <limits>
 #include <random>
 
 #include "inbox_harness.h"
@@ -23,6 +25,7 @@ class CouchbaseHarness : public test::InboxHarness {
       : InboxHarness(max_value, true, wire::couchbase::kCouchbase) {
     EXPECT_TRUE(handshake_done);
   }
+  using InboxHarness::due;
   Flight& due(uint32_t opaque, Op op, bool discards_value = false) {
     return start_written(opaque, static_cast<uint8_t>(op), discards_value);
   }
@@ -254,6 +257,46 @@ TEST(CouchbaseNotice, BeforeAnybodyListensIsPassedOver) {
   harness.shake_hands();
   EXPECT_TRUE(harness.handshake_done);
   EXPECT_TRUE(harness.seen().empty());
+}
+
+// One in each read, as when a configuration comes with it.
+std::clock_t clocks_to_send_back(uint32_t count) {
+  CouchbaseHarness harness;
+  std::string answers;
+  const std::string request(100, 'r');
+  for (uint32_t opaque = 0; opaque < count; ++opaque) {
+    Flight& flight = harness.start(opaque, static_cast<uint8_t>(Op::kSet));
+    flight.state = FlightState::kWritten;
+    const net::Packet packet{.deadline = 1000,
+                             .opaque = opaque,
+                             .inline_length = 100,
+                             .op = static_cast<uint8_t>(Op::kSet),
+                             .discards_value = false,
+                             .numbering = 1};
+    harness.due().append(flight, {packet, test::as_bytes(request), nullptr});
+    answers += test::encode({.opcode = static_cast<uint8_t>(Op::kSet), .status = 7, .opaque = opaque});
+  }
+  size_t sent_back = 0;
+  const std::clock_t start = std::clock();
+  for (std::string_view rest = answers; !rest.empty(); rest.remove_prefix(24)) {
+    harness.feed(rest.substr(0, 24));
+    sent_back += harness.due().collect().packets.size();
+    harness.due().tidy(harness.flights());
+  }
+  const std::clock_t clocks = std::clock() - start;
+  EXPECT_EQ(sent_back, count);
+  return clocks;
+}
+
+TEST(CouchbaseAnswer, ThatSendsOneBackCostsTheSameHoweverManyAreInFlight) {
+  constexpr uint32_t kFew = 4000;
+  std::clock_t few = std::numeric_limits<std::clock_t>::max();
+  std::clock_t many = few;
+  for (int i = 0; i < 5; ++i) {
+    few = std::min(few, clocks_to_send_back(kFew));
+    many = std::min(many, clocks_to_send_back(4 * kFew));
+  }
+  EXPECT_LT(many, 8 * few);
 }
 
 class HostileCouchbase : public testing::Test {

@@ -160,7 +160,8 @@ class InboxHarness {
 
  private:
   pipeline::Flights flights_;
-  pipeline::Due due_;
+  net::QueuedBytes queued_;
+  pipeline::Due due_{queued_};
   std::vector<uint32_t> started_;
   pipeline::Meter meter_;
   pipeline::Inbox inbox_;

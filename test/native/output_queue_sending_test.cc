@@ -52,7 +52,10 @@ std::string send(OutputQueue* queue, size_t limit, std::vector<uint32_t>* writte
     text.append(static_cast<const char*>(segment.iov_base), segment.iov_len);
   }
   text.resize(std::min(text.size(), limit));
-  queue->consume(text.size(), [&](const Packet& packet, auto) { written->push_back(packet.opaque); });
+  queue->consume(text.size(), [&](const Packet& packet, auto) {
+    written->push_back(packet.opaque);
+    return false;
+  });
   return text;
 }
 

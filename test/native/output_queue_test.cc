@@ -76,7 +76,10 @@ class OutputQueueTest : public testing::Test {
   // The kernel takes `length` bytes; returns the requests that have now left whole.
   std::vector<uint32_t> consume(size_t length) {
     std::vector<uint32_t> written;
-    queue_.consume(length, [&](const Packet& packet, auto) { written.push_back(packet.opaque); });
+    queue_.consume(length, [&](const Packet& packet, auto) {
+      written.push_back(packet.opaque);
+      return false;
+    });
     return written;
   }
   // Requests whose sequence number a tidying up has changed, counted once each time.
@@ -344,7 +347,7 @@ TEST_F(OutputQueueTest, AnotherQueueIsAppendedWithoutWhatItHasWritten) {
   add_request(&batch, 2, "two", std::make_unique<TextPayload>("-second", alive_));
   add_request(&batch, 3, "three");
   other.append(batch);
-  other.consume(9, [](const net::Packet&, auto) {});
+  other.consume(9, [](const Packet&, auto) { return false; });
   add(0, "zero");
   queue_.append(other, [this](uint32_t opaque, uint32_t sequence) { sequences_[opaque] = sequence; });
   EXPECT_TRUE(other.empty());
@@ -387,6 +390,40 @@ TEST_F(OutputQueueTest, CountsEachRequestUntilItHasLeftByWhicheverWay) {
   EXPECT_EQ(queued_.now(), 8u);
   next.reset();
   EXPECT_EQ(queued_.now(), 0u);
+}
+
+TEST_F(OutputQueueTest, WhatIsKeptElsewhereStaysCounted) {
+  add(1, "one", "-first");
+  add(2, "two");
+  OutputQueue kept(queued_);
+  queue_.consume(12, [&](const Packet& packet, auto request) {
+    if (packet.opaque == 1) kept.append(request());
+    return packet.opaque == 1;
+  });
+  EXPECT_EQ(queued_.now(), 9u);
+  EXPECT_EQ(alive_.use_count(), 2);
+  kept.kill(kept.next_sequence() - 1);
+  EXPECT_EQ(queued_.now(), 0u);
+  EXPECT_EQ(alive_.use_count(), 1);
+}
+
+TEST_F(OutputQueueTest, OneIsTakenFromWhereverItIs) {
+  add(1, "one", "-first");
+  add(2, "two");
+  add(3, "three", "-third");
+  add(4, "four");
+  kill(2);
+  Batch out;
+  queue_.take(sequences_.at(3), &out);
+  EXPECT_EQ(peek(), "one-firstfour");
+  queue_.take(sequences_.at(1), &out);
+  EXPECT_EQ(peek(), "four");
+  EXPECT_EQ(queue_.size(), 1u);
+  ASSERT_EQ(out.packets.size(), 2u);
+  EXPECT_EQ(out.packets[0].opaque, 3u);
+  EXPECT_EQ(as_text({out.bytes.data(), out.bytes.size()}), "threeone");
+  EXPECT_EQ(as_text(out.attached(out.packets[1])->payload->bytes()), "-first");
+  EXPECT_EQ(queued_.now(), 4u);
 }
 
 TEST_F(OutputQueueTest, WhatABurstNeededIsGivenBackWhenMostOfItIsDead) {

@@ -80,9 +80,8 @@ TEST(Partitions, AreThoseOfTheKeysWhateverTheirNumber) {
   const auto odd = one_server_each(7);
   for (const Example& example : kExamples) {
     const std::span<const std::byte> key = as_bytes(example.key);
-    const auto hash = static_cast<uint16_t>(example.crc);
-    EXPECT_EQ(many->route(key), (Route{example.of_1024, example.of_1024, hash})) << example.key;
-    EXPECT_EQ(few->route(key), (Route{example.of_64, example.of_64, hash})) << example.key;
+    EXPECT_EQ(many->route(key), (Route{example.of_1024, example.of_1024, example.of_1024})) << example.key;
+    EXPECT_EQ(few->route(key), (Route{example.of_64, example.of_64, example.of_64})) << example.key;
     EXPECT_EQ(odd->route(key).partition, (example.crc >> 16 & 0x7fff) % 7) << example.key;
   }
 }
@@ -105,6 +104,12 @@ TEST(Partitions, WithoutAnActiveCopyAreAnybodys) {
   const auto partitions = Partitions::make({kNobody, kNobody, kNobody, kNobody}, 1, 2);
   for (const Example& example : kExamples) EXPECT_LT(partitions->route(as_bytes(example.key)).server, 2);
   EXPECT_EQ(partitions->owner(3), Partitions::kNobody);
+  EXPECT_TRUE(partitions->has_gaps());
+}
+
+TEST(Partitions, WithoutAReplicaHaveNoGaps) {
+  EXPECT_FALSE(Partitions::make({0, kNobody, 1, kNobody}, 2, 2)->has_gaps());
+  EXPECT_TRUE(Partitions::make({0, 1, kNobody, 1}, 2, 2)->has_gaps());
 }
 
 TEST(Partitions, AreRefusedWhereTheyContradictThemselves) {

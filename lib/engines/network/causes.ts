@@ -20,6 +20,7 @@ const PROTOCOL: Readonly<Record<number, string>> = {
   [layout.CAUSE_OUTDATED]: 'the server is too old for the protocol',
   [layout.CAUSE_FEATURES]: 'the server does not grant what the protocol needs',
   [layout.CAUSE_OTHER_PROTOCOL]: 'the server speaks another protocol',
+  [layout.CAUSE_PARTITIONS]: 'the bucket has another number of partitions now',
   [layout.CAUSE_UNTRUSTED]: 'the server rejected a request and may have taken its value for commands',
 };
 

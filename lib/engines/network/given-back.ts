@@ -33,7 +33,7 @@ export class GivenBack {
     return this.size === 0;
   }
 
-  /** A read whose connection broke, or an operation that another one depends on. The order does not matter. */
+  /** A read whose connection broke, an operation that another one depends on, or one whose partition has another number now. */
   addLost(operation: Operation): void {
     this.#lost.push(operation);
   }

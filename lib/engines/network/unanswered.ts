@@ -48,12 +48,15 @@ export function isAnother(it: Unanswered): boolean {
   return !isReturned && !isTakenAway(it) && mayRetry(it);
 }
 
+/** Nothing was executed of what came back for one of these; there was no fault. */
+const RETURNED: ReadonlySet<number> = new Set([layout.CAUSE_OTHER_PROTOCOL, layout.CAUSE_PARTITIONS]);
+
 /**
  * Among operations with the same deadline, the first to time out may find the connection silent and end it for the
  * others.
  */
 function hasTimedOut({ outcome, late, written, cause }: Unanswered): boolean {
-  const isDue = late && (written || cause === layout.CAUSE_OTHER_PROTOCOL);
+  const isDue = late && (written || RETURNED.has(cause));
   return outcome === layout.OUTCOME_TIMED_OUT || (outcome === layout.OUTCOME_LOST && isDue);
 }
 

@@ -189,14 +189,13 @@ class Connection {
                         .inline_length = sizeof kRequest,
                         .op = static_cast<uint8_t>(flight.op),
                         .discards_value = flight.discards_value,
-                        .moves = true};
+                        .numbering = 1};
     due_.append(flight, {packet, std::as_bytes(std::span(kRequest)), nullptr});
   }
 
   // What another server is to have: it has it, and never answers.
   size_t take_sent_back() {
-    evenkeel::net::Batch batch;
-    due_.collect(flights_, &batch);
+    evenkeel::net::Batch batch = due_.collect();
     batch.for_each([this](const evenkeel::net::Batch::Item& request) {
       require(request.bytes.size() == sizeof kRequest);
       require(std::memcmp(request.bytes.data(), kRequest, sizeof kRequest) == 0);
@@ -380,7 +379,8 @@ class Connection {
   const Wire wire_;
   const uint32_t max_value_;
   Flights flights_{0};
-  Due due_;
+  evenkeel::net::QueuedBytes queued_;
+  Due due_{queued_};
   HeapAllocator allocator_;
   evenkeel::pipeline::Meter meter_;
   Inbox inbox_;

@@ -65,7 +65,7 @@ class History {
     const size_t left = batch.packets.size() - gone;
     const size_t first = model_.size() - batch.packets.size();
     other.append(batch);
-    other.consume(length, [](const net::Packet&, auto) {});
+    other.consume(length, [](const Packet&, auto) { return false; });
     model_.erase(model_.begin() + static_cast<ptrdiff_t>(first),
                  model_.begin() + static_cast<ptrdiff_t>(first + gone));
     // What dies there is not moved.
@@ -117,7 +117,10 @@ class History {
 
     const size_t taken = amount < 250 ? std::min(offered.size(), amount) : offered.size();
     std::vector<uint32_t> whole;
-    queue_.consume(taken, [&](const net::Packet& packet, auto) { whole.push_back(packet.opaque); });
+    queue_.consume(taken, [&](const Packet& packet, auto) {
+      whole.push_back(packet.opaque);
+      return false;
+    });
     written_ += taken;
     for (const uint32_t opaque : whole) {
       require(!model_.empty() && model_.front().opaque == opaque);
