@@ -28,6 +28,7 @@ const FEATURES = {
   collections: 0x12,
   preserveExpiry: 0x14,
   knownConfiguration: 0x1d,
+  configurationOnce: 0x1e,
   notices: 0x1f,
 } as const;
 
