@@ -141,7 +141,7 @@ for (const model of models) {
         async ({ evenkeel, say }, { url, model }) => {
           const eventBase = model === 'host' ? evenkeel.EventBase.host : evenkeel.EventBase.create();
           const login = { username: 'Administrator', password: 'password' };
-          const db = await evenkeel.connect(url, { ...login, eventBase });
+          const db = await evenkeel.connect(url, { ...login, eventBase, connectTimeout: 30_000 });
           await db.scope('shop').collection('orders').upsert('k', 1, { timeout: 30_000 });
           say('written');
         },
