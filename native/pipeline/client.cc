@@ -117,10 +117,10 @@ void Client::decide_server(uint16_t id) {
   if (std::exchange(holdings_[id], {}).has_any) return_from(id, &Pipeline::return_unwritten);
 }
 
-void Client::return_from(uint16_t id, void (Pipeline::*give_back)(uint16_t)) {
+void Client::return_from(uint16_t id, void (Pipeline::*end)(uint16_t)) {
   flush(Flush::kHold);
   wait_for_thread();  // a change overtakes what is handed over with it
-  change([id, give_back](Pipeline& pipeline) { (pipeline.*give_back)(id); });
+  change([id, end](Pipeline& pipeline) { (pipeline.*end)(id); });
   wait_for_thread();
 }
 

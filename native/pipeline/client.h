@@ -179,7 +179,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void read_mailbox();
   uint16_t connection_of(const Route& route) const;
   static base::Millis deadline_of(const Call& call);
-  void return_from(uint16_t id, void (Pipeline::*give_back)(uint16_t));
+  void return_from(uint16_t id, void (Pipeline::*end)(uint16_t));
   int32_t room_for(const Call& call, uint16_t server) const;
   int32_t reserve(Call& call, uint16_t server, uint16_t connection, std::span<const std::byte> key,
                   bool encodes_key, size_t value_capacity);
