@@ -204,7 +204,7 @@ export interface NativeClient {
     addresses: readonly (readonly [string, number] | readonly [string])[],
     failures: number,
   ): void;
-  /** The server finishes its operations. Keys must not be routed to it any more. */
+  /** The server finishes its operations. If keys are still routed to it, all keys are refused until they are routed anew. */
   retireServer(id: number): void;
   /**
    * When it returns, operations that waited for a connection to the server can be taken as lost and unwritten. The

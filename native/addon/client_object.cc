@@ -311,16 +311,15 @@ void ClientObject::set_addresses(uint16_t id, napi_value list, uint32_t failures
 bool ClientObject::route_by(Arguments arguments) {
   Routes routes = read_routes(driver_->env(), arguments, connections_);
   if (routes.topology == nullptr && !routes.servers.empty()) return false;
-  client_->route_by(std::move(routes.topology), routes.servers);
-  return true;
+  return client_->route_by(std::move(routes.topology), routes.servers);
 }
 
 bool ClientObject::route_by_partitions(Arguments arguments) {
   Partitioning given = read_partitions(driver_->env(), arguments);
   if (given.partitions == nullptr) return false;
-  client_->route_by_partitions(std::move(given.partitions), given.servers);
+  const bool is_valid = client_->route_by_partitions(std::move(given.partitions), given.servers);
   driver_->rearm();
-  return true;
+  return is_valid;
 }
 
 void ClientObject::continue_handshake(uint16_t connection, uint32_t attempt, napi_value request) {

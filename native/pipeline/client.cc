@@ -107,7 +107,11 @@ void Client::set_addresses(uint16_t id, std::vector<net::Address> addresses, uin
 }
 
 void Client::retire_server(uint16_t id) {
+  if (!is_wanted(id)) return;
+  protocols_[id] = nullptr;
   --servers_;
+  const auto is_of_it = [id](const Target& target) { return target.server == id; };
+  if (std::any_of(targets_.begin(), targets_.end(), is_of_it)) targets_.clear();
   change([id](Pipeline& pipeline) { pipeline.retire_server(id); });
 }
 
@@ -151,20 +155,24 @@ void Client::wait_for_thread() {
   arrival->changed.wait(guard, [&arrival] { return arrival->is_there; });
 }
 
-void Client::route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
+bool Client::route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers) {
+  if (!std::all_of(servers.begin(), servers.end(), [this](uint16_t id) { return is_wanted(id); }))
+    return false;
   topology_ = std::move(topology);
   targets_.clear();
   for (const uint16_t id : servers) targets_.push_back({id, protocols_[id], protocols_[id]->has_partitions});
+  return true;
 }
 
-void Client::route_by_partitions(std::shared_ptr<const Partitions> partitions,
+bool Client::route_by_partitions(std::shared_ptr<const Partitions> partitions,
                                  const std::vector<uint16_t>& servers) {
-  route_by(partitions, servers);
+  if (!route_by(partitions, servers)) return false;
   const size_t before = std::exchange(partitions_, partitions->size());
   if (before != partitions_) numbering_ = static_cast<uint8_t>(numbering_ % UINT8_MAX + 1);
   change([partitions = std::move(partitions), servers, numbering = numbering_](Pipeline& pipeline) {
     pipeline.set_partitions(partitions, servers, numbering);
   });
+  return true;
 }
 
 int32_t Client::server_of(std::span<const std::byte> key) const {
@@ -251,6 +259,7 @@ int32_t Client::begin(Call& call, std::span<const std::byte> key, size_t value_c
 int32_t Client::begin_at(uint16_t server, Call& call, std::span<const std::byte> argument,
                          size_t value_capacity) {
   if (closed_) return layout::kRefusedClosed;
+  if (!is_wanted(server)) return layout::kRefusedNoServer;
   encoder_ = &protocols_[server]->encoder;
   if (!protocols_[server]->can_say(call.request)) return layout::kRefusedOperation;
   moves_ = false;

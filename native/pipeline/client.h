@@ -53,7 +53,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
                   bool is_guess = false, bool is_open = false);
   // The first ones begin the first attempt to connect.
   void set_addresses(uint16_t id, std::vector<net::Address> addresses, uint32_t failures = 0);
-  // No key may be routed to it any more.
+  // Keys that are still routed to it are refused from here on, with all others, until the next route_by().
   void retire_server(uint16_t id);
   // At the return what waits for a connection of it has come back, as lost and not written. It may be retired
   // already, and is to be otherwise.
@@ -64,12 +64,13 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   // It has answered: what is held of it, and all behind that, has come back at the return as with
   // abandon_server(), and what its protocol cannot say is refused from here on.
   void decide_server(uint16_t id);
-  // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused.
-  void route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
+  // From here on. `servers`: the ids of the topology's, in its order; without any, keys are refused. False,
+  // and nothing changes, when one of them has not been added or is retired.
+  bool route_by(std::shared_ptr<const Topology> topology, const std::vector<uint16_t>& servers);
 
   // The same by partitions; what was routed before and has not left goes by them too, and what servers send
   // back.
-  void route_by_partitions(std::shared_ptr<const Partitions> partitions,
+  bool route_by_partitions(std::shared_ptr<const Partitions> partitions,
                            const std::vector<uint16_t>& servers);
 
   struct Call {
@@ -177,6 +178,8 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   void wait_for_thread();
   void knock();
   void read_mailbox();
+  // It has been added, and is not retired.
+  bool is_wanted(uint16_t id) const { return id < protocols_.size() && protocols_[id] != nullptr; }
   uint16_t connection_of(const Route& route) const;
   static base::Millis deadline_of(const Call& call);
   void return_from(uint16_t id, void (Pipeline::*end)(uint16_t));
@@ -195,7 +198,7 @@ class Client final : public std::enable_shared_from_this<Client>, public Complet
   const bool threaded_;
   const Options options_;
   ClientListener& listener_;
-  std::vector<const wire::Protocol*> protocols_;  // by server
+  std::vector<const wire::Protocol*> protocols_;  // by server; null: it is retired
   std::vector<std::shared_ptr<Meter>> meters_;    // by server
   std::vector<Holding> holdings_;                 // by server
   size_t servers_ = 0;                            // that are not retired

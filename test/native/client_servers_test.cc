@@ -253,6 +253,25 @@ TEST_P(ClientServers, WithoutAnyServerKeysAreRefused) {
   EXPECT_EQ(client_->client().check_key({}, as_bytes("k1")), layout::kRefusedNoServer);
 }
 
+TEST_P(ClientServers, NoKeyIsRoutedToAServerThatIsNotThere) {
+  start_all_connected();
+  EXPECT_FALSE(client_->client().route_by(std::make_unique<ByDigit>(2), {0, 7}));
+  client_->client().retire_server(7);
+  answer_by(*peers_[2], (client_->send({.key = "k2"}), next_of(*peers_[2])), "as before");
+  client_->client().retire_server(2);
+  EXPECT_EQ(client_->begin({}, "k2"), layout::kRefusedNoServer);
+  EXPECT_EQ(client_->begin({}, "k0"), layout::kRefusedNoServer);
+  pipeline::Client::Call stat{.request = {.op = Opcode::kStat}};
+  EXPECT_EQ(client_->client().begin_at(2, stat, {}), layout::kRefusedNoServer);
+  EXPECT_EQ(client_->client().begin_at(7, stat, {}), layout::kRefusedNoServer);
+  EXPECT_FALSE(client_->client().route_by(std::make_unique<ByDigit>(3), {0, 1, 2}));
+  ASSERT_TRUE(client_->until([&] { return retired() == 1; }));
+  client_->client().retire_server(2);
+  EXPECT_TRUE(client_->client().route_by(std::make_unique<ByDigit>(2), {0, 1}));
+  client_->send({.key = "k2"});
+  EXPECT_EQ(next_of(*peers_[0]).key, "k2");
+}
+
 TEST_P(ClientServers, WhatIsHeldBackGoesOutToAllServers) {
   start_all_connected();
   for (int i = 0; i < 3; ++i) client_->submit({.key = "held" + std::to_string(i)});

@@ -289,7 +289,8 @@ export class Cluster implements ClusterView {
       this.#known[id] = connector;
     }
     this.#lookForUnconnected();
-    this.#route();
+    // Keys still go to those that are gone, which the next map takes out.
+    if (!this.#route()) return;
     for (const connector of this.#connectors) {
       if (names.has(connector.name)) continue;
       this.#current.delete(connector.name);
@@ -298,15 +299,14 @@ export class Cluster implements ClusterView {
     }
   }
 
-  #route(): void {
+  /** False: native code has refused it, and keys are routed as before. */
+  #route(): boolean {
     const { placed, placement } = this.#fleet.map;
     const ids = Uint16Array.from(placed, ({ name }) => this.#current.get(name)?.id ?? 0);
-    if (placement.kind === 'partitions') {
-      this.#native.routeByPartitions(ids, placement.rows, placement.copies);
-      return;
-    }
+    if (placement.kind === 'partitions')
+      return this.#native.routeByPartitions(ids, placement.rows, placement.copies);
     const ring = placement.kind === 'ring' ? placement : undefined;
-    this.#native.routeBy(ids, hashOf(placement), ring?.points, ring?.owners);
+    return this.#native.routeBy(ids, hashOf(placement), ring?.points, ring?.owners);
   }
 
   /** Its id. */
