@@ -8,43 +8,13 @@ import {
   AuthenticationError,
   ClosedError,
   ConnectionError,
-  type CouchbaseConnectOptions,
-  type CouchbaseUrl,
   connect,
   EventBase,
   UnsupportedError,
 } from '../../lib/index.ts';
-import { type ClusterOptions, Feature, startCluster, type TestCluster } from '../../lib/testing/index.ts';
+import { Feature, startCluster } from '../../lib/testing/index.ts';
 import { AUTHORITY, SERVER, SERVER_KEY } from '../certificates.mts';
-
-const LOGIN = { username: 'Administrator', password: 'password', timeout: 30_000, connectTimeout: 20_000 };
-
-const join = (cluster: TestCluster, options: CouchbaseConnectOptions = {}) =>
-  connect(cluster.url as CouchbaseUrl, { ...LOGIN, ...options });
-
-async function started(options: ClusterOptions = {}, joining: CouchbaseConnectOptions = {}) {
-  const cluster = await startCluster({ nodes: 3, vbuckets: 64, replicas: 1, ...options });
-  const db = await join(cluster, joining).catch(async (error) => {
-    await cluster.close();
-    throw error;
-  });
-  return {
-    cluster,
-    db,
-    async [Symbol.asyncDispose]() {
-      await db.close();
-      await cluster.close();
-    },
-  };
-}
-
-const KEYS = Array.from({ length: 300 }, (_, i) => `key-${i}`);
-
-function nodeAt(cluster: TestCluster, number: number) {
-  const node = cluster.nodes[number];
-  assert.ok(node);
-  return node;
-}
+import { join, KEYS, nodeAt, started } from './couchbase-clusters.mts';
 
 describe('a login', () => {
   for (const mechanism of ['SCRAM-SHA512', 'SCRAM-SHA256', 'SCRAM-SHA1'] as const)

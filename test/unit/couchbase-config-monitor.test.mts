@@ -145,6 +145,19 @@ describe('the first configuration', () => {
     assert.deepEqual(site.published, [9n, 1n]);
   });
 
+  test('is not that of a bucket that is being created', async () => {
+    const site = new Site();
+    const first = site.monitor.first(2000);
+    await site.question.answer(config(9, { 'vBucketServerMap.vBucketMap': [] }));
+    assert.deepEqual([site.configurations.isComplete, site.published], [false, []]);
+    site.timers.pass(50);
+    await site.question.answer(config(10));
+    await first;
+    for (const without of [{ 'vBucketServerMap.vBucketMap': [] }, { vBucketServerMap: undefined }])
+      assert.equal(site.monitor.pushed(config(11, without), A), false);
+    assert.deepEqual(site.published, [10n]);
+  });
+
   test('is that of the cluster where no bucket is wanted', async () => {
     const site = new Site({ bucket: undefined });
     const first = site.monitor.first(2000);

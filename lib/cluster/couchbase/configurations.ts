@@ -67,8 +67,9 @@ export class Configurations {
   }
 
   /**
-   * Takes a configuration from the node at `origin`. Returns whether it is new. Throws ConnectionError if it is malformed
-   * or of another bucket, and the errors of parseConfiguration() and chooseNetwork().
+   * Takes a configuration from the node at `origin`. Returns whether it is new; one of a bucket that has no partitions yet
+   * is not used. Throws ConnectionError if it is malformed or of another bucket, and the errors of parseConfiguration() and
+   * chooseNetwork().
    */
   offer(document: string | Uint8Array, origin: HostPort): boolean {
     checkSize(document);
@@ -114,7 +115,9 @@ export class Configurations {
     const name = map.bucket?.name;
     if (name !== undefined && name !== bucket)
       throw malformed(`it belongs to the bucket ${shown(name)}, not to ${shown(bucket)}`);
-    if (!supersedes(map, this.#current?.map)) return false;
+    // Of a bucket that is being created: no key can be routed by it.
+    const isUnassigned = map.bucket !== undefined && map.bucket.partitions === undefined;
+    if (isUnassigned || !supersedes(map, this.#current?.map)) return false;
     const network = this.#network ?? chooseNetwork(map, wanted, origin);
     const servers = serversIn(map, network, isEncrypted);
     this.#network = network;
