@@ -151,7 +151,7 @@ export function connect<
  * Opens a bucket of a Couchbase cluster: `couchbase://host,host…/bucket`, or `couchbases:` for TLS; `user:password@`
  * (percent-encoded) may precede the hosts.
  *
- * Resolves when a host has sent the cluster's configuration and a server is connected. Rejects with ConnectionError
+ * Resolves when a host has sent the bucket's configuration and one server is connected. Rejects with ConnectionError
  * when that takes longer than `connectTimeout`, otherwise as for memcached.
  */
 export function connect(
@@ -236,7 +236,7 @@ async function connectOverNetwork(
     transport = engine.createTransport(eventBase);
     // A lazy transport connects by itself and does not keep the process alive. Connection errors surface in operations,
     // each within its deadline.
-    if (!lazy) await transport.ready();
+    if (!lazy) await transport.ready(engine.readyBy);
     return new Database(engine, eventBase, transport, captureStack, slow);
   } catch (error) {
     await transport?.close(engine.drainTimeout);

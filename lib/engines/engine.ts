@@ -39,6 +39,8 @@ export interface Engine {
   /** How long close() waits for operations under way by default, in ms. */
   readonly drainTimeout: number;
   createTransport(base: EventBase): Transport;
+  /** Until when connect() may wait, a time of performanceNow(), if that began before the first transport. */
+  readonly readyBy?: number | undefined;
   /** true: the engine itself reports slow operations. false: the calls are timed. */
   readonly tellsSlowOperations: boolean;
   /** Only on engines whose servers the user chooses. Throws InvalidArgumentError (`servers`). */
@@ -53,8 +55,11 @@ export interface Engine {
 export interface Transport extends LoadSite {
   /** The server's name in errors; undefined when there is none or more than one. */
   readonly node: string | undefined;
-  /** Resolves when operations can be sent; rejects with ConnectionError when that takes longer than connectTimeout. */
-  ready(): Promise<void>;
+  /**
+   * Resolves when operations can be sent; rejects with ConnectionError when that is not so at `deadline`, by default
+   * connectTimeout from now.
+   */
+  ready(deadline?: number): Promise<void>;
   flush(): void;
   /**
    * Operations that `start` submits belong together: they are sent in one batch or, on engines with transactions, form

@@ -11,6 +11,7 @@ export const couchbaseDialect = (wire: Wire, bucket: Bucket): Dialect => ({
   wires: [wire],
   isBetterSpokenTo: () => false,
   isFull: () => false,
+  isReadyWithOne: true,
   engine: 'couchbase',
   longestKey: (collection) => bucket.longestKey(collection),
   mayBeUnversioned: false,

@@ -16,6 +16,7 @@ import { ClosedError } from '../../errors';
 import { EventBase } from '../../event-base/event-base';
 import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
+import { performanceNow } from '../../platform';
 import type { Transcoder } from '../../transactions/transcoder';
 import type { Capabilities, Engine, Transport } from '../engine';
 import { type Bases, Management } from '../management';
@@ -52,6 +53,8 @@ export async function openCouchbase(
   slow: SlowOperations | undefined,
 ): Promise<Engine> {
   const options = resolveClientOptions(given, true);
+  const readyBy = performanceNow() + options.connectTimeout;
+  const timeLeft = (): number => Math.max(1, Math.ceil(readyBy - performanceNow()));
   const { connectTimeout, tls } = options;
   const { bucket } = target;
   if (bucket === undefined)
@@ -83,13 +86,14 @@ export async function openCouchbase(
   eventBase.ref();
   try {
     eventBase.attach(onBaseClosed);
-    const seeds = await findSeeds(target, resolveSrv, management, connectTimeout);
+    // A silent DNS server leaves time for the hosts themselves.
+    const seeds = await findSeeds(target, resolveSrv, management, Math.ceil(connectTimeout / 2));
     monitor = new ConfigMonitor(configurations, ask, management, {
       seeds,
       pollInterval,
       timeout: connectTimeout,
     });
-    await monitor.first(connectTimeout);
+    await monitor.first(timeLeft());
     fleet = new Fleet(tableOf(configurations).servers, {
       placement: () => ({ kind: 'partitions', ...tableOf(configurations) }),
       deadServer: 'fail',
@@ -111,6 +115,7 @@ export async function openCouchbase(
     capabilities: CAPABILITIES,
     drainTimeout: options.timeout,
     tellsSlowOperations: true,
+    readyBy,
     createTransport: (base: EventBase): Transport =>
       new NativeTransport(base, fleet, dialect, options, transcoder, management, slow),
     close: () => {

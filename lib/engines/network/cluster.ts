@@ -140,22 +140,21 @@ export class Cluster implements ClusterView {
   }
 
   /**
-   * Resolves once there is a connection to the one server, or to one of several, each of which has been tried. Rejects as
-   * Connector.ready() does.
+   * Resolves once there is a connection to a server and, unless one is enough, each has been tried. `deadline` is a time of
+   * performanceNow(). Rejects as Connector.ready() does.
    */
-  async ready(): Promise<void> {
+  async ready(deadline: number): Promise<void> {
     const connectors = this.#connectors;
-    if (connectors.length > 1) await Promise.allSettled(connectors.map((each) => each.ready(true)));
+    if (connectors.length > 1 && !this.#dialect.isReadyWithOne)
+      await Promise.allSettled(connectors.map((each) => each.ready(deadline, true)));
     if (this.version !== undefined) return;
     if (this.#refusal !== undefined) throw this.#refusal;
-    const outcomes = await Promise.allSettled(connectors.map((each) => each.ready()));
-    const faults = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
-    if (faults.length < outcomes.length) return;
-    if (faults.length === 1) throw faults[0];
-    const message = `connect: none of ${faults.length} servers: ${(faults[0] as Error).message}`;
-    const isRefused = faults.every((fault) => fault instanceof AuthenticationError);
-    const Kind = isRefused ? AuthenticationError : ConnectionError;
-    throw new Kind(message, { cause: new AggregateError(faults), context: { op: 'connect' } });
+    try {
+      await Promise.any(connectors.map((each) => each.ready(deadline)));
+    } catch (error) {
+      const { errors: faults } = error as AggregateError;
+      throw faults.length === 1 ? faults[0] : noneOf(faults);
+    }
   }
 
   connected(connection: number, version: string): void {
@@ -320,6 +319,13 @@ export class Cluster implements ClusterView {
     const free = this.#known.indexOf(undefined);
     return free === -1 ? this.#known.length : free;
   }
+}
+
+function noneOf(faults: readonly unknown[]): EvenkeelError {
+  const message = `connect: none of ${faults.length} servers: ${(faults[0] as Error).message}`;
+  const isRefused = faults.every((fault) => fault instanceof AuthenticationError);
+  const Kind = isRefused ? AuthenticationError : ConnectionError;
+  return new Kind(message, { cause: new AggregateError(faults), context: { op: 'connect' } });
 }
 
 /** Where there are partitions, the hash of keys is always the same. */

@@ -8,7 +8,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import { tellConnected, tellDisconnected } from '../../observability/channels';
 import { nodeCounts } from '../../observability/stats';
-import { random } from '../../platform';
+import { performanceNow, random } from '../../platform';
 import { type Ending, endingError, isProof } from './causes';
 import { type Change, isAnswer, type WireChoice } from './wire-choice';
 
@@ -119,22 +119,21 @@ export class Connector {
   }
 
   /**
-   * Resolves once there is a connection. Rejects with ConnectionError after `connectTimeout`, or as soon as each address has
-   * been proven not to be such a server's: where nobody listens, one may be starting. With AuthenticationError when that is
-   * the reason. Who is impatient takes the first failure
-   * for an answer.
+   * Resolves once there is a connection. Rejects with ConnectionError at the deadline, a time of performanceNow(), or as soon
+   * as each address has been proven not to be such a server's: where nobody listens, one may be starting. With
+   * AuthenticationError when that is the reason. Who is impatient takes the first failure for an answer.
    */
-  async ready(isImpatient = false): Promise<void> {
+  async ready(deadline: number, isImpatient = false): Promise<void> {
     if (this.#version !== undefined || (isImpatient && this.#lastFault !== undefined)) return;
     const { timers, options } = this.#surroundings;
-    const timeout = options.connectTimeout;
+    const error = (): EvenkeelError => this.#error(`no answer within ${options.connectTimeout} ms`);
     let timer: Registration | undefined;
     let waiter: Waiter | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
         waiter = { isImpatient, resolve, reject };
         this.#waiters.add(waiter);
-        timer = timers.timer(timeout, () => reject(this.#error(`no answer within ${timeout} ms`)));
+        timer = timers.timer(Math.max(0, deadline - performanceNow()), () => reject(error()));
       });
     } finally {
       timer?.cancel();

@@ -41,6 +41,8 @@ export interface Dialect {
   isBetterSpokenTo(version: string): boolean;
   /** Whether this is the answer of a server that accepts no more connections, in any protocol. */
   isFull(said: Uint8Array): boolean;
+  /** One connection is enough for connect(). Otherwise each server has to have been tried. */
+  readonly isReadyWithOne?: boolean | undefined;
   /** Of an engine with collections of documents. */
   readonly documents?: DocumentEngine | undefined;
   readonly extension?: Extension | undefined;

@@ -6,7 +6,7 @@ import type { NativeClient } from '../../native/addon';
 import * as layout from '../../native/layout';
 import type { SlowOperations } from '../../observability/slow-operations';
 import type { TransportStats } from '../../observability/stats';
-import { clearTimeout, dateNow, setTimeout } from '../../platform';
+import { clearTimeout, dateNow, performanceNow, setTimeout } from '../../platform';
 import type { Compound, Waiting } from '../../transactions/compound';
 import type { CollectionName, DocumentEngine } from '../../transactions/documents';
 import { type Details, nameOf, type Operation } from '../../transactions/operation';
@@ -136,11 +136,11 @@ export class NativeTransport implements Transport, DrainSite {
     return this.#options.timeout;
   }
 
-  async ready(): Promise<void> {
+  async ready(deadline = performanceNow() + this.#options.connectTimeout): Promise<void> {
     if (this.#closed) throw this.#closedError();
     this.#base.ref();
     try {
-      await this.#cluster.ready();
+      await this.#cluster.ready(deadline);
     } finally {
       this.#base.unref();
     }
