@@ -14,7 +14,7 @@ import {
 } from '../../lib/index.ts';
 import { Feature, startCluster } from '../../lib/testing/index.ts';
 import { AUTHORITY, SERVER, SERVER_KEY } from '../certificates.mts';
-import { join, KEYS, nodeAt, started } from './couchbase-clusters.mts';
+import { join, KEYS, LOGIN, nodeAt, started } from './couchbase-clusters.mts';
 
 describe('a login', () => {
   for (const mechanism of ['SCRAM-SHA512', 'SCRAM-SHA256', 'SCRAM-SHA1'] as const)

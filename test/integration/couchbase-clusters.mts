@@ -7,7 +7,12 @@ import {
   type TestNode,
 } from '../../lib/testing/index.ts';
 
-const LOGIN = { username: 'Administrator', password: 'password', timeout: 30_000, connectTimeout: 20_000 };
+export const LOGIN = {
+  username: 'Administrator',
+  password: 'password',
+  timeout: 30_000,
+  connectTimeout: 20_000,
+};
 
 export const join = (cluster: TestCluster, options: CouchbaseConnectOptions = {}) =>
   connect(cluster.url as CouchbaseUrl, { ...LOGIN, ...options });
