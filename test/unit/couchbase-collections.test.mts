@@ -92,6 +92,27 @@ test('a forgotten question is answered all the same', async () => {
   assert.ok(ids.idOf('tenants', 't0') instanceof Promise);
 });
 
+test('ids of a bucket that was dropped are forgotten, also by those who wait for one', async () => {
+  const { ids, known, asked } = new Server();
+  assert.equal(await ids.idOf('shop', 'orders'), 9);
+  known.set('shop.orders', { manifest: 2n, id: 10 });
+  ids.clear();
+  assert.equal(ids.unknown('shop', 'orders', 9, 2n), 'ask', 'its manifest is not an older one');
+  assert.equal(await ids.idOf('shop', 'orders'), 10);
+  const waiting = ids.idOf('shop', 'users');
+  known.set('shop.users', { manifest: 1n, id: 8 });
+  await undefined;
+  ids.clear();
+  known.set('shop.users', { manifest: 2n, id: 9 });
+  assert.equal(await waiting, 9);
+  assert.deepEqual(asked.slice(-2), ['shop.users', 'shop.users']);
+  const failing = ids.idOf('shop', 'new');
+  await undefined;
+  ids.clear();
+  known.set('shop.new', { manifest: 2n, id: 11 });
+  assert.equal(await failing, 11);
+});
+
 describe('a server that does not know a collection', () => {
   const resolved = async (): Promise<Server> => {
     const server = new Server();

@@ -40,6 +40,7 @@ export class CollectionIds {
   readonly #ask: AskForCollection;
   /** By `scope.collection`; promises are pending requests. */
   readonly #known = new Map<string, CollectionAnswer | Promise<number>>();
+  #clearings = 0;
 
   constructor(ask: AskForCollection) {
     this.#ask = ask;
@@ -51,7 +52,16 @@ export class CollectionIds {
    */
   idOf(scope: string, collection: string): number | Promise<number> {
     if (scope === DEFAULT && collection === DEFAULT) return DEFAULT_ID;
-    const path = `${scope}.${collection}`;
+    return this.#idAt(`${scope}.${collection}`);
+  }
+
+  /** The bucket is another one of the same name: whoever waits for an id gets that of the new bucket. */
+  clear(): void {
+    this.#clearings += 1;
+    this.#known.clear();
+  }
+
+  #idAt(path: string): number | Promise<number> {
     const known = this.#known.get(path);
     if (known instanceof Promise) return known;
     if (known !== undefined) return known.id;
@@ -63,16 +73,23 @@ export class CollectionIds {
   async #resolve(path: string): Promise<number> {
     // So that the caller has stored the promise, even if the request throws.
     await undefined;
+    const clearings = this.#clearings;
+    const isOutdated = (): boolean => this.#clearings > clearings;
     try {
       const answer = await this.#ask(path);
-      this.#known.set(path, answer);
-      const [oldest] = this.#known.size > MOST_IDS ? this.#known.keys() : [];
-      if (oldest !== undefined) this.#known.delete(oldest);
-      return answer.id;
+      if (!isOutdated()) {
+        this.#known.set(path, answer);
+        const [oldest] = this.#known.size > MOST_IDS ? this.#known.keys() : [];
+        if (oldest !== undefined) this.#known.delete(oldest);
+        return answer.id;
+      }
     } catch (error) {
-      this.#known.delete(path);
-      throw error;
+      if (!isOutdated()) {
+        this.#known.delete(path);
+        throw error;
+      }
     }
+    return this.#idAt(path);
   }
 
   /** A server does not know the id. `manifest`: the result of manifestOf() for its answer. */

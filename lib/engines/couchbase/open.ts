@@ -106,8 +106,13 @@ export async function openCouchbase(
     eventBase.release(onBaseClosed);
     eventBase.unref();
   }
-  configurations.listen(() => fleet.set(tableOf(configurations).servers));
   const ids = new CollectionIds(askForCollection(asking, configurations, connectTimeout));
+  let { uuid } = configurations.current?.map.bucket ?? {};
+  configurations.listen(({ map: { bucket: next } }) => {
+    if (next?.uuid !== uuid) ids.clear();
+    uuid = next?.uuid;
+    fleet.set(tableOf(configurations).servers);
+  });
   const documents = new Bucket(bucket, configurations, monitor, ids, management);
   const dialect = couchbaseDialect(wire, documents);
   const resolver = new Resolver(fleet, management, options.resolveInterval);
