@@ -387,7 +387,8 @@ describe('a handler with concurrency', () => {
     await Promise.all(ids.map((id) => db.records(Order).insert(order(id))));
     await until(() => handled > 1000);
     await turns();
-    assert.ok(handled < 1500, `${handled}`);
+    // The last page was pulled when there was room for one more event.
+    assert.ok(handled < 1024 + 512, `${handled}`);
     assert.equal(subscription.stats.delivered, 0);
     release();
     await subscription.caughtUp();
