@@ -1,35 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import {
-  ConnectionError,
-  type CouchbaseConnectOptions,
-  type CouchbaseUrl,
-  connect,
-  TimeoutError,
-} from '../../lib/index.ts';
-import { type ClusterOptions, startCluster, type TestCluster } from '../../lib/testing/index.ts';
+import { ConnectionError, type CouchbaseConnectOptions, TimeoutError } from '../../lib/index.ts';
+import type { ClusterOptions, TestCluster } from '../../lib/testing/index.ts';
+import { join, started as startedCluster } from './couchbase-clusters.mts';
 
-const LOGIN = { username: 'Administrator', password: 'password', timeout: 30_000, connectTimeout: 20_000 };
-
-const join = (cluster: TestCluster, options: CouchbaseConnectOptions = {}) =>
-  connect(cluster.url as CouchbaseUrl, { ...LOGIN, ...options });
-
-async function started(options: ClusterOptions, joining: CouchbaseConnectOptions = {}) {
-  const cluster = await startCluster({ nodes: 2, vbuckets: 16, ...options });
-  const db = await join(cluster, joining).catch(async (error) => {
-    await cluster.close();
-    throw error;
-  });
-  return {
-    cluster,
-    db,
-    async [Symbol.asyncDispose]() {
-      await db.close();
-      await cluster.close();
-    },
-  };
-}
+/** A cluster of two nodes, and a database on it. */
+const started = (options: ClusterOptions, joining: CouchbaseConnectOptions = {}) =>
+  startedCluster({ nodes: 2, vbuckets: 16, replicas: 0, ...options }, joining);
 
 const KEYS = Array.from({ length: 50 }, (_, i) => `key-${i}`);
 /** Nobody has these addresses. */

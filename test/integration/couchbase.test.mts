@@ -27,42 +27,21 @@ import {
   ClusterOpcode,
   type ClusterOptions,
   ClusterStatus,
-  startCluster,
   type TestCluster,
 } from '../../lib/testing/index.ts';
 
-const LOGIN: CouchbaseConnectOptions = {
-  username: 'Administrator',
-  password: 'password',
-  mechanism: 'PLAIN',
-  timeout: 20_000,
-  connectTimeout: 20_000,
-};
+import { join as joinCluster, LOGIN, started as startedCluster } from './couchbase-clusters.mts';
+
+const PLAIN = { mechanism: 'PLAIN', timeout: 20_000 } as const;
 
 const join = (cluster: TestCluster, options: CouchbaseConnectOptions = {}) =>
-  connect(cluster.url as CouchbaseUrl, { ...LOGIN, ...options });
+  joinCluster(cluster, { ...PLAIN, ...options });
 
 /** A cluster of one node with one database of it. */
 async function started(options: ClusterOptions = {}, joining: CouchbaseConnectOptions = {}) {
-  const cluster = await startCluster({
-    nodes: 1,
-    vbuckets: 1,
-    collections: { shop: ['orders'] },
-    ...options,
-  });
-  const db = await join(cluster, joining).catch(async (error) => {
-    await cluster.close();
-    throw error;
-  });
-  return {
-    cluster,
-    db,
-    orders: db.scope('shop').collection('orders'),
-    async [Symbol.asyncDispose]() {
-      await db.close();
-      await cluster.close();
-    },
-  };
+  const one = { nodes: 1, vbuckets: 1, replicas: 0, collections: { shop: ['orders'] } };
+  const ready = await startedCluster({ ...one, ...options }, { ...PLAIN, ...joining });
+  return { ...ready, orders: ready.db.scope('shop').collection('orders') };
 }
 
 test('records are written and read as everywhere', async () => {
