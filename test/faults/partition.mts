@@ -64,6 +64,8 @@ export class RemoteServer implements Victim {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
-    ip('netns', 'delete', this.#namespace); // and with it both ends of the cable
+    // Both ends of the cable at once; with the namespace they would go some time later, and the next one has the same name.
+    ip('link', 'delete', 'dev', this.#namespace);
+    ip('netns', 'delete', this.#namespace);
   }
 }
